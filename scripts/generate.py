@@ -1,0 +1,6 @@
+import sys
+
+from wavegan_rc.cli import generate_command, run_command
+
+if __name__ == "__main__":
+    run_command(generate_command, sys.argv[1:])

@@ -1,0 +1,125 @@
+"""Find, read and write audio files, in every format that libsndfile knows."""
+
+import glob
+import os
+import re
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from wavegan_rc.errors import DataError
+
+# Names that libsndfile's formats go by; a folder may hold transcripts and pictures beside them.
+AUDIO_SUFFIXES = frozenset(
+    ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave".split()
+)
+FULL_SCALE_INT16 = 32767
+
+# libsndfile reads what is left of a cut file without an error, but notes the cut in its log.
+_CUT_OGG = re.compile("without an End-Of-Stream|lacks an end-of-stream", re.IGNORECASE)
+_DECLARED_SIZE = re.compile(r"^ *(?:data|SSND) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
+# Programs that write to a pipe cannot know the size and declare the largest (sox: 0x7FFFxxxx).
+_UNKNOWN_SIZE = 0x7FFF0000
+
+
+def bundled_speech() -> Path:
+    """The folder of the speech that comes with the package (see its ATTRIBUTION.md)."""
+    return Path(str(resources.files("wavegan_rc.audio") / "speech"))
+
+
+def find_audio_files(data: str | None) -> list[Path]:
+    """List the audio files that a folder, a glob or a file name stands for, sorted by path.
+
+    Args:
+        data: Folder (searched recursively), glob (`**` allowed) or file; None: the bundled speech.
+
+    Returns:
+        Paths of regular files with an audio suffix; a file named outright may have any suffix.
+
+    Raises:
+        DataError: If nothing is there, or no audio file is in it.
+
+    Example:
+        >>> len(find_audio_files(None))
+        12
+    """
+    place = bundled_speech() if data is None else Path(data).expanduser()
+    if place.is_file():
+        return [place]
+    if place.is_dir():
+        found = [Path(folder) / name for folder, _, names in os.walk(place) for name in names]
+    elif glob.has_magic(str(place)):
+        found = [Path(name) for name in glob.glob(str(place), recursive=True)]
+    else:
+        raise DataError(f"data: no such folder, glob or file. Received: {data}")
+    audio = sorted(path for path in found if _is_audio(path))
+    if not audio:
+        raise DataError(f"data: no audio file (.wav, .flac, .ogg, .mp3, ...) in: {data}")
+    return audio
+
+
+def _is_audio(path: Path) -> bool:
+    return path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+
+
+def read_mono(path: Path, sample_rate: int) -> np.ndarray:
+    """Read a whole recording as one channel at the given rate.
+
+    Args:
+        path: Audio file of any rate and channel count; channels are averaged.
+        sample_rate: Rate to resample to (soxr, high quality), in Hz.
+
+    Returns:
+        float32 array of shape (samples,); full scale is 1.
+
+    Raises:
+        DataError: If the file is not audio, is cut short, is empty or has non-finite samples.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            _check_complete(file)
+            native_rate = file.samplerate
+            expected = file.frames
+            audio = file.read(dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        raise DataError(f"not readable as audio: {error}") from None
+    if not len(audio):
+        raise DataError("has no samples")
+    if len(audio) != expected:
+        raise DataError(f"is cut short or damaged: {len(audio)} of {expected} samples are there")
+    mono = audio.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise DataError("has NaN or infinite samples")
+    return soxr.resample(mono, native_rate, sample_rate, quality="HQ").astype(np.float32)
+
+
+def _check_complete(file: soundfile.SoundFile) -> None:
+    if _CUT_OGG.search(file.extra_info):
+        raise DataError("is cut short: the stream has no end")
+    declared = _DECLARED_SIZE.search(file.extra_info)
+    if declared and int(declared[2]) < int(declared[1]) < _UNKNOWN_SIZE:
+        raise DataError(f"is cut short: {declared[2]} of {declared[1]} bytes are there")
+
+
+def to_int16(audio: np.ndarray) -> np.ndarray:
+    """Round samples in [-1, 1] to 16-bit integers; what lies beyond is clipped.
+
+    Example:
+        >>> to_int16(np.array([-1.0, 0.5, 2.0])).tolist()
+        [-32767, 16384, 32767]
+    """
+    return np.round(np.clip(audio, -1, 1) * FULL_SCALE_INT16).astype(np.int16)
+
+
+def write_wav(path: Path, audio: np.ndarray, sample_rate: int) -> None:
+    """Write samples in [-1, 1] as a 16-bit PCM WAV file.
+
+    Args:
+        path: File to write.
+        audio: Array of shape (samples,).
+        sample_rate: In Hz.
+    """
+    soundfile.write(path, to_int16(audio), sample_rate, subtype="PCM_16", format="WAV")

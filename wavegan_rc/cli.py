@@ -1,0 +1,210 @@
+"""The command line: YAML and flags become a `Config`; the only module that knows the parser.
+
+Nothing here imports TensorFlow or an audio library before the arguments are known to be good.
+"""
+
+import contextlib
+import dataclasses
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, get_args, get_origin, get_type_hints
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+import wavegan_rc
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError, ParameterError, WaveganError
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+class _Parser(ArgumentParser):
+    """A parser whose errors are one line and an exception, and which takes `--a_b` for `--a-b`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(exit_on_error=False, default_env=False, **kwargs)
+
+    def parse_command_line(self, argv: Sequence[str]) -> Namespace:
+        try:
+            return self.parse_args([_with_hyphens(argument) for argument in argv])
+        except ArgumentError as error:
+            raise ParameterError(_one_line(error)) from None
+
+
+def _with_hyphens(argument: str) -> str:
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value
+
+
+def _one_line(error: Exception) -> str:
+    # jsonargparse writes 'Parser key "steps":\n  Expected a <class 'int'>. Got value: x'.
+    text = " ".join(str(error).split())
+    text = text.removeprefix("Parser key ")
+    return text.replace("<class 'int'>", "whole number").replace("<class 'float'>", "number")
+
+
+def train_command(argv: Sequence[str]) -> int:
+    """Train a generator; leave WAVs, pictures and a table of its artifacts in a run folder."""
+    parser = _Parser(prog="train.py", description=train_command.__doc__)
+    parser.add_argument(
+        "--config", type=str, metavar="FILE", help="YAML file of settings; flags beat it"
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the resolved settings as YAML and exit"
+    )
+    _add_settings(parser)
+    flags = parser.parse_command_line(argv)
+    if flags.config is not None:
+        # The file's values become the defaults, so a flag wins wherever it stands.
+        parser.set_defaults(_read_config(Path(flags.config)))
+        flags = parser.parse_command_line(argv)
+    values = {field.name: flags[field.name] for field in dataclasses.fields(Config)}
+    config = Config(**values)
+    if flags.print_config:
+        from wavegan_rc.training.run_directory import config_as_yaml
+
+        print(config_as_yaml(config), end="")
+        return 0
+
+    with _quiet_tensorflow():
+        from wavegan_rc.training.train import train
+    run, interrupted = train(config, command_line=["train.py", *argv])
+    print(f"run: {run}")
+    return EXIT_INTERRUPTED if interrupted else 0
+
+
+def _add_settings(parser: ArgumentParser) -> None:
+    types = get_type_hints(Config)
+    for field in dataclasses.fields(Config):
+        options: dict[str, Any] = {"type": types[field.name]}
+        if get_origin(types[field.name]) is tuple:
+            options = {"type": get_args(types[field.name])[0], "nargs": "+"}
+        parser.add_argument(
+            "--" + field.name.replace("_", "-"),
+            default=list(field.default) if "nargs" in options else field.default,
+            help=field.metadata["help"],
+            **options,
+        )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, each of the right type; errors name the file and the key."""
+    parser = _Parser()
+    _add_settings(parser)
+    try:
+        text = path.read_text(encoding="utf-8")
+        given = yaml.safe_load(text) or {}
+        if not isinstance(given, dict):
+            raise DataError(f"{path}: must hold `setting: value` lines. Received: {given!r:.80}")
+        unknown = sorted(str(key) for key in given if str(key) not in _field_names())
+        if unknown:
+            raise DataError(f"{path}: unknown setting: {', '.join(unknown)}")
+        return {key: parser.parse_string(text)[key] for key in given}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {_one_line(error)}") from None
+    except (ArgumentError, yaml.YAMLError) as error:
+        raise DataError(f"{path}: {_one_line(error)}") from None
+
+
+def _field_names() -> set[str]:
+    return {field.name for field in dataclasses.fields(Config)}
+
+
+def generate_command(argv: Sequence[str]) -> int:
+    """Write WAVs from a run folder or a generator.keras, with the latents that made them."""
+    parser = _Parser(prog="generate.py", description=generate_command.__doc__)
+    parser.add_argument("run", type=str, help="run folder or generator.keras file")
+    parser.add_argument("--count", type=int, default=64, help="number of WAVs")
+    parser.add_argument("--seed", type=int, default=0, help="fixes the latents")
+    parser.add_argument(
+        "--out", type=str, default="generated", help="folder for the WAVs, new or empty"
+    )
+    parser.add_argument(
+        "--latents", type=str | None, metavar="FILE", help="latents.npz to recall (sets the count)"
+    )
+    parser.add_argument(
+        "--interpolate",
+        action="store_true",
+        help="walk in --count steps from one latent to another (the first two of --latents)",
+    )
+    flags = parser.parse_command_line(argv)
+
+    with _quiet_tensorflow():
+        from wavegan_rc.generation import generate
+    out = generate(
+        Path(flags.run),
+        Path(flags.out),
+        count=flags.count,
+        seed=flags.seed,
+        latents_file=None if flags.latents is None else Path(flags.latents),
+        interpolate=flags.interpolate,
+    )
+    print(f"wavs: {out}")
+    return 0
+
+
+@contextlib.contextmanager
+def _quiet_tensorflow() -> Iterator[None]:
+    """Hold back what TensorFlow's C++ prints while it loads, unless loading fails.
+
+    Its first lines (oneDNN, CUDA not found) are written before any log level is read, so only the
+    file descriptor can be turned away. Python's own warnings pass through `sys.stderr` as ever.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "train": train_command,
+    "generate": generate_command,
+}
+
+
+def run_command(command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> NoReturn:
+    """Run one command and leave the process: the user's mistakes as one line and exit code 2."""
+    try:
+        code = command(argv)
+    except WaveganError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+def main() -> NoReturn:
+    """The `wavegan-rc` program: its first argument names the command."""
+    names = "|".join(COMMANDS)
+    argv = sys.argv[1:]
+    if argv[:1] == ["--version"]:
+        print(wavegan_rc.__version__)
+        sys.exit(0)
+    if not argv or argv[0] in ("-h", "--help"):
+        print(f"usage: wavegan-rc {names} [--help] ...")
+        for name, command in COMMANDS.items():
+            print(f"  {name:10} {command.__doc__}")
+        sys.exit(0 if argv else EXIT_USER_ERROR)
+    if argv[0] not in COMMANDS:
+        print(f"error: the command must be one of {names}. Received: {argv[0]}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    run_command(COMMANDS[argv[0]], argv[1:])

@@ -1,0 +1,153 @@
+"""Every setting of a training run, with its default, its unit and the rules that bind them."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from wavegan_rc.errors import ParameterError
+
+Upsampler = Literal["transposed", "resize"]
+
+# The low-pass needs room between the last frequency it keeps and the first it removes.
+TRANSITION_HZ = 200.0
+
+
+def _setting(default: Any, description: str) -> Any:
+    """A field whose description serves `--help`; `Config` is the one place to state a setting."""
+    return dataclasses.field(default=default, metadata={"help": description})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of one run; the field descriptions are the text of `train.py --help`.
+
+    Raises:
+        ParameterError: If a value is out of range or two settings contradict each other.
+
+    Example:
+        >>> Config(segment_length=1024).initial_length
+        8
+        >>> Config(upsampling_factors=(2, 3))
+        Traceback (most recent call last):
+            ...
+        wavegan_rc.errors.ParameterError: segment_length must be a multiple of the product of \
+upsampling_factors, 2 x 3 = 6. Received: 2048
+    """
+
+    data: str | None = _setting(
+        None, "folder (searched recursively), glob or audio file; null: the bundled speech"
+    )
+    sample_rate: int = _setting(16000, "rate that recordings are resampled to, in Hz")
+    cutoff_hz: float | None = _setting(
+        1500.0, "highest frequency that the low-pass keeps, in Hz; null: no low-pass"
+    )
+    segment_length: int = _setting(2048, "length of one training example, in samples")
+    silence_db: float = _setting(
+        -40.0, "segments quieter than this are not drawn, in dB relative to the corpus's RMS level"
+    )
+
+    upsampler: Upsampler = _setting("resize", "how the generator raises the sampling rate")
+    upsampling_factors: tuple[int, ...] = _setting(
+        (2, 2, 2, 2, 2, 2, 2), "upsampling factor of each generator stage"
+    )
+    kernel_size: int = _setting(22, "length of the generator's kernels, in samples")
+    filters: int = _setting(
+        128,
+        "channels of the generator's first feature map (halved by each stage) "
+        "and of the critic's last (doubled by each layer); never below 16",
+    )
+    latent_dim: int = _setting(64, "length of the latent vector")
+    phase_shuffle_radius: int = _setting(2, "largest phase-shuffle shift, in samples; 0: none")
+    phase_shuffle_per_example: bool = _setting(
+        False, "draw a shift for each example instead of one for the batch"
+    )
+
+    steps: int = _setting(2000, "generator updates")
+    batch_size: int = _setting(32, "segments in each update")
+    critic_steps: int = _setting(5, "critic updates before each generator update")
+    gradient_penalty_weight: float = _setting(10.0, "weight (lambda) of the gradient penalty")
+    learning_rate: float = _setting(1e-4, "learning rate of both Adam optimizers")
+    seed: int = _setting(0, "fixes the initial weights, the data order and all random draws")
+
+    out: str = _setting("runs", "folder in which the numbered run folder is made")
+    sample_count: int = _setting(64, "WAV files written at the end")
+    log_every: int = _setting(10, "steps between lines of the history")
+    save_every: int = _setting(500, "steps between checkpoints, pictures and audio for TensorBoard")
+
+    def __post_init__(self) -> None:
+        # A list from YAML or argparse would make the frozen config unhashable.
+        object.__setattr__(self, "upsampling_factors", tuple(self.upsampling_factors))
+        self._check_ranges()
+        self._check_lengths()
+        self._check_cutoff()
+
+    @property
+    def initial_length(self) -> int:
+        """Samples in the generator's first feature map, before any upsampling."""
+        return self.segment_length // math.prod(self.upsampling_factors)
+
+    @property
+    def stopband_hz(self) -> float | None:
+        """Frequency above which the low-pass leaves nothing, in Hz; None without a low-pass."""
+        return None if self.cutoff_hz is None else self.cutoff_hz + TRANSITION_HZ
+
+    def _check_ranges(self) -> None:
+        minimum = {
+            "sample_rate": 1,
+            "segment_length": 16,
+            "kernel_size": 1,
+            "filters": 1,
+            "latent_dim": 1,
+            "phase_shuffle_radius": 0,
+            "steps": 1,
+            "batch_size": 1,
+            "critic_steps": 1,
+            "gradient_penalty_weight": 0,
+            "seed": 0,
+            "sample_count": 1,
+            "log_every": 1,
+            "save_every": 1,
+        }
+        for name, low in minimum.items():
+            value = getattr(self, name)
+            # Written so that NaN fails too.
+            if not low <= value < math.inf:
+                raise ParameterError(f"{name} must be at least {low} and finite. Received: {value}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ParameterError(
+                f"learning_rate must be positive and finite. Received: {self.learning_rate}"
+            )
+        if not -math.inf < self.silence_db <= 0:
+            raise ParameterError(
+                f"silence_db must be finite and at most 0. Received: {self.silence_db}"
+            )
+        if self.upsampler not in Upsampler.__args__:
+            raise ParameterError(
+                f"upsampler must be one of {', '.join(Upsampler.__args__)}. "
+                f"Received: {self.upsampler}"
+            )
+
+    def _check_lengths(self) -> None:
+        factors = self.upsampling_factors
+        if not factors or min(factors) < 2:
+            raise ParameterError(
+                "upsampling_factors must be integers of at least 2, one per stage. "
+                f"Received: {list(factors)}"
+            )
+        if self.segment_length % math.prod(factors):
+            product = f"{' x '.join(map(str, factors))} = {math.prod(factors)}"
+            raise ParameterError(
+                "segment_length must be a multiple of the product of upsampling_factors, "
+                f"{product}. Received: {self.segment_length}"
+            )
+
+    def _check_cutoff(self) -> None:
+        if self.cutoff_hz is None:
+            return
+        highest = self.sample_rate / 2 - TRANSITION_HZ
+        if not 0 < self.cutoff_hz < highest:
+            raise ParameterError(
+                f"cutoff_hz must lie between 0 and {highest:g} Hz, {TRANSITION_HZ:g} Hz below half "
+                f"of sample_rate ({self.sample_rate}). Received: {self.cutoff_hz}"
+            )

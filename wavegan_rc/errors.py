@@ -1,0 +1,17 @@
+"""What this package raises and warns of; the command line turns errors into exit code 2."""
+
+
+class WaveganError(Exception):
+    """A mistake that the user can mend: one line naming the thing, the rule and what was received."""
+
+
+class ParameterError(WaveganError, ValueError):
+    """An argument or a setting has a value that cannot be used."""
+
+
+class DataError(WaveganError):
+    """A file or a folder cannot be used: missing, unreadable, or not what it should be."""
+
+
+class WaveganWarning(UserWarning):
+    """Something was worked around: a file skipped, a fallback taken."""

@@ -1,0 +1,75 @@
+"""The critic: a segment of audio becomes an unbounded score, higher for real."""
+
+import keras
+from keras import layers
+
+from wavegan_rc.nn.downsampling import StridedConv1D
+from wavegan_rc.nn.initial import MINIMUM_FILTERS, initial_seeds
+from wavegan_rc.nn.phase_shuffle import PhaseShuffle
+
+STRIDES = 4
+KERNEL_SIZE = 25
+# Layers are added while they leave at least this many samples (Donahue et al.: 16384 -> 16).
+_SHORTEST = 8
+_LEAKY_SLOPE = 0.2
+
+
+def build_critic(
+    *,
+    segment_length: int = 2048,
+    filters: int = 128,
+    channels: int = 1,
+    phase_shuffle_radius: int = 2,
+    phase_shuffle_per_example: bool = False,
+    seed: int | None = None,
+) -> keras.Model:
+    """Build strided convolutions with LeakyReLU and phase shuffle -> Dense(1).
+
+    There is no normalization: the gradient penalty is one norm per example, which batch
+    normalization would mix.
+
+    Args:
+        segment_length: Input length in samples.
+        filters: Channels of the last convolution; each one before has half of them, down to 16.
+        channels: Of the audio.
+        phase_shuffle_radius: Largest shift after each convolution but the last; 0: none.
+        phase_shuffle_per_example: Draw a shift for each example instead of one for the batch.
+        seed: Of the initial weights and the shifts; None draws one.
+
+    Returns:
+        Model from (batch, segment_length, channels) to scores of shape (batch, 1).
+
+    Raises:
+        ParameterError: If the radius is not smaller than the shortest map that it shifts.
+
+    Source:
+        C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), Table 4;
+        I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), section 4.
+
+    Example:
+        >>> build_critic(segment_length=2048).get_layer("conv_4").output.shape
+        (None, 8, 128)
+    """
+    seeds = initial_seeds(seed)
+    depth = 1
+    while segment_length // STRIDES ** (depth + 1) >= _SHORTEST:
+        depth += 1
+    floor = min(MINIMUM_FILTERS, filters)
+    segments = layers.Input((segment_length, channels), name="segments")
+    x = segments
+    for layer in range(1, depth + 1):
+        width = max(floor, filters >> (depth - layer))
+        x = StridedConv1D(width, KERNEL_SIZE, STRIDES, seed=next(seeds), name=f"conv_{layer}")(x)
+        x = layers.LeakyReLU(_LEAKY_SLOPE, name=f"conv_{layer}_relu")(x)
+        if layer < depth and phase_shuffle_radius > 0:
+            x = PhaseShuffle(
+                phase_shuffle_radius,
+                phase_shuffle_per_example,
+                seed=next(seeds),
+                name=f"shuffle_{layer}",
+            )(x)
+    x = layers.Flatten(name="flatten")(x)
+    scores = layers.Dense(
+        1, kernel_initializer=keras.initializers.GlorotUniform(next(seeds)), name="scores"
+    )(x)
+    return keras.Model(segments, scores, name="critic")

@@ -1,0 +1,95 @@
+"""The critic's layer: a learned kernel, then lower the rate by an integer factor."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from wavegan_rc.errors import ParameterError
+
+
+@keras.saving.register_keras_serializable("wavegan_rc")
+class StridedConv1D(keras.layers.Layer):
+    """A strided convolution, computed as an unstrided one on blocks of `strides` samples.
+
+    Equal to `keras.layers.Conv1D(filters, kernel_size, strides, padding="same")`, with weights of
+    the same shapes. Output sample `n` sums tap `k` times input sample `strides * n + k - left`.
+    With `k - left = strides * q + r`, `0 <= r < strides`, that is sample `r` of input block `n + q`:
+    a convolution over blocks, whose samples serve as channels. On a CPU this is faster than the
+    strided form, most of all for gradients of gradients, which the gradient penalty needs.
+
+    Args:
+        filters: Output channels.
+        kernel_size: Length of the kernel, in input samples.
+        strides: Downsampling factor.
+        seed: Of the initial kernel (Glorot uniform).
+
+    Input shape:
+        (batch, time, channels); time must be known.
+
+    Output shape:
+        (batch, ceil(time / strides), filters)
+
+    Example:
+        >>> StridedConv1D(16, kernel_size=25, strides=4).compute_output_shape((None, 2048, 1))
+        (None, 512, 16)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        strides: int,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.seed = seed
+
+    def build(self, input_shape: tuple) -> None:
+        if input_shape[1] is None:
+            raise ParameterError(
+                f"StridedConv1D needs an input of known length. Received shape: {input_shape}"
+            )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.kernel_size, input_shape[-1], self.filters),
+            initializer=keras.initializers.GlorotUniform(self.seed),
+        )
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+
+    def call(self, inputs: Any) -> Any:
+        _, length, channels = inputs.shape
+        blocks = -(-length // self.strides)
+        # "same", as Keras and TensorFlow align it.
+        padding = max((blocks - 1) * self.strides + self.kernel_size - length, 0)
+        left = padding // 2
+        blocks_before = -(-left // self.strides)
+        zeros_first = blocks_before * self.strides - left
+        taps = -(-(zeros_first + self.kernel_size) // self.strides)
+        zeros_last = taps * self.strides - zeros_first - self.kernel_size
+        kernel = ops.reshape(
+            ops.pad(ops.convert_to_tensor(self.kernel), [[zeros_first, zeros_last], [0, 0], [0, 0]]),
+            (taps, self.strides * channels, self.filters),
+        )
+        whole = ops.pad(inputs, [[0, 0], [0, blocks * self.strides - length], [0, 0]])
+        as_blocks = ops.reshape(whole, (-1, blocks, self.strides * channels))
+        blocks_after = max(taps - 1 - blocks_before, 0)
+        padded = ops.pad(as_blocks, [[0, 0], [blocks_before, blocks_after], [0, 0]])
+        return ops.conv(padded, kernel, padding="valid") + self.bias
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        batch, length, _ = input_shape
+        return (batch, -(-length // self.strides), self.filters)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "seed": self.seed,
+        }

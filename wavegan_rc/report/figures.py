@@ -1,0 +1,81 @@
+"""Figures, drawn without pyplot so that nothing global is touched."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from wavegan_rc.spectrogram import stft_db
+
+# 80 dB shows what a listener can hear beside the loudest part, and hides rounding to 16 bits.
+_RANGE_DB = 80
+
+
+def spectrogram_figure(
+    rows: Mapping[str, np.ndarray], sample_rate: int, cutoff_hz: float | None
+) -> Figure:
+    """Draw the spectrograms of several sets of segments, one above the other, on one scale.
+
+    Each segment is analysed by itself and its frames are set side by side: the jump from the end of
+    one segment to the start of the next, which no network made, does not show.
+
+    Args:
+        rows: Title and segments, shape (segments, samples), of each row from the top; the first
+            row sets the scale (its loudest point is the top).
+        sample_rate: In Hz.
+        cutoff_hz: Marked by a dashed line; None: no mark.
+
+    Returns:
+        Figure with frequency in Hz, time in seconds and level in dB re full-scale sine.
+    """
+    n_fft = min(512, next(iter(rows.values())).shape[-1] // 4)
+    levels = {
+        title: np.concatenate(list(stft_db(segments, n_fft=n_fft, hop_length=n_fft // 4)), axis=1)
+        for title, segments in rows.items()
+    }
+    top = np.ceil(max(level.max() for level in list(levels.values())[:1]) / 5) * 5
+    figure = Figure(figsize=(11, 0.9 + 2.3 * len(rows)), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    image = None
+    for axis, (title, level) in zip(axes, levels.items(), strict=True):
+        image = axis.imshow(
+            level,
+            origin="lower",
+            aspect="auto",
+            interpolation="nearest",
+            cmap="magma",
+            vmin=top - _RANGE_DB,
+            vmax=top,
+            extent=(0, rows[title].size / sample_rate, 0, sample_rate / 2),
+        )
+        axis.set_title(title, loc="left", fontsize=10)
+        axis.set_ylabel("frequency (Hz)")
+        if cutoff_hz is not None:
+            axis.axhline(cutoff_hz, color="white", linewidth=0.8, linestyle="--")
+            axis.text(
+                0.995,
+                cutoff_hz + 0.01 * sample_rate,
+                f"cutoff {cutoff_hz:g} Hz",
+                color="white",
+                fontsize=8,
+                ha="right",
+                transform=axis.get_yaxis_transform(),
+            )
+    axes[-1].set_xlabel("time (s), segments side by side")
+    figure.colorbar(image, ax=axes, label="level (dB re full-scale sine)", pad=0.01)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG."""
+    figure.savefig(path, format="png")
+
+
+def figure_pixels(figure: Figure) -> np.ndarray:
+    """Render a figure to RGBA bytes, shape (height, width, 4)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())

@@ -1,0 +1,214 @@
+"""Spectra of segments, the comb that upsampling predicts, and how strongly it shows.
+
+Only NumPy, SciPy and librosa: WAVs of any system can be measured without a deep-learning library.
+All powers are mean squares relative to full scale 1, so a full-scale sine has power 0.5.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+from scipy import signal
+
+from wavegan_rc.errors import ParameterError
+
+# A Hann window spreads a tone over its bin and two on either side; the neighbours that it is
+# compared with begin beyond. They end halfway to the next line when lines are 16 bins apart, as
+# they are when the generator starts from 16 samples.
+_NEAREST_NEIGHBOUR = 3
+_FARTHEST_NEIGHBOUR = 8
+
+
+@dataclass(frozen=True)
+class CombLine:
+    """A frequency at which upsampling is expected to leave a tone.
+
+    Attributes:
+        frequency_hz: In Hz.
+        stage: The last stage (counted from 1) whose images of 0 Hz fall on it.
+    """
+
+    frequency_hz: float
+    stage: int
+
+
+def predicted_comb(upsampling_factors: Sequence[int], sample_rate: int) -> tuple[CombLine, ...]:
+    """Frequencies of the images of 0 Hz that the stages of a generator can leave.
+
+    What stage `i` does repeats every `P_i = s_i * ... * s_n` output samples, since all later stages
+    upsample its output. A sequence of that period has lines at multiples of `sample_rate / P_i`.
+    A line that belongs to several stages is given to the last, whose spacing is the widest.
+
+    Args:
+        upsampling_factors: `s_1 ... s_n`, first stage first.
+        sample_rate: In Hz.
+
+    Returns:
+        Lines above 0 Hz up to half the sample rate, by frequency.
+
+    Raises:
+        ParameterError: If a factor is smaller than 1.
+
+    Source:
+        A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016);
+        J. Pons et al., "Upsampling artifacts in neural audio synthesis" (ICASSP 2021), section 2.
+
+    Example:
+        >>> [(line.frequency_hz, line.stage) for line in predicted_comb([2, 2], 16000)]
+        [(4000.0, 1), (8000.0, 2)]
+    """
+    if min(upsampling_factors, default=0) < 1:
+        raise ParameterError(
+            f"upsampling_factors must be at least 1. Received: {list(upsampling_factors)}"
+        )
+    periods = [math.prod(upsampling_factors[i:]) for i in range(len(upsampling_factors))]
+    longest = periods[0]
+    lines = []
+    for k in range(1, longest // 2 + 1):
+        # k / longest is a multiple of 1 / P_i  <=>  k * P_i is a multiple of the longest period.
+        stage = max(i for i, period in enumerate(periods, start=1) if k * period % longest == 0)
+        lines.append(CombLine(k * sample_rate / longest, stage))
+    return tuple(lines)
+
+
+def stft_db(
+    audio: np.ndarray, *, n_fft: int = 512, hop_length: int = 128, floor_db: float = -120.0
+) -> np.ndarray:
+    """Short-time spectrum in dB relative to a full-scale sine.
+
+    Frames lie wholly inside the audio: nothing is padded, so no edge adds a broadband click.
+
+    Args:
+        audio: Array of shape (..., samples), at least `n_fft` samples.
+        n_fft: Length of the Hann window and of the FFT, in samples.
+        hop_length: In samples.
+        floor_db: Lower values are raised to this.
+
+    Returns:
+        Array of shape (..., 1 + n_fft // 2, frames): 0 dB is a sine of amplitude 1 whose frequency
+        is that of the bin.
+
+    Raises:
+        ParameterError: If the audio is shorter than `n_fft`.
+
+    Example:
+        >>> sine = np.sin(2 * np.pi * 1000 * np.arange(2048) / 16000)
+        >>> print(f"{stft_db(sine)[32].max():.2f} dB")
+        0.00 dB
+    """
+    if audio.shape[-1] < n_fft:
+        raise ParameterError(
+            f"audio must have at least n_fft = {n_fft} samples. Received: {audio.shape[-1]}"
+        )
+    spectrum = librosa.stft(
+        np.asarray(audio, np.float32), n_fft=n_fft, hop_length=hop_length, center=False
+    )
+    # A sine of amplitude A puts A * sum(window) / 2 into its bin.
+    amplitude = np.abs(spectrum) / (signal.get_window("hann", n_fft).sum() / 2)
+    return 20 * np.log10(np.maximum(amplitude, 10 ** (floor_db / 20)))
+
+
+def mean_power_spectrum(segments: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Power spectrum averaged over segments, with the segment length as FFT length.
+
+    So the lines of a comb whose period divides the segment length fall on bins.
+
+    Args:
+        segments: Array of shape (segments, samples), full scale 1.
+        sample_rate: In Hz.
+
+    Returns:
+        Frequencies in Hz and power, each of shape (1 + samples // 2,). A sine on a bin shows its
+        mean square there (Hann window, "spectrum" scaling, one-sided).
+
+    Raises:
+        ParameterError: If `segments` is not two-dimensional, is empty, or has non-finite values.
+
+    Source:
+        P. D. Welch, "The use of fast Fourier transform for the estimation of power spectra" (1967).
+
+    Example:
+        >>> sine = np.sin(2 * np.pi * 1000 * np.arange(2048) / 16000)
+        >>> frequencies, power = mean_power_spectrum(sine[None], 16000)
+        >>> float(frequencies[power.argmax()]), round(float(power.max()), 3)
+        (1000.0, 0.5)
+    """
+    segments = np.asarray(segments)
+    if segments.ndim != 2 or not segments.size:
+        raise ParameterError(
+            f"segments must have shape (segments, samples). Received shape: {segments.shape}"
+        )
+    if not np.isfinite(segments).all():
+        raise ParameterError("segments must be finite. Received: NaN or infinite samples")
+    frequencies, power = signal.periodogram(
+        segments, sample_rate, window="hann", detrend=False, scaling="spectrum"
+    )
+    return frequencies, power.mean(axis=0, dtype=np.float64)
+
+
+def out_of_band_ratio_db(
+    frequencies_hz: np.ndarray, power: np.ndarray, stopband_hz: float
+) -> float:
+    """Share of the power that lies above the data's stopband edge, in dB.
+
+    Args:
+        frequencies_hz: Of the bins of `power`, in Hz.
+        power: Mean power spectrum.
+        stopband_hz: Above it the training data holds nothing, in Hz.
+
+    Returns:
+        dB; -inf if nothing is there, NaN for silence.
+
+    Example:
+        >>> out_of_band_ratio_db(np.array([0.0, 1.0, 2.0]), np.array([90.0, 0.0, 10.0]), 1.0)
+        -10.0
+    """
+    total = power.sum()
+    outside = power[frequencies_hz > stopband_hz].sum()
+    if total == 0:
+        return math.nan
+    return 10 * math.log10(outside / total) if outside > 0 else -math.inf
+
+
+def line_prominence_db(
+    frequencies_hz: np.ndarray, power: np.ndarray, lines_hz: Sequence[float]
+) -> np.ndarray:
+    """How far the power at each line stands above that of the bins around it, in dB.
+
+    The neighbours are the bins 3 to 8 away on either side; their median ignores other lines among
+    them as long as these are the fewer, which holds for a generator that starts from 16 samples
+    or more.
+
+    Args:
+        frequencies_hz: Evenly spaced frequencies of the bins, in Hz.
+        power: Mean power spectrum.
+        lines_hz: Frequencies to look at, in Hz.
+
+    Returns:
+        Array of shape (lines,) in dB; NaN where the bins around a line are silent.
+
+    Raises:
+        ParameterError: If a line lies outside the spectrum.
+
+    Example:
+        >>> power = np.ones(65)
+        >>> power[32] = 100
+        >>> line_prominence_db(np.arange(65) * 125.0, power, [4000.0]).tolist()
+        [20.0]
+    """
+    spacing = frequencies_hz[1] - frequencies_hz[0]
+    bins = np.rint(np.asarray(lines_hz) / spacing).astype(int)
+    if bins.size and (bins.min() < 0 or bins.max() >= len(power)):
+        raise ParameterError(
+            f"lines_hz must lie between 0 and {frequencies_hz[-1]:g} Hz. Received: {list(lines_hz)}"
+        )
+    distance = np.arange(_NEAREST_NEIGHBOUR, _FARTHEST_NEIGHBOUR + 1)
+    prominence = np.full(len(bins), math.nan)
+    for i, centre in enumerate(bins):
+        around = np.concatenate([centre - distance, centre + distance])
+        background = np.median(power[around[(around >= 0) & (around < len(power))]])
+        if background > 0 and power[centre] > 0:
+            prominence[i] = 10 * math.log10(power[centre] / background)
+    return prominence
