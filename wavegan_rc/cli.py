@@ -73,7 +73,7 @@ def train_command(argv: Sequence[str]) -> int:
         print(config_as_yaml(config), end="")
         return 0
 
-    with _quiet_tensorflow():
+    with _quiet_start():
         from wavegan_rc.training.train import train
     run, interrupted = train(config, command_line=["train.py", *argv])
     print(f"run: {run}")
@@ -83,12 +83,13 @@ def train_command(argv: Sequence[str]) -> int:
 def _add_settings(parser: ArgumentParser) -> None:
     types = get_type_hints(Config)
     for field in dataclasses.fields(Config):
-        options: dict[str, Any] = {"type": types[field.name]}
+        default: Any = field.default
+        options: dict[str, Any] = {"type": types[field.name], "default": default}
         if get_origin(types[field.name]) is tuple:
-            options = {"type": get_args(types[field.name])[0], "nargs": "+"}
+            (element, *_) = get_args(types[field.name])
+            options = {"type": element, "nargs": "+", "default": [*default]}
         parser.add_argument(
             "--" + field.name.replace("_", "-"),
-            default=list(field.default) if "nargs" in options else field.default,
             help=field.metadata["help"],
             **options,
         )
@@ -136,7 +137,7 @@ def generate_command(argv: Sequence[str]) -> int:
     )
     flags = parser.parse_command_line(argv)
 
-    with _quiet_tensorflow():
+    with _quiet_start():
         from wavegan_rc.generation import generate
     out = generate(
         Path(flags.run),
@@ -151,19 +152,26 @@ def generate_command(argv: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _quiet_tensorflow() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ prints while it loads, unless loading fails.
+def _quiet_start() -> Iterator[None]:
+    """Hold back what TensorFlow's C++ prints while it loads and looks for devices.
 
     Its first lines (oneDNN, CUDA not found) are written before any log level is read, so only the
-    file descriptor can be turned away. Python's own warnings pass through `sys.stderr` as ever.
+    file descriptor can be turned away. If loading fails they are shown; who sets
+    TF_CPP_MIN_LOG_LEVEL sees them all.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()
         except BaseException:
             held.seek(0)
             os.write(saved, held.read())

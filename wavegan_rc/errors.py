@@ -2,7 +2,7 @@
 
 
 class WaveganError(Exception):
-    """A mistake that the user can mend: one line naming the thing, the rule and what was received."""
+    """A mistake that the user can mend: one line with the thing, the rule and what was received."""
 
 
 class ParameterError(WaveganError, ValueError):

@@ -1,0 +1,1 @@
+"""Recordings become training segments."""

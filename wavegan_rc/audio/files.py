@@ -14,7 +14,8 @@ from wavegan_rc.errors import DataError
 
 # Names that libsndfile's formats go by; a folder may hold transcripts and pictures beside them.
 AUDIO_SUFFIXES = frozenset(
-    ".aif .aifc .aiff .au .caf .flac .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave".split()
+    {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"}
+    | {".rf64", ".snd", ".w64", ".wav", ".wave"}
 )
 FULL_SCALE_INT16 = 32767
 

@@ -1,0 +1,1 @@
+"""Generator, critic and their layers; plain arguments, no settings."""

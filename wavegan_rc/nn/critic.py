@@ -4,8 +4,8 @@ import keras
 from keras import layers
 
 from wavegan_rc.nn.downsampling import StridedConv1D
-from wavegan_rc.nn.initial import MINIMUM_FILTERS, initial_seeds
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
+from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
 
 STRIDES = 4
 KERNEL_SIZE = 25

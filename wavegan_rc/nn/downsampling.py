@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.shared import convolve
 
 
 @keras.saving.register_keras_serializable("wavegan_rc")
@@ -14,9 +15,9 @@ class StridedConv1D(keras.layers.Layer):
 
     Equal to `keras.layers.Conv1D(filters, kernel_size, strides, padding="same")`, with weights of
     the same shapes. Output sample `n` sums tap `k` times input sample `strides * n + k - left`.
-    With `k - left = strides * q + r`, `0 <= r < strides`, that is sample `r` of input block `n + q`:
-    a convolution over blocks, whose samples serve as channels. On a CPU this is faster than the
-    strided form, most of all for gradients of gradients, which the gradient penalty needs.
+    With `k - left = strides * q + r` and `0 <= r < strides`, that is sample `r` of input block
+    `n + q`: a convolution over blocks, whose samples serve as channels. On a CPU a training step
+    is faster so, most of all the gradients of gradients that the gradient penalty needs.
 
     Args:
         filters: Output channels.
@@ -71,15 +72,15 @@ class StridedConv1D(keras.layers.Layer):
         zeros_first = blocks_before * self.strides - left
         taps = -(-(zeros_first + self.kernel_size) // self.strides)
         zeros_last = taps * self.strides - zeros_first - self.kernel_size
+        kernel = ops.convert_to_tensor(self.kernel)
         kernel = ops.reshape(
-            ops.pad(ops.convert_to_tensor(self.kernel), [[zeros_first, zeros_last], [0, 0], [0, 0]]),
+            ops.pad(kernel, [[zeros_first, zeros_last], [0, 0], [0, 0]]),
             (taps, self.strides * channels, self.filters),
         )
         whole = ops.pad(inputs, [[0, 0], [0, blocks * self.strides - length], [0, 0]])
         as_blocks = ops.reshape(whole, (-1, blocks, self.strides * channels))
         blocks_after = max(taps - 1 - blocks_before, 0)
-        padded = ops.pad(as_blocks, [[0, 0], [blocks_before, blocks_after], [0, 0]])
-        return ops.conv(padded, kernel, padding="valid") + self.bias
+        return convolve(as_blocks, kernel, blocks_before, blocks_after) + self.bias
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, length, _ = input_shape

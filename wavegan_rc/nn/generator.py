@@ -8,8 +8,10 @@ import keras
 from keras import layers
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.nn.initial import MINIMUM_FILTERS, initial_seeds
+from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
 from wavegan_rc.nn.upsampling import UpsampleConv1D
+
+Implementation = Literal["polyphase", "keras"]
 
 
 def build_generator(
@@ -21,7 +23,7 @@ def build_generator(
     filters: int = 128,
     channels: int = 1,
     upsampler: str = "resize",
-    implementation: Literal["polyphase", "keras"] = "polyphase",
+    implementation: Implementation = "polyphase",
     seed: int | None = None,
 ) -> keras.Model:
     """Build latents -> Dense -> reshape -> upsampling stages with ReLU -> tanh.
@@ -43,7 +45,8 @@ def build_generator(
         Model from (batch, latent_dim) to (batch, segment_length, channels), values in [-1, 1].
 
     Raises:
-        ParameterError: If the factors do not divide the segment length, or the upsampler is unknown.
+        ParameterError: If the factors do not divide the segment length, or the upsampler is
+            unknown.
 
     Source:
         C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), Table 3.

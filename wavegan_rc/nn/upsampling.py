@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.shared import convolve
 
 
 def polyphase_fold(upsampler: str, kernel_size: int, factor: int) -> tuple[np.ndarray, int, int]:
@@ -67,9 +68,9 @@ def polyphase_fold(upsampler: str, kernel_size: int, factor: int) -> tuple[np.nd
 class UpsampleConv1D(keras.layers.Layer):
     """Upsample by an integer factor and convolve, as one convolution at the low rate.
 
-    Equal to `Conv1DTranspose(filters, kernel_size, factor, padding="same")` for `transposed`, and to
-    `UpSampling1D(factor)` then `Conv1D(filters, kernel_size, padding="same")` for `resize`, with
-    weights of the same shapes: the two can be exchanged.
+    `transposed` equals `Conv1DTranspose(filters, kernel_size, factor, padding="same")`; `resize`
+    equals `UpSampling1D(factor)` then `Conv1D(filters, kernel_size, padding="same")`. The weights
+    have the same shapes and can be exchanged.
 
     Args:
         filters: Output channels.
@@ -119,11 +120,8 @@ class UpsampleConv1D(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs: Any) -> Any:
-        low_rate = ops.conv(
-            ops.pad(inputs, [[0, 0], [self._before, self._after], [0, 0]]),
-            self._folded_kernel(inputs.shape[-1]),
-            padding="valid",
-        )
+        kernel = self._folded_kernel(inputs.shape[-1])
+        low_rate = convolve(inputs, kernel, self._before, self._after)
         length = -1 if inputs.shape[1] is None else inputs.shape[1] * self.factor
         return ops.reshape(low_rate, (-1, length, self.filters)) + self.bias
 

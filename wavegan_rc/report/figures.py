@@ -39,9 +39,8 @@ def spectrogram_figure(
     figure = Figure(figsize=(11, 0.9 + 2.3 * len(rows)), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    image = None
     for axis, (title, level) in zip(axes, levels.items(), strict=True):
-        image = axis.imshow(
+        axis.imshow(
             level,
             origin="lower",
             aspect="auto",
@@ -65,7 +64,9 @@ def spectrogram_figure(
                 transform=axis.get_yaxis_transform(),
             )
     axes[-1].set_xlabel("time (s), segments side by side")
-    figure.colorbar(image, ax=axes, label="level (dB re full-scale sine)", pad=0.01)
+    figure.colorbar(
+        axes[0].images[0], ax=list(axes), label="level (dB re full-scale sine)", pad=0.01
+    )
     return figure
 
 

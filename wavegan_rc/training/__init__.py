@@ -1,0 +1,1 @@
+"""Losses, the trainable model, and a run from beginning to end."""

@@ -13,6 +13,15 @@ from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstei
 # deviation over age) of 5 %, the sharper of the two that Karras et al. store.
 _AVERAGE_POWER = 16.97
 
+# What is logged of each step, in this order.
+LOSSES = (
+    "critic_loss",
+    "wasserstein_estimate",
+    "gradient_penalty",
+    "gradient_norm",
+    "generator_loss",
+)
+
 
 class WGANGP(keras.Model):
     """Wasserstein GAN with gradient penalty, trained by `fit`.
@@ -51,11 +60,7 @@ class WGANGP(keras.Model):
         self.critic_steps = critic_steps
         self.gradient_penalty_weight = gradient_penalty_weight
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.critic_loss = keras.metrics.Mean("critic_loss")
-        self.wasserstein = keras.metrics.Mean("wasserstein_estimate")
-        self.penalty = keras.metrics.Mean("gradient_penalty")
-        self.gradient_norm = keras.metrics.Mean("gradient_norm")
-        self.generator_loss = keras.metrics.Mean("generator_loss")
+        self.means = {name: keras.metrics.Mean(name) for name in LOSSES}
         self.built = True  # there is no call(): the parts are built already
 
     def compile(
@@ -102,7 +107,7 @@ class WGANGP(keras.Model):
             self._update_critic(segments[:, k], fakes[k])
         self._update_generator(batch_size)
         self._update_average()
-        return {metric.name: metric.result() for metric in self.metrics}
+        return {name: mean.result() for name, mean in self.means.items()}
 
     def _latents(self, count: Any) -> Any:
         shape = (count, self.generator.input_shape[-1])
@@ -122,10 +127,8 @@ class WGANGP(keras.Model):
             loss = self.gradient_penalty_weight * penalty - distance
         variables = self.critic.trainable_variables
         self.critic_optimizer.apply(tape.gradient(loss, variables), variables)
-        self.critic_loss.update_state(loss)
-        self.wasserstein.update_state(distance)
-        self.penalty.update_state(penalty)
-        self.gradient_norm.update_state(norm)
+        for name, value in zip(LOSSES, (loss, distance, penalty, norm), strict=False):
+            self.means[name].update_state(value)
 
     def _update_generator(self, batch_size: Any) -> None:
         latents = self._latents(batch_size)
@@ -134,7 +137,7 @@ class WGANGP(keras.Model):
             loss = -ops.mean(ops.cast(scores, "float32"))
         variables = self.generator.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
-        self.generator_loss.update_state(loss)
+        self.means["generator_loss"].update_state(loss)
 
     def _update_average(self) -> None:
         step = ops.cast(self.optimizer.iterations, "float32")

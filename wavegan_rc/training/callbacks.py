@@ -1,0 +1,195 @@
+"""What happens beside the updates: history, progress, checkpoints, previews, a clean Ctrl-C."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wavegan_rc.generation import synthesize
+from wavegan_rc.report.figures import figure_pixels, spectrogram_figure
+
+_KEPT_CHECKPOINTS = 2
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar with steps, time left, speed and losses, for the whole run.
+
+    Args:
+        steps: Of the run.
+    """
+
+    _SHOWN = ("critic_loss", "generator_loss", "wasserstein_estimate")
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        # In a log file every update is a line of its own, so there they are far between.
+        interval = 0.2 if sys.stdout.isatty() else 30
+        self._bar = keras.utils.Progbar(
+            steps, width=10, interval=interval, stateful_metrics=self._SHOWN
+        )
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show the means since the last line of the history."""
+        self._bar.update(batch + 1, [(name, float((logs or {})[name])) for name in self._SHOWN])
+
+
+class History(keras.callbacks.Callback):
+    """Write the mean losses of every so many steps as a JSON line and to TensorBoard.
+
+    Args:
+        path: File of JSON lines to append to.
+        writer: TensorBoard event writer.
+        log_every: Steps between lines.
+    """
+
+    def __init__(self, path: Path, writer: Any, log_every: int) -> None:
+        super().__init__()
+        self._path = path
+        self._writer = writer
+        self._log_every = log_every
+        self._last_step = 0
+        self._last_time = 0.0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write a line if one is due, and begin new means."""
+        step = batch + 1
+        if step % self._log_every == 0:
+            row = {name: float(value) for name, value in (logs or {}).items()}
+            elapsed = time.perf_counter() - self._last_time
+            if self._last_time:
+                row["steps_per_s"] = (step - self._last_step) / elapsed
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, **row}) + "\n")
+            with self._writer.as_default(step):
+                for name, value in row.items():
+                    tf.summary.scalar(name, value)
+            self.model.reset_metrics()
+        if step % self._log_every == 0 or step == 1:  # the first step's time is compilation
+            self._last_step, self._last_time = step, time.perf_counter()
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Keep the newest states of the model: weights, optimizers, average, random states.
+
+    Args:
+        folder: Where `step-NNNNNN.weights.h5` files go.
+        save_every: Steps between them; the last step is saved too.
+    """
+
+    def __init__(self, folder: Path, save_every: int) -> None:
+        super().__init__()
+        self._folder = folder
+        self._save_every = save_every
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Save if it is due."""
+        if (batch + 1) % self._save_every == 0:
+            self._save()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Save where training ends, interrupted or not."""
+        self._save()
+
+    def _save(self) -> None:
+        step = int(self.model.optimizer.iterations)
+        path = self._folder / f"step-{step:06d}.weights.h5"
+        partial = self._folder / f".partial-{path.name}"
+        self.model.save_weights(partial)
+        os.replace(partial, path)
+        for old in sorted(self._folder.glob("step-*.weights.h5"))[:-_KEPT_CHECKPOINTS]:
+            old.unlink()
+
+
+class Previews(keras.callbacks.Callback):
+    """Log what the average generator makes of some latents, as audio and as a spectrogram.
+
+    Args:
+        writer: TensorBoard event writer.
+        save_every: Steps between previews.
+        latents: Shape (count, latent_dim), the same at every step.
+        real: Segments to draw above the generated ones, shape (count, samples).
+        sample_rate: In Hz.
+        cutoff_hz: Marked in the picture; None: no mark.
+    """
+
+    def __init__(
+        self,
+        writer: Any,
+        save_every: int,
+        *,
+        latents: np.ndarray,
+        real: np.ndarray,
+        sample_rate: int,
+        cutoff_hz: float | None,
+    ) -> None:
+        super().__init__()
+        self._writer = writer
+        self._save_every = save_every
+        self._latents = latents
+        self._real = real
+        self._sample_rate = sample_rate
+        self._cutoff_hz = cutoff_hz
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Log a preview if one is due."""
+        step = batch + 1
+        if step % self._save_every:
+            return
+        segments = np.concatenate(list(synthesize(self.model.average_generator, self._latents)))
+        figure = spectrogram_figure(
+            {"real (held out)": self._real, f"generated, step {step}": segments},
+            self._sample_rate,
+            self._cutoff_hz,
+        )
+        with self._writer.as_default(step):
+            tf.summary.audio("generated", segments.reshape(1, -1, 1), self._sample_rate)
+            tf.summary.image("spectrogram", figure_pixels(figure)[None])
+
+
+class StopOnInterrupt(keras.callbacks.Callback):
+    """Turn the first Ctrl-C into an orderly end after the current step; the second ends at once.
+
+    Used as a context manager around `fit`.
+
+    Attributes:
+        interrupted: Whether Ctrl-C was pressed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interrupted = False
+        self._previous: Any = None
+
+    def __enter__(self) -> Self:
+        # Only the main thread may set handlers; elsewhere Ctrl-C is not ours to handle.
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self.interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("\nstopping after this step (Ctrl-C again: at once)", file=sys.stderr)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """End training if Ctrl-C was pressed."""
+        if self.interrupted:
+            self.model.stop_training = True

@@ -1,0 +1,129 @@
+"""The folder that a run leaves: its layout, its number, and what it records before step one."""
+
+import dataclasses
+import json
+import os
+import platform
+import re
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import yaml
+
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError
+
+_VERSIONS_OF = ("wavegan_rc", "tensorflow", "keras", "numpy", "scipy", "librosa", "soundfile")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where everything of a run lies.
+
+    Attributes:
+        path: `NNN-<upsampler>`.
+    """
+
+    path: Path
+
+    @property
+    def history(self) -> Path:
+        """Losses by step, one JSON object a line."""
+        return self.path / "history.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Weights, optimizers, average and random states."""
+        return self.path / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files with losses, audio and spectrogram images."""
+        return self.path / "tensorboard"
+
+    @property
+    def samples(self) -> Path:
+        """WAVs and the latents that made them."""
+        return self.path / "samples"
+
+    @property
+    def figures(self) -> Path:
+        """Pictures."""
+        return self.path / "figures"
+
+    @property
+    def summary(self) -> Path:
+        """The numbers that the run prints at its end."""
+        return self.path / "summary.json"
+
+
+def check_writable(parent: Path) -> None:
+    """Make the folder of the runs, before any work is done that could not be kept.
+
+    Raises:
+        DataError: If it cannot be made or written.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"out cannot be written: {error}") from None
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise DataError(f"out cannot be written: no permission for {parent}")
+
+
+def create_run_directory(config: Config, *, device: str, command_line: list[str]) -> RunDirectory:
+    """Make the next numbered folder, with the resolved settings, versions and device in it.
+
+    Args:
+        config: Settings; `out` is the parent folder.
+        device: In words.
+        command_line: What was typed.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    parent = Path(config.out)
+    try:
+        run = RunDirectory(_next_folder(parent, config.upsampler))
+        for folder in (run.checkpoints, run.tensorboard, run.samples, run.figures):
+            folder.mkdir()
+        (run.path / "config.yaml").write_text(config_as_yaml(config), encoding="utf-8")
+        environment = {
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "command_line": command_line,
+            "device": device,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "versions": {name: metadata.version(name) for name in _VERSIONS_OF},
+        }
+        text = json.dumps(environment, indent=1)
+        (run.path / "environment.json").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"out cannot be written: {error}") from None
+    return run
+
+
+def _next_folder(parent: Path, name: str) -> Path:
+    """Make `NNN-<name>` with a number that no folder there has had."""
+    while True:
+        taken = [int(m[1]) for entry in parent.iterdir() if (m := re.match(r"(\d+)-", entry.name))]
+        folder = parent / f"{max(taken, default=0) + 1:03d}-{name}"
+        try:
+            folder.mkdir()
+        except FileExistsError:  # another run took the number meanwhile
+            continue
+        return folder
+
+
+def config_as_yaml(config: Config) -> str:
+    """The settings as YAML that `--config` takes.
+
+    Example:
+        >>> print(config_as_yaml(Config()).splitlines()[4])
+        silence_db: -40.0
+    """
+    values = dataclasses.asdict(config)
+    values["upsampling_factors"] = list(config.upsampling_factors)
+    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)

@@ -1,0 +1,231 @@
+"""One run from recordings to WAVs, pictures and numbers."""
+
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wavegan_rc.audio.corpus import Corpus, Split, prepare_corpus
+from wavegan_rc.audio.files import write_wav
+from wavegan_rc.audio.segments import Segments
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.generation import (
+    GENERATOR_FILE,
+    draw_latents,
+    save_generator,
+    synthesize,
+    write_samples,
+)
+from wavegan_rc.nn.critic import build_critic
+from wavegan_rc.nn.generator import Implementation, build_generator
+from wavegan_rc.report.figures import save_figure, spectrogram_figure
+from wavegan_rc.training.callbacks import (
+    Checkpoints,
+    History,
+    Previews,
+    Progress,
+    StopOnInterrupt,
+)
+from wavegan_rc.training.run_directory import RunDirectory, check_writable, create_run_directory
+from wavegan_rc.training.summary import format_summary, summarise
+from wavegan_rc.training.wgan_gp import WGANGP
+
+# Shown in a spectrogram and joined in a WAV file.
+_SHOWN_SEGMENTS = 64
+# Enough for levels within a few tenths of a dB, and quick to generate.
+_MEASURED_SEGMENTS = 512
+
+
+def train(config: Config, command_line: list[str]) -> tuple[Path, bool]:
+    """Train on the recordings that the settings name, and leave a run folder.
+
+    Args:
+        config: Settings.
+        command_line: What was typed; recorded in the run folder.
+
+    Returns:
+        The run folder, and whether Ctrl-C ended the training early: then the folder holds a
+        checkpoint and the generator, but no samples.
+
+    Raises:
+        WaveganError: If the recordings or a folder cannot be used; nothing is left behind then.
+    """
+    started = time.perf_counter()
+    check_writable(Path(config.out))
+    corpus = _prepare(config)
+    training = _segments(corpus, "training", config)
+    held_out = _held_out_segments(corpus, config)
+    model = build_model(config)
+    device = _device()
+    run = create_run_directory(config, device=device, command_line=command_line)
+    print(f"device: {device}\nrun: {run.path}", flush=True)
+
+    latents = draw_latents(_MEASURED_SEGMENTS, config.latent_dim, config.seed)
+    real = held_out.draw(0, _MEASURED_SEGMENTS)
+    writer = tf.summary.create_file_writer(str(run.tensorboard))
+    with StopOnInterrupt() as stop:
+        model.fit(
+            _batches(training, config),
+            steps_per_epoch=config.steps,
+            shuffle=False,
+            verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
+            callbacks=[
+                Progress(config.steps),
+                History(run.history, writer, config.log_every),
+                Checkpoints(run.checkpoints, config.save_every),
+                Previews(
+                    writer,
+                    config.save_every,
+                    latents=latents[:_SHOWN_SEGMENTS],
+                    real=real[:_SHOWN_SEGMENTS],
+                    sample_rate=config.sample_rate,
+                    cutoff_hz=config.cutoff_hz,
+                ),
+                stop,
+            ],
+        )
+    writer.close()
+    _save_generator(model, run, config)
+    if not stop.interrupted:
+        _write_results(model.average_generator, run, config, real, latents, started)
+    return run.path, stop.interrupted
+
+
+def build_model(config: Config) -> WGANGP:
+    """The compiled model that the settings describe, with its initial weights.
+
+    Args:
+        config: Settings.
+
+    Raises:
+        ParameterError: If the networks cannot be built with these settings.
+    """
+    generator = _build_generator(config, "polyphase")
+    critic = build_critic(
+        segment_length=config.segment_length,
+        filters=config.filters,
+        phase_shuffle_radius=config.phase_shuffle_radius,
+        phase_shuffle_per_example=config.phase_shuffle_per_example,
+        seed=config.seed + 1,
+    )
+    model = WGANGP(
+        generator,
+        critic,
+        critic_steps=config.critic_steps,
+        gradient_penalty_weight=config.gradient_penalty_weight,
+        seed=config.seed + 2,
+    )
+    # Gulrajani et al. (2017), algorithm 1: low momentum, since the two losses move.
+    model.compile(
+        generator_optimizer=keras.optimizers.Adam(config.learning_rate, 0.5, 0.9),
+        critic_optimizer=keras.optimizers.Adam(config.learning_rate, 0.5, 0.9),
+    )
+    return model
+
+
+def _build_generator(config: Config, implementation: Implementation) -> keras.Model:
+    return build_generator(
+        segment_length=config.segment_length,
+        latent_dim=config.latent_dim,
+        upsampling_factors=config.upsampling_factors,
+        kernel_size=config.kernel_size,
+        filters=config.filters,
+        upsampler=config.upsampler,
+        implementation=implementation,
+        seed=config.seed,
+    )
+
+
+def _prepare(config: Config) -> Corpus:
+    def show(done: int, count: int, name: str) -> None:
+        if sys.stdout.isatty():
+            end = "\n" if done == count else ""
+            print(f"\r\033[Kpreparing {done}/{count} {name}", end=end, flush=True)
+        elif done == count:
+            print(f"prepared {count} files", flush=True)
+
+    corpus = prepare_corpus(
+        config.data, sample_rate=config.sample_rate, cutoff_hz=config.cutoff_hz, on_file=show
+    )
+    print(
+        f"data: {config.data or 'bundled speech'}, {corpus.seconds('training') / 60:.1f} min for "
+        f"training, {corpus.seconds('held_out') / 60:.1f} min held out",
+        flush=True,
+    )
+    return corpus
+
+
+def _segments(corpus: Corpus, split: Split, config: Config) -> Segments:
+    return Segments(
+        corpus,
+        split,
+        segment_length=config.segment_length,
+        silence_db=config.silence_db,
+        seed=config.seed,
+    )
+
+
+def _held_out_segments(corpus: Corpus, config: Config) -> Segments:
+    try:
+        return _segments(corpus, "held_out", config)
+    except DataError as error:
+        message = f"{error}; training segments are shown and measured as real instead"
+        warnings.warn(message, WaveganWarning, stacklevel=2)
+        return _segments(corpus, "training", config)
+
+
+def _device() -> str:
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return f"CPU, {os.cpu_count()} cores"
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "") for gpu in gpus]
+    return f"GPU: {', '.join(names)}"
+
+
+def _batches(segments: Segments, config: Config) -> Iterator[tuple[np.ndarray]]:
+    shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
+    for step in range(config.steps):
+        yield (segments.draw(step, config.batch_size * config.critic_steps).reshape(shape),)
+
+
+def _save_generator(model: WGANGP, run: RunDirectory, config: Config) -> None:
+    """Write the average generator in Keras's own layers, which load without this package."""
+    generator = _build_generator(config, "keras")
+    generator.set_weights(model.average_generator.get_weights())
+    settings = {
+        "sample_rate": config.sample_rate,
+        "stopband_hz": config.stopband_hz,
+        "upsampling_factors": config.upsampling_factors,
+    }
+    save_generator(generator, run.path / GENERATOR_FILE, settings)
+
+
+def _write_results(
+    generator: keras.Model,
+    run: RunDirectory,
+    config: Config,
+    real: np.ndarray,
+    latents: np.ndarray,
+    started: float,
+) -> None:
+    rate = config.sample_rate
+    sample_latents = draw_latents(config.sample_count, config.latent_dim, config.seed)
+    write_samples(generator, sample_latents, rate, run.samples)
+    generated = np.concatenate(list(synthesize(generator, latents)))
+    shown = slice(_SHOWN_SEGMENTS)
+    write_wav(run.samples / "joined.wav", generated[shown].ravel(), rate)
+    write_wav(run.samples / "real-joined.wav", real[shown].ravel(), rate)
+    rows = {"real (held out)": real[shown], f"generated ({config.upsampler})": generated[shown]}
+    save_figure(spectrogram_figure(rows, rate, config.cutoff_hz), run.figures / "spectrogram.png")
+    summary = summarise(real, generated, config)
+    summary["seconds"] = time.perf_counter() - started
+    run.summary.write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    print(format_summary(summary, config.stopband_hz), flush=True)
