@@ -6,11 +6,12 @@ Nothing here imports TensorFlow or an audio library before the arguments are kno
 import contextlib
 import dataclasses
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
@@ -44,10 +45,25 @@ def _with_hyphens(argument: str) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    # jsonargparse writes 'Parser key "steps":\n  Expected a <class 'int'>. Got value: x'.
+    """A parser's message without line breaks, in this package's words where a setting is named."""
     text = " ".join(str(error).split())
-    text = text.removeprefix("Parser key ")
-    return text.replace("<class 'int'>", "whole number").replace("<class 'float'>", "number")
+    # jsonargparse writes: Parser key "steps": Expected a <class 'int'>. Got value: x
+    match = re.match(r'Parser key "(\w+)".*(?:Got|Given) value: (.*)$', text)
+    kind = _kind(match[1]) if match else None
+    return f"{match[1]} must be {kind}. Received: {match[2]}" if match and kind else text
+
+
+def _kind(name: str) -> str | None:
+    """What values a setting takes, in words; None if there is no such setting."""
+    kind = get_type_hints(Config).get(name)
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if kind is None or kind in words:
+        return words.get(kind)
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    if get_origin(kind) is tuple:
+        return "a list of whole numbers"
+    return f"{words[get_args(kind)[0]]} or null"
 
 
 def train_command(argv: Sequence[str]) -> int:
@@ -65,8 +81,11 @@ def train_command(argv: Sequence[str]) -> int:
         # The file's values become the defaults, so a flag wins wherever it stands.
         parser.set_defaults(_read_config(Path(flags.config)))
         flags = parser.parse_command_line(argv)
-    values = {field.name: flags[field.name] for field in dataclasses.fields(Config)}
-    config = Config(**values)
+    try:
+        config = Config(**{field.name: flags[field.name] for field in dataclasses.fields(Config)})
+    except ParameterError as error:
+        where = "" if flags.config is None else f"{flags.config}: "
+        raise ParameterError(f"{where}{error}") from None
     if flags.print_config:
         from wavegan_rc.training.run_directory import config_as_yaml
 
@@ -97,25 +116,25 @@ def _add_settings(parser: ArgumentParser) -> None:
 
 def _read_config(path: Path) -> dict[str, Any]:
     """The settings in a YAML file, each of the right type; errors name the file and the key."""
-    parser = _Parser()
-    _add_settings(parser)
     try:
-        text = path.read_text(encoding="utf-8")
-        given = yaml.safe_load(text) or {}
-        if not isinstance(given, dict):
-            raise DataError(f"{path}: must hold `setting: value` lines. Received: {given!r:.80}")
-        unknown = sorted(str(key) for key in given if str(key) not in _field_names())
-        if unknown:
-            raise DataError(f"{path}: unknown setting: {', '.join(unknown)}")
-        return {key: parser.parse_string(text)[key] for key in given}
+        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {_one_line(error)}") from None
-    except (ArgumentError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
         raise DataError(f"{path}: {_one_line(error)}") from None
-
-
-def _field_names() -> set[str]:
-    return {field.name for field in dataclasses.fields(Config)}
+    if not isinstance(given, dict):
+        raise DataError(f"{path}: must hold `setting: value` lines. Received: {given!r:.80}")
+    parser = _Parser()
+    _add_settings(parser)
+    settings = {}
+    for key, value in given.items():
+        if _kind(str(key)) is None:
+            raise DataError(f"{path}: unknown setting: {key}")
+        try:
+            settings[key] = parser.parse_object({key: value})[key]
+        except (ArgumentError, TypeError):
+            raise DataError(f"{path}: {key} must be {_kind(key)}. Received: {value!r}") from None
+    return settings
 
 
 def generate_command(argv: Sequence[str]) -> int:

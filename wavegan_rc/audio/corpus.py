@@ -261,7 +261,7 @@ def _open_entry(entry: Path) -> Corpus:
         index = json.loads((entry / "index.json").read_text(encoding="utf-8"))
         audio = np.load(entry / "audio.npy", mmap_mode="r", allow_pickle=False)
         block_power = np.load(entry / "block_power.npy", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DataError(f"prepared corpus is damaged; delete {entry}: {error}") from None
     for path, reason in index["skipped"]:
         warnings.warn(f"skipped {path}: {reason}", WaveganWarning, stacklevel=3)

@@ -11,8 +11,8 @@ class Segments:
     """Segments of one split, cut at random sample positions.
 
     A segment may begin at any sample of any recording, provided that it ends in the same recording
-    and that the blocks it touches are, on average, louder than the threshold. So segments are
-    not aligned with anything: a tone in the recordings has a random phase in the segments.
+    and is louder than the threshold (judged in blocks of 128 samples). So segments are not aligned
+    with anything: a tone in the recordings has a random phase in the segments.
 
     Args:
         corpus: Prepared recordings.
@@ -63,7 +63,9 @@ class Segments:
             total = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
             last = np.minimum(offsets // BLOCK + reach, blocks)
             mean = (total[last] - total[offsets // BLOCK]) / (last - offsets // BLOCK)
-            loud = mean >= threshold
+            # A segment may begin anywhere in a block: both at its start and at the next one's
+            # it must be loud.
+            loud = (mean >= threshold) & (np.append(mean[1:], mean[-1]) >= threshold)
             starts.append(recording.start + offsets[loud])
             choices.append(np.minimum(BLOCK, positions - offsets[loud]))
         if not any_long_enough:

@@ -1,0 +1,47 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+# Before TensorFlow is loaded: its notes on the processor are not for test logs.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Prepared corpora of the tests stay out of the user's cache; subprocesses inherit this."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    yield Path(os.environ["XDG_CACHE_HOME"])
+    if before is None:
+        del os.environ["XDG_CACHE_HOME"]
+    else:
+        os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture
+def fresh_cache(tmp_path, monkeypatch):
+    """An empty cache for one test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "wavegan_rc" / "corpora"
+
+
+def tone(frequency_hz: float, sample_rate: int = 16000, seconds: float = 1.0, amplitude=0.5):
+    time = np.arange(round(sample_rate * seconds)) / sample_rate
+    return amplitude * np.sin(2 * np.pi * frequency_hz * time)
+
+
+@pytest.fixture
+def make_wav(tmp_path) -> Callable[..., Path]:
+    def make(name: str, audio: np.ndarray, sample_rate: int = 16000, **options) -> Path:
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, audio, sample_rate, **options)
+        return path
+
+    return make

@@ -1,0 +1,152 @@
+import subprocess
+import sys
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from wavegan_rc.cli import run_command, train_command
+
+
+def run(argv, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_command(train_command, argv)
+    captured = capsys.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+def resolved(argv, capsys):
+    code, out, err = run([*argv, "--print-config"], capsys)
+    assert (code, err) == (0, "")
+    return yaml.safe_load(out)
+
+
+@pytest.mark.parametrize("flags_first", [True, False])
+def test_a_flag_beats_the_file_whatever_the_order(tmp_path, capsys, flags_first):
+    file = tmp_path / "c.yaml"
+    file.write_text("steps: 5\nbatch_size: 7\n")
+    flags, config = ["--steps", "9"], ["--config", str(file)]
+    settings = resolved(flags + config if flags_first else config + flags, capsys)
+    assert (settings["steps"], settings["batch_size"]) == (9, 7)
+
+
+def test_hyphens_and_underscores_are_both_accepted(capsys):
+    hyphens = resolved(["--batch-size", "4", "--upsampling-factors", "4", "4"], capsys)
+    underscores = resolved(["--batch_size=4", "--upsampling_factors", "4", "4"], capsys)
+    assert hyphens == underscores
+    assert (hyphens["batch_size"], hyphens["upsampling_factors"]) == (4, [4, 4])
+
+
+def test_a_value_keeps_its_underscores(capsys):
+    assert resolved(["--data=my_speech"], capsys)["data"] == "my_speech"
+    assert resolved(["--data", "my_speech"], capsys)["data"] == "my_speech"
+
+
+def test_print_config_can_be_read_back(tmp_path, capsys):
+    settings = resolved(["--cutoff-hz", "null", "--learning-rate", "3e-5"], capsys)
+    file = tmp_path / "c.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    assert resolved(["--config", str(file)], capsys) == settings
+    assert settings["learning_rate"] == 3e-5
+
+
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        (["--steps", "many"], ["steps", "many"]),
+        (["--steps", "4.5"], ["steps", "4.5"]),
+        (["--steps"], ["--steps"]),
+        (["--upsampler", "deconv"], ["upsampler", "transposed, resize", "deconv"]),
+        (["--bogus", "1"], ["--bogus"]),
+        (["--phase-shuffle-per-example", "maybe"], ["phase_shuffle_per_example", "maybe"]),
+        (["--cutoff-hz", "8000"], ["cutoff_hz", "8000"]),
+        (["--upsampling-factors", "3"], ["upsampling_factors", "2048"]),
+        (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
+        (["--data", "nowhere"], ["data", "nowhere"]),
+    ],
+)
+def test_bad_flags_give_one_line_and_exit_code_2(argv, named, capsys, tmp_path):
+    code, _, err = run([*argv, "--out", str(tmp_path / "runs")], capsys)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    for word in named:
+        assert word in err
+    assert not list(tmp_path.glob("runs/*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("bogus: 3", "bogus"),
+        ("steps: many", "steps"),
+        ("steps: 4.5", "steps"),
+        ("steps: [1]", "steps"),
+        ("upsampler: deconv", "upsampler"),
+        ("upsampling_factors: 2", "upsampling_factors"),
+        ("upsampling_factors: [2, x]", "upsampling_factors"),
+        ("- 3", "setting: value"),
+        ("steps: [", "line"),
+        ("\tsteps: 3", "line"),
+        ("!!python/object/apply:os.system ['true']", "python"),
+        ("steps: 0", "steps"),
+    ],
+)
+def test_a_bad_config_file_is_named_with_the_key(text, named, tmp_path, capsys):
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    code, _, err = run(["--config", str(file)], capsys)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert named in err
+    assert str(file) in err
+
+
+def test_a_config_that_is_not_text_is_refused(tmp_path, capsys):
+    file = tmp_path / "bad.yaml"
+    file.write_bytes(b"\xff\xfe\x00")
+    code, _, err = run(["--config", str(file)], capsys)
+    assert (code, err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("where", ["file", "in-file", "read-only"])
+def test_an_output_folder_that_cannot_be_written(where, tmp_path, capsys):
+    if where == "read-only":
+        out = "/proc/runs"  # refuses even root
+    else:
+        (tmp_path / "taken").write_text("")
+        out = str(tmp_path / "taken" / ("runs" if where == "in-file" else ""))
+    code, _, err = run(["--out", out], capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("error: out cannot be written")
+
+
+def test_help_states_units_and_defaults_and_loads_no_heavy_library():
+    code = (
+        "import sys\n"
+        "from wavegan_rc.cli import train_command\n"
+        "try: train_command(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'librosa', 'scipy', 'numpy', 'soundfile', 'matplotlib'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "highest frequency that the low-pass keeps, in Hz" in text
+    assert "default: 1500.0" in text
+
+
+def test_the_installed_program_lists_its_commands():
+    program = [sys.executable, "-c", "from wavegan_rc.cli import main; main()"]
+    listed = subprocess.run([*program, "--help"], capture_output=True, text=True)
+    assert listed.returncode == 0
+    assert "train" in listed.stdout
+    assert "generate" in listed.stdout
+    wrong = subprocess.run([*program, "trian"], capture_output=True, text=True)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
+def test_scripts_are_thin():
+    for script in (ROOT / "scripts").glob("*.py"):
+        assert len(script.read_text().splitlines()) < 20, script

@@ -1,0 +1,180 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import tone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wavegan_rc.audio import corpus as corpus_module
+from wavegan_rc.audio.corpus import BLOCK, prepare_corpus, split_recordings
+from wavegan_rc.errors import DataError, WaveganWarning
+
+
+def prepare(data, cutoff_hz=1500.0, **options):
+    return prepare_corpus(str(data), sample_rate=16000, cutoff_hz=cutoff_hz, **options)
+
+
+@pytest.fixture
+def folder(make_wav, fresh_cache):
+    for i, frequency in enumerate([300, 600, 900, 1200]):
+        make_wav(f"{i}.wav", tone(frequency, amplitude=0.1 * (i + 1)), subtype="FLOAT")
+    return make_wav("4.wav", tone(440, 44100, seconds=2), 44100).parent
+
+
+def test_index_describes_the_audio_and_one_gain_brings_the_peak_to_nine_tenths(folder):
+    corpus = prepare(folder)
+    assert isinstance(corpus.audio, np.memmap)
+    assert corpus.audio.dtype == np.int16
+    assert sum(r.length for r in corpus.recordings) == len(corpus.audio) == 16000 * 6
+    peaks = {}
+    for recording in corpus.recordings:
+        middle = corpus.audio[recording.start :][: recording.length][4000:12000] / 32767
+        peaks[recording.name] = np.abs(middle).max()
+    assert np.abs(corpus.audio).max() / 32767 == pytest.approx(0.9, abs=1e-3)
+    # Levels between recordings are kept.
+    assert peaks["3.wav"] / peaks["0.wav"] == pytest.approx(4, rel=0.02)
+
+
+def test_nothing_is_left_above_the_stopband(make_wav, fresh_cache):
+    noise = np.random.default_rng(0).standard_normal(32000) * 0.1
+    make_wav("a.wav", noise, subtype="FLOAT")
+    path = make_wav("b.wav", noise, subtype="FLOAT")
+    audio = prepare(path.parent).audio[:32000].astype(np.float64)
+    power = np.abs(np.fft.rfft(audio[2000:-2000] * np.blackman(28000))) ** 2
+    frequencies = np.fft.rfftfreq(28000, 1 / 16000)
+    ratio_db = 10 * np.log10(power[frequencies > 1700].sum() / power.sum())
+    assert ratio_db < -75
+    unfiltered = prepare(path.parent, cutoff_hz=None).audio
+    assert not np.array_equal(unfiltered[:32000], audio)
+
+
+def test_block_powers_are_mean_squares(folder):
+    corpus = prepare(folder)
+    block = 0
+    for recording in corpus.recordings:
+        audio = corpus.audio[recording.start :][: recording.length] / 32767
+        for start in range(0, recording.length, BLOCK):
+            expected = np.mean(audio[start : start + BLOCK] ** 2)
+            assert corpus.block_power[block] == pytest.approx(expected, rel=1e-4, abs=1e-12)
+            block += 1
+    assert block == len(corpus.block_power)
+    assert corpus.power == pytest.approx(np.mean((corpus.audio / 32767) ** 2), rel=1e-4)
+
+
+def test_second_time_comes_from_the_cache(folder, monkeypatch):
+    first = prepare(folder)
+    monkeypatch.setattr(corpus_module, "read_mono", lambda *_: pytest.fail("read again"))
+    second = prepare(folder)
+    assert second.recordings == first.recordings
+    np.testing.assert_array_equal(second.audio, first.audio)
+
+
+def test_a_changed_file_or_setting_is_prepared_anew(folder, make_wav, fresh_cache):
+    prepare(folder)
+    prepare(folder, cutoff_hz=1000.0)
+    make_wav("4.wav", tone(500, seconds=3))
+    prepare(folder)
+    assert len(list(fresh_cache.iterdir())) == 3
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_an_interrupted_preparation_leaves_nothing(folder, monkeypatch, fresh_cache, error):
+    def fail(path, sample_rate):
+        if path.name == "2.wav":
+            raise error
+        return original(path, sample_rate)
+
+    original = corpus_module.read_mono
+    monkeypatch.setattr(corpus_module, "read_mono", fail)
+    with pytest.raises(error):
+        prepare(folder)
+    assert not list(fresh_cache.iterdir())
+
+
+def test_two_processes_preparing_the_same_share_one_entry(folder, fresh_cache):
+    code = (
+        "import sys; from wavegan_rc.audio.corpus import prepare_corpus\n"
+        "c = prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0)\n"
+        "print(int(abs(c.audio.astype(int)).sum()))"
+    )
+    command = [sys.executable, "-c", code, str(folder)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    sums = {process.communicate()[0] for process in both}
+    assert [process.returncode for process in both] == [0, 0]
+    assert len(sums) == 1
+    assert len(list(fresh_cache.iterdir())) == 1
+
+
+def test_bad_files_are_skipped_with_a_warning_that_names_them(folder, make_wav):
+    (folder / "broken.wav").write_bytes(b"RIFF")
+    make_wav("nan.wav", np.full(100, np.nan), subtype="FLOAT")
+    (folder / "empty.ogg").write_bytes(b"")
+    with pytest.warns(WaveganWarning) as warned:
+        corpus = prepare(folder)
+    assert len(corpus.recordings) == 5
+    text = " ".join(str(w.message) for w in warned)
+    assert all(name in text for name in ("broken.wav", "nan.wav", "empty.ogg"))
+    with pytest.warns(WaveganWarning) as warned_again:  # also when it comes from the cache
+        prepare(folder)
+    assert len(warned_again) == len(warned) == 3
+
+
+def test_only_bad_files_is_an_error_that_names_one(make_wav, fresh_cache):
+    path = make_wav("nan.wav", np.full(100, np.nan), subtype="FLOAT")
+    with pytest.raises(DataError, match=r"nan\.wav"):
+        prepare(path.parent)
+    assert not list(fresh_cache.iterdir())
+
+
+def test_silence_only_is_an_error(make_wav, fresh_cache):
+    path = make_wav("a.wav", np.zeros(16000))
+    with pytest.raises(DataError, match="silence"):
+        prepare(path.parent)
+    assert not list(fresh_cache.iterdir())
+
+
+def test_a_cache_that_cannot_be_written(make_wav, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(DataError, match="cache folder"):
+        prepare(make_wav("a.wav", tone(500)).parent)
+
+
+def test_a_damaged_cache_entry_is_named(folder, fresh_cache):
+    prepare(folder)
+    (entry,) = fresh_cache.iterdir()
+    index = json.loads((entry / "index.json").read_text())
+    assert index["cutoff_hz"] == 1500
+    (entry / "audio.npy").write_bytes(b"")
+    with pytest.raises(DataError, match=entry.name):
+        prepare(folder)
+
+
+def test_progress_is_told_file_by_file(folder):
+    told = []
+    prepare(folder, on_file=lambda *event: told.append(event))
+    assert [done for done, _, _ in told] == [0, 1, 2, 3, 4, 5]
+    assert told[1] == (1, 5, "1.wav")
+
+
+@given(st.integers(2, 60), st.integers(0, 100))
+def test_one_file_in_ten_is_held_out_whatever_the_order(count, shift):
+    names = [f"{i}.wav" for i in range(count)]
+    turned = names[shift % count :] + names[: shift % count]
+    held = {r.name for r in split_recordings(names, [10] * count) if r.split == "held_out"}
+    assert len(held) == max(1, round(count / 10))
+    again = {r.name for r in split_recordings(turned, [10] * count) if r.split == "held_out"}
+    assert held == again
+
+
+@given(st.integers(1, 10**6))
+def test_of_a_single_file_the_last_tenth_is_held_out(length):
+    recordings = split_recordings(["a.wav"], [length])
+    assert sum(r.length for r in recordings) == length
+    assert recordings[0].split == "training"
+    if length >= 10:
+        assert recordings[1].start == recordings[0].length
+        assert recordings[1].length == length // 10
