@@ -204,6 +204,9 @@ def line_prominence_db(
         raise ParameterError(
             f"lines_hz must lie between 0 and {frequencies_hz[-1]:g} Hz. Received: {list(lines_hz)}"
         )
+    # 0 Hz and half the sample rate have no negative twin, whose power all other bins include.
+    power = power.copy()
+    power[[0, -1]] *= 2
     distance = np.arange(_NEAREST_NEIGHBOUR, _FARTHEST_NEIGHBOUR + 1)
     prominence = np.full(len(bins), math.nan)
     for i, centre in enumerate(bins):

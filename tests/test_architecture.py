@@ -1,0 +1,77 @@
+import ast
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PACKAGE = ROOT / "wavegan_rc"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Data flows one way; a module may import from its own layer's package and from layers before it.
+LAYERS = [
+    "errors",
+    "config",
+    "audio",
+    "spectrogram",
+    "report",
+    "nn",
+    "generation",
+    "training",
+    "cli",
+]
+
+
+def layer_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module of this package that a file imports, wherever the statement stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return {name for name in found if name.startswith("wavegan_rc.")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    if parts == ("__init__",):
+        assert not imports_of(path)
+        return
+    own = LAYERS.index(parts[0])
+    for module in imports_of(path):
+        assert LAYERS.index(layer_of(module)) <= own, f"{path.name} imports {module}"
+
+
+def test_there_are_no_circles():
+    graph = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): imports_of(path) for path in MODULES
+    }
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " -> ".join([*above, module])
+        if module not in done:
+            for imported in graph.get(module, ()):
+                visit(imported, (*above, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_are_short_and_keras_is_used_through_its_public_names(path):
+    text = path.read_text()
+    assert text.count("\n") <= 300
+    assert "keras.src" not in text
+
+
+def test_settings_use_the_standard_library_only():
+    tree = ast.parse((PACKAGE / "config.py").read_text())
+    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert names <= {"dataclasses", "typing", "wavegan_rc.errors"}

@@ -1,0 +1,252 @@
+"""Whole runs: through the command line as a user types it, and through `train`."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from conftest import ROOT, tone
+from matplotlib import image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.generation import load_generator
+from wavegan_rc.training.run_directory import create_run_directory
+from wavegan_rc.training.train import train
+
+SMOKE = ROOT / "configs" / "smoke.yaml"
+
+
+def smoke_config(tmp_path, **changes):
+    return replace(
+        Config(**yaml.safe_load(SMOKE.read_text())), out=str(tmp_path / "runs"), **changes
+    )
+
+
+def script(name, *argv, cwd):
+    command = [sys.executable, str(ROOT / "scripts" / name), *map(str, argv)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+def history(run):
+    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module", params=["resize", "transposed"])
+def smoke_run(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    done = script("train.py", "--upsampler", request.param, "--config", SMOKE, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return request.param, folder, done
+
+
+def test_the_last_line_names_the_run_folder(smoke_run):
+    upsampler, folder, done = smoke_run
+    assert done.stdout.splitlines()[-1] == f"run: runs/001-{upsampler}"
+    assert (folder / "runs" / f"001-{upsampler}").is_dir()
+    assert done.stderr == ""
+
+
+def test_progress_and_table_are_printed(smoke_run):
+    _, _, done = smoke_run
+    assert "6/6" in done.stdout
+    assert "critic_loss" in done.stdout
+    assert "out-of-band ratio, above 1700 Hz (dB)" in done.stdout
+    assert "line at" in done.stdout
+
+
+def test_settings_versions_and_device_are_recorded(smoke_run):
+    upsampler, folder, _ = smoke_run
+    run = folder / "runs" / f"001-{upsampler}"
+    config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
+    assert config == Config(**yaml.safe_load(SMOKE.read_text()) | {"upsampler": upsampler})
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["versions"].keys() >= {"tensorflow", "keras", "numpy"}
+    assert environment["device"]
+    assert environment["command_line"][:3] == ["train.py", "--upsampler", upsampler]
+
+
+def test_the_wavs_are_what_the_run_says(smoke_run):
+    upsampler, folder, _ = smoke_run
+    run = folder / "runs" / f"001-{upsampler}"
+    files = sorted((run / "samples").glob("0*.wav"))
+    assert [file.name for file in files] == [f"000{i}.wav" for i in range(5)]
+    generator, settings = load_generator(run)
+    latents = np.load(run / "samples" / "latents.npz")["latents"]
+    expected = np.round(np.asarray(generator(latents))[:, :, 0] * 32767)
+    for file, audio in zip(files, expected, strict=True):
+        info = soundfile.info(file)
+        assert (info.samplerate, info.subtype, info.frames) == (16000, "PCM_16", 512)
+        # The exported generator is made of other layers than the trained one.
+        np.testing.assert_allclose(soundfile.read(file, dtype="int16")[0], audio, atol=1)
+    assert settings["upsampling_factors"] == [4, 4]
+    joined = soundfile.read(run / "samples" / "joined.wav", dtype="int16")[0]
+    assert len(joined) == 64 * 512
+    first = soundfile.read(files[0], dtype="int16")[0]
+    np.testing.assert_array_equal(joined[:512], first)
+    real = soundfile.read(run / "samples" / "real-joined.wav")[0]
+    assert len(real) == 64 * 512
+    assert np.abs(real).max() > 0.01
+
+
+def test_history_has_a_line_for_every_interval(smoke_run):
+    upsampler, folder, _ = smoke_run
+    rows = history(folder / "runs" / f"001-{upsampler}")
+    assert [row["step"] for row in rows] == [2, 4, 6]
+    for row in rows:
+        assert all(np.isfinite(value) for value in row.values())
+        assert row["critic_loss"] == pytest.approx(
+            10 * row["gradient_penalty"] - row["wasserstein_estimate"], rel=1e-3
+        )
+        assert row["steps_per_s"] > 0
+
+
+def test_tensorboard_has_losses_audio_and_pictures(smoke_run):
+    upsampler, folder, _ = smoke_run
+    events = EventAccumulator(
+        str(folder / "runs" / f"001-{upsampler}" / "tensorboard"), size_guidance={"tensors": 0}
+    )
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert {"critic_loss", "generator_loss", "generated", "spectrogram", "steps_per_s"} <= tags
+    assert [event.step for event in events.Tensors("critic_loss")] == [2, 4, 6]
+    assert [event.step for event in events.Tensors("spectrogram")] == [3, 6]
+    assert events.Tensors("generated")[0].tensor_proto.string_val[0].startswith(b"RIFF")
+    picture = events.Tensors("spectrogram")[0].tensor_proto.string_val[2]
+    assert picture.startswith(b"\x89PNG")
+
+
+def test_checkpoints_and_figure(smoke_run):
+    upsampler, folder, _ = smoke_run
+    run = folder / "runs" / f"001-{upsampler}"
+    names = sorted(path.name for path in (run / "checkpoints").iterdir())
+    assert names == ["step-000003.weights.h5", "step-000006.weights.h5"]
+    pixels = image.imread(run / "figures" / "spectrogram.png")
+    assert pixels.shape[0] > 500
+    assert pixels.shape[1] > 1000
+    assert not [path for path in run.rglob("*") if "partial" in path.name]
+
+
+def test_summary_is_what_was_printed(smoke_run):
+    upsampler, folder, done = smoke_run
+    summary = json.loads((folder / "runs" / f"001-{upsampler}" / "summary.json").read_text())
+    for value in summary["out_of_band_ratio_db"].values():
+        assert f"{value:.1f}" in done.stdout
+    assert len(summary["lines"]) == 8
+    assert summary["out_of_band_ratio_db"]["real"] < -60
+
+
+def test_generate_script_writes_wavs_from_the_run(smoke_run):
+    upsampler, folder, _ = smoke_run
+    run = folder / "runs" / f"001-{upsampler}"
+    done = script("generate.py", run, "--count", 3, "--seed", 0, "--out", folder / "g", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((folder / "g").glob("*.wav"))) == 3
+    generated = soundfile.read(folder / "g" / "0001.wav", dtype="int16")[0]
+    sample = soundfile.read(run / "samples" / "0001.wav", dtype="int16")[0]
+    np.testing.assert_allclose(generated, sample, atol=1)
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_names_the_run(tmp_path):
+    command = [
+        sys.executable,
+        str(ROOT / "scripts" / "train.py"),
+        *("--config", str(SMOKE), "--steps", "100000", "--save-every", "100000"),
+    ]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        printed = b""
+        while b"critic_loss" not in printed:  # the bar's first step
+            chunk = os.read(process.stdout.fileno(), 4096)
+            assert chunk, process.stderr.read().decode()
+            printed += chunk
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    run = tmp_path / "runs" / "001-resize"
+    assert out.decode().splitlines()[-1] == "run: runs/001-resize"
+    assert "Traceback" not in err.decode()
+    (checkpoint,) = (run / "checkpoints").iterdir()
+    assert checkpoint.stat().st_size > 1000
+    assert load_generator(run)[0].output_shape == (None, 512, 1)
+
+
+def files_of(run):
+    wavs = {p.name: p.read_bytes() for p in (run / "samples").glob("*.wav")}
+    rows = [{k: v for k, v in row.items() if k != "steps_per_s"} for row in history(run)]
+    return wavs, rows
+
+
+def test_the_same_seed_gives_the_same_history_and_wav_bytes_and_another_does_not(tmp_path):
+    config = smoke_config(tmp_path)
+    runs = [train(replace(config, seed=seed), [])[0] for seed in (0, 0, 1)]
+    assert [run.name for run in runs] == ["001-resize", "002-resize", "003-resize"]
+    first, again, other = (files_of(run) for run in runs)
+    assert first == again
+    assert first[1] != other[1]
+    assert first[0]["0000.wav"] != other[0]["0000.wav"]
+
+
+def test_a_number_is_never_used_again(tmp_path):
+    config = smoke_config(tmp_path)
+    Path(config.out).mkdir()
+    options = {"device": "none", "command_line": []}
+    first = create_run_directory(config, **options)
+    create_run_directory(replace(config, upsampler="transposed"), **options)
+    shutil.rmtree(first.path)
+    third = create_run_directory(config, **options)
+    assert third.path.name == "003-resize"
+
+
+def test_without_a_low_pass_there_is_no_ratio(tmp_path, capsys):
+    run, _ = train(smoke_config(tmp_path, cutoff_hz=None, steps=1), [])
+    assert "out-of-band" not in capsys.readouterr().out
+    assert json.loads((run / "summary.json").read_text())["out_of_band_ratio_db"] is None
+
+
+def test_own_audio_of_one_file(tmp_path, make_wav):
+    path = make_wav("own.flac", tone(440, 44100, seconds=4), 44100)
+    run, interrupted = train(smoke_config(tmp_path, data=str(path), steps=1), [])
+    assert not interrupted
+    assert (run / "samples" / "0000.wav").exists()
+
+
+def test_held_out_audio_too_short_is_worked_around_with_a_warning(tmp_path, make_wav):
+    path = make_wav("own.wav", tone(440, seconds=0.2))  # its last tenth is 320 samples
+    config = smoke_config(tmp_path, data=str(path), steps=1)
+    with pytest.warns(WaveganWarning, match="training segments are shown"):
+        train(config, [])
+
+
+@pytest.mark.parametrize("what", ["short", "silent", "corrupt", "radius"])
+def test_unusable_input_leaves_no_run_folder(what, tmp_path, make_wav):
+    audio = {"short": tone(440, seconds=0.01), "silent": np.zeros(16000)}
+    path = make_wav("own.wav", audio.get(what, tone(440)))
+    if what == "corrupt":
+        path.write_bytes(path.read_bytes()[:1000])
+    changes = {"phase_shuffle_radius": 40} if what == "radius" else {"data": str(path)}
+    with pytest.raises((DataError, ParameterError)):
+        train(smoke_config(tmp_path, **changes), [])
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_training_learns_something(tmp_path, make_wav):
+    """The critic's estimate rises from nothing once it has learnt to tell noise from a tone."""
+    data = make_wav("own.wav", tone(440, seconds=10)).parent
+    config = smoke_config(tmp_path, data=str(data), learning_rate=1e-3)
+    run, _ = train(replace(config, steps=60, log_every=5, save_every=60), [])
+    estimates = [row["wasserstein_estimate"] for row in history(run)]
+    assert max(estimates) > 10 * abs(estimates[0])
+    corpus = prepare_corpus(str(data), sample_rate=16000, cutoff_hz=1500.0)
+    assert corpus.seconds("training") == pytest.approx(9)

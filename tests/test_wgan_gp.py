@@ -1,0 +1,209 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wavegan_rc.config import Config
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.critic import build_critic
+from wavegan_rc.nn.generator import build_generator
+from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
+from wavegan_rc.training.train import build_model
+from wavegan_rc.training.wgan_gp import _AVERAGE_POWER, WGANGP
+
+TINY = Config(
+    segment_length=64,
+    upsampling_factors=(4, 2),
+    kernel_size=5,
+    filters=8,
+    latent_dim=4,
+    batch_size=3,
+    critic_steps=2,
+    learning_rate=1e-2,
+)
+
+
+def real_batch(seed=0, config=TINY):
+    shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
+    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+
+
+def weights(model):
+    return [np.array(variable) for variable in model.trainable_variables]
+
+
+def test_penalty_of_a_linear_critic_has_a_closed_form():
+    """score = <w, x> has gradient w everywhere, so the penalty is (|w| - 1)**2."""
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((1, 20, 2)).astype(np.float32)
+    x = tf.constant(rng.standard_normal((5, 20, 2)), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        scores = tf.reduce_sum(x * w, axis=(1, 2))
+    penalty, norm = gradient_penalty(tape.gradient(scores, x))
+    expected = np.linalg.norm(w)
+    assert float(norm) == pytest.approx(expected, rel=1e-5)
+    assert float(penalty) == pytest.approx((expected - 1) ** 2, rel=1e-4)
+
+
+def test_the_penalty_and_its_derivative_are_finite_where_the_gradient_is_zero():
+    g = tf.zeros((3, 10, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(g)
+        penalty, _ = gradient_penalty(g)
+    assert float(penalty) == pytest.approx(1, abs=1e-5)
+    assert np.isfinite(tape.gradient(penalty, g)).all()
+
+
+def test_half_precision_gradients_are_summed_in_float32():
+    g = tf.fill((2, 4096, 1), tf.constant(10.0, tf.float16))  # the sum of squares, 409600, is inf
+    penalty, norm = gradient_penalty(g)
+    assert penalty.dtype == norm.dtype == tf.float32
+    assert float(norm) == pytest.approx(640)
+
+
+def test_interpolation_and_estimate():
+    real, fake = np.ones((2, 3, 1), np.float32), -np.ones((2, 3, 1), np.float32)
+    mixing = np.array([0.0, 0.75], np.float32).reshape(2, 1, 1)
+    np.testing.assert_allclose(interpolate(real, fake, mixing)[:, 0, 0], [-1, 0.5])
+    assert float(wasserstein_estimate(np.array([[3.0], [5.0]]), np.array([[1.0], [1.0]]))) == 3
+
+
+def test_two_steps_change_every_weight_and_nothing_is_nan():
+    model = build_model(TINY)
+    parts = {"generator": model.generator, "critic": model.critic, "ema": model.average_generator}
+    before = {name: weights(part) for name, part in parts.items()}
+    history = model.fit(iter([(real_batch(i),) for i in range(2)]), shuffle=False, verbose=0)
+    for name, part in parts.items():
+        for old, new, variable in zip(
+            before[name], weights(part), part.trainable_variables, strict=True
+        ):
+            assert np.isfinite(new).all()
+            # The bias of the scores cancels in the Wasserstein estimate.
+            if variable.path != "scores/bias":
+                assert not np.array_equal(old, new), f"{name}: {variable.path} did not change"
+    assert all(np.isfinite(values).all() for values in history.history.values())
+    assert list(history.history) == [
+        "critic_loss",
+        "wasserstein_estimate",
+        "gradient_penalty",
+        "gradient_norm",
+        "generator_loss",
+    ]
+
+
+def test_each_update_moves_only_its_own_network():
+    model = build_model(TINY)
+    real = tf.constant(real_batch()[:, 0])
+    generator, critic = weights(model.generator), weights(model.critic)
+    model._update_critic(real, real * 0.5)
+    np.testing.assert_equal(weights(model.generator), generator)
+    moved = weights(model.critic)
+    assert any((a != b).any() for a, b in zip(critic, moved, strict=True))
+    model._update_generator(3)
+    np.testing.assert_equal(weights(model.critic), moved)
+    assert any((a != b).any() for a, b in zip(generator, weights(model.generator), strict=True))
+
+
+def test_a_step_makes_the_stated_number_of_updates_on_different_batches(monkeypatch):
+    model = build_model(TINY)
+    seen = []
+    update = model._update_critic
+    monkeypatch.setattr(
+        model, "_update_critic", lambda real, fake: (seen.append((real, fake)), update(real, fake))
+    )
+    data = real_batch()
+    model.train_step((tf.constant(data),))
+    assert int(model.critic_optimizer.iterations) == TINY.critic_steps
+    assert int(model.optimizer.iterations) == 1
+    for k, (real, _) in enumerate(seen):
+        np.testing.assert_array_equal(real, data[:, k])
+    assert not np.array_equal(seen[0][1], seen[1][1])
+
+
+def test_generated_segments_come_from_distinct_latents():
+    model = build_model(TINY)
+    latents = np.asarray(model._latents(500))
+    assert (latents >= -1).all()
+    assert (latents <= 1).all()
+    assert latents.std() == pytest.approx(1 / np.sqrt(3), rel=0.05)
+    assert len(np.unique(latents[:, 0])) > 490
+
+
+def test_the_loss_is_the_papers(monkeypatch):
+    """Against the formula in NumPy, for a critic whose scores and gradients are known."""
+    inputs = keras.Input((8, 1))
+    scores = keras.layers.Dense(1, name="scores")(keras.layers.Flatten()(inputs))
+    critic = keras.Model(inputs, scores)
+    w = np.linspace(-1, 1, 8).astype(np.float32)
+    critic.set_weights([w[:, None], np.array([0.5], np.float32)])
+    generator = build_generator(
+        segment_length=8, upsampling_factors=(2,), filters=2, latent_dim=2, kernel_size=2
+    )
+    model = WGANGP(generator, critic, critic_steps=1, gradient_penalty_weight=10.0, seed=0)
+    model.compile(keras.optimizers.Adam(0.0), keras.optimizers.Adam(0.0))
+    rng = np.random.default_rng(0)
+    real, fake = (rng.standard_normal((4, 8, 1)).astype(np.float32) for _ in range(2))
+    model._update_critic(tf.constant(real), tf.constant(fake))
+    distance = (real[:, :, 0] @ w).mean() - (fake[:, :, 0] @ w).mean()
+    expected = -distance + 10 * (np.linalg.norm(w) - 1) ** 2
+    assert float(model.means["critic_loss"].result()) == pytest.approx(expected, rel=1e-5)
+    assert float(model.means["wasserstein_estimate"].result()) == pytest.approx(distance, rel=1e-4)
+
+
+def test_the_average_weighs_each_step_by_its_power():
+    model = build_model(TINY)
+    snapshots = []
+    for step in range(6):
+        model.train_step((tf.constant(real_batch(step)),))
+        snapshots.append(weights(model.generator))
+    # The update's share 1 - (1 - 1/t)**(p+1) unrolled: snapshot i weighs the telescoping product.
+    t = np.arange(1, 7)
+    keep = (1 - 1 / t) ** (_AVERAGE_POWER + 1)
+    shares = [(1 - keep[i]) * np.prod(keep[i + 1 :]) for i in range(6)]
+    assert sum(shares) == pytest.approx(1)
+    for i, average in enumerate(weights(model.average_generator)):
+        expected = sum(share * s[i] for share, s in zip(shares, snapshots, strict=True))
+        np.testing.assert_allclose(average, expected, atol=1e-5)
+
+
+def test_works_when_compiled_with_xla():
+    losses = []
+    for jit_compile in (False, True):
+        model = build_model(TINY)
+        model.compile(
+            keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3), jit_compile=jit_compile
+        )
+        history = model.fit(iter([(real_batch(i),) for i in range(2)]), shuffle=False, verbose=0)
+        losses.append([values[-1] for values in history.history.values()])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3, atol=1e-4)
+
+
+def test_a_checkpoint_holds_everything_that_training_goes_on_from(tmp_path):
+    """Weights, both optimizers, average and random states: the next step is the same."""
+    first = build_model(TINY)
+    for step in range(3):
+        first.train_step((tf.constant(real_batch(step)),))
+    first.save_weights(tmp_path / "c.weights.h5")
+    second = build_model(Config(**{**TINY.__dict__, "seed": 99}))
+    second.load_weights(tmp_path / "c.weights.h5")
+    for model in (first, second):
+        model.train_step((tf.constant(real_batch(3)),))
+    for part in ("generator", "critic", "average_generator", "optimizer", "critic_optimizer"):
+        for a, b in zip(
+            getattr(first, part).variables, getattr(second, part).variables, strict=True
+        ):
+            np.testing.assert_array_equal(a, b, err_msg=f"{part}: {a.path}")
+
+
+def test_data_with_the_wrong_number_of_critic_batches_is_refused():
+    with pytest.raises(ParameterError, match="critic_steps = 2"):
+        build_model(TINY).train_step((tf.constant(real_batch()[:, :1]),))
+
+
+def test_phase_shuffle_settings_reach_the_critic():
+    critic = build_critic(phase_shuffle_radius=5, phase_shuffle_per_example=True)
+    layer = critic.get_layer("shuffle_2")
+    assert (layer.radius, layer.per_example) == (5, True)
+    silent = build_critic(phase_shuffle_radius=0)
+    assert not [layer for layer in silent.layers if layer.name.startswith("shuffle")]
