@@ -1,6 +1,6 @@
-import sys
+from sys import argv
 
 from wavegan_rc.cli import run_command, train_command
 
 if __name__ == "__main__":
-    run_command(train_command, sys.argv[1:])
+    run_command(train_command, "train.py", argv[1:])

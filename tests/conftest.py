@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import soundfile
 
-# Before TensorFlow is loaded: its notes on the processor are not for test logs.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 ROOT = Path(__file__).resolve().parents[1]
 
 

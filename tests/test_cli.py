@@ -10,7 +10,7 @@ from wavegan_rc.cli import run_command, train_command
 
 def run(argv, capsys):
     with pytest.raises(SystemExit) as ended:
-        run_command(train_command, argv)
+        run_command(train_command, "train.py", argv)
     captured = capsys.readouterr()
     return ended.value.code, captured.out, captured.err
 
@@ -125,7 +125,7 @@ def test_help_states_units_and_defaults_and_loads_no_heavy_library():
     code = (
         "import sys\n"
         "from wavegan_rc.cli import train_command\n"
-        "try: train_command(['--help'])\n"
+        "try: train_command('train.py', ['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'keras', 'librosa', 'scipy', 'numpy', 'soundfile', 'matplotlib'}\n"
         "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"

@@ -1,4 +1,5 @@
 import json
+import os
 import zipfile
 
 import keras
@@ -37,7 +38,7 @@ def wavs(folder):
 
 def run(argv, capsys):
     with pytest.raises(SystemExit) as ended:
-        run_command(generate_command, [str(a) for a in argv])
+        run_command(generate_command, "generate.py", [str(a) for a in argv])
     captured = capsys.readouterr()
     return ended.value.code, captured.out, captured.err
 
@@ -99,9 +100,8 @@ def test_any_count_streams_in_batches_of_one_size(generator_file, monkeypatch):
     monkeypatch.setattr(
         model, "predict_on_batch", lambda x: (shapes.append(x.shape), predict(x))[1]
     )
-    batches = list(synthesize(model, draw_latents(150, 3, seed=0)))
-    assert [len(batch) for batch in batches] == [64, 64, 22]
-    assert set(shapes) == {(64, 3)}
+    assert synthesize(model, draw_latents(150, 3, seed=0)).shape == (150, 64)
+    assert shapes == [(64, 3)] * 3
 
 
 def test_the_file_loads_in_plain_keras_and_keeps_no_training_code(tmp_path):
@@ -147,15 +147,14 @@ def test_what_is_not_a_generator_is_refused_in_one_line(kind, tmp_path, capsys):
 
 
 def test_code_in_a_file_is_not_run(tmp_path):
-    marker = tmp_path / "ran"
-    touch = keras.layers.Lambda(lambda x: (marker.touch(), x)[1])
-    evil = keras.Sequential([keras.Input((3,)), touch])
-    marker.unlink(missing_ok=True)
+    marker = str(tmp_path / "ran")
+    run_code = keras.layers.Lambda(lambda x: (os.makedirs(marker, exist_ok=True), x)[1])
+    evil = keras.Sequential([keras.Input((3,)), run_code])
     save_generator(evil, tmp_path / "evil.keras", SETTINGS)
-    marker.unlink(missing_ok=True)
+    os.rmdir(marker)
     with pytest.raises(DataError):
         load_generator(tmp_path / "evil.keras")
-    assert not marker.exists()
+    assert not os.path.exists(marker)
 
 
 @pytest.mark.parametrize("content", ["text", "other key", "wrong shape", "NaN", "pickle"])

@@ -88,7 +88,8 @@ def test_first_and_second_gradients_flow_also_under_xla(maps, per_example, jit_c
                 y = layer(x, training=True)
                 loss = tf.reduce_sum(weights * y**3)
             first = inner.gradient(loss, x)
-        return y, first, outer.gradient(tf.reduce_sum(first), x)
+            total = tf.reduce_sum(first)
+        return y, first, outer.gradient(total, x)
 
     for _ in range(5):
         y, first, second = (value.numpy() for value in gradients(tf.constant(maps)))

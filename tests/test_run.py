@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,7 +59,7 @@ def test_the_last_line_names_the_run_folder(smoke_run):
 def test_progress_and_table_are_printed(smoke_run):
     _, _, done = smoke_run
     assert "6/6" in done.stdout
-    assert "critic_loss" in done.stdout
+    assert "critic" in done.stdout
     assert "out-of-band ratio, above 1700 Hz (dB)" in done.stdout
     assert "line at" in done.stdout
 
@@ -167,7 +166,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_names_the_run(tmp_path):
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         printed = b""
-        while b"critic_loss" not in printed:  # the bar's first step
+        while b"critic" not in printed:  # the bar's first step
             chunk = os.read(process.stdout.fileno(), 4096)
             assert chunk, process.stderr.read().decode()
             printed += chunk
@@ -198,9 +197,8 @@ def test_the_same_seed_gives_the_same_history_and_wav_bytes_and_another_does_not
     assert first[0]["0000.wav"] != other[0]["0000.wav"]
 
 
-def test_a_number_is_never_used_again(tmp_path):
+def test_numbers_count_up_from_the_highest(tmp_path):
     config = smoke_config(tmp_path)
-    Path(config.out).mkdir()
     options = {"device": "none", "command_line": []}
     first = create_run_directory(config, **options)
     create_run_directory(replace(config, upsampler="transposed"), **options)
@@ -238,7 +236,7 @@ def test_unusable_input_leaves_no_run_folder(what, tmp_path, make_wav):
     changes = {"phase_shuffle_radius": 40} if what == "radius" else {"data": str(path)}
     with pytest.raises((DataError, ParameterError)):
         train(smoke_config(tmp_path, **changes), [])
-    assert not list((tmp_path / "runs").iterdir())
+    assert not (tmp_path / "runs").exists()
 
 
 def test_training_learns_something(tmp_path, make_wav):

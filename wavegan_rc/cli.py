@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
@@ -18,7 +19,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 import wavegan_rc
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, ParameterError, WaveganError
+from wavegan_rc.errors import DataError, ParameterError, WaveganError, WaveganWarning
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -66,9 +67,9 @@ def _kind(name: str) -> str | None:
     return f"{words[get_args(kind)[0]]} or null"
 
 
-def train_command(argv: Sequence[str]) -> int:
+def train_command(program: str, argv: Sequence[str]) -> int:
     """Train a generator; leave WAVs, pictures and a table of its artifacts in a run folder."""
-    parser = _Parser(prog="train.py", description=train_command.__doc__)
+    parser = _Parser(prog=program, description=train_command.__doc__)
     parser.add_argument(
         "--config", type=str, metavar="FILE", help="YAML file of settings; flags beat it"
     )
@@ -94,7 +95,7 @@ def train_command(argv: Sequence[str]) -> int:
 
     with _quiet_start():
         from wavegan_rc.training.train import train
-    run, interrupted = train(config, command_line=["train.py", *argv])
+    run, interrupted = train(config, command_line=[program, *argv])
     print(f"run: {run}")
     return EXIT_INTERRUPTED if interrupted else 0
 
@@ -137,9 +138,9 @@ def _read_config(path: Path) -> dict[str, Any]:
     return settings
 
 
-def generate_command(argv: Sequence[str]) -> int:
+def generate_command(program: str, argv: Sequence[str]) -> int:
     """Write WAVs from a run folder or a generator.keras, with the latents that made them."""
-    parser = _Parser(prog="generate.py", description=generate_command.__doc__)
+    parser = _Parser(prog=program, description=generate_command.__doc__)
     parser.add_argument("run", type=str, help="run folder or generator.keras file")
     parser.add_argument("--count", type=int, default=64, help="number of WAVs")
     parser.add_argument("--seed", type=int, default=0, help="fixes the latents")
@@ -200,16 +201,21 @@ def _quiet_start() -> Iterator[None]:
             os.close(saved)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "train": train_command,
-    "generate": generate_command,
-}
+Command = Callable[[str, Sequence[str]], int]
+COMMANDS: dict[str, Command] = {"train": train_command, "generate": generate_command}
 
 
-def run_command(command: Callable[[Sequence[str]], int], argv: Sequence[str]) -> NoReturn:
-    """Run one command and leave the process: the user's mistakes as one line and exit code 2."""
+def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn:
+    """Run one command and leave the process: the user's mistakes as one line and exit code 2.
+
+    Args:
+        command: One of `COMMANDS`.
+        program: What help and the run's record call it.
+        argv: Its arguments.
+    """
+    warnings.showwarning = _show_warning
     try:
-        code = command(argv)
+        code = command(program, argv)
     except WaveganError as error:
         print(f"error: {error}", file=sys.stderr)
         code = EXIT_USER_ERROR
@@ -234,4 +240,15 @@ def main() -> NoReturn:
     if argv[0] not in COMMANDS:
         print(f"error: the command must be one of {names}. Received: {argv[0]}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
-    run_command(COMMANDS[argv[0]], argv[1:])
+    run_command(COMMANDS[argv[0]], f"wavegan-rc {argv[0]}", argv[1:])
+
+
+_show_any_warning = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """Our own warnings are for the user, in one line; others name the code they came from."""
+    if issubclass(category, WaveganWarning):
+        print(f"warning: {message}", file=sys.stderr)
+    else:
+        _show_any_warning(message, category, *where)

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,19 @@ def draw_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
         >>> bool((draw_latents(5, 3, seed=1)[:2] == draw_latents(2, 3, seed=1)).all())
         True
     """
-    uniform = np.random.default_rng(seed).random((count, latent_dim), np.float32)
-    return 2 * uniform - 1
+    return np.concatenate(list(_draw_batches(count, latent_dim, seed)))
+
+
+def _draw_batches(count: int, latent_dim: int, seed: int) -> Iterator[np.ndarray]:
+    random = np.random.default_rng(seed)
+    for start in range(0, count, _BATCH_SIZE):
+        size = min(_BATCH_SIZE, count - start)
+        yield 2 * random.random((size, latent_dim), np.float32) - 1
+
+
+def _batches(latents: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(latents), _BATCH_SIZE):
+        yield latents[start : start + _BATCH_SIZE]
 
 
 def interpolate_latents(first: np.ndarray, last: np.ndarray, count: int) -> np.ndarray:
@@ -107,41 +118,66 @@ def interpolate_latents(first: np.ndarray, last: np.ndarray, count: int) -> np.n
     return np.linspace(first, last, count, dtype=first.dtype)
 
 
-def synthesize(generator: keras.Model, latents: np.ndarray) -> Iterator[np.ndarray]:
-    """Run a generator over any number of latents, a batch at a time.
+def synthesize(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
+    """What a generator makes of some latents.
 
     Args:
         generator: Model from (batch, latent_dim) to (batch, samples, 1).
         latents: Shape (count, latent_dim).
 
-    Yields:
-        float32 arrays of shape (up to 64, samples), in the order of the latents.
+    Returns:
+        float32 array of shape (count, samples).
     """
-    for start in range(0, len(latents), _BATCH_SIZE):
-        batch = latents[start : start + _BATCH_SIZE]
-        missing = _BATCH_SIZE - len(batch)
-        audio = generator.predict_on_batch(np.pad(batch, [(0, missing), (0, 0)]))
-        yield np.asarray(audio)[: len(batch), :, 0]
+    return np.concatenate([_synthesize_batch(generator, batch) for batch in _batches(latents)])
 
 
-def write_samples(
-    generator: keras.Model, latents: np.ndarray, sample_rate: int, folder: Path
+def _synthesize_batch(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
+    missing = _BATCH_SIZE - len(latents)
+    audio = generator.predict_on_batch(np.pad(latents, [(0, missing), (0, 0)]))
+    return np.asarray(audio)[: len(latents), :, 0]
+
+
+def _write_samples(
+    generator: keras.Model,
+    batches: Iterable[np.ndarray],
+    count: int,
+    sample_rate: int,
+    folder: Path,
 ) -> None:
     """Write a WAV for each latent, numbered in their order, and the latents beside them.
 
+    Audio and latents are written as they come: memory holds one batch, whatever the count.
+    """
+    shape = (count, generator.input_shape[-1])
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    digits = max(4, len(str(count - 1)))
+    index = 0
+    with (
+        zipfile.ZipFile(folder / LATENTS_FILE, "w") as archive,
+        archive.open("latents.npy", "w", force_zip64=True) as latents_file,
+    ):
+        np.lib.format.write_array_header_1_0(latents_file, header)
+        for batch in batches:
+            latents_file.write(batch.astype("<f4").tobytes())
+            for audio in _synthesize_batch(generator, batch):
+                write_wav(folder / f"{index:0{digits}d}.wav", audio, sample_rate)
+                index += 1
+
+
+def write_samples(
+    generator: keras.Model, folder: Path, *, count: int, seed: int, sample_rate: int
+) -> None:
+    """Write `count` numbered WAVs of drawn latents into a folder, and the latents beside them.
+
     Args:
         generator: Model from latents to audio.
-        latents: Shape (count, latent_dim).
-        sample_rate: In Hz.
         folder: Existing folder.
+        count: Number of WAVs.
+        seed: Of the latents.
+        sample_rate: In Hz.
     """
-    digits = max(4, len(str(len(latents) - 1)))
-    index = 0
-    for batch in synthesize(generator, latents):
-        for audio in batch:
-            write_wav(folder / f"{index:0{digits}d}.wav", audio, sample_rate)
-            index += 1
-    np.savez(folder / LATENTS_FILE, latents=latents)
+    batches = _draw_batches(count, generator.input_shape[-1], seed)
+    _write_samples(generator, batches, count, sample_rate, folder)
 
 
 def generate(
@@ -176,16 +212,18 @@ def generate(
         )
     generator, settings = load_generator(source)
     latent_dim = generator.input_shape[-1]
-    if latents_file is not None:
-        latents = _read_latents(latents_file, latent_dim)
-    else:
-        latents = draw_latents(2 if interpolate else count, latent_dim, seed)
-    if interpolate:
-        if len(latents) < 2:
-            raise ParameterError(
-                f"interpolate needs two latents; {latents_file} holds {len(latents)}"
-            )
-        latents = interpolate_latents(latents[0], latents[1], count)
+    batches = _draw_batches(count, latent_dim, seed)
+    if latents_file is not None or interpolate:
+        latents = (
+            draw_latents(2, latent_dim, seed)
+            if latents_file is None
+            else _read_latents(latents_file, latent_dim)
+        )
+        if interpolate and len(latents) < 2:
+            raise ParameterError(f"interpolate needs two latents. {latents_file} holds one")
+        if interpolate:
+            latents = interpolate_latents(latents[0], latents[1], count)
+        count, batches = len(latents), _batches(latents)
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise DataError(f"out must be a new or an empty folder. Received: {out}")
@@ -193,7 +231,7 @@ def generate(
         work = Path(tempfile.mkdtemp(prefix=f".partial-{out.name}-", dir=out.parent))
         try:
             work.chmod(0o755)
-            write_samples(generator, latents, settings["sample_rate"], work)
+            _write_samples(generator, batches, count, settings["sample_rate"], work)
             os.replace(work, out)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -208,7 +246,8 @@ def _read_latents(path: Path, latent_dim: int) -> np.ndarray:
             latents = np.asarray(file["latents"], np.float32)
     except (OSError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a latents file: {error}") from None
-    if latents.ndim != 2 or latents.shape[1] != latent_dim or not np.isfinite(latents).all():
+    right_shape = latents.ndim == 2 and len(latents) > 0 and latents.shape[1] == latent_dim
+    if not right_shape or not np.isfinite(latents).all():
         raise DataError(
             f"{path}: latents must be finite, of shape (count, {latent_dim}). "
             f"Received shape: {latents.shape}"

@@ -82,6 +82,14 @@ class PhaseShuffle(keras.layers.Layer):
         last = length - 1
         return last - ops.abs(last - ops.abs(ops.arange(length, dtype="int32")[None, :] + shifts))
 
+    # Keras saves variables of layers, but not the states of their seed generators.
+    def save_own_variables(self, store: Any) -> None:
+        super().save_own_variables(store)
+        store["seed_generator"] = self.seed_generator.state
+
+    def load_own_variables(self, store: Any) -> None:
+        self.seed_generator.state.assign(store["seed_generator"])
+
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 

@@ -27,7 +27,7 @@ class Progress(keras.callbacks.Callback):
         steps: Of the run.
     """
 
-    _SHOWN = ("critic_loss", "generator_loss", "wasserstein_estimate")
+    _SHOWN = ("critic", "generator")
 
     def __init__(self, steps: int) -> None:
         super().__init__()
@@ -39,7 +39,9 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Show the means since the last line of the history."""
-        self._bar.update(batch + 1, [(name, float((logs or {})[name])) for name in self._SHOWN])
+        self._bar.update(
+            batch + 1, [(name, float((logs or {})[f"{name}_loss"])) for name in self._SHOWN]
+        )
 
 
 class History(keras.callbacks.Callback):
@@ -144,7 +146,7 @@ class Previews(keras.callbacks.Callback):
         step = batch + 1
         if step % self._save_every:
             return
-        segments = np.concatenate(list(synthesize(self.model.average_generator, self._latents)))
+        segments = synthesize(self.model.average_generator, self._latents)
         figure = spectrogram_figure(
             {"real (held out)": self._real, f"generated, step {step}": segments},
             self._sample_rate,

@@ -60,17 +60,18 @@ class RunDirectory:
 
 
 def check_writable(parent: Path) -> None:
-    """Make the folder of the runs, before any work is done that could not be kept.
+    """See that runs can be kept in a folder, before any work is done; nothing is made yet.
 
     Raises:
-        DataError: If it cannot be made or written.
+        DataError: If the folder, or the nearest one above it that exists, cannot be written.
     """
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise DataError(f"out cannot be written: no permission for {parent}")
+    nearest = parent.absolute()
+    while not nearest.exists():
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise DataError(f"out cannot be written: {nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise DataError(f"out cannot be written: no permission for {nearest}")
 
 
 def create_run_directory(config: Config, *, device: str, command_line: list[str]) -> RunDirectory:
@@ -86,6 +87,7 @@ def create_run_directory(config: Config, *, device: str, command_line: list[str]
     """
     parent = Path(config.out)
     try:
+        parent.mkdir(parents=True, exist_ok=True)
         run = RunDirectory(_next_folder(parent, config.upsampler))
         for folder in (run.checkpoints, run.tensorboard, run.samples, run.figures):
             folder.mkdir()
@@ -106,7 +108,7 @@ def create_run_directory(config: Config, *, device: str, command_line: list[str]
 
 
 def _next_folder(parent: Path, name: str) -> Path:
-    """Make `NNN-<name>` with a number that no folder there has had."""
+    """Make `NNN-<name>` numbered one above the highest there."""
     while True:
         taken = [int(m[1]) for entry in parent.iterdir() if (m := re.match(r"(\d+)-", entry.name))]
         folder = parent / f"{max(taken, default=0) + 1:03d}-{name}"

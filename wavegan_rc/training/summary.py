@@ -25,17 +25,18 @@ def summarise(real: np.ndarray, generated: np.ndarray, config: Config) -> dict[s
 
     Returns:
         `segments` (measured in each set), `out_of_band_ratio_db` (None without a low-pass) and
-        `lines`: every comb line with its stage and the prominence in both sets, in dB.
+        `lines`: every comb line with its stage and the prominence in both sets, in dB. What silence
+        leaves undefined is None.
     """
     comb = predicted_comb(config.upsampling_factors, config.sample_rate)
     lines_hz = [line.frequency_hz for line in comb]
-    ratios: dict[str, float] | None = None if config.stopband_hz is None else {}
+    ratios: dict[str, float | None] | None = None if config.stopband_hz is None else {}
     prominences = {}
     for name, segments in (("real", real), ("generated", generated)):
         frequencies, power = mean_power_spectrum(segments, config.sample_rate)
         prominences[name] = line_prominence_db(frequencies, power, lines_hz)
         if ratios is not None and config.stopband_hz is not None:
-            ratios[name] = out_of_band_ratio_db(frequencies, power, config.stopband_hz)
+            ratios[name] = _finite(out_of_band_ratio_db(frequencies, power, config.stopband_hz))
     return {
         "segments": {"real": len(real), "generated": len(generated)},
         "out_of_band_ratio_db": ratios,
@@ -43,12 +44,21 @@ def summarise(real: np.ndarray, generated: np.ndarray, config: Config) -> dict[s
             {
                 "frequency_hz": line.frequency_hz,
                 "stage": line.stage,
-                "real_prominence_db": float(prominences["real"][i]),
-                "generated_prominence_db": float(prominences["generated"][i]),
+                "real_prominence_db": _finite(prominences["real"][i]),
+                "generated_prominence_db": _finite(prominences["generated"][i]),
             }
             for i, line in enumerate(comb)
         ],
     }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _row(label: str, real: float | None, generated: float | None) -> str:
+    real_text, generated_text = (f"{v:.1f}" if v is not None else "-" for v in (real, generated))
+    return f"{label:40}{real_text:>10}{generated_text:>12}"
 
 
 def format_summary(summary: dict[str, Any], stopband_hz: float | None) -> str:
@@ -57,14 +67,12 @@ def format_summary(summary: dict[str, Any], stopband_hz: float | None) -> str:
     ratios = summary["out_of_band_ratio_db"]
     if ratios is not None:
         label = f"out-of-band ratio, above {stopband_hz:g} Hz (dB)"
-        rows.append(f"{label:40}{ratios['real']:10.1f}{ratios['generated']:12.1f}")
+        rows.append(_row(label, ratios["real"], ratios["generated"]))
     lines = summary["lines"]
-    strongest = sorted(lines, key=lambda line: -np.nan_to_num(line["generated_prominence_db"]))
+    strongest = sorted(lines, key=lambda line: -(line["generated_prominence_db"] or 0))
     for line in strongest[:_SHOWN_LINES]:
         label = f"line at {line['frequency_hz']:g} Hz, stage {line['stage']} (dB)"
-        rows.append(
-            f"{label:40}{line['real_prominence_db']:10.1f}{line['generated_prominence_db']:12.1f}"
-        )
+        rows.append(_row(label, line["real_prominence_db"], line["generated_prominence_db"]))
     counts = summary["segments"]
     rows.append(
         f"({_SHOWN_LINES} most prominent of {len(lines)} predicted lines; "

@@ -217,9 +217,10 @@ def _write_results(
     started: float,
 ) -> None:
     rate = config.sample_rate
-    sample_latents = draw_latents(config.sample_count, config.latent_dim, config.seed)
-    write_samples(generator, sample_latents, rate, run.samples)
-    generated = np.concatenate(list(synthesize(generator, latents)))
+    write_samples(
+        generator, run.samples, count=config.sample_count, seed=config.seed, sample_rate=rate
+    )
+    generated = synthesize(generator, latents)
     shown = slice(_SHOWN_SEGMENTS)
     write_wav(run.samples / "joined.wav", generated[shown].ravel(), rate)
     write_wav(run.samples / "real-joined.wav", real[shown].ravel(), rate)

@@ -81,6 +81,15 @@ class WGANGP(keras.Model):
         generator_optimizer.build(self.generator.trainable_variables)
         critic_optimizer.build(self.critic.trainable_variables)
 
+    # Keras saves variables of layers, but not the states of their seed generators.
+    def save_own_variables(self, store: Any) -> None:
+        """Save the state of the random draws; the parts save themselves."""
+        store["seed_generator"] = self.seed_generator.state
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load the state of the random draws."""
+        self.seed_generator.state.assign(store["seed_generator"])
+
     def train_step(self, data: Any) -> dict[str, Any]:
         """Make one step.
 
