@@ -101,18 +101,18 @@ def train_command(program: str, argv: Sequence[str]) -> int:
 
 
 def _add_settings(parser: ArgumentParser) -> None:
-    types = get_type_hints(Config)
-    for field in dataclasses.fields(Config):
+    metavars = {int: "N", float: "X", str: "PATH"}
+    for name, kind in get_type_hints(Config).items():
+        field = Config.__dataclass_fields__[name]
         default: Any = field.default
-        options: dict[str, Any] = {"type": types[field.name], "default": default}
-        if get_origin(types[field.name]) is tuple:
-            (element, *_) = get_args(types[field.name])
-            options = {"type": element, "nargs": "+", "default": [*default]}
-        parser.add_argument(
-            "--" + field.name.replace("_", "-"),
-            help=field.metadata["help"],
-            **options,
-        )
+        options: dict[str, Any] = {"type": kind, "default": default}
+        if get_origin(kind) is tuple:
+            kind, *_ = get_args(kind)
+            options = {"type": kind, "nargs": "+", "default": [*default]}
+        plain = kind if kind in metavars else next(iter(get_args(kind)), None)
+        if plain in metavars:
+            options["metavar"] = metavars[plain]
+        parser.add_argument("--" + name.replace("_", "-"), help=field.metadata["help"], **options)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
