@@ -113,5 +113,5 @@ def test_unknown_upsampler_is_refused(implementation):
 
 
 def test_too_large_a_shuffle_is_refused():
-    with pytest.raises(ParameterError, match="phase_shuffle_radius"):
+    with pytest.raises(ParameterError, match="phase shuffle's radius"):
         build_critic(phase_shuffle_radius=32)

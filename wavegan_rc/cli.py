@@ -50,16 +50,15 @@ def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
     # jsonargparse writes: Parser key "steps": Expected a <class 'int'>. Got value: x
     match = re.match(r'Parser key "(\w+)".*(?:Got|Given) value: (.*)$', text)
-    kind = _kind(match[1]) if match else None
-    return f"{match[1]} must be {kind}. Received: {match[2]}" if match and kind else text
+    return f"{match[1]} must be {_kind(match[1])}. Received: {match[2]}" if match else text
 
 
-def _kind(name: str) -> str | None:
-    """What values a setting takes, in words; None if there is no such setting."""
-    kind = get_type_hints(Config).get(name)
+def _kind(name: str) -> str:
+    """What values a setting takes, in words."""
+    kind = (get_type_hints(Config) | {"count": int})[name]
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    if kind is None or kind in words:
-        return words.get(kind)
+    if kind in words:
+        return words[kind]
     if get_origin(kind) is Literal:
         return f"one of {', '.join(get_args(kind))}"
     if get_origin(kind) is tuple:
@@ -78,15 +77,17 @@ def train_command(program: str, argv: Sequence[str]) -> int:
     )
     _add_settings(parser)
     flags = parser.parse_command_line(argv)
+    in_file = {}
     if flags.config is not None:
         # The file's values become the defaults, so a flag wins wherever it stands.
-        parser.set_defaults(_read_config(Path(flags.config)))
+        in_file = _read_config(Path(flags.config))
+        parser.set_defaults(in_file)
         flags = parser.parse_command_line(argv)
     try:
         config = Config(**{field.name: flags[field.name] for field in dataclasses.fields(Config)})
     except ParameterError as error:
-        where = "" if flags.config is None else f"{flags.config}: "
-        raise ParameterError(f"{where}{error}") from None
+        named = any(str(error).startswith(key) and flags[key] == in_file[key] for key in in_file)
+        raise ParameterError(f"{flags.config}: {error}" if named else str(error)) from None
     if flags.print_config:
         from wavegan_rc.training.run_directory import config_as_yaml
 
@@ -129,12 +130,16 @@ def _read_config(path: Path) -> dict[str, Any]:
     _add_settings(parser)
     settings = {}
     for key, value in given.items():
-        if _kind(str(key)) is None:
+        if key not in Config.__dataclass_fields__:
             raise DataError(f"{path}: unknown setting: {key}")
+        kind = _kind(key)
         try:
+            # The parser takes null for every setting.
+            if value is None and "null" not in kind:
+                raise TypeError
             settings[key] = parser.parse_object({key: value})[key]
         except (ArgumentError, TypeError):
-            raise DataError(f"{path}: {key} must be {_kind(key)}. Received: {value!r}") from None
+            raise DataError(f"{path}: {key} must be {kind}. Received: {value!r}") from None
     return settings
 
 
@@ -161,7 +166,7 @@ def generate_command(program: str, argv: Sequence[str]) -> int:
         from wavegan_rc.generation import generate
     out = generate(
         Path(flags.run),
-        Path(flags.out),
+        Path(flags.out).expanduser(),
         count=flags.count,
         seed=flags.seed,
         latents_file=None if flags.latents is None else Path(flags.latents),
@@ -173,12 +178,15 @@ def generate_command(program: str, argv: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _quiet_start() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ prints while it loads and looks for devices.
+    """Have Keras run on TensorFlow, and hold back what that prints while it starts.
 
     Its first lines (oneDNN, CUDA not found) are written before any log level is read, so only the
     file descriptor can be turned away. If loading fails they are shown; who sets
     TF_CPP_MIN_LOG_LEVEL sees them all.
     """
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise ParameterError(f"KERAS_BACKEND must be tensorflow. Received: {backend}")
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
         return

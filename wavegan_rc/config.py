@@ -12,6 +12,9 @@ Upsampler = Literal["transposed", "resize"]
 # The low-pass needs room between the last frequency it keeps and the first it removes.
 TRANSITION_HZ = 200.0
 
+# Random states hold 63 bits, and the networks' seeds follow this one.
+_LARGEST_SEED = 2**62
+
 
 def _setting(default: Any, description: str) -> Any:
     """A field whose description serves `--help`; `Config` is the one place to state a setting."""
@@ -114,6 +117,8 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
             # Written so that NaN fails too.
             if not low <= value < math.inf:
                 raise ParameterError(f"{name} must be at least {low} and finite. Received: {value}")
+        if self.seed > _LARGEST_SEED:
+            raise ParameterError(f"seed must be at most {_LARGEST_SEED}. Received: {self.seed}")
         if not 0 < self.learning_rate < math.inf:
             raise ParameterError(
                 f"learning_rate must be positive and finite. Received: {self.learning_rate}"

@@ -13,5 +13,9 @@ class DataError(WaveganError):
     """A file or a folder cannot be used: missing, unreadable, or not what it should be."""
 
 
+class DivergenceError(WaveganError):
+    """Training has left the finite numbers."""
+
+
 class WaveganWarning(UserWarning):
     """Something was worked around: a file skipped, a fallback taken."""

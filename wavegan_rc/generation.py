@@ -1,71 +1,23 @@
-"""From a trained generator to audio: latents, batches, WAV files, and the generator's own file."""
+"""From a trained generator to audio: latents, batches, WAV files."""
 
-import json
 import os
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.generator_file import UNREADABLE, load_generator
 
-GENERATOR_FILE = "generator.keras"
 LATENTS_FILE = "latents.npz"
-# A .keras file is a zip archive; Keras passes over members that it does not know.
-_SETTINGS_MEMBER = "wavegan_rc.json"
 # Every batch has this size (the last is filled up), so that what a latent gives does not depend on
 # how many others are asked for.
 _BATCH_SIZE = 64
-
-
-def save_generator(generator: keras.Model, path: Path, settings: dict[str, Any]) -> None:
-    """Write a generator with the settings that its audio needs; the file appears whole or not.
-
-    Args:
-        generator: Model from latents to audio.
-        path: Of the file, ending in `.keras`.
-        settings: `sample_rate` and whatever else shall travel with it; JSON values.
-    """
-    partial = path.with_name(f".partial-{path.name}")
-    generator.save(partial)
-    with zipfile.ZipFile(partial, "a") as archive:
-        archive.writestr(_SETTINGS_MEMBER, json.dumps(settings))
-    os.replace(partial, path)
-
-
-def load_generator(path: Path) -> tuple[keras.Model, dict[str, Any]]:
-    """Read what `save_generator` wrote, without running code from the file.
-
-    Args:
-        path: A generator file, or a run folder that holds one.
-
-    Returns:
-        The model and its settings.
-
-    Raises:
-        DataError: If there is no such file, or it is not a generator.
-    """
-    file = path / GENERATOR_FILE if path.is_dir() else path
-    if not file.is_file():
-        raise DataError(f"{file}: no such generator file")
-    try:
-        with zipfile.ZipFile(file) as archive:
-            settings = json.loads(archive.read(_SETTINGS_MEMBER))
-        model = keras.saving.load_model(file, compile=False, safe_mode=True)
-        latents, audio = model.input_shape, model.output_shape
-        usable = len(latents) == 2 and len(audio) == 3 and audio[-1] == 1
-        if not usable or not isinstance(settings["sample_rate"], int):
-            raise ValueError("its input is not (batch, latent_dim), or its output not mono audio")
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{file}: not a generator file: {reason:.200}") from None
-    return model, settings
 
 
 def draw_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
@@ -98,24 +50,15 @@ def _batches(latents: np.ndarray) -> Iterator[np.ndarray]:
         yield latents[start : start + _BATCH_SIZE]
 
 
-def interpolate_latents(first: np.ndarray, last: np.ndarray, count: int) -> np.ndarray:
+def _walk_batches(first: np.ndarray, last: np.ndarray, count: int) -> Iterator[np.ndarray]:
     """Evenly spaced latents on the straight line from one to another, both included.
 
     A straight line stays inside the cube that latents are drawn from.
-
-    Args:
-        first: Shape (latent_dim,).
-        last: Shape (latent_dim,).
-        count: Number of latents; a single one is the first.
-
-    Returns:
-        Array of shape (count, latent_dim).
-
-    Example:
-        >>> interpolate_latents(np.zeros(2), np.ones(2), 3).tolist()
-        [[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]]
     """
-    return np.linspace(first, last, count, dtype=first.dtype)
+    for start in range(0, count, _BATCH_SIZE):
+        step = np.arange(start, min(start + _BATCH_SIZE, count), dtype=np.float32)[:, None]
+        share = step / max(count - 1, 1)
+        yield (1 - share) * first + share * last
 
 
 def synthesize(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
@@ -222,8 +165,9 @@ def generate(
         if interpolate and len(latents) < 2:
             raise ParameterError(f"interpolate needs two latents. {latents_file} holds one")
         if interpolate:
-            latents = interpolate_latents(latents[0], latents[1], count)
-        count, batches = len(latents), _batches(latents)
+            batches = _walk_batches(latents[0], latents[1], count)
+        else:
+            count, batches = len(latents), _batches(latents)
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise DataError(f"out must be a new or an empty folder. Received: {out}")
@@ -244,7 +188,7 @@ def _read_latents(path: Path, latent_dim: int) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as file:
             latents = np.asarray(file["latents"], np.float32)
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: not a latents file: {error}") from None
     right_shape = latents.ndim == 2 and len(latents) > 0 and latents.shape[1] == latent_dim
     if not right_shape or not np.isfinite(latents).all():

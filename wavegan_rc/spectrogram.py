@@ -14,11 +14,12 @@ from scipy import signal
 
 from wavegan_rc.errors import ParameterError
 
-# A Hann window spreads a tone over its bin and two on either side; the neighbours that it is
-# compared with begin beyond. They end halfway to the next line when lines are 16 bins apart, as
-# they are when the generator starts from 16 samples.
-_NEAREST_NEIGHBOUR = 3
+# A Hann window spreads a tone over its bin and two on either side, one of them in part; the
+# neighbours that a line is compared with begin beyond, and end halfway to the next line when lines
+# are 16 bins apart, as they are when the generator starts from 16 samples.
+_TONE_REACH = 2
 _FARTHEST_NEIGHBOUR = 8
+_FEWEST_NEIGHBOURS = 4
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def stft_db(
 
     Args:
         audio: Array of shape (..., samples), at least `n_fft` samples.
-        n_fft: Length of the Hann window and of the FFT, in samples.
+        n_fft: Length of the Hann window and of the FFT, in samples; even.
         hop_length: In samples.
         floor_db: Lower values are raised to this.
 
@@ -105,8 +106,10 @@ def stft_db(
     spectrum = librosa.stft(
         np.asarray(audio, np.float32), n_fft=n_fft, hop_length=hop_length, center=False
     )
-    # A sine of amplitude A puts A * sum(window) / 2 into its bin.
+    # A sine of amplitude A puts A * sum(window) / 2 into its bin, and as much into the negative
+    # twin, which 0 Hz and half the sample rate lack.
     amplitude = np.abs(spectrum) / (signal.get_window("hann", n_fft).sum() / 2)
+    amplitude[..., [0, -1], :] /= 2
     return 20 * np.log10(np.maximum(amplitude, 10 ** (floor_db / 20)))
 
 
@@ -173,21 +176,26 @@ def out_of_band_ratio_db(
 
 
 def line_prominence_db(
-    frequencies_hz: np.ndarray, power: np.ndarray, lines_hz: Sequence[float]
+    frequencies_hz: np.ndarray,
+    power: np.ndarray,
+    lines_hz: Sequence[float],
+    sample_rate: int,
 ) -> np.ndarray:
     """How far the power at each line stands above that of the bins around it, in dB.
 
-    The neighbours are the bins 3 to 8 away on either side; their median ignores other lines among
-    them as long as these are the fewer, which holds for a generator that starts from 16 samples
-    or more.
+    The line's bin is compared with the median of the bins 3 to 8 away on either side, less those
+    that another of the lines reaches. Lines of a generator that starts from 4 samples or fewer
+    leave no such bins: they have no prominence.
 
     Args:
         frequencies_hz: Evenly spaced frequencies of the bins, in Hz.
         power: Mean power spectrum.
-        lines_hz: Frequencies to look at, in Hz.
+        lines_hz: All frequencies at which lines are expected, in Hz.
+        sample_rate: In Hz.
 
     Returns:
-        Array of shape (lines,) in dB; NaN where the bins around a line are silent.
+        Array of shape (lines,) in dB; NaN where fewer than 4 bins remain to compare with, or they
+        are silent.
 
     Raises:
         ParameterError: If a line lies outside the spectrum.
@@ -195,7 +203,7 @@ def line_prominence_db(
     Example:
         >>> power = np.ones(65)
         >>> power[32] = 100
-        >>> line_prominence_db(np.arange(65) * 125.0, power, [4000.0]).tolist()
+        >>> line_prominence_db(np.arange(65) * 125.0, power, [4000.0], 16000).tolist()
         [20.0]
     """
     spacing = frequencies_hz[1] - frequencies_hz[0]
@@ -205,13 +213,15 @@ def line_prominence_db(
             f"lines_hz must lie between 0 and {frequencies_hz[-1]:g} Hz. Received: {list(lines_hz)}"
         )
     # 0 Hz and half the sample rate have no negative twin, whose power all other bins include.
-    power = power.copy()
-    power[[0, -1]] *= 2
-    distance = np.arange(_NEAREST_NEIGHBOUR, _FARTHEST_NEIGHBOUR + 1)
+    no_twin = np.isclose(frequencies_hz, 0) | np.isclose(frequencies_hz, sample_rate / 2)
+    power = np.where(no_twin, 2 * power, power)
+    reached = np.zeros(len(power), dtype=bool)
+    for shift in range(-_TONE_REACH, _TONE_REACH + 1):
+        reached[np.clip(bins + shift, 0, len(power) - 1)] = True
     prominence = np.full(len(bins), math.nan)
     for i, centre in enumerate(bins):
-        around = np.concatenate([centre - distance, centre + distance])
-        background = np.median(power[around[(around >= 0) & (around < len(power))]])
-        if background > 0 and power[centre] > 0:
-            prominence[i] = 10 * math.log10(power[centre] / background)
+        nearby = slice(max(0, centre - _FARTHEST_NEIGHBOUR), centre + _FARTHEST_NEIGHBOUR + 1)
+        neighbours = power[nearby][~reached[nearby]]
+        if len(neighbours) >= _FEWEST_NEIGHBOURS and np.median(neighbours) > 0 < power[centre]:
+            prominence[i] = 10 * math.log10(power[centre] / np.median(neighbours))
     return prominence

@@ -10,43 +10,36 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import platformdirs
 
 from wavegan_rc.audio.files import FULL_SCALE_INT16, find_audio_files, read_mono, to_int16
 from wavegan_rc.audio.filters import lowpass
-from wavegan_rc.config import TRANSITION_HZ
 from wavegan_rc.errors import DataError, WaveganWarning
-
-Split = Literal["training", "held_out"]
 
 # Levels are kept for blocks of this many samples, so that silence can be found for any
 # segment length without reading the audio again.
 BLOCK = 128
 # Raised whenever prepared files would come out differently, so that old ones are not used.
-_FORMAT = 1
+_FORMAT = 2
 _PEAK = 0.9
 _SILENT_PEAK = 1e-4
-_HELD_OUT_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A stretch of the prepared audio that comes from one file.
+    """The stretch of the prepared audio that comes from one file.
 
     Attributes:
         name: Path of the file, relative to the folder that holds all of them.
         start: First sample in `Corpus.audio`.
         length: In samples.
-        split: What it serves for.
     """
 
     name: str
     start: int
     length: int
-    split: Split
 
 
 @dataclass(frozen=True)
@@ -59,24 +52,18 @@ class Corpus:
             recording in turn; a recording's last block may be shorter.
         recordings: In the order of `audio`, without gaps.
         sample_rate: In Hz.
-        gain: Factor that was applied to all recordings.
     """
 
     audio: np.ndarray
     block_power: np.ndarray
     recordings: tuple[Recording, ...]
     sample_rate: int
-    gain: float
 
     @property
     def power(self) -> float:
         """Mean square of the whole corpus, full scale 1."""
         lengths = [block_lengths(recording.length) for recording in self.recordings]
         return float(np.average(self.block_power, weights=np.concatenate(lengths)))
-
-    def seconds(self, split: Split) -> float:
-        """Duration of one split, in seconds."""
-        return sum(r.length for r in self.recordings if r.split == split) / self.sample_rate
 
 
 def block_lengths(length: int) -> np.ndarray:
@@ -94,6 +81,7 @@ def prepare_corpus(
     *,
     sample_rate: int,
     cutoff_hz: float | None,
+    stopband_hz: float | None,
     on_file: Callable[[int, int, str], None] | None = None,
 ) -> Corpus:
     """Open the prepared form of some recordings, preparing them first if that was not done yet.
@@ -107,16 +95,17 @@ def prepare_corpus(
         data: Folder, glob or file; None: the bundled speech.
         sample_rate: In Hz.
         cutoff_hz: Highest frequency that the low-pass keeps, in Hz; None: no low-pass.
+        stopband_hz: Lowest frequency that it removes, in Hz.
         on_file: Called with (files done, files in all, name) while preparing.
 
     Raises:
         DataError: If there is no usable recording, or the cache folder cannot be written.
     """
     files = find_audio_files(data)
-    settings = {"format": _FORMAT, "sample_rate": sample_rate, "cutoff_hz": cutoff_hz}
-    entry = _cache_folder() / _fingerprint(files, settings)
+    band = None if cutoff_hz is None or stopband_hz is None else (cutoff_hz, stopband_hz)
+    entry = _cache_folder() / _fingerprint(files, [_FORMAT, sample_rate, band])
     if not entry.exists():
-        _fill_entry(entry, files, sample_rate, cutoff_hz, on_file)
+        _fill_entry(entry, files, sample_rate, band, on_file)
     return _open_entry(entry)
 
 
@@ -124,7 +113,7 @@ def _cache_folder() -> Path:
     return platformdirs.user_cache_path("wavegan_rc") / "corpora"
 
 
-def _fingerprint(files: list[Path], settings: dict) -> str:
+def _fingerprint(files: list[Path], settings: list) -> str:
     stats = [(path, path.stat()) for path in files]
     identity = [(str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
     return hashlib.sha256(json.dumps([settings, identity]).encode()).hexdigest()[:20]
@@ -134,30 +123,27 @@ def _fill_entry(
     entry: Path,
     files: list[Path],
     sample_rate: int,
-    cutoff_hz: float | None,
+    band: tuple[float, float] | None,
     on_file: Callable[[int, int, str], None] | None,
 ) -> None:
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix="preparing-", dir=entry.parent))
-    except OSError as error:
-        raise DataError(f"cache folder cannot be written: {error}") from None
-    try:
-        _prepare(work, files, sample_rate, cutoff_hz, on_file)
         try:
+            _prepare(work, files, sample_rate, band, on_file)
             os.rename(work, entry)
-        except OSError:
-            if not entry.exists():  # else another process prepared the same meanwhile
-                raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        if not entry.exists():  # else another process prepared the same meanwhile
+            raise DataError(f"cache folder cannot be written: {error}") from None
 
 
 def _prepare(
     work: Path,
     files: list[Path],
     sample_rate: int,
-    cutoff_hz: float | None,
+    band: tuple[float, float] | None,
     on_file: Callable[[int, int, str], None] | None,
 ) -> None:
     root = Path(os.path.commonpath([path.resolve().parent for path in files]))
@@ -176,8 +162,8 @@ def _prepare(
             except DataError as error:
                 skipped.append((str(path), str(error)))
                 continue
-            if cutoff_hz is not None:
-                audio = lowpass(audio, cutoff_hz, cutoff_hz + TRANSITION_HZ, sample_rate)
+            if band is not None:
+                audio = lowpass(audio, *band, sample_rate)
             peak = max(peak, float(np.abs(audio).max()))
             audio.astype(np.float32).tofile(sink)
             names.append(name)
@@ -188,14 +174,15 @@ def _prepare(
         raise DataError(f"no usable recording: {skipped[0][0]} {skipped[0][1]}{_more(skipped)}")
     if peak < _SILENT_PEAK:
         raise DataError(f"silence only: no sample of {len(names)} recording(s) is above -80 dB")
-    gain = _PEAK / peak
-    recordings = split_recordings(names, lengths)
-    _write_audio(work, filtered, [recording.length for recording in recordings], gain)
+    _write_audio(work, filtered, lengths, gain=_PEAK / peak)
+    starts = np.cumsum([0, *lengths[:-1]]).tolist()
     index = {
         "sample_rate": sample_rate,
-        "cutoff_hz": cutoff_hz,
-        "gain": gain,
-        "recordings": [dataclasses.asdict(recording) for recording in recordings],
+        "gain": _PEAK / peak,
+        "recordings": [
+            dataclasses.asdict(Recording(name, start, length))
+            for name, start, length in zip(names, starts, lengths, strict=True)
+        ],
         "skipped": skipped,
     }
     (work / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
@@ -207,68 +194,34 @@ def _more(skipped: list[tuple[str, str]]) -> str:
 
 def _write_audio(work: Path, filtered: Path, lengths: list[int], gain: float) -> None:
     """Scale the float32 samples to int16 recording by recording, with each block's power."""
-    audio = np.lib.format.open_memmap(
-        work / "audio.npy", mode="w+", dtype=np.int16, shape=(sum(lengths),)
-    )
+    header = {"descr": "<i2", "fortran_order": False, "shape": (sum(lengths),)}
     powers = []
-    start = 0
-    with filtered.open("rb") as source:
+    # Written as a stream: a full disk is an error then, which in a memory map it is not.
+    with filtered.open("rb") as source, (work / "audio.npy").open("wb") as sink:
+        np.lib.format.write_array_header_1_0(sink, header)
         for length in lengths:
             samples = np.fromfile(source, dtype=np.float32, count=length)
-            scaled = to_int16(samples * np.float32(gain))
-            audio[start : start + length] = scaled
+            scaled = to_int16(samples * np.float32(gain)).astype("<i2")
+            scaled.tofile(sink)
             squares = (scaled / np.float32(FULL_SCALE_INT16)) ** 2
             sums = np.add.reduceat(squares, np.arange(0, length, BLOCK))
             powers.append((sums / block_lengths(length)).astype(np.float32))
-            start += length
-    audio.flush()
     filtered.unlink()
     np.save(work / "block_power.npy", np.concatenate(powers))
-
-
-def split_recordings(names: list[str], lengths: list[int]) -> tuple[Recording, ...]:
-    """Hold out one file in ten, at least one; of a single file, its last tenth.
-
-    Which files are held out depends on their names alone (the smallest hashes), so that the same
-    folder is split alike on every machine.
-
-    Args:
-        names: Path of each file, relative to their common folder.
-        lengths: Of each file, in samples.
-
-    Example:
-        >>> [(r.split, r.start, r.length) for r in split_recordings(["only.wav"], [1000])]
-        [('training', 0, 900), ('held_out', 900, 100)]
-    """
-    if len(names) == 1:
-        kept = lengths[0] - int(lengths[0] * _HELD_OUT_SHARE)
-        whole = (
-            Recording(names[0], 0, kept, "training"),
-            Recording(names[0], kept, lengths[0] - kept, "held_out"),
-        )
-        return tuple(recording for recording in whole if recording.length)
-    by_hash = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-    held_out = set(by_hash[: max(1, round(len(names) * _HELD_OUT_SHARE))])
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).tolist()
-    return tuple(
-        Recording(name, start, length, "held_out" if name in held_out else "training")
-        for name, start, length in zip(names, starts, lengths, strict=True)
-    )
 
 
 def _open_entry(entry: Path) -> Corpus:
     try:
         index = json.loads((entry / "index.json").read_text(encoding="utf-8"))
-        audio = np.load(entry / "audio.npy", mmap_mode="r", allow_pickle=False)
-        block_power = np.load(entry / "block_power.npy", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        corpus = Corpus(
+            audio=np.load(entry / "audio.npy", mmap_mode="r", allow_pickle=False),
+            block_power=np.load(entry / "block_power.npy", allow_pickle=False),
+            recordings=tuple(Recording(**recording) for recording in index["recordings"]),
+            sample_rate=index["sample_rate"],
+        )
+        skipped = list(index["skipped"])
+    except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
         raise DataError(f"prepared corpus is damaged; delete {entry}: {error}") from None
-    for path, reason in index["skipped"]:
+    for path, reason in skipped:
         warnings.warn(f"skipped {path}: {reason}", WaveganWarning, stacklevel=3)
-    return Corpus(
-        audio=audio,
-        block_power=block_power,
-        recordings=tuple(Recording(**recording) for recording in index["recordings"]),
-        sample_rate=index["sample_rate"],
-        gain=index["gain"],
-    )
+    return corpus

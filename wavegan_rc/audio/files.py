@@ -21,7 +21,9 @@ FULL_SCALE_INT16 = 32767
 
 # libsndfile reads what is left of a cut file without an error, but notes the cut in its log.
 _CUT_OGG = re.compile("without an End-Of-Stream|lacks an end-of-stream", re.IGNORECASE)
-_DECLARED_SIZE = re.compile(r"^ *(?:data|SSND) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_DECLARED_SIZE = re.compile(r": (\d+) \(should be (\d+)\)")
+# Some programs miscount their headers by a padding byte or two.
+_HARMLESS_BYTES = 8
 # Programs that write to a pipe cannot know the size and declare the largest (sox: 0x7FFFxxxx).
 _UNKNOWN_SIZE = 0x7FFF0000
 
@@ -38,7 +40,8 @@ def find_audio_files(data: str | None) -> list[Path]:
         data: Folder (searched recursively), glob (`**` allowed) or file; None: the bundled speech.
 
     Returns:
-        Paths of regular files with an audio suffix; a file named outright may have any suffix.
+        Paths of regular files with an audio suffix, each file once however many links lead to it;
+        a file named outright may have any suffix.
 
     Raises:
         DataError: If nothing is there, or no audio file is in it.
@@ -47,19 +50,22 @@ def find_audio_files(data: str | None) -> list[Path]:
         >>> len(find_audio_files(None))
         12
     """
-    place = bundled_speech() if data is None else Path(data).expanduser()
-    if place.is_file():
-        return [place]
-    if place.is_dir():
-        found = [Path(folder) / name for folder, _, names in os.walk(place) for name in names]
-    elif glob.has_magic(str(place)):
-        found = [Path(name) for name in glob.glob(str(place), recursive=True)]
-    else:
-        raise DataError(f"data: no such folder, glob or file. Received: {data}")
-    audio = sorted(path for path in found if _is_audio(path))
+    try:
+        place = bundled_speech() if data is None else Path(data).expanduser()
+        if place.is_file():
+            return [place]
+        if place.is_dir():
+            found = [Path(folder) / name for folder, _, names in os.walk(place) for name in names]
+        elif glob.has_magic(str(place)):
+            found = [Path(name) for name in glob.glob(str(place), recursive=True)]
+        else:
+            raise DataError(f"data: no such folder, glob or file. Received: {data}")
+        audio = {path.resolve(): path for path in sorted(found, reverse=True) if _is_audio(path)}
+    except (OSError, RuntimeError) as error:  # no permission, too long a name, ~nobody
+        raise DataError(f"data cannot be searched: {error}") from None
     if not audio:
         raise DataError(f"data: no audio file (.wav, .flac, .ogg, .mp3, ...) in: {data}")
-    return audio
+    return sorted(audio.values())
 
 
 def _is_audio(path: Path) -> bool:
@@ -94,15 +100,18 @@ def read_mono(path: Path, sample_rate: int) -> np.ndarray:
     mono = audio.mean(axis=1)
     if not np.isfinite(mono).all():
         raise DataError("has NaN or infinite samples")
-    return soxr.resample(mono, native_rate, sample_rate, quality="HQ").astype(np.float32)
+    resampled = soxr.resample(mono, native_rate, sample_rate, quality="HQ").astype(np.float32)
+    if not len(resampled):
+        raise DataError(f"is too short: nothing is left of it at {sample_rate} Hz")
+    return resampled
 
 
 def _check_complete(file: soundfile.SoundFile) -> None:
     if _CUT_OGG.search(file.extra_info):
         raise DataError("is cut short: the stream has no end")
-    declared = _DECLARED_SIZE.search(file.extra_info)
-    if declared and int(declared[2]) < int(declared[1]) < _UNKNOWN_SIZE:
-        raise DataError(f"is cut short: {declared[2]} of {declared[1]} bytes are there")
+    for declared, there in _DECLARED_SIZE.findall(file.extra_info):
+        if int(there) + _HARMLESS_BYTES < int(declared) < _UNKNOWN_SIZE:
+            raise DataError(f"is cut short: {there} of {declared} bytes are there")
 
 
 def to_int16(audio: np.ndarray) -> np.ndarray:

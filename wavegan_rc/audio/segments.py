@@ -1,25 +1,51 @@
 """Draw training examples from a prepared corpus, as a pure function of the seed and the step."""
 
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 
-from wavegan_rc.audio.corpus import BLOCK, Corpus, Split, block_lengths
+from wavegan_rc.audio.corpus import BLOCK, Corpus, block_lengths
 from wavegan_rc.audio.files import FULL_SCALE_INT16
 from wavegan_rc.errors import DataError, ParameterError
+
+Split = Literal["training", "held_out"]
+
+_HELD_OUT_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Part of the corpus: samples `start` to `start + length`, beginning with block `block`."""
+
+    name: str
+    start: int
+    length: int
+    block: int
 
 
 class Segments:
     """Segments of one split, cut at random sample positions.
 
-    A segment may begin at any sample of any recording, provided that it ends in the same recording
-    and is louder than the threshold (judged in blocks of 128 samples). So segments are not aligned
-    with anything: a tone in the recordings has a random phase in the segments.
+    One recording in ten, at least one, is held out, among those that have a usable segment; of a
+    single recording, its last tenth. Which ones depends on their names alone, so that a folder is
+    split alike on every machine.
+
+    Every sample position at which a segment fits and is loud enough is drawn with the same
+    probability. So segments are not aligned with anything: a tone in the recordings has a random
+    phase in the segments.
 
     Args:
         corpus: Prepared recordings.
         split: Which of them to draw from.
         segment_length: In samples.
-        silence_db: Threshold relative to the RMS level of the whole corpus, in dB.
+        silence_db: Threshold relative to the RMS level of the whole corpus, in dB. A segment's
+            level is judged by the blocks of 128 samples that lie inside it.
         seed: Non-negative; with the step it determines a draw.
+
+    Attributes:
+        seconds: Duration of the split's recordings.
 
     Raises:
         DataError: If no recording of the split is long enough, or none is loud enough.
@@ -27,8 +53,7 @@ class Segments:
     Example:
         >>> from wavegan_rc.audio.corpus import Corpus, Recording
         >>> audio = np.arange(1000, dtype=np.int16)
-        >>> recordings = (Recording("ramp.wav", 0, 1000, "training"),)
-        >>> corpus = Corpus(audio, np.ones(8, np.float32), recordings, 16000, gain=1.0)
+        >>> corpus = Corpus(audio, np.ones(8, np.float32), (Recording("a.wav", 0, 1000),), 16000)
         >>> segments = Segments(corpus, "training", segment_length=4, silence_db=-40, seed=0)
         >>> segments.draw(step=7, count=2).shape
         (2, 4)
@@ -40,49 +65,68 @@ class Segments:
         self.corpus = corpus
         self.segment_length = segment_length
         self.seed = seed
-        self._starts, self._choices = self._find_starts(split, silence_db)
-
-    def _find_starts(self, split: Split, silence_db: float) -> tuple[np.ndarray, np.ndarray]:
-        """First sample of each block that a segment may begin in, and how many samples it may."""
-        threshold = self.corpus.power * 10 ** (silence_db / 10)
-        # A segment that begins inside a block reaches at most this many blocks.
-        reach = -(-self.segment_length // BLOCK)
-        starts = [np.empty(0, np.int64)]
-        choices = [np.empty(0, np.int64)]
-        first_block = 0
-        any_long_enough = False
-        for recording in self.corpus.recordings:
-            blocks = len(block_lengths(recording.length))
-            power = self.corpus.block_power[first_block : first_block + blocks]
-            first_block += blocks
-            positions = recording.length - self.segment_length + 1
-            if recording.split != split or positions < 1:
-                continue
-            any_long_enough = True
-            offsets = np.arange(0, positions, BLOCK)
-            total = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
-            last = np.minimum(offsets // BLOCK + reach, blocks)
-            mean = (total[last] - total[offsets // BLOCK]) / (last - offsets // BLOCK)
-            # A segment may begin anywhere in a block: both at its start and at the next one's
-            # it must be loud.
-            loud = (mean >= threshold) & (np.append(mean[1:], mean[-1]) >= threshold)
-            starts.append(recording.start + offsets[loud])
-            choices.append(np.minimum(BLOCK, positions - offsets[loud]))
-        if not any_long_enough:
+        self._threshold = corpus.power * 10 ** (silence_db / 10)
+        stretches = self._split(split)
+        self.seconds = sum(stretch.length for stretch in stretches) / corpus.sample_rate
+        if all(stretch.length < segment_length for stretch in stretches):
             raise DataError(
-                f"{split} recordings: all are shorter than a segment of {self.segment_length} "
-                f"samples ({self.segment_length / self.corpus.sample_rate:.3f} s)"
+                f"{split} recordings: all are shorter than a segment of {segment_length} samples "
+                f"({segment_length / corpus.sample_rate:.3f} s)"
             )
-        if not sum(map(len, starts)):
+        runs = [self._runs(stretch) for stretch in stretches]
+        starts, counts = (np.concatenate(parts) for parts in zip(*runs, strict=True))
+        if not len(starts):
             raise DataError(f"{split} recordings: none is louder than silence_db = {silence_db:g}")
-        return np.concatenate(starts), np.concatenate(choices)
+        # Runs of allowed positions: run i holds the numbers from ends[i - 1] to ends[i].
+        self._starts, self._counts, self._ends = starts, counts, np.cumsum(counts)
+
+    def _split(self, split: Split) -> list[_Stretch]:
+        stretches = []
+        block = 0
+        for recording in self.corpus.recordings:
+            stretches.append(_Stretch(recording.name, recording.start, recording.length, block))
+            block += len(block_lengths(recording.length))
+        usable = [stretch for stretch in stretches if len(self._runs(stretch)[0])]
+        if not usable:  # said in detail by the caller
+            return stretches
+        if len(usable) == 1:
+            (only,) = usable
+            blocks = round(only.length * (1 - _HELD_OUT_SHARE)) // BLOCK
+            kept = blocks * BLOCK
+            if split == "training":
+                return [_Stretch(only.name, only.start, kept, only.block)]
+            rest = only.length - kept
+            return [_Stretch(only.name, only.start + kept, rest, only.block + blocks)]
+        by_hash = sorted(usable, key=lambda s: hashlib.sha256(s.name.encode()).digest())
+        held_out = by_hash[: max(1, round(len(usable) * _HELD_OUT_SHARE))]
+        return [s for s in usable if (s in held_out) == (split == "held_out")]
+
+    def _runs(self, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:
+        """Allowed positions: the first of each block's, and how many follow one another there."""
+        positions = stretch.length - self.segment_length + 1
+        if positions < 1:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        blocks = len(block_lengths(stretch.length))
+        power = self.corpus.block_power[stretch.block : stretch.block + blocks]
+        offsets = np.arange(0, positions, BLOCK)
+        block = offsets // BLOCK
+        # Wherever in its block a segment begins, these lie wholly inside it; a segment too short
+        # to hold one is judged by all the blocks that it may touch.
+        first, last = block + 1, block + self.segment_length // BLOCK
+        if self.segment_length < 2 * BLOCK:
+            first, last = block, block + 1 + -(-self.segment_length // BLOCK)
+        first, last = np.minimum(first, blocks - 1), np.minimum(last, blocks)
+        total = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
+        loud = total[last] - total[first] >= self._threshold * (last - first)
+        counts = np.minimum(BLOCK, positions - offsets)
+        return stretch.start + offsets[loud], counts[loud]
 
     def draw(self, step: int, count: int) -> np.ndarray:
-        """Segments for one step: the same (seed, step, count) gives the same on any machine.
+        """Segments for one step: the same (seed, step) gives the same on any machine.
 
         Args:
             step: Non-negative.
-            count: Number of segments.
+            count: Number of segments; a larger one begins with the same.
 
         Returns:
             float32 array of shape (count, segment_length) in [-1, 1].
@@ -95,9 +139,9 @@ class Segments:
         # Philox is counter-based: it jumps to any step at no cost. The raw 64-bit words are
         # guaranteed never to change between versions of NumPy; its integers() is not. Taking
         # them modulo n is uneven by less than n / 2**64.
-        words = np.random.Philox(key=[self.seed, step]).random_raw(2 * count)
-        block = (words[:count] % np.uint64(len(self._starts))).astype(np.int64)
-        offset = (words[count:] % self._choices[block].astype(np.uint64)).astype(np.int64)
-        positions = self._starts[block] + offset
+        words = np.random.Philox(key=[self.seed, step]).random_raw(count)
+        number = (words % np.uint64(self._ends[-1])).astype(np.int64)
+        run = np.searchsorted(self._ends, number, side="right")
+        positions = self._starts[run] + number - (self._ends[run] - self._counts[run])
         segments = self.corpus.audio[positions[:, None] + np.arange(self.segment_length)]
         return segments.astype(np.float32) / FULL_SCALE_INT16

@@ -100,6 +100,7 @@ def _stage(
         return [UpsampleConv1D(width, kernel_size, factor, upsampler, seed=seed, name=name)]
     options = {
         "padding": "same",
+        "data_format": "channels_last",
         "kernel_initializer": keras.initializers.GlorotUniform(seed),
         "name": name,
     }

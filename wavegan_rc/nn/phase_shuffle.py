@@ -54,10 +54,10 @@ class PhaseShuffle(keras.layers.Layer):
 
     def build(self, input_shape: tuple) -> None:
         length = input_shape[1]
-        if length is None or length <= self.radius:
+        if self.radius and (length is None or length <= self.radius):
             raise ParameterError(
-                f"phase_shuffle_radius must be smaller than the length of the feature maps it "
-                f"shifts, {length}. Received: {self.radius}"
+                f"phase shuffle's radius must be smaller than the length of the feature maps that "
+                f"it shifts, {length}. Received: {self.radius}"
             )
 
     def call(self, inputs: Any, training: bool = False) -> Any:

@@ -41,5 +41,6 @@ def convolve(inputs: Any, kernel: Any, before: int, after: int) -> Any:
     """
     taps = kernel.shape[0]
     if (before, after) == ((taps - 1) // 2, taps // 2):
-        return ops.conv(inputs, kernel, padding="same")
-    return ops.conv(ops.pad(inputs, [[0, 0], [before, after], [0, 0]]), kernel, padding="valid")
+        return ops.conv(inputs, kernel, padding="same", data_format="channels_last")
+    padded = ops.pad(inputs, [[0, 0], [before, after], [0, 0]])
+    return ops.conv(padded, kernel, padding="valid", data_format="channels_last")

@@ -57,9 +57,9 @@ def polyphase_fold(upsampler: str, kernel_size: int, factor: int) -> tuple[np.nd
     else:
         raise ParameterError(f"upsampler must be transposed or resize. Received: {upsampler}")
     offset = lag // factor
-    before, after = max(0, -offset.min()), max(0, offset.max())
-    matrix = np.zeros((factor, before + after + 1, kernel_size), np.float32)
     p, k = np.nonzero(meets_data)
+    before, after = max(0, -offset[p, k].min()), max(0, offset[p, k].max())
+    matrix = np.zeros((factor, before + after + 1, kernel_size), np.float32)
     matrix[p, offset[p, k] + before, k] = 1
     return matrix, int(before), int(after)
 

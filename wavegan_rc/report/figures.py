@@ -30,14 +30,13 @@ def spectrogram_figure(
     Returns:
         Figure with frequency in Hz, time in seconds and level in dB re full-scale sine.
     """
-    n_fft = min(512, next(iter(rows.values())).shape[-1] // 4)
+    n_fft = min(512, next(iter(rows.values())).shape[-1] // 8 * 2)
     levels = {
         title: np.concatenate(list(stft_db(segments, n_fft=n_fft, hop_length=n_fft // 4)), axis=1)
         for title, segments in rows.items()
     }
-    top = np.ceil(max(level.max() for level in list(levels.values())[:1]) / 5) * 5
+    top = np.ceil(next(iter(levels.values())).max() / 5) * 5
     figure = Figure(figsize=(11, 0.9 + 2.3 * len(rows)), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axis, (title, level) in zip(axes, levels.items(), strict=True):
         axis.imshow(

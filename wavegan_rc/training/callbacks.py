@@ -1,6 +1,7 @@
 """What happens beside the updates: history, progress, checkpoints, previews, a clean Ctrl-C."""
 
 import json
+import math
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from wavegan_rc.errors import DivergenceError
 from wavegan_rc.generation import synthesize
 from wavegan_rc.report.figures import figure_pixels, spectrogram_figure
 
@@ -47,10 +49,15 @@ class Progress(keras.callbacks.Callback):
 class History(keras.callbacks.Callback):
     """Write the mean losses of every so many steps as a JSON line and to TensorBoard.
 
+    A shorter rest at the end has its line too. The speed is that of the updates alone.
+
     Args:
         path: File of JSON lines to append to.
         writer: TensorBoard event writer.
         log_every: Steps between lines.
+
+    Raises:
+        DivergenceError: If a loss is not finite.
     """
 
     def __init__(self, path: Path, writer: Any, log_every: int) -> None:
@@ -58,25 +65,45 @@ class History(keras.callbacks.Callback):
         self._path = path
         self._writer = writer
         self._log_every = log_every
-        self._last_step = 0
-        self._last_time = 0.0
+        self._durations: list[float] = []
+        self._began = 0.0
+        self._step = 0
+        self._row: dict[str, float] = {}
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self._began = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Write a line if one is due, and begin new means."""
-        step = batch + 1
-        if step % self._log_every == 0:
-            row = {name: float(value) for name, value in (logs or {}).items()}
-            elapsed = time.perf_counter() - self._last_time
-            if self._last_time:
-                row["steps_per_s"] = (step - self._last_step) / elapsed
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **row}) + "\n")
-            with self._writer.as_default(step):
-                for name, value in row.items():
-                    tf.summary.scalar(name, value)
-            self.model.reset_metrics()
-        if step % self._log_every == 0 or step == 1:  # the first step's time is compilation
-            self._last_step, self._last_time = step, time.perf_counter()
+        self._step = batch + 1
+        self._row = {name: float(value) for name, value in (logs or {}).items()}
+        for name, value in self._row.items():
+            if not math.isfinite(value):
+                raise DivergenceError(
+                    f"training diverged at step {self._step}: {name} is {value}; "
+                    "a lower learning_rate may help"
+                )
+        if batch > 0:  # the first step's time is compilation
+            self._durations.append(time.perf_counter() - self._began)
+        if self._step % self._log_every == 0:
+            self._write()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Write the rest."""
+        if self._row:
+            self._write()
+
+    def _write(self) -> None:
+        if self._durations:
+            self._row["steps_per_s"] = len(self._durations) / sum(self._durations)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": self._step, **self._row}) + "\n")
+        with self._writer.as_default(self._step):
+            for name, value in self._row.items():
+                tf.summary.scalar(name, value)
+        self._durations, self._row = [], {}
+        self.model.reset_metrics()
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -107,8 +134,13 @@ class Checkpoints(keras.callbacks.Callback):
         partial = self._folder / f".partial-{path.name}"
         self.model.save_weights(partial)
         os.replace(partial, path)
-        for old in sorted(self._folder.glob("step-*.weights.h5"))[:-_KEPT_CHECKPOINTS]:
+        kept = self._folder.glob("step-*.weights.h5")
+        for old in sorted(kept, key=_step_of)[:-_KEPT_CHECKPOINTS]:
             old.unlink()
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.split(".")[0].removeprefix("step-"))
 
 
 class Previews(keras.callbacks.Callback):
@@ -118,7 +150,7 @@ class Previews(keras.callbacks.Callback):
         writer: TensorBoard event writer.
         save_every: Steps between previews.
         latents: Shape (count, latent_dim), the same at every step.
-        real: Segments to draw above the generated ones, shape (count, samples).
+        real: Title and segments, shape (count, samples), to draw above the generated ones.
         sample_rate: In Hz.
         cutoff_hz: Marked in the picture; None: no mark.
     """
@@ -129,7 +161,7 @@ class Previews(keras.callbacks.Callback):
         save_every: int,
         *,
         latents: np.ndarray,
-        real: np.ndarray,
+        real: tuple[str, np.ndarray],
         sample_rate: int,
         cutoff_hz: float | None,
     ) -> None:
@@ -140,15 +172,24 @@ class Previews(keras.callbacks.Callback):
         self._real = real
         self._sample_rate = sample_rate
         self._cutoff_hz = cutoff_hz
+        self._logged = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Log a preview if one is due."""
-        step = batch + 1
-        if step % self._save_every:
-            return
+        if (batch + 1) % self._save_every == 0:
+            self._log()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Log what training ended with."""
+        if self._logged < int(self.model.optimizer.iterations):
+            self._log()
+
+    def _log(self) -> None:
+        step = self._logged = int(self.model.optimizer.iterations)
+        title, real = self._real
         segments = synthesize(self.model.average_generator, self._latents)
         figure = spectrogram_figure(
-            {"real (held out)": self._real, f"generated, step {step}": segments},
+            {title: real, f"generated, step {step}": segments},
             self._sample_rate,
             self._cutoff_hz,
         )
@@ -160,20 +201,18 @@ class Previews(keras.callbacks.Callback):
 class StopOnInterrupt(keras.callbacks.Callback):
     """Turn the first Ctrl-C into an orderly end after the current step; the second ends at once.
 
-    Used as a context manager around `fit`.
-
-    Attributes:
-        interrupted: Whether Ctrl-C was pressed.
+    Used as a context manager around `fit` and what follows: files are written to their end.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.interrupted = False
+        self._interrupted = False
         self._previous: Any = None
 
     def __enter__(self) -> Self:
-        # Only the main thread may set handlers; elsewhere Ctrl-C is not ours to handle.
-        if threading.current_thread() is threading.main_thread():
+        # Only the main thread may set handlers, and a shell's background job ignores Ctrl-C.
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        if threading.current_thread() is threading.main_thread() and not ignored:
             self._previous = signal.signal(signal.SIGINT, self._on_signal)
         return self
 
@@ -187,11 +226,11 @@ class StopOnInterrupt(keras.callbacks.Callback):
             signal.signal(signal.SIGINT, self._previous)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self.interrupted = True
+        self._interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("\nstopping after this step (Ctrl-C again: at once)", file=sys.stderr)
+        print("\nending in good order (Ctrl-C again: at once)", file=sys.stderr)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """End training if Ctrl-C was pressed."""
-        if self.interrupted:
+        if self._interrupted:
             self.model.stop_training = True

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import time
 from dataclasses import dataclass
 from importlib import metadata
@@ -66,8 +67,11 @@ def check_writable(parent: Path) -> None:
         DataError: If the folder, or the nearest one above it that exists, cannot be written.
     """
     nearest = parent.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
+    try:
+        while not nearest.exists():
+            nearest = nearest.parent
+    except OSError as error:  # no permission, too long a name
+        raise DataError(f"out cannot be written: {error}") from None
     if not nearest.is_dir():
         raise DataError(f"out cannot be written: {nearest} is not a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
@@ -85,10 +89,13 @@ def create_run_directory(config: Config, *, device: str, command_line: list[str]
     Raises:
         DataError: If it cannot be written.
     """
-    parent = Path(config.out)
+    parent = Path(config.out).expanduser()
     try:
         parent.mkdir(parents=True, exist_ok=True)
         run = RunDirectory(_next_folder(parent, config.upsampler))
+    except OSError as error:
+        raise DataError(f"out cannot be written: {error}") from None
+    try:
         for folder in (run.checkpoints, run.tensorboard, run.samples, run.figures):
             folder.mkdir()
         (run.path / "config.yaml").write_text(config_as_yaml(config), encoding="utf-8")
@@ -103,20 +110,33 @@ def create_run_directory(config: Config, *, device: str, command_line: list[str]
         text = json.dumps(environment, indent=1)
         (run.path / "environment.json").write_text(text, encoding="utf-8")
     except OSError as error:
+        shutil.rmtree(run.path, ignore_errors=True)
         raise DataError(f"out cannot be written: {error}") from None
     return run
 
 
 def _next_folder(parent: Path, name: str) -> Path:
-    """Make `NNN-<name>` numbered one above the highest there."""
+    """Make `NNN-<name>`, numbered one above the highest there; no two runs get one number."""
     while True:
-        taken = [int(m[1]) for entry in parent.iterdir() if (m := re.match(r"(\d+)-", entry.name))]
-        folder = parent / f"{max(taken, default=0) + 1:03d}-{name}"
+        number = max(_numbers(parent), default=0) + 1
+        # The number is reserved whatever the name: making a folder is one indivisible step.
+        reservation = parent / f".{number:03d}-reserved"
         try:
-            folder.mkdir()
-        except FileExistsError:  # another run took the number meanwhile
+            reservation.mkdir()
+        except FileExistsError:  # another run is just taking it
             continue
-        return folder
+        try:
+            if _numbers(parent).count(number) == 1:  # the reservation itself
+                folder = parent / f"{number:03d}-{name}"
+                folder.mkdir()
+                return folder
+        finally:
+            reservation.rmdir()
+
+
+def _numbers(parent: Path) -> list[int]:
+    matches = [re.match(r"\.?(\d+)-", entry.name) for entry in parent.iterdir()]
+    return [int(match[1]) for match in matches if match]
 
 
 def config_as_yaml(config: Config) -> str:

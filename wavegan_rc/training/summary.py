@@ -30,16 +30,16 @@ def summarise(real: np.ndarray, generated: np.ndarray, config: Config) -> dict[s
     """
     comb = predicted_comb(config.upsampling_factors, config.sample_rate)
     lines_hz = [line.frequency_hz for line in comb]
-    ratios: dict[str, float | None] | None = None if config.stopband_hz is None else {}
+    ratios: dict[str, float | None] = {}
     prominences = {}
     for name, segments in (("real", real), ("generated", generated)):
         frequencies, power = mean_power_spectrum(segments, config.sample_rate)
-        prominences[name] = line_prominence_db(frequencies, power, lines_hz)
-        if ratios is not None and config.stopband_hz is not None:
+        prominences[name] = line_prominence_db(frequencies, power, lines_hz, config.sample_rate)
+        if config.stopband_hz is not None:
             ratios[name] = _finite(out_of_band_ratio_db(frequencies, power, config.stopband_hz))
     return {
         "segments": {"real": len(real), "generated": len(generated)},
-        "out_of_band_ratio_db": ratios,
+        "out_of_band_ratio_db": ratios or None,
         "lines": [
             {
                 "frequency_hz": line.frequency_hz,
@@ -75,7 +75,7 @@ def format_summary(summary: dict[str, Any], stopband_hz: float | None) -> str:
         rows.append(_row(label, line["real_prominence_db"], line["generated_prominence_db"]))
     counts = summary["segments"]
     rows.append(
-        f"({_SHOWN_LINES} most prominent of {len(lines)} predicted lines; "
+        f"({min(_SHOWN_LINES, len(lines))} most prominent of {len(lines)} predicted lines; "
         f"{counts['real']} real and {counts['generated']} generated segments)"
     )
     return "\n".join(rows)

@@ -12,18 +12,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wavegan_rc.audio.corpus import Corpus, Split, prepare_corpus
+from wavegan_rc.audio.corpus import Corpus, prepare_corpus
 from wavegan_rc.audio.files import write_wav
-from wavegan_rc.audio.segments import Segments
+from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganWarning
-from wavegan_rc.generation import (
-    GENERATOR_FILE,
-    draw_latents,
-    save_generator,
-    synthesize,
-    write_samples,
-)
+from wavegan_rc.generation import draw_latents, synthesize, write_samples
+from wavegan_rc.generator_file import GENERATOR_FILE, save_generator
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import Implementation, build_generator
 from wavegan_rc.report.figures import save_figure, spectrogram_figure
@@ -59,44 +54,66 @@ def train(config: Config, command_line: list[str]) -> tuple[Path, bool]:
         WaveganError: If the recordings or a folder cannot be used; nothing is left behind then.
     """
     started = time.perf_counter()
-    check_writable(Path(config.out))
+    check_writable(Path(config.out).expanduser())
     corpus = _prepare(config)
     training = _segments(corpus, "training", config)
-    held_out = _held_out_segments(corpus, config)
+    real_title, held_out = _reference_segments(corpus, training, config)
+    print(
+        f"data: {config.data or 'bundled speech'}, {training.seconds / 60:.1f} min for training, "
+        f"{held_out.seconds / 60:.1f} min {real_title}",
+        flush=True,
+    )
     model = build_model(config)
     device = _device()
     run = create_run_directory(config, device=device, command_line=command_line)
     print(f"device: {device}\nrun: {run.path}", flush=True)
 
-    latents = draw_latents(_MEASURED_SEGMENTS, config.latent_dim, config.seed)
     real = held_out.draw(0, _MEASURED_SEGMENTS)
+    try:
+        with StopOnInterrupt() as stop:
+            _fit(
+                model, training, run, config, (f"real ({real_title})", real[:_SHOWN_SEGMENTS]), stop
+            )
+            _save_generator(model, run, config)
+            interrupted = int(model.optimizer.iterations) < config.steps
+            if not interrupted:
+                _write_results(model.average_generator, run, config, real_title, real, started)
+    except OSError as error:
+        raise DataError(f"{run.path} cannot be written: {error}") from None
+    return run.path, interrupted
+
+
+def _fit(
+    model: WGANGP,
+    training: Segments,
+    run: RunDirectory,
+    config: Config,
+    real: tuple[str, np.ndarray],
+    stop: StopOnInterrupt,
+) -> None:
     writer = tf.summary.create_file_writer(str(run.tensorboard))
-    with StopOnInterrupt() as stop:
-        model.fit(
-            _batches(training, config),
-            steps_per_epoch=config.steps,
-            shuffle=False,
-            verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
-            callbacks=[
-                Progress(config.steps),
-                History(run.history, writer, config.log_every),
-                Checkpoints(run.checkpoints, config.save_every),
-                Previews(
-                    writer,
-                    config.save_every,
-                    latents=latents[:_SHOWN_SEGMENTS],
-                    real=real[:_SHOWN_SEGMENTS],
-                    sample_rate=config.sample_rate,
-                    cutoff_hz=config.cutoff_hz,
-                ),
-                stop,
-            ],
-        )
+    previews = Previews(
+        writer,
+        config.save_every,
+        latents=draw_latents(_SHOWN_SEGMENTS, config.latent_dim, config.seed),
+        real=real,
+        sample_rate=config.sample_rate,
+        cutoff_hz=config.cutoff_hz,
+    )
+    model.fit(
+        _batches(training, config),
+        steps_per_epoch=config.steps,
+        shuffle=False,
+        verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
+        callbacks=[
+            Progress(config.steps),
+            History(run.history, writer, config.log_every),
+            Checkpoints(run.checkpoints, config.save_every),
+            previews,
+            stop,
+        ],
+    )
     writer.close()
-    _save_generator(model, run, config)
-    if not stop.interrupted:
-        _write_results(model.average_generator, run, config, real, latents, started)
-    return run.path, stop.interrupted
 
 
 def build_model(config: Config) -> WGANGP:
@@ -152,15 +169,13 @@ def _prepare(config: Config) -> Corpus:
         elif done == count:
             print(f"prepared {count} files", flush=True)
 
-    corpus = prepare_corpus(
-        config.data, sample_rate=config.sample_rate, cutoff_hz=config.cutoff_hz, on_file=show
+    return prepare_corpus(
+        config.data,
+        sample_rate=config.sample_rate,
+        cutoff_hz=config.cutoff_hz,
+        stopband_hz=config.stopband_hz,
+        on_file=show,
     )
-    print(
-        f"data: {config.data or 'bundled speech'}, {corpus.seconds('training') / 60:.1f} min for "
-        f"training, {corpus.seconds('held_out') / 60:.1f} min held out",
-        flush=True,
-    )
-    return corpus
 
 
 def _segments(corpus: Corpus, split: Split, config: Config) -> Segments:
@@ -173,13 +188,14 @@ def _segments(corpus: Corpus, split: Split, config: Config) -> Segments:
     )
 
 
-def _held_out_segments(corpus: Corpus, config: Config) -> Segments:
+def _reference_segments(corpus: Corpus, training: Segments, config: Config) -> tuple[str, Segments]:
+    """What is shown and measured as real: held-out segments, if there are any."""
     try:
-        return _segments(corpus, "held_out", config)
+        return "held out", _segments(corpus, "held_out", config)
     except DataError as error:
         message = f"{error}; training segments are shown and measured as real instead"
         warnings.warn(message, WaveganWarning, stacklevel=2)
-        return _segments(corpus, "training", config)
+        return "trained on", training
 
 
 def _device() -> str:
@@ -212,19 +228,23 @@ def _write_results(
     generator: keras.Model,
     run: RunDirectory,
     config: Config,
+    real_title: str,
     real: np.ndarray,
-    latents: np.ndarray,
     started: float,
 ) -> None:
     rate = config.sample_rate
     write_samples(
         generator, run.samples, count=config.sample_count, seed=config.seed, sample_rate=rate
     )
+    latents = draw_latents(_MEASURED_SEGMENTS, config.latent_dim, config.seed)
     generated = synthesize(generator, latents)
     shown = slice(_SHOWN_SEGMENTS)
     write_wav(run.samples / "joined.wav", generated[shown].ravel(), rate)
     write_wav(run.samples / "real-joined.wav", real[shown].ravel(), rate)
-    rows = {"real (held out)": real[shown], f"generated ({config.upsampler})": generated[shown]}
+    rows = {
+        f"real ({real_title})": real[shown],
+        f"generated ({config.upsampler})": generated[shown],
+    }
     save_figure(spectrogram_figure(rows, rate, config.cutoff_hz), run.figures / "spectrogram.png")
     summary = summarise(real, generated, config)
     summary["seconds"] = time.perf_counter() - started
