@@ -15,8 +15,11 @@ SHOWN = ("wasserstein_estimate", "gradient_norm", "generator_loss")
 
 
 def draw_spectrograms(runs: dict[str, Path], out: Path) -> None:
-    (config,) = {(run / "config.yaml").read_text().split("upsampler:")[0] for run in runs.values()}
-    settings = yaml.safe_load(config)
+    all_settings = [yaml.safe_load((run / "config.yaml").read_text()) for run in runs.values()]
+    settings = all_settings[0]
+    for other in all_settings:
+        differing = {key for key in other if other[key] != settings[key]}
+        assert differing <= {"upsampler", "out"}, f"the runs differ in {differing}"
     rows = {}
     for title, run in runs.items():
         for name, label in (("real-joined", "real speech, held out"), ("joined", title)):

@@ -63,6 +63,9 @@ def test_print_config_can_be_read_back(tmp_path, capsys):
         (["--upsampling-factors", "3"], ["upsampling_factors", "2048"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
         (["--data", "nowhere"], ["data", "nowhere"]),
+        (["--data", "~nosuchuser/speech"], ["data"]),
+        (["--data", "x" * 300], ["data"]),
+        (["--seed", str(2**64)], ["seed"]),
     ],
 )
 def test_bad_flags_give_one_line_and_exit_code_2(argv, named, capsys, tmp_path):
@@ -85,6 +88,11 @@ def test_bad_flags_give_one_line_and_exit_code_2(argv, named, capsys, tmp_path):
         ("upsampler: deconv", "upsampler"),
         ("upsampling_factors: 2", "upsampling_factors"),
         ("upsampling_factors: [2, x]", "upsampling_factors"),
+        ("upsampling_factors:", "upsampling_factors"),
+        ("steps:", "steps"),
+        ("out:", "out"),
+        ("phase_shuffle_per_example:", "phase_shuffle_per_example"),
+        ("3: 4", "3"),
         ("- 3", "setting: value"),
         ("steps: [", "line"),
         ("\tsteps: 3", "line"),
@@ -102,6 +110,21 @@ def test_a_bad_config_file_is_named_with_the_key(text, named, tmp_path, capsys):
     assert str(file) in err
 
 
+def test_the_file_is_blamed_only_for_what_it_says(tmp_path, capsys):
+    file = tmp_path / "c.yaml"
+    file.write_text("steps: 5\nbatch_size: 0\n")
+    assert str(file) in run(["--config", str(file)], capsys)[2]
+    both = run(["--config", str(file), "--batch-size", "-1"], capsys)[2]
+    assert "batch_size" in both
+    assert str(file) not in both
+
+
+def test_another_keras_backend_is_refused(capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    code, _, err = run([], capsys)
+    assert (code, err) == (2, "error: KERAS_BACKEND must be tensorflow. Received: torch\n")
+
+
 def test_a_config_that_is_not_text_is_refused(tmp_path, capsys):
     file = tmp_path / "bad.yaml"
     file.write_bytes(b"\xff\xfe\x00")
@@ -109,10 +132,12 @@ def test_a_config_that_is_not_text_is_refused(tmp_path, capsys):
     assert (code, err.count("\n")) == (2, 1)
 
 
-@pytest.mark.parametrize("where", ["file", "in-file", "read-only"])
+@pytest.mark.parametrize("where", ["file", "in-file", "read-only", "too long"])
 def test_an_output_folder_that_cannot_be_written(where, tmp_path, capsys):
     if where == "read-only":
         out = "/proc/runs"  # refuses even root
+    elif where == "too long":
+        out = str(tmp_path / ("x" * 300))
     else:
         (tmp_path / "taken").write_text("")
         out = str(tmp_path / "taken" / ("runs" if where == "in-file" else ""))

@@ -55,6 +55,7 @@ def test_any_factors_that_divide_the_length_are_accepted(factors, initial):
         ("steps", 0),
         ("batch_size", -1),
         ("seed", -1),
+        ("seed", 2**63),
         ("silence_db", 3.0),
         ("silence_db", -math.inf),
         ("upsampler", "deconv"),

@@ -47,7 +47,7 @@ def assert_equal_values_and_gradients(layer, others, length):
         np.testing.assert_allclose(ours, theirs, atol=1e-5 * scale)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.sampled_from(["transposed", "resize"]),
     st.integers(2, 8),
@@ -62,7 +62,7 @@ def test_upsampling_equals_keras(upsampler, factor, kernel_size, length):
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 6), st.integers(1, 26), st.integers(1, 40))
 def test_strided_convolution_equals_keras(strides, kernel_size, length):
     assert_equal_values_and_gradients(

@@ -85,7 +85,9 @@ def damage(path, how):
         path.write_bytes(data[:44])
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.aiff", "a.mp3"])
+@pytest.mark.parametrize(
+    "name", ["a.wav", "a.flac", "a.ogg", "a.aiff", "a.mp3", "a.au", "a.w64", "a.rf64", "a.caf"]
+)
 @pytest.mark.parametrize("how", ["half", "zero-length", "text", "header only"])
 def test_damaged_files_are_refused(make_wav, name, how):
     path = make_wav(name, tone(700, seconds=3))
@@ -131,6 +133,21 @@ def test_the_bundled_speech_is_complete_and_carries_its_licence():
     minutes = sum(soundfile.info(file).duration for file in files) / 60
     assert minutes == pytest.approx(24.2, abs=0.1)
     assert "CC BY-SA 3.0" in (bundled_speech() / "ATTRIBUTION.md").read_text()
+
+
+def test_a_header_that_miscounts_by_a_padding_byte_is_read(make_wav):
+    path = make_wav("a.wav", tone(700), subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    data[4:8] = struct.pack("<I", len(data) - 8 + 1)
+    path.write_bytes(data)
+    assert len(read_mono(path, 16000)) == 16000
+
+
+def test_links_to_one_file_count_once_and_may_loop(make_wav, tmp_path):
+    path = make_wav("a.wav", tone(500))
+    (tmp_path / "data" / "b.wav").symlink_to(path)
+    (tmp_path / "data" / "up").symlink_to(tmp_path / "data")
+    assert find_audio_files(str(tmp_path / "data")) == [path]
 
 
 def test_a_fifo_is_not_waited_for(tmp_path, make_wav):

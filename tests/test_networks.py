@@ -9,7 +9,7 @@ from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     st.lists(st.integers(2, 4), min_size=1, max_size=4),
     st.integers(1, 5),

@@ -111,6 +111,10 @@ def test_a_radius_that_reflection_cannot_serve_is_refused(radius, length):
         PhaseShuffle(radius).build((None, length, 1))
 
 
+def test_a_radius_of_zero_takes_any_length():
+    PhaseShuffle(0).build((None, None, 1))
+
+
 def test_negative_radius_is_refused():
     with pytest.raises(ParameterError, match="-1"):
         PhaseShuffle(-1)

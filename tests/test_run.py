@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -16,12 +17,12 @@ from conftest import ROOT, tone
 from matplotlib import image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from wavegan_rc.audio.corpus import prepare_corpus
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.generation import load_generator
+from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
+from wavegan_rc.generator_file import load_generator
+from wavegan_rc.training.callbacks import Checkpoints
 from wavegan_rc.training.run_directory import create_run_directory
-from wavegan_rc.training.train import train
+from wavegan_rc.training.train import build_model, train
 
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
@@ -34,11 +35,21 @@ def smoke_config(tmp_path, **changes):
 
 def script(name, *argv, cwd):
     command = [sys.executable, str(ROOT / "scripts" / name), *map(str, argv)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment())
+
+
+def environment():
+    return {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
 
 
 def history(run):
     return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+
+
+def tensorboard_events(run):
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"tensors": 0})
+    events.Reload()
+    return {tag: events.Tensors(tag) for tag in events.Tags()["tensors"]}
 
 
 @pytest.fixture(scope="module", params=["resize", "transposed"])
@@ -112,16 +123,12 @@ def test_history_has_a_line_for_every_interval(smoke_run):
 
 def test_tensorboard_has_losses_audio_and_pictures(smoke_run):
     upsampler, folder, _ = smoke_run
-    events = EventAccumulator(
-        str(folder / "runs" / f"001-{upsampler}" / "tensorboard"), size_guidance={"tensors": 0}
-    )
-    events.Reload()
-    tags = set(events.Tags()["tensors"])
-    assert {"critic_loss", "generator_loss", "generated", "spectrogram", "steps_per_s"} <= tags
-    assert [event.step for event in events.Tensors("critic_loss")] == [2, 4, 6]
-    assert [event.step for event in events.Tensors("spectrogram")] == [3, 6]
-    assert events.Tensors("generated")[0].tensor_proto.string_val[0].startswith(b"RIFF")
-    picture = events.Tensors("spectrogram")[0].tensor_proto.string_val[2]
+    events = tensorboard_events(folder / "runs" / f"001-{upsampler}")
+    assert events.keys() >= {"generator_loss", "wasserstein_estimate", "steps_per_s"}
+    assert [event.step for event in events["critic_loss"]] == [2, 4, 6]
+    assert [event.step for event in events["spectrogram"]] == [3, 6]
+    assert events["generated"][0].tensor_proto.string_val[0].startswith(b"RIFF")
+    picture = events["spectrogram"][0].tensor_proto.string_val[2]
     assert picture.startswith(b"\x89PNG")
 
 
@@ -163,22 +170,27 @@ def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_names_the_run(tmp_path):
         *("--config", str(SMOKE), "--steps", "100000", "--save-every", "100000"),
     ]
     with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     ) as process:
-        printed = b""
-        while b"critic" not in printed:  # the bar's first step
-            chunk = os.read(process.stdout.fileno(), 4096)
-            assert chunk, process.stderr.read().decode()
-            printed += chunk
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        try:
+            printed = b""
+            while b"critic" not in printed:  # the bar's first step
+                chunk = os.read(process.stdout.fileno(), 4096)
+                assert chunk, process.stderr.read().decode()
+                printed += chunk
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
+    assert "Ctrl-C again" in err.decode()
     run = tmp_path / "runs" / "001-resize"
     assert out.decode().splitlines()[-1] == "run: runs/001-resize"
     assert "Traceback" not in err.decode()
     (checkpoint,) = (run / "checkpoints").iterdir()
     assert checkpoint.stat().st_size > 1000
     assert load_generator(run)[0].output_shape == (None, 512, 1)
+    assert history(run)[-1]["step"] == int(checkpoint.name[5:].split(".")[0])
 
 
 def files_of(run):
@@ -210,6 +222,9 @@ def test_numbers_count_up_from_the_highest(tmp_path):
 def test_without_a_low_pass_there_is_no_ratio(tmp_path, capsys):
     run, _ = train(smoke_config(tmp_path, cutoff_hz=None, steps=1), [])
     assert "out-of-band" not in capsys.readouterr().out
+    # One step is less than an interval of anything, and yet nothing is missing.
+    assert [row["step"] for row in history(run)] == [1]
+    assert {"critic_loss", "generated", "spectrogram"} <= tensorboard_events(run).keys()
     assert json.loads((run / "summary.json").read_text())["out_of_band_ratio_db"] is None
 
 
@@ -220,11 +235,12 @@ def test_own_audio_of_one_file(tmp_path, make_wav):
     assert (run / "samples" / "0000.wav").exists()
 
 
-def test_held_out_audio_too_short_is_worked_around_with_a_warning(tmp_path, make_wav):
+def test_held_out_audio_too_short_is_worked_around_with_a_warning(tmp_path, make_wav, capsys):
     path = make_wav("own.wav", tone(440, seconds=0.2))  # its last tenth is 320 samples
     config = smoke_config(tmp_path, data=str(path), steps=1)
     with pytest.warns(WaveganWarning, match="training segments are shown"):
         train(config, [])
+    assert "trained on" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("what", ["short", "silent", "corrupt", "radius"])
@@ -239,6 +255,52 @@ def test_unusable_input_leaves_no_run_folder(what, tmp_path, make_wav):
     assert not (tmp_path / "runs").exists()
 
 
+def test_two_arms_started_together_get_different_numbers(tmp_path):
+    config = smoke_config(tmp_path)
+    arms = [replace(config, upsampler=name) for name in ("resize", "transposed")] * 8
+    with ThreadPoolExecutor(16) as pool:
+        runs = pool.map(lambda arm: create_run_directory(arm, device="", command_line=[]), arms)
+    numbers = [run.path.name[:3] for run in runs]
+    assert len(set(numbers)) == 16
+    assert not list((tmp_path / "runs").glob(".*"))
+
+
+def test_history_rows_are_means_of_their_own_interval(tmp_path):
+    config = smoke_config(tmp_path, steps=4)
+    each, pairs = (history(train(replace(config, log_every=every), [])[0]) for every in (1, 2))
+    for i, row in enumerate(pairs):
+        mean = np.mean([each[2 * i]["critic_loss"], each[2 * i + 1]["critic_loss"]])
+        assert row["critic_loss"] == pytest.approx(mean, rel=1e-4)
+
+
+def test_divergence_ends_training_and_names_the_step(tmp_path):
+    config = smoke_config(tmp_path, learning_rate=1e30, steps=50)
+    with pytest.raises(DivergenceError, match=r"step \d+: \w+ is"):
+        train(config, [])
+    (run,) = (tmp_path / "runs").iterdir()
+    assert not (run / "generator.keras").exists()
+
+
+def test_a_full_disk_is_one_error_that_names_the_run(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wavegan_rc.training.train.save_figure", fail)
+    with pytest.raises(DataError, match="001-resize cannot be written"):
+        train(smoke_config(tmp_path, steps=1), [])
+
+
+def test_only_the_newest_checkpoints_are_kept_past_a_million_steps(tmp_path):
+    checkpoints = Checkpoints(tmp_path, save_every=1)
+    model = build_model(smoke_config(tmp_path))
+    checkpoints.set_model(model)
+    for step in (999_998, 999_999, 1_000_000):
+        model.optimizer.iterations.assign(step)
+        checkpoints.on_train_end()
+    kept = sorted(path.name for path in tmp_path.glob("*.h5"))
+    assert kept == ["step-1000000.weights.h5", "step-999999.weights.h5"]
+
+
 def test_training_learns_something(tmp_path, make_wav):
     """The critic's estimate rises from nothing once it has learnt to tell noise from a tone."""
     data = make_wav("own.wav", tone(440, seconds=10)).parent
@@ -246,5 +308,3 @@ def test_training_learns_something(tmp_path, make_wav):
     run, _ = train(replace(config, steps=60, log_every=5, save_every=60), [])
     estimates = [row["wasserstein_estimate"] for row in history(run)]
     assert max(estimates) > 10 * abs(estimates[0])
-    corpus = prepare_corpus(str(data), sample_rate=16000, cutoff_hz=1500.0)
-    assert corpus.seconds("training") == pytest.approx(9)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
@@ -11,7 +12,7 @@ from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.train import build_model
-from wavegan_rc.training.wgan_gp import _AVERAGE_POWER, LOSSES, WGANGP
+from wavegan_rc.training.wgan_gp import LOSSES, WGANGP
 
 TINY = Config(
     segment_length=64,
@@ -150,20 +151,40 @@ def test_the_loss_is_the_papers(monkeypatch):
     assert float(model.means["wasserstein_estimate"].result()) == pytest.approx(distance, rel=1e-4)
 
 
-def test_the_average_weighs_each_step_by_its_power():
+def test_the_average_weighs_steps_by_a_power_with_a_relative_width_of_five_percent():
+    """Weights in proportion to t**p have mean (p + 1) / (p + 2) T and a width of 5 % of T."""
     model = build_model(TINY)
-    snapshots = []
-    for step in range(6):
-        model.train_step((tf.constant(real_batch(step)),))
-        snapshots.append(weights(model.generator))
-    # The update's share 1 - (1 - 1/t)**(p+1) unrolled: snapshot i weighs the telescoping product.
-    t = np.arange(1, 7)
-    keep = (1 - 1 / t) ** (_AVERAGE_POWER + 1)
-    shares = [(1 - keep[i]) * np.prod(keep[i + 1 :]) for i in range(6)]
-    assert sum(shares) == pytest.approx(1)
-    for i, average in enumerate(weights(model.average_generator)):
-        expected = sum(share * s[i] for share, s in zip(shares, snapshots, strict=True))
-        np.testing.assert_allclose(average, expected, atol=1e-5)
+    first, second, *_ = model.generator.variables
+    steps = 400
+    for t in range(1, steps + 1):
+        model.optimizer.iterations.assign(t)
+        first.assign(np.full(first.shape, t / steps))
+        second.assign(np.full(second.shape, (t / steps) ** 2))
+        model._update_average()
+    mean, square = (np.array(v).ravel()[0] for v in model.average_generator.variables[:2])
+    assert mean == pytest.approx(17.97 / 18.97, abs=2e-3)
+    assert np.sqrt(square - mean**2) == pytest.approx(0.05, abs=2e-3)
+
+
+def test_penalty_is_taken_between_real_and_generated_by_a_uniform_share_for_each(monkeypatch):
+    model = build_model(replace(TINY, batch_size=500))
+    real = tf.ones((500, 64, 1))
+    fake = -tf.ones((500, 64, 1))
+    seen = []
+    critic = model.critic
+
+    def spy(segments, training):
+        seen.append(segments)
+        return critic(segments, training=training)
+
+    spy.trainable_variables = critic.trainable_variables
+    monkeypatch.setitem(model.__dict__, "critic", spy)
+    model._update_critic(real, fake)
+    mixed = np.asarray(seen[2])
+    shares = (mixed[:, 0, 0] + 1) / 2
+    np.testing.assert_allclose(mixed, mixed[:, :1] * np.ones((1, 64, 1)))
+    assert stats.kstest(shares, "uniform").pvalue > 1e-3
+    assert len(np.unique(shares)) > 490
 
 
 @pytest.mark.parametrize("radius", [0, 2])

@@ -86,7 +86,7 @@ def read_mono(path: Path, sample_rate: int) -> np.ndarray:
         DataError: If the file is not audio, is cut short, is empty or has non-finite samples.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             _check_complete(file)
             native_rate = file.samplerate
             expected = file.frames

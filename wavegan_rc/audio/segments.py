@@ -1,6 +1,7 @@
 """Draw training examples from a prepared corpus, as a pure function of the seed and the step."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,7 +98,7 @@ class Segments:
                 return [_Stretch(only.name, only.start, kept, only.block)]
             rest = only.length - kept
             return [_Stretch(only.name, only.start + kept, rest, only.block + blocks)]
-        by_hash = sorted(usable, key=lambda s: hashlib.sha256(s.name.encode()).digest())
+        by_hash = sorted(usable, key=lambda s: hashlib.sha256(os.fsencode(s.name)).digest())
         held_out = by_hash[: max(1, round(len(usable) * _HELD_OUT_SHARE))]
         return [s for s in usable if (s in held_out) == (split == "held_out")]
 
