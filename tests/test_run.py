@@ -164,11 +164,15 @@ def test_generate_script_writes_wavs_from_the_run(smoke_run):
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_names_the_run(tmp_path):
-    command = [
-        sys.executable,
-        str(ROOT / "scripts" / "train.py"),
-        *("--config", str(SMOKE), "--steps", "100000", "--save-every", "100000"),
-    ]
+    # A shell's background job is started with Ctrl-C ignored, and these tests may be in one.
+    code = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from wavegan_rc.cli import run_command, train_command\n"
+        "run_command(train_command, 'train.py', sys.argv[1:])"
+    )
+    flags = ["--config", str(SMOKE), "--steps", "100000", "--save-every", "100000"]
+    command = [sys.executable, "-c", code, *flags]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     ) as process:

@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import keras
 import numpy as np
@@ -143,6 +143,18 @@ def _step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.split(".")[0].removeprefix("step-"))
 
 
+class Real(NamedTuple):
+    """What generated segments are shown and measured beside.
+
+    Attributes:
+        title: Where the segments come from.
+        segments: Shape (count, samples).
+    """
+
+    title: str
+    segments: np.ndarray
+
+
 class Previews(keras.callbacks.Callback):
     """Log what the average generator makes of some latents, as audio and as a spectrogram.
 
@@ -150,7 +162,7 @@ class Previews(keras.callbacks.Callback):
         writer: TensorBoard event writer.
         save_every: Steps between previews.
         latents: Shape (count, latent_dim), the same at every step.
-        real: Title and segments, shape (count, samples), to draw above the generated ones.
+        real: Drawn above the generated segments.
         sample_rate: In Hz.
         cutoff_hz: Marked in the picture; None: no mark.
     """
@@ -161,7 +173,7 @@ class Previews(keras.callbacks.Callback):
         save_every: int,
         *,
         latents: np.ndarray,
-        real: tuple[str, np.ndarray],
+        real: Real,
         sample_rate: int,
         cutoff_hz: float | None,
     ) -> None:
@@ -186,10 +198,9 @@ class Previews(keras.callbacks.Callback):
 
     def _log(self) -> None:
         step = self._logged = int(self.model.optimizer.iterations)
-        title, real = self._real
         segments = synthesize(self.model.average_generator, self._latents)
         figure = spectrogram_figure(
-            {title: real, f"generated, step {step}": segments},
+            {self._real.title: self._real.segments, f"generated, step {step}": segments},
             self._sample_rate,
             self._cutoff_hz,
         )

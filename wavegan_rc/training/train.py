@@ -27,6 +27,7 @@ from wavegan_rc.training.callbacks import (
     History,
     Previews,
     Progress,
+    Real,
     StopOnInterrupt,
 )
 from wavegan_rc.training.run_directory import RunDirectory, check_writable, create_run_directory
@@ -51,16 +52,19 @@ def train(config: Config, command_line: list[str]) -> tuple[Path, bool]:
         checkpoint and the generator, but no samples.
 
     Raises:
-        WaveganError: If the recordings or a folder cannot be used; nothing is left behind then.
+        WaveganError: If the settings, the recordings or `out` cannot be used: nothing is left
+            behind then. If the training diverges or the disk fills up: what is in the run folder
+            stays.
     """
     started = time.perf_counter()
     check_writable(Path(config.out).expanduser())
     corpus = _prepare(config)
     training = _segments(corpus, "training", config)
-    real_title, held_out = _reference_segments(corpus, training, config)
+    origin, held_out = _reference_segments(corpus, training, config)
+    real = Real(f"real ({origin})", held_out.draw(0, _MEASURED_SEGMENTS))
     print(
         f"data: {config.data or 'bundled speech'}, {training.seconds / 60:.1f} min for training, "
-        f"{held_out.seconds / 60:.1f} min {real_title}",
+        f"{held_out.seconds / 60:.1f} min {origin}",
         flush=True,
     )
     model = build_model(config)
@@ -68,16 +72,13 @@ def train(config: Config, command_line: list[str]) -> tuple[Path, bool]:
     run = create_run_directory(config, device=device, command_line=command_line)
     print(f"device: {device}\nrun: {run.path}", flush=True)
 
-    real = held_out.draw(0, _MEASURED_SEGMENTS)
     try:
         with StopOnInterrupt() as stop:
-            _fit(
-                model, training, run, config, (f"real ({real_title})", real[:_SHOWN_SEGMENTS]), stop
-            )
+            _fit(model, training, run, config, real, stop)
             _save_generator(model, run, config)
             interrupted = int(model.optimizer.iterations) < config.steps
             if not interrupted:
-                _write_results(model.average_generator, run, config, real_title, real, started)
+                _write_results(model.average_generator, run, config, real, started)
     except OSError as error:
         raise DataError(f"{run.path} cannot be written: {error}") from None
     return run.path, interrupted
@@ -88,7 +89,7 @@ def _fit(
     training: Segments,
     run: RunDirectory,
     config: Config,
-    real: tuple[str, np.ndarray],
+    real: Real,
     stop: StopOnInterrupt,
 ) -> None:
     writer = tf.summary.create_file_writer(str(run.tensorboard))
@@ -96,7 +97,7 @@ def _fit(
         writer,
         config.save_every,
         latents=draw_latents(_SHOWN_SEGMENTS, config.latent_dim, config.seed),
-        real=real,
+        real=Real(real.title, real.segments[:_SHOWN_SEGMENTS]),
         sample_rate=config.sample_rate,
         cutoff_hz=config.cutoff_hz,
     )
@@ -228,8 +229,7 @@ def _write_results(
     generator: keras.Model,
     run: RunDirectory,
     config: Config,
-    real_title: str,
-    real: np.ndarray,
+    real: Real,
     started: float,
 ) -> None:
     rate = config.sample_rate
@@ -240,13 +240,13 @@ def _write_results(
     generated = synthesize(generator, latents)
     shown = slice(_SHOWN_SEGMENTS)
     write_wav(run.samples / "joined.wav", generated[shown].ravel(), rate)
-    write_wav(run.samples / "real-joined.wav", real[shown].ravel(), rate)
+    write_wav(run.samples / "real-joined.wav", real.segments[shown].ravel(), rate)
     rows = {
-        f"real ({real_title})": real[shown],
+        real.title: real.segments[shown],
         f"generated ({config.upsampler})": generated[shown],
     }
     save_figure(spectrogram_figure(rows, rate, config.cutoff_hz), run.figures / "spectrogram.png")
-    summary = summarise(real, generated, config)
+    summary = summarise(real.segments, generated, config)
     summary["seconds"] = time.perf_counter() - started
     run.summary.write_text(json.dumps(summary, indent=1), encoding="utf-8")
     print(format_summary(summary, config.stopband_hz), flush=True)
