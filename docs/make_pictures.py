@@ -10,6 +10,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from wavegan_rc.report.figures import save_figure, spectrogram_figure
+from wavegan_rc.spectrogram import mean_power_spectrum, predicted_comb
 
 SHOWN = ("wasserstein_estimate", "gradient_norm", "generator_loss")
 
@@ -46,8 +47,33 @@ def draw_losses(runs: dict[str, Path], out: Path) -> None:
     save_figure(figure, out)
 
 
+def draw_spectra(runs: dict[str, Path], out: Path) -> None:
+    figure = Figure(figsize=(11, 4), dpi=120, layout="constrained")
+    axis = figure.subplots()
+    for title, run in runs.items():
+        settings = yaml.safe_load((run / "config.yaml").read_text())
+        rate, length = settings["sample_rate"], settings["segment_length"]
+        for name, label in (("real-joined", "real speech, held out"), ("joined", title)):
+            if name == "real-joined" and axis.lines:
+                continue
+            audio, _ = soundfile.read(run / "samples" / f"{name}.wav")
+            frequencies, power = mean_power_spectrum(audio.reshape(-1, length), rate)
+            level = 10 * np.log10(power / 0.5 + 1e-14)
+            axis.plot(frequencies, level, linewidth=0.7, label=label, zorder=3)
+    for line in predicted_comb(settings["upsampling_factors"], rate):
+        if line.stage >= 3:
+            axis.axvline(line.frequency_hz, color="0.85", linewidth=0.7)
+    axis.axvline(settings["cutoff_hz"], color="black", linewidth=0.8, linestyle="--")
+    axis.set(xlim=(0, rate / 2), ylim=(-130, -20))
+    axis.set_xlabel("frequency (Hz); grey: predicted lines of stages 3 to 7, dashed: cutoff")
+    axis.set_ylabel("mean power (dB re full-scale sine)")
+    axis.legend(loc="upper right")
+    save_figure(figure, out)
+
+
 if __name__ == "__main__":
     folder = Path(__file__).parent
     runs = dict(zip(("transposed", "resize"), map(Path, sys.argv[1:]), strict=True))
     draw_spectrograms(runs, folder / "spectrograms.png")
+    draw_spectra(runs, folder / "spectra.png")
     draw_losses(runs, folder / "losses.png")

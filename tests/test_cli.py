@@ -37,6 +37,12 @@ def test_hyphens_and_underscores_are_both_accepted(capsys):
     assert (hyphens["batch_size"], hyphens["upsampling_factors"]) == (4, [4, 4])
 
 
+def test_a_file_may_use_hyphens_too(tmp_path, capsys):
+    file = tmp_path / "c.yaml"
+    file.write_text("batch-size: 7\n")
+    assert resolved(["--config", str(file)], capsys)["batch_size"] == 7
+
+
 def test_a_value_keeps_its_underscores(capsys):
     assert resolved(["--data=my_speech"], capsys)["data"] == "my_speech"
     assert resolved(["--data", "my_speech"], capsys)["data"] == "my_speech"
@@ -58,6 +64,7 @@ def test_print_config_can_be_read_back(tmp_path, capsys):
         (["--steps"], ["--steps"]),
         (["--upsampler", "deconv"], ["upsampler", "transposed, resize", "deconv"]),
         (["--bogus", "1"], ["--bogus"]),
+        (["--step", "1"], ["--step"]),
         (["--phase-shuffle-per-example", "maybe"], ["phase_shuffle_per_example", "maybe"]),
         (["--cutoff-hz", "8000"], ["cutoff_hz", "8000"]),
         (["--upsampling-factors", "3"], ["upsampling_factors", "2048"]),

@@ -29,7 +29,7 @@ class _Parser(ArgumentParser):
     """A parser whose errors are one line and an exception, and which takes `--a_b` for `--a-b`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(exit_on_error=False, default_env=False, **kwargs)
+        super().__init__(exit_on_error=False, allow_abbrev=False, **kwargs)
 
     def parse_command_line(self, argv: Sequence[str]) -> Namespace:
         try:
@@ -129,9 +129,10 @@ def _read_config(path: Path) -> dict[str, Any]:
     parser = _Parser()
     _add_settings(parser)
     settings = {}
-    for key, value in given.items():
+    for name, value in given.items():
+        key = str(name).replace("-", "_")
         if key not in Config.__dataclass_fields__:
-            raise DataError(f"{path}: unknown setting: {key}")
+            raise DataError(f"{path}: unknown setting: {name}")
         kind = _kind(key)
         try:
             # The parser takes null for every setting.
@@ -200,7 +201,7 @@ def _quiet_start() -> Iterator[None]:
             import tensorflow
 
             tensorflow.config.list_physical_devices()
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(saved, held.read())
             raise

@@ -188,8 +188,8 @@ def _read_latents(path: Path, latent_dim: int) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as file:
             latents = np.asarray(file["latents"], np.float32)
-    except UNREADABLE as error:
-        raise DataError(f"{path}: not a latents file: {error}") from None
+    except UNREADABLE:
+        raise DataError(f"{path}: not a latents file (.npz with an array `latents`)") from None
     right_shape = latents.ndim == 2 and len(latents) > 0 and latents.shape[1] == latent_dim
     if not right_shape or not np.isfinite(latents).all():
         raise DataError(

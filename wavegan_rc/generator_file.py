@@ -57,7 +57,7 @@ def load_generator(path: Path) -> tuple[keras.Model, dict[str, Any]]:
     """
     file = path / GENERATOR_FILE if path.is_dir() else path
     if not file.is_file():
-        raise DataError(f"{file}: no such generator file")
+        raise DataError(f"{file}: no such generator file; name it or its run folder")
     try:
         with zipfile.ZipFile(file) as archive:
             settings = json.loads(archive.read(_SETTINGS_MEMBER))

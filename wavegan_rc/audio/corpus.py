@@ -173,7 +173,7 @@ def _prepare(
     if not names:
         raise DataError(f"no usable recording: {skipped[0][0]} {skipped[0][1]}{_more(skipped)}")
     if peak < _SILENT_PEAK:
-        raise DataError(f"silence only: no sample of {len(names)} recording(s) is above -80 dB")
+        raise DataError("silence only: nothing in the recordings is above -80 dB of full scale")
     _write_audio(work, filtered, lengths, gain=_PEAK / peak)
     starts = np.cumsum([0, *lengths[:-1]]).tolist()
     index = {

@@ -91,8 +91,10 @@ def read_mono(path: Path, sample_rate: int) -> np.ndarray:
             native_rate = file.samplerate
             expected = file.frames
             audio = file.read(dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        raise DataError(f"not readable as audio: {error}") from None
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"is not readable as audio: {error.error_string}") from None
+    except (OSError, TypeError) as error:
+        raise DataError(f"is not readable: {error}") from None
     if not len(audio):
         raise DataError("has no samples")
     if len(audio) != expected:

@@ -168,7 +168,7 @@ def _prepare(config: Config) -> Corpus:
             end = "\n" if done == count else ""
             print(f"\r\033[Kpreparing {done}/{count} {name}", end=end, flush=True)
         elif done == count:
-            print(f"prepared {count} files", flush=True)
+            print(f"preparing {count}/{count}", flush=True)
 
     return prepare_corpus(
         config.data,
