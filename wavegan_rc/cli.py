@@ -148,10 +148,14 @@ def generate_command(program: str, argv: Sequence[str]) -> int:
     """Write WAVs from a run folder or a generator.keras, with the latents that made them."""
     parser = _Parser(prog=program, description=generate_command.__doc__)
     parser.add_argument("run", type=str, help="run folder or generator.keras file")
-    parser.add_argument("--count", type=int, default=64, help="number of WAVs")
-    parser.add_argument("--seed", type=int, default=0, help="fixes the latents")
+    parser.add_argument("--count", type=int, metavar="N", default=64, help="number of WAVs")
+    parser.add_argument("--seed", type=int, metavar="N", default=0, help="fixes the latents")
     parser.add_argument(
-        "--out", type=str, default="generated", help="folder for the WAVs, new or empty"
+        "--out",
+        type=str,
+        metavar="PATH",
+        default="generated",
+        help="folder for the WAVs, new or empty",
     )
     parser.add_argument(
         "--latents", type=str | None, metavar="FILE", help="latents.npz to recall (sets the count)"
