@@ -145,9 +145,9 @@ def test_prominence_of_plain_noise_is_about_zero_at_every_line():
     assert np.abs(line_prominence_db(frequencies, power, lines, 16000)).max() < 1
 
 
-@pytest.mark.parametrize("initial_length", [16, 12, 8, 4])
+@pytest.mark.parametrize("initial_length", [16, 12, 8, 7, 6, 5, 4])
 def test_crowded_lines_are_measured_right_or_not_at_all(initial_length):
-    """The same comb of tones, with lines 16, 12, 8 or 4 bins apart."""
+    """The same comb of tones, with lines 16 to 4 bins apart."""
     period = 2048 // initial_length if 2048 % initial_length == 0 else 171
     length = period * initial_length
     rng = np.random.default_rng(0)
@@ -161,7 +161,7 @@ def test_crowded_lines_are_measured_right_or_not_at_all(initial_length):
         )
     frequencies, power = mean_power_spectrum(segments, 16000)
     prominence = line_prominence_db(frequencies, power, lines, 16000)
-    if initial_length == 4:
+    if initial_length <= 6:
         assert np.isnan(prominence[1:-1]).all()
         return
     expected = np.zeros(len(lines))

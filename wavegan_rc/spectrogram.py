@@ -184,8 +184,8 @@ def line_prominence_db(
     """How far the power at each line stands above that of the bins around it, in dB.
 
     The line's bin is compared with the median of the bins 3 to 8 away on either side, less those
-    that another of the lines reaches. Lines of a generator that starts from 4 samples or fewer
-    leave no such bins: they have no prominence.
+    that another of the lines reaches. The lines of a generator that starts from 6 samples or fewer
+    leave too few such bins: they have no prominence.
 
     Args:
         frequencies_hz: Evenly spaced frequencies of the bins, in Hz.
