@@ -1,6 +1,7 @@
 from sys import argv
 
-from wavegan_rc.cli import run_command, train_command
+from wavegan_rc.cli.commands import train_command
+from wavegan_rc.cli.process import run_command
 
 if __name__ == "__main__":
     run_command(train_command, "train.py", argv[1:])

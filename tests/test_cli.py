@@ -5,7 +5,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from wavegan_rc.cli import run_command, train_command
+from wavegan_rc.cli.commands import train_command
+from wavegan_rc.cli.process import run_command
 
 
 def run(argv, capsys):
@@ -156,7 +157,7 @@ def test_an_output_folder_that_cannot_be_written(where, tmp_path, capsys):
 def test_help_states_units_and_defaults_and_loads_no_heavy_library():
     code = (
         "import sys\n"
-        "from wavegan_rc.cli import train_command\n"
+        "from wavegan_rc.cli.commands import train_command\n"
         "try: train_command('train.py', ['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'keras', 'librosa', 'scipy', 'numpy', 'soundfile', 'matplotlib'}\n"
@@ -170,7 +171,7 @@ def test_help_states_units_and_defaults_and_loads_no_heavy_library():
 
 
 def test_the_installed_program_lists_its_commands():
-    program = [sys.executable, "-c", "from wavegan_rc.cli import main; main()"]
+    program = [sys.executable, "-c", "from wavegan_rc.cli.commands import main; main()"]
     listed = subprocess.run([*program, "--help"], capture_output=True, text=True)
     assert listed.returncode == 0
     assert "train" in listed.stdout

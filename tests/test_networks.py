@@ -4,22 +4,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wavegan_rc.choices import PADDINGS, UPSAMPLERS
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.critic import build_critic
+from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import build_generator
 
 
-@settings(max_examples=12)
+@settings(max_examples=15)
 @given(
-    st.lists(st.integers(2, 4), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(2, 4), st.sampled_from(UPSAMPLERS)), min_size=1, max_size=4),
     st.integers(1, 5),
     st.integers(1, 9),
-    st.sampled_from(["transposed", "resize"]),
+    st.sampled_from(PADDINGS),
+    st.booleans(),
     st.integers(1, 3),
+    st.sampled_from([0, 1, 8]),
 )
-def test_any_shape_is_built_and_both_implementations_agree(
-    factors, initial, kernel_size, upsampler, channels
+def test_any_shape_is_built_and_its_folded_copy_agrees_and_loads_as_plain_keras(
+    stages, initial, kernel_size, padding, use_bias, channels, post_filter_length
 ):
+    factors, upsamplers = zip(*stages, strict=True)
     length = initial * int(np.prod(factors))
     options = {
         "segment_length": length,
@@ -28,16 +33,39 @@ def test_any_shape_is_built_and_both_implementations_agree(
         "kernel_size": kernel_size,
         "filters": 8,
         "channels": channels,
-        "upsampler": upsampler,
+        "upsampler": upsamplers,
+        "padding": padding,
+        "use_bias": use_bias,
+        "post_filter_length": post_filter_length,
         "seed": 3,
     }
     fast = build_generator(**options)
-    plain = build_generator(**options, implementation="keras")
-    latents = np.random.default_rng(0).uniform(-1, 1, (3, 5)).astype(np.float32)
+    plain = build_generator(**options, implementation="reference")
+    rng = np.random.default_rng(0)
+    # Biases and the filter start at zero and as doing nothing.
+    weights = [w + 0.1 * rng.standard_normal(w.shape) for w in fast.get_weights()]
+    for model in (fast, plain):
+        model.set_weights(weights)
+    latents = rng.uniform(-1, 1, (3, 5)).astype(np.float32)
     audio = np.asarray(fast(latents))
     assert audio.shape == (3, length, channels) == (3, *fast.output_shape[1:])
     np.testing.assert_allclose(audio, plain(latents), atol=1e-5)
-    assert all(type(layer).__module__.startswith("keras.") for layer in plain.layers)
+    folded = fold_generator(fast)
+    np.testing.assert_allclose(audio, folded(latents), atol=1e-5)
+    assert all(type(layer).__module__.startswith("keras.") for layer in folded.layers)
+
+
+def test_the_post_filter_starts_as_doing_nothing():
+    with_filter, without = (build_generator(post_filter_length=n, seed=1) for n in (512, 0))
+    latents = np.random.default_rng(0).uniform(-1, 1, (2, 64)).astype(np.float32)
+    np.testing.assert_allclose(with_filter(latents), without(latents), atol=1e-6)
+    assert with_filter.get_layer("post_filter").count_params() == 512
+
+
+def test_without_biases_silence_gives_silence():
+    generator = build_generator(filters=16, use_bias=False, seed=0)
+    assert not [weight for weight in generator.weights if "bias" in weight.path]
+    assert np.abs(generator(np.zeros((1, 64), np.float32))).max() == 0
 
 
 def test_default_generator_halves_its_filters_down_to_sixteen():
@@ -106,10 +134,12 @@ def test_factors_that_do_not_divide_are_refused():
         build_generator(upsampling_factors=(3,))
 
 
-@pytest.mark.parametrize("implementation", ["polyphase", "keras"])
-def test_unknown_upsampler_is_refused(implementation):
-    with pytest.raises(ParameterError, match="deconv"):
-        build_generator(upsampler="deconv", implementation=implementation)
+@pytest.mark.parametrize(
+    ("upsampler", "message"), [("deconv", "deconv"), (["resize"] * 3, r"one per stage \(7\)")]
+)
+def test_upsamplers_that_cannot_be_used_are_refused(upsampler, message):
+    with pytest.raises(ParameterError, match=message):
+        build_generator(upsampler=upsampler)
 
 
 def test_too_large_a_shuffle_is_refused():

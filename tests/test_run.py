@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
+from wavegan_rc.generation import draw_latents
 from wavegan_rc.generator_file import load_generator
 from wavegan_rc.training.callbacks import Checkpoints
 from wavegan_rc.training.run_directory import create_run_directory
@@ -97,7 +98,7 @@ def test_the_wavs_are_what_the_run_says(smoke_run):
     for file, audio in zip(files, expected, strict=True):
         info = soundfile.info(file)
         assert (info.samplerate, info.subtype, info.frames) == (16000, "PCM_16", 512)
-        # The exported generator is made of other layers than the trained one.
+        # Batches of another size are summed in another order.
         np.testing.assert_allclose(soundfile.read(file, dtype="int16")[0], audio, atol=1)
     assert settings["upsampling_factors"] == [4, 4]
     joined = soundfile.read(run / "samples" / "joined.wav", dtype="int16")[0]
@@ -157,7 +158,10 @@ def test_generate_script_writes_wavs_from_the_run(smoke_run):
     run = folder / "runs" / f"001-{upsampler}"
     done = script("generate.py", run, "--count", 3, "--seed", 0, "--out", folder / "g", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(list((folder / "g").glob("*.wav"))) == 3
+    made = sorted((folder / "g").glob("*.wav"))
+    assert len(made) == 3
+    for file in made:  # the run made its own with the same exported generator
+        assert file.read_bytes() == (run / "samples" / file.name).read_bytes()
     generated = soundfile.read(folder / "g" / "0001.wav", dtype="int16")[0]
     sample = soundfile.read(run / "samples" / "0001.wav", dtype="int16")[0]
     np.testing.assert_allclose(generated, sample, atol=1)
@@ -168,7 +172,8 @@ def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_names_the_run(tmp_path):
     code = (
         "import signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from wavegan_rc.cli import run_command, train_command\n"
+        "from wavegan_rc.cli.commands import train_command\n"
+        "from wavegan_rc.cli.process import run_command\n"
         "run_command(train_command, 'train.py', sys.argv[1:])"
     )
     flags = ["--config", str(SMOKE), "--steps", "100000", "--save-every", "100000"]
@@ -201,6 +206,50 @@ def files_of(run):
     wavs = {p.name: p.read_bytes() for p in (run / "samples").glob("*.wav")}
     rows = [{k: v for k, v in row.items() if k != "steps_per_s"} for row in history(run)]
     return wavs, rows
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"upsampler": "transposed", "kernel_initializer": "linear_interpolation"}, "transposed"),
+        ({"upsampler": "linear", "padding": "edge"}, "linear"),
+        ({"upsampler": "sinc", "use_bias": False}, "sinc"),
+        ({"upsampler": "subpixel", "kernel_initializer": "icnr"}, "subpixel"),
+        ({"upsampler": ("resize", "linear"), "padding": "reflect"}, "resize+linear"),
+    ],
+)
+def test_every_upsampler_trains_and_its_exported_generator_is_the_trained_one(
+    settings, name, tmp_path
+):
+    config = replace(smoke_config(tmp_path), steps=2, sample_count=1, **settings)
+    run, interrupted = train(config, [])
+    assert (run.name, interrupted) == (f"001-{name}", False)
+    assert Config(**yaml.safe_load((run / "config.yaml").read_text())) == config
+    exported, _ = load_generator(run)
+    assert exported.count_params() > 0
+    trained = build_model(config)
+    trained.load_weights(run / "checkpoints" / "step-000002.weights.h5")
+    latents = draw_latents(4, config.latent_dim, seed=1)
+    audio = np.asarray(trained.average_generator(latents))
+    assert audio.std() > 1e-3
+    np.testing.assert_allclose(exported(latents), audio, atol=1e-5)
+    assert not (run / "figures" / "post-filter.png").exists()
+
+
+def test_a_post_filter_is_trained_and_drawn(tmp_path):
+    run, _ = train(replace(smoke_config(tmp_path), post_filter_length=64), [])
+    generator, _ = load_generator(run)
+    taps = generator.get_layer("post_filter").get_weights()[0].ravel()
+    assert len(taps) == 64
+    assert np.abs(np.delete(taps, 31)).max() > 1e-6  # it started as an impulse at tap 31
+    pixels = image.imread(run / "figures" / "post-filter.png")
+    assert np.ptp(pixels[..., :3]) > 0.5
+
+
+def test_an_initializer_that_does_not_suit_is_refused_before_a_run_is_made(tmp_path):
+    with pytest.raises(ParameterError, match="icnr is for the upsampler subpixel"):
+        train(replace(smoke_config(tmp_path), kernel_initializer="icnr"), [])
+    assert not list(tmp_path.glob("runs/*"))
 
 
 def test_the_same_seed_gives_the_same_history_and_wav_bytes_and_another_does_not(tmp_path):

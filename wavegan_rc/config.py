@@ -3,11 +3,17 @@
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from wavegan_rc.choices import (
+    KERNEL_INITIALIZERS,
+    PADDINGS,
+    UPSAMPLERS,
+    KernelInitializer,
+    Padding,
+    Upsampler,
+)
 from wavegan_rc.errors import ParameterError
-
-Upsampler = Literal["transposed", "resize"]
 
 # The low-pass needs room between the last frequency it keeps and the first it removes.
 TRANSITION_HZ = 200.0
@@ -50,11 +56,25 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         -40.0, "segments quieter than this are not drawn, in dB relative to the corpus's RMS level"
     )
 
-    upsampler: Upsampler = _setting("resize", "how the generator raises the sampling rate")
+    upsampler: tuple[Upsampler, ...] = _setting(
+        ("resize",), "how the generator raises the sampling rate: one word, or one per stage"
+    )
     upsampling_factors: tuple[int, ...] = _setting(
         (2, 2, 2, 2, 2, 2, 2), "upsampling factor of each generator stage"
     )
     kernel_size: int = _setting(22, "length of the generator's kernels, in samples")
+    padding: Padding = _setting(
+        "zeros", "what the generator's convolutions see beyond the ends of feature maps"
+    )
+    kernel_initializer: KernelInitializer = _setting(
+        "he",
+        "how the generator's kernels start: random (he), interpolating (linear_interpolation, for "
+        "transposed) or equal in all phases (icnr, for subpixel)",
+    )
+    use_bias: bool = _setting(True, "biases in the generator")
+    post_filter_length: int = _setting(
+        0, "taps of a learned filter after the generator's tanh; 0: none"
+    )
     filters: int = _setting(
         128,
         "channels of the generator's first feature map (halved by each stage) "
@@ -81,7 +101,10 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     def __post_init__(self) -> None:
         # A list from YAML or argparse would make the frozen config unhashable.
         object.__setattr__(self, "upsampling_factors", tuple(self.upsampling_factors))
+        words = self.upsampler
+        object.__setattr__(self, "upsampler", (words,) if isinstance(words, str) else tuple(words))
         self._check_ranges()
+        self._check_words()
         self._check_lengths()
         self._check_cutoff()
 
@@ -89,6 +112,22 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     def initial_length(self) -> int:
         """Samples in the generator's first feature map, before any upsampling."""
         return self.segment_length // math.prod(self.upsampling_factors)
+
+    @property
+    def stage_upsamplers(self) -> tuple[Upsampler, ...]:
+        """The upsampler of each stage."""
+        stages = len(self.upsampling_factors)
+        return self.upsampler * stages if len(self.upsampler) == 1 else self.upsampler
+
+    @property
+    def upsampler_name(self) -> str:
+        """The upsamplers used, as one word.
+
+        Example:
+            >>> Config(upsampler=("resize",) * 6 + ("linear",)).upsampler_name
+            'resize+linear'
+        """
+        return "+".join(dict.fromkeys(self.upsampler))
 
     @property
     def stopband_hz(self) -> float | None:
@@ -102,6 +141,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
             "kernel_size": 1,
             "filters": 1,
             "latent_dim": 1,
+            "post_filter_length": 0,
             "phase_shuffle_radius": 0,
             "steps": 1,
             "batch_size": 1,
@@ -127,10 +167,23 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
             raise ParameterError(
                 f"silence_db must be finite and at most 0. Received: {self.silence_db}"
             )
-        if self.upsampler not in Upsampler.__args__:
+
+    def _check_words(self) -> None:
+        allowed = {
+            "upsampler": (self.upsampler, UPSAMPLERS),
+            "padding": ((self.padding,), PADDINGS),
+            "kernel_initializer": ((self.kernel_initializer,), KERNEL_INITIALIZERS),
+        }
+        for name, (received, words) in allowed.items():
+            for word in received:
+                if word not in words:
+                    raise ParameterError(
+                        f"{name} must be one of {', '.join(words)}. Received: {word}"
+                    )
+        if len(self.upsampler) not in (1, len(self.upsampling_factors)):
             raise ParameterError(
-                f"upsampler must be one of {', '.join(Upsampler.__args__)}. "
-                f"Received: {self.upsampler}"
+                f"upsampler must be one word, or one per stage ({len(self.upsampling_factors)}). "
+                f"Received: {' '.join(self.upsampler) or 'none'}"
             )
 
     def _check_lengths(self) -> None:

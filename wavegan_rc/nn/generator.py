@@ -2,16 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import keras
+import numpy as np
 from keras import layers
 
+from wavegan_rc.choices import KernelInitializer, Padding, Upsampler
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
-from wavegan_rc.nn.upsampling import UpsampleConv1D
+from wavegan_rc.nn.upsampling import Implementation, UpsampleConv1D
 
-Implementation = Literal["polyphase", "keras"]
+POST_FILTER = "post_filter"
 
 
 def build_generator(
@@ -22,11 +23,15 @@ def build_generator(
     kernel_size: int = 22,
     filters: int = 128,
     channels: int = 1,
-    upsampler: str = "resize",
+    upsampler: Upsampler | Sequence[Upsampler] = "resize",
+    padding: Padding = "zeros",
+    kernel_initializer: KernelInitializer = "he",
+    use_bias: bool = True,
+    post_filter_length: int = 0,
     implementation: Implementation = "polyphase",
     seed: int | None = None,
 ) -> keras.Model:
-    """Build latents -> Dense -> reshape -> upsampling stages with ReLU -> tanh.
+    """Build latents -> Dense -> reshape -> upsampling stages with ReLU -> tanh [-> filter].
 
     Args:
         segment_length: Output length in samples, a multiple of the product of the factors.
@@ -35,21 +40,25 @@ def build_generator(
         kernel_size: Of every stage, in output samples of the stage.
         filters: Channels of the first feature map; each stage but the last halves them, down to 16.
         channels: Of the audio.
-        upsampler: `transposed` (Conv1DTranspose) or `resize` (nearest upsampling, then Conv1D).
-        implementation: `polyphase` computes the stages at the low rate; `keras` is made of Keras's
-            own layers, and loads without this package. Both take the same list of weights
-            (`get_weights`) and give the same output.
+        upsampler: Of all stages, or a sequence of one per stage; see `UpsampleConv1D`.
+        padding: Beyond the ends of feature maps; see `UpsampleConv1D`.
+        kernel_initializer: Of the stages; see `initial_kernel`.
+        use_bias: Biases in the dense layer and the stages.
+        post_filter_length: Taps of a learned filter after tanh, which starts as doing nothing; 0:
+            no filter. With one, the audio can leave [-1, 1].
+        implementation: Of the stages; see `UpsampleConv1D`.
         seed: Of the initial weights; None draws one.
 
     Returns:
         Model from (batch, latent_dim) to (batch, segment_length, channels), values in [-1, 1].
 
     Raises:
-        ParameterError: If the factors do not divide the segment length, or the upsampler is
-            unknown.
+        ParameterError: If the factors do not divide the segment length, there is not one upsampler
+            per stage, or an upsampler, padding or initializer is unknown.
 
     Source:
-        C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), Table 3.
+        C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), Table 3 and
+        Appendix A (post-processing filter).
 
     Example:
         >>> build_generator(segment_length=256, upsampling_factors=(4, 4), filters=8).output_shape
@@ -61,11 +70,20 @@ def build_generator(
             f"segment_length must be a multiple of the product of upsampling_factors, {product}. "
             f"Received: {segment_length}"
         )
+    stages = len(upsampling_factors)
+    upsamplers: list[Upsampler] = (
+        [upsampler] * stages if isinstance(upsampler, str) else [*upsampler]
+    )
+    if len(upsamplers) != stages:
+        raise ParameterError(
+            f"upsampler must be one, or one per stage ({stages}). Received: {upsamplers}"
+        )
     seeds = initial_seeds(seed)
     length = segment_length // product
     latents = layers.Input((latent_dim,), name="latents")
     x = layers.Dense(
         length * filters,
+        use_bias=use_bias,
         kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
         name="dense",
     )(latents)
@@ -73,42 +91,28 @@ def build_generator(
     x = layers.ReLU(name="dense_relu")(x)
     floor = min(MINIMUM_FILTERS, filters)
     for stage, factor in enumerate(upsampling_factors, start=1):
-        last = stage == len(upsampling_factors)
-        width = channels if last else max(floor, filters >> stage)
-        for layer in _stage(
-            f"stage_{stage}", width, kernel_size, factor, upsampler, implementation, next(seeds)
-        ):
-            x = layer(x)
-        x = (
-            layers.Activation("tanh", name="audio")(x)
-            if last
-            else layers.ReLU(name=f"stage_{stage}_relu")(x)
+        last = stage == stages
+        x = UpsampleConv1D(
+            channels if last else max(floor, filters >> stage),
+            kernel_size,
+            factor,
+            upsamplers[stage - 1],
+            padding=padding,
+            kernel_initializer=kernel_initializer,
+            use_bias=use_bias,
+            implementation=implementation,
+            seed=next(seeds),
+            name=f"stage_{stage}",
+        )(x)
+        if not last:
+            x = layers.ReLU(name=f"stage_{stage}_relu")(x)
+    x = layers.Activation("tanh", name="audio")(x)
+    if post_filter_length:
+        post_filter = layers.Conv1D(
+            channels, post_filter_length, padding="same", use_bias=False, name=POST_FILTER
         )
+        x = post_filter(x)
+        impulse = np.zeros(post_filter.kernel.shape)
+        impulse[(post_filter_length - 1) // 2] = np.eye(channels)
+        post_filter.set_weights([impulse])
     return keras.Model(latents, x, name="generator")
-
-
-def _stage(
-    name: str,
-    width: int,
-    kernel_size: int,
-    factor: int,
-    upsampler: str,
-    implementation: str,
-    seed: int,
-) -> list[keras.layers.Layer]:
-    if implementation == "polyphase":
-        return [UpsampleConv1D(width, kernel_size, factor, upsampler, seed=seed, name=name)]
-    options = {
-        "padding": "same",
-        "data_format": "channels_last",
-        "kernel_initializer": keras.initializers.GlorotUniform(seed),
-        "name": name,
-    }
-    if upsampler == "transposed":
-        return [layers.Conv1DTranspose(width, kernel_size, strides=factor, **options)]
-    if upsampler == "resize":
-        return [
-            layers.UpSampling1D(factor, name=f"{name}_nearest"),
-            layers.Conv1D(width, kernel_size, **options),
-        ]
-    raise ParameterError(f"upsampler must be transposed or resize. Received: {upsampler}")

@@ -1,89 +1,62 @@
 """The generator's stage: raise the rate by an integer factor, then a learned kernel."""
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
 from keras import ops
 
+from wavegan_rc.choices import PADDINGS, KernelInitializer, Padding, Upsampler
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.initializers import initial_kernel
 from wavegan_rc.nn.shared import convolve
+from wavegan_rc.theory.interpolation import check_upsampler, interpolation_kernel
+from wavegan_rc.theory.polyphase import EndCorrection, polyphase_fold
 
-
-def polyphase_fold(upsampler: str, kernel_size: int, factor: int) -> tuple[np.ndarray, int, int]:
-    """The constant matrix that turns a kernel into its low-rate, polyphase form.
-
-    Output sample `m = factor * n + p` is a sum over kernel taps `k`, each meeting the low-rate
-    input sample `n + q`. With "same" alignment as in Keras:
-
-    - `resize`: the nearest-upsampled input at `m + k - (K - 1) // 2` is the low-rate input at that
-      index divided by `factor`, so `q = (p + k - (K - 1) // 2) // factor` for every tap.
-    - `transposed`: tap `k` carries low-rate sample `n'` to `m = factor * n' + k - left`, with
-      `left = max(K - factor, 0) // 2`, so only the taps with `(p + left - k) % factor == 0` meet
-      data, at `q = (p + left - k) // factor`.
-
-    Collecting the taps by `(p, q)` gives a kernel at the low rate with `factor` times the
-    channels: fewer multiplications, and none on repeated or zero samples.
-
-    Args:
-        upsampler: `transposed` or `resize`.
-        kernel_size: K, in output samples.
-        factor: Upsampling factor.
-
-    Returns:
-        Matrix of zeros and ones of shape (factor, taps, kernel_size), and the number of zeros that
-        the low-rate input needs before its start and after its end.
-
-    Raises:
-        ParameterError: If `upsampler` is unknown.
-
-    Source:
-        P. P. Vaidyanathan, "Multirate Systems and Filter Banks" (1993), section 4.3 (polyphase
-        interpolation), applied to the composite of a fixed and a learned kernel.
-
-    Example:
-        >>> matrix, before, after = polyphase_fold("resize", kernel_size=3, factor=2)
-        >>> matrix.astype(int).tolist(), before, after
-        ([[[1, 0, 0], [0, 1, 1], [0, 0, 0]], [[0, 0, 0], [1, 1, 0], [0, 0, 1]]], 1, 1)
-    """
-    phase = np.arange(factor)[:, None]
-    tap = np.arange(kernel_size)[None, :]
-    if upsampler == "resize":
-        lag = phase + tap - (kernel_size - 1) // 2
-        meets_data = np.ones_like(lag, dtype=bool)
-    elif upsampler == "transposed":
-        lag = phase + max(kernel_size - factor, 0) // 2 - tap
-        meets_data = lag % factor == 0
-    else:
-        raise ParameterError(f"upsampler must be transposed or resize. Received: {upsampler}")
-    offset = lag // factor
-    p, k = np.nonzero(meets_data)
-    before, after = max(0, -offset[p, k].min()), max(0, offset[p, k].max())
-    matrix = np.zeros((factor, before + after + 1, kernel_size), np.float32)
-    matrix[p, offset[p, k] + before, k] = 1
-    return matrix, int(before), int(after)
+Implementation = Literal["polyphase", "reference"]
 
 
 @keras.saving.register_keras_serializable("wavegan_rc")
 class UpsampleConv1D(keras.layers.Layer):
     """Upsample by an integer factor and convolve, as one convolution at the low rate.
 
-    `transposed` equals `Conv1DTranspose(filters, kernel_size, factor, padding="same")`; `resize`
-    equals `UpSampling1D(factor)` then `Conv1D(filters, kernel_size, padding="same")`. The weights
-    have the same shapes and can be exchanged.
+    With zeros as padding, it equals these layers, all with padding="same"; the weights have the
+    same shapes and can be exchanged:
+
+    - `transposed`: `Conv1DTranspose(filters, kernel_size, factor)`
+    - `resize`: `UpSampling1D(factor)`, `Conv1D(filters, kernel_size)`
+    - `linear`: half-pixel linear interpolation (`keras.ops.image.resize`), `Conv1D(...)`
+    - `sinc`: zeros inserted, a Kaiser-windowed sinc (`scipy.signal.firwin`), `Conv1D(...)`
+    - `subpixel`: `Conv1D(factor * filters, ceil(kernel_size / factor))`, `Reshape`: as many weights
+      as `transposed`, and a bias for each phase. Channel `p * filters + f` is phase `p` of `f`.
 
     Args:
         filters: Output channels.
         kernel_size: Length of the learned kernel, in output samples.
-        factor: Upsampling factor.
-        upsampler: `transposed` or `resize`.
-        seed: Of the initial kernel (Glorot uniform).
+        factor: Upsampling factor, at least 2.
+        upsampler: One of the above.
+        padding: What lies beyond the ends of the input: `zeros` (the learned convolution sees zeros
+            there, as with "same" in Keras), `reflect` (about the first and last sample) or `edge`
+            (they are held).
+        kernel_initializer: See `initial_kernel`.
+        use_bias: Add a bias to each output channel; it starts at 0.
+        implementation: `polyphase` works at the low rate; `reference` makes the two steps one after
+            the other, as they are written above.
+        seed: Of the initial kernel.
 
     Input shape:
-        (batch, time, channels)
+        (batch, time, channels); time must be known.
 
     Output shape:
         (batch, time * factor, filters)
+
+    Raises:
+        ParameterError: If an argument is out of range, or the length of the input is not known.
+
+    Source:
+        A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016),
+        for `resize` and for padding that continues the signal; J. Pons et al., "Upsampling
+        artifacts in neural audio synthesis" (ICASSP 2021), section 2, for the others.
 
     Example:
         >>> layer = UpsampleConv1D(8, kernel_size=22, factor=2, upsampler="resize")
@@ -96,58 +69,184 @@ class UpsampleConv1D(keras.layers.Layer):
         filters: int,
         kernel_size: int,
         factor: int,
-        upsampler: str,
+        upsampler: Upsampler,
+        *,
+        padding: Padding = "zeros",
+        kernel_initializer: KernelInitializer = "he",
+        use_bias: bool = True,
+        implementation: Implementation = "polyphase",
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        check_upsampler(upsampler)
+        if factor < 2 or kernel_size < 1:
+            raise ParameterError(
+                "factor must be at least 2 and kernel_size at least 1. "
+                f"Received: {factor}, {kernel_size}"
+            )
+        if implementation not in get_args(Implementation):
+            raise ParameterError(
+                f"implementation must be polyphase or reference. Received: {implementation}"
+            )
+        if padding not in PADDINGS:
+            raise ParameterError(
+                f"padding must be one of {', '.join(PADDINGS)}. Received: {padding}"
+            )
         self.filters = filters
         self.kernel_size = kernel_size
         self.factor = factor
-        self.upsampler = upsampler
+        self.upsampler: Upsampler = upsampler
+        self.padding: Padding = padding
+        self.kernel_initializer: KernelInitializer = kernel_initializer
+        self.use_bias = use_bias
+        self.implementation: Implementation = implementation
         self.seed = seed
-        self._matrix, self._before, self._after = polyphase_fold(upsampler, kernel_size, factor)
+        # A subpixel kernel has whole low-rate taps.
+        self._taps = -(-kernel_size // factor) * factor if upsampler == "subpixel" else kernel_size
+        self.fold = polyphase_fold(upsampler, self._taps, factor)
 
     def build(self, input_shape: tuple) -> None:
-        channels = (input_shape[-1], self.filters)
-        if self.upsampler == "transposed":
-            channels = channels[::-1]  # Conv1DTranspose keeps its output channels first
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(self.kernel_size, *channels),
-            initializer=keras.initializers.GlorotUniform(self.seed),
+        _, length, channels = input_shape
+        if length is None:
+            raise ParameterError(
+                f"UpsampleConv1D needs an input of known length. Received shape: {input_shape}"
+            )
+        kernel = initial_kernel(
+            self.kernel_initializer,
+            self.upsampler,
+            kernel_size=self._taps,
+            factor=self.factor,
+            channels=channels,
+            filters=self.filters,
+            seed=self.seed,
         )
-        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        outputs = self.filters
+        if self.upsampler == "transposed":
+            kernel = kernel.transpose(0, 2, 1)  # Conv1DTranspose keeps its output channels first
+        elif self.upsampler == "subpixel":
+            outputs *= self.factor
+            kernel = kernel.reshape(-1, self.factor, channels, self.filters)
+            kernel = kernel.transpose(0, 2, 1, 3).reshape(-1, channels, outputs)
+        self.kernel = self.add_weight(
+            name="kernel", shape=kernel.shape, initializer=lambda *_, **__: kernel
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros")
 
     def call(self, inputs: Any) -> Any:
-        kernel = self._folded_kernel(inputs.shape[-1])
-        low_rate = convolve(inputs, kernel, self._before, self._after)
-        length = -1 if inputs.shape[1] is None else inputs.shape[1] * self.factor
-        return ops.reshape(low_rate, (-1, length, self.filters)) + self.bias
+        return (
+            self._at_low_rate(inputs)
+            if self.implementation == "polyphase"
+            else self._in_two_steps(inputs)
+        )
 
-    def _folded_kernel(self, channels: int) -> Any:
+    def _at_low_rate(self, inputs: Any) -> Any:
+        length, filters = inputs.shape[1], self.factor * self.filters
+        before, after = self.fold.before, self.fold.after
+        if self.padding != "zeros":
+            extended = self.extend(inputs, before, after)
+            outputs = convolve(extended, self.folded_kernel(), 0, 0)
+        else:
+            outputs = convolve(inputs, self.folded_kernel(), before, after)
+            for end, kernel in self.folded_ends(length):
+                change = ops.matmul(
+                    ops.reshape(inputs[:, end.samples], (-1, kernel.shape[0])), kernel
+                )
+                change = ops.reshape(change, (-1, end.blocks.stop - end.blocks.start, filters))
+                around = [end.blocks.start, length - end.blocks.stop]
+                outputs = outputs + ops.pad(change, [[0, 0], around, [0, 0]])
+        if self.use_bias:
+            outputs = outputs + self.folded_bias()
+        return ops.reshape(outputs, (-1, length * self.factor, self.filters))
+
+    def _in_two_steps(self, inputs: Any) -> Any:
+        length = inputs.shape[1]
+        x, start = inputs, 0
+        if self.padding != "zeros":
+            x = self.extend(inputs, self.fold.before, self.fold.after)
+            start = self.fold.before * self.factor
+        same = {"padding": "same", "data_format": "channels_last"}
+        if self.upsampler == "transposed":
+            outputs = ops.conv_transpose(x, self.kernel, strides=self.factor, **same)
+        elif self.upsampler == "subpixel":
+            outputs = ops.conv(x, self.kernel, **same)
+            outputs = outputs + self.bias if self.use_bias else outputs
+            outputs = ops.reshape(outputs, (-1, x.shape[1] * self.factor, self.filters))
+        else:
+            outputs = ops.conv(self._interpolate(x), self.kernel, **same)
+        outputs = outputs[:, start : start + length * self.factor]
+        return outputs + self.bias if self.use_bias and self.upsampler != "subpixel" else outputs
+
+    def _interpolate(self, x: Any) -> Any:
+        length, channels = x.shape[1:]
+        if self.upsampler == "resize":
+            return ops.repeat(x, self.factor, axis=1)
+        if self.upsampler == "linear":
+            size = (length * self.factor, 1)
+            x = ops.image.resize(x[:, :, None], size, "bilinear", data_format="channels_last")
+            return x[:, :, 0]
+        zeros_after_each = ops.pad(x[:, :, None], [[0, 0], [0, 0], [0, self.factor - 1], [0, 0]])
+        stuffed = ops.reshape(zeros_after_each, (-1, length * self.factor, channels))
+        taps, _ = interpolation_kernel("sinc", self.factor)  # symmetric about its middle
+        # Time and channels as an image: TensorFlow 2.21's depthwise convolution can hang on a CPU.
+        taps = ops.cast(taps[:, None, None, None], x.dtype)
+        same = {"padding": "same", "data_format": "channels_last"}
+        return ops.conv(stuffed[..., None], taps, **same)[..., 0]
+
+    def extend(self, x: Any, before: int, after: int) -> Any:
+        """Continue the signal beyond its ends, as `padding` says."""
+        length = x.shape[1]
+        mode: Any = self.padding  # reflect and edge are NumPy's words
+        sources = np.pad(np.arange(length), (before, after), mode=mode).tolist()
+        head, tail = sources[:before], sources[before + length :]
+        parts = [ops.take(x, head, axis=1)] if head else []
+        parts += [x, ops.take(x, tail, axis=1)] if tail else [x]
+        return ops.concatenate(parts, axis=1)
+
+    def folded_kernel(self) -> Any:
         """The kernel at the low rate, shape (taps, channels, factor * filters)."""
+        if self.upsampler == "subpixel":
+            return ops.convert_to_tensor(self.kernel)
+        factor, taps, _ = self.fold.matrix.shape
+        folded = self._fold(self.fold.matrix.reshape(factor * taps, -1))
+        folded = ops.reshape(folded, (factor, taps, -1, self.filters))
+        return ops.reshape(ops.transpose(folded, (1, 2, 0, 3)), (taps, -1, factor * self.filters))
+
+    def folded_bias(self) -> Any:
+        """The bias at the low rate, shape (factor * filters,)."""
+        return self.bias if self.upsampler == "subpixel" else ops.tile(self.bias, [self.factor])
+
+    def folded_ends(self, length: int) -> list[tuple[EndCorrection, Any]]:
+        """What zeros as padding change at the ends, each with its kernel folded.
+
+        The kernel has shape (samples * channels, blocks * factor * filters).
+        """
+        if self.padding != "zeros":
+            return []
+        ends = []
+        for end in self.fold.ends(length):
+            outputs, samples, _ = end.matrix.shape
+            kernel = self._fold(end.matrix.swapaxes(0, 1).reshape(samples * outputs, -1))
+            kernel = ops.reshape(kernel, (samples, outputs, -1, self.filters))
+            kernel = ops.transpose(kernel, (0, 2, 1, 3))
+            kernel = ops.reshape(kernel, (samples * kernel.shape[1], outputs * self.filters))
+            ends.append((end, kernel))
+        return ends
+
+    def _fold(self, matrix: np.ndarray) -> Any:
+        """A constant matrix (rows, kernel_size) times the kernel: (rows, channels * filters)."""
         kernel = ops.convert_to_tensor(self.kernel)
         if self.upsampler == "transposed":
             kernel = ops.transpose(kernel, (0, 2, 1))
-        factor, taps, _ = self._matrix.shape
-        matrix = ops.cast(self._matrix.reshape(factor * taps, -1), kernel.dtype)
-        folded = ops.matmul(matrix, ops.reshape(kernel, (self.kernel_size, -1)))
-        folded = ops.reshape(folded, (factor, taps, channels, self.filters))
-        return ops.reshape(
-            ops.transpose(folded, (1, 2, 0, 3)), (taps, channels, factor * self.filters)
-        )
+        kernel = ops.reshape(kernel, (self.kernel_size, -1))
+        return ops.matmul(ops.cast(matrix, kernel.dtype), kernel)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, length, _ = input_shape
         return (batch, None if length is None else length * self.factor, self.filters)
 
     def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "factor": self.factor,
-            "upsampler": self.upsampler,
-            "seed": self.seed,
-        }
+        names = ("filters", "kernel_size", "factor", "upsampler", "padding", "kernel_initializer")
+        names += ("use_bias", "implementation", "seed")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

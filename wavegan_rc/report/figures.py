@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from wavegan_rc.spectrogram import stft_db
+from wavegan_rc.theory.response import frequency_response_db
 
 # 80 dB shows what a listener can hear beside the loudest part, and hides rounding to 16 bits.
 _RANGE_DB = 80
@@ -66,6 +67,29 @@ def spectrogram_figure(
     figure.colorbar(
         axes[0].images[0], ax=list(axes), label="level (dB re full-scale sine)", pad=0.01
     )
+    return figure
+
+
+def filter_figure(taps: np.ndarray, sample_rate: int) -> Figure:
+    """Draw the taps of a filter and its frequency response.
+
+    Args:
+        taps: Impulse response, shape (taps,).
+        sample_rate: In Hz.
+    """
+    figure = Figure(figsize=(11, 3.2), dpi=120, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(taps, linewidth=0.8)
+    left.set_xlabel("tap (samples)")
+    left.set_ylabel("weight")
+    left.set_title("impulse response", loc="left", fontsize=10)
+    frequencies = np.linspace(0, sample_rate / 2, 2049)
+    right.plot(frequencies, frequency_response_db(taps, frequencies, sample_rate), linewidth=0.8)
+    right.set_xlim(0, sample_rate / 2)
+    right.set_xlabel("frequency (Hz)")
+    right.set_ylabel("gain (dB)")
+    right.set_title("frequency response", loc="left", fontsize=10)
+    right.grid(alpha=0.3)
     return figure
 
 

@@ -92,7 +92,7 @@ def create_run_directory(config: Config, *, device: str, command_line: list[str]
     parent = Path(config.out).expanduser()
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        run = RunDirectory(_next_folder(parent, config.upsampler))
+        run = RunDirectory(_next_folder(parent, config.upsampler_name))
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     try:
@@ -148,4 +148,6 @@ def config_as_yaml(config: Config) -> str:
     """
     values = dataclasses.asdict(config)
     values["upsampling_factors"] = list(config.upsampling_factors)
+    first, *more = config.upsampler
+    values["upsampler"] = [first, *more] if more else first
     return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)

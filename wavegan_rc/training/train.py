@@ -20,8 +20,9 @@ from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.generation import draw_latents, synthesize, write_samples
 from wavegan_rc.generator_file import GENERATOR_FILE, save_generator
 from wavegan_rc.nn.critic import build_critic
-from wavegan_rc.nn.generator import Implementation, build_generator
-from wavegan_rc.report.figures import save_figure, spectrogram_figure
+from wavegan_rc.nn.export import fold_generator
+from wavegan_rc.nn.generator import POST_FILTER, build_generator
+from wavegan_rc.report.figures import filter_figure, save_figure, spectrogram_figure
 from wavegan_rc.training.callbacks import (
     Checkpoints,
     History,
@@ -75,10 +76,10 @@ def train(config: Config, command_line: list[str]) -> tuple[Path, bool]:
     try:
         with StopOnInterrupt() as stop:
             _fit(model, training, run, config, real, stop)
-            _save_generator(model, run, config)
+            generator = _export_generator(model, run, config)
             interrupted = int(model.optimizer.iterations) < config.steps
             if not interrupted:
-                _write_results(model.average_generator, run, config, real, started)
+                _write_results(generator, run, config, real, started)
     except OSError as error:
         raise DataError(f"{run.path} cannot be written: {error}") from None
     return run.path, interrupted
@@ -126,7 +127,19 @@ def build_model(config: Config) -> WGANGP:
     Raises:
         ParameterError: If the networks cannot be built with these settings.
     """
-    generator = _build_generator(config, "polyphase")
+    generator = build_generator(
+        segment_length=config.segment_length,
+        latent_dim=config.latent_dim,
+        upsampling_factors=config.upsampling_factors,
+        kernel_size=config.kernel_size,
+        filters=config.filters,
+        upsampler=config.stage_upsamplers,
+        padding=config.padding,
+        kernel_initializer=config.kernel_initializer,
+        use_bias=config.use_bias,
+        post_filter_length=config.post_filter_length,
+        seed=config.seed,
+    )
     critic = build_critic(
         segment_length=config.segment_length,
         filters=config.filters,
@@ -147,19 +160,6 @@ def build_model(config: Config) -> WGANGP:
         critic_optimizer=keras.optimizers.Adam(config.learning_rate, 0.5, 0.9),
     )
     return model
-
-
-def _build_generator(config: Config, implementation: Implementation) -> keras.Model:
-    return build_generator(
-        segment_length=config.segment_length,
-        latent_dim=config.latent_dim,
-        upsampling_factors=config.upsampling_factors,
-        kernel_size=config.kernel_size,
-        filters=config.filters,
-        upsampler=config.upsampler,
-        implementation=implementation,
-        seed=config.seed,
-    )
 
 
 def _prepare(config: Config) -> Corpus:
@@ -213,16 +213,16 @@ def _batches(segments: Segments, config: Config) -> Iterator[tuple[np.ndarray]]:
         yield (segments.draw(step, config.batch_size * config.critic_steps).reshape(shape),)
 
 
-def _save_generator(model: WGANGP, run: RunDirectory, config: Config) -> None:
+def _export_generator(model: WGANGP, run: RunDirectory, config: Config) -> keras.Model:
     """Write the average generator in Keras's own layers, which load without this package."""
-    generator = _build_generator(config, "keras")
-    generator.set_weights(model.average_generator.get_weights())
+    generator = fold_generator(model.average_generator)
     settings = {
         "sample_rate": config.sample_rate,
         "stopband_hz": config.stopband_hz,
         "upsampling_factors": config.upsampling_factors,
     }
     save_generator(generator, run.path / GENERATOR_FILE, settings)
+    return generator
 
 
 def _write_results(
@@ -243,9 +243,13 @@ def _write_results(
     write_wav(run.samples / "real-joined.wav", real.segments[shown].ravel(), rate)
     rows = {
         real.title: real.segments[shown],
-        f"generated ({config.upsampler})": generated[shown],
+        f"generated ({config.upsampler_name})": generated[shown],
     }
     save_figure(spectrogram_figure(rows, rate, config.cutoff_hz), run.figures / "spectrogram.png")
+    if config.post_filter_length:
+        taps = generator.get_layer(POST_FILTER).get_weights()[0][:, 0, 0]
+        # The convolution reads ahead with its last tap: as a filter, the taps run backwards.
+        save_figure(filter_figure(taps[::-1], rate), run.figures / "post-filter.png")
     summary = summarise(real.segments, generated, config)
     summary["seconds"] = time.perf_counter() - started
     run.summary.write_text(json.dumps(summary, indent=1), encoding="utf-8")

@@ -1,0 +1,278 @@
+"""Every upsampler against independent layers: values, gradients, ends, compilers, precisions."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import signal
+
+from wavegan_rc.choices import PADDINGS, UPSAMPLERS
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.upsampling import UpsampleConv1D
+
+upsamplers = st.sampled_from(UPSAMPLERS)
+paddings = st.sampled_from(PADDINGS)
+
+
+def interpolate(upsampler, x, factor):
+    """The signal that the learned convolution of two-layer upsamplers sees."""
+    if upsampler == "resize":
+        return keras.layers.UpSampling1D(factor)(x)
+    length = x.shape[1]
+    if upsampler == "linear":
+        image = keras.ops.image.resize(
+            x[:, :, None, :], (length * factor, 1), "bilinear", data_format="channels_last"
+        )
+        return image[:, :, 0, :]
+    kaiser = ("kaiser", signal.kaiser_beta(60))
+    taps = factor * signal.firwin(6 * factor + 1, 1 / factor, window=kaiser)
+    stuffed = np.zeros((length * factor, length))
+    stuffed[::factor] = np.eye(length)
+    matrix = np.stack([signal.convolve(impulse, taps)[3 * factor :] for impulse in stuffed.T], 1)
+    return tf.einsum("ml,blc->bmc", tf.cast(matrix[: length * factor], x.dtype), x)
+
+
+def oracle(layer, x):
+    """What Keras's own layers make of the input, with this layer's weights."""
+    length, factor = x.shape[1], layer.factor
+    beyond = 0 if layer.padding == "zeros" else 30
+    if beyond:
+        extension = np.pad(np.eye(length), [(beyond, beyond), (0, 0)], mode=layer.padding)
+        x = tf.einsum("ml,blc->bmc", tf.constant(extension, x.dtype), x)
+    options = {"padding": "same", "use_bias": layer.use_bias}
+    if layer.upsampler == "transposed":
+        last = keras.layers.Conv1DTranspose(layer.filters, layer.kernel_size, factor, **options)
+    elif layer.upsampler == "subpixel":
+        taps = -(-layer.kernel_size // factor)
+        last = keras.layers.Conv1D(layer.filters * factor, taps, **options)
+    else:
+        x = interpolate(layer.upsampler, x, factor)
+        last = keras.layers.Conv1D(layer.filters, layer.kernel_size, **options)
+    last.build(x.shape)
+    last.set_weights(layer.get_weights())
+    outputs = last(x)
+    if layer.upsampler == "subpixel":
+        outputs = tf.reshape(outputs, (len(outputs), -1, layer.filters))
+    start = beyond * factor
+    return outputs[:, start : start + length * factor], last
+
+
+def values_and_gradients(function, x, weights_of):
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y, layer = function(x)
+        loss = tf.reduce_sum(tf.sin(tf.cast(y, tf.float32)))
+    weights = [weight.value for weight in weights_of(layer).trainable_variables]
+    return [y, *tape.gradient(loss, [x, *weights])]
+
+
+def built_layer(*args, channels=3, length=8, **options):
+    layer = UpsampleConv1D(*args, seed=0, **options)
+    layer.build((None, length, channels))
+    if layer.use_bias:
+        layer.bias.assign(np.random.default_rng(1).standard_normal(layer.bias.shape))
+    return layer
+
+
+def assert_close(ours, theirs, relative=1e-5):
+    for a, b in zip(ours, theirs, strict=True):
+        a, b = (np.asarray(v, np.float32) for v in (a, b))
+        np.testing.assert_allclose(a, b, rtol=0, atol=relative * np.abs(b).max())
+
+
+@settings(max_examples=150)
+@given(
+    upsamplers, paddings, st.integers(2, 8), st.integers(1, 26), st.integers(1, 20), st.booleans()
+)
+def test_both_implementations_equal_independent_layers(
+    upsampler, padding, factor, kernel_size, length, use_bias
+):
+    x = tf.constant(np.random.default_rng(length).standard_normal((2, length, 3)), tf.float32)
+    options = {"padding": padding, "use_bias": use_bias, "length": length}
+    layer = built_layer(4, kernel_size, factor, upsampler, **options)
+    assert layer.compute_output_shape(x.shape) == (2, length * factor, 4)
+    expected = values_and_gradients(lambda x: oracle(layer, x), x, lambda last: last)
+    for implementation in ("polyphase", "reference"):
+        layer.implementation = implementation
+        ours = values_and_gradients(lambda x: (layer(x), layer), x, lambda last: last)
+        assert_close(ours, expected)
+
+
+@settings(max_examples=20)
+@given(upsamplers, paddings, st.integers(2, 4), st.integers(1, 9), st.integers(1, 6))
+def test_graph_and_xla_agree_with_eager(upsampler, padding, factor, kernel_size, length):
+    x = tf.constant(np.random.default_rng(length).standard_normal((2, length, 3)), tf.float32)
+    layer = built_layer(4, kernel_size, factor, upsampler, padding=padding, length=length)
+
+    def run():
+        return values_and_gradients(lambda x: (layer(x), layer), x, lambda last: last)
+
+    eager = run()
+    assert_close(tf.function(run)(), eager)
+    assert_close(tf.function(run, jit_compile=True)(), eager)
+
+
+@settings(max_examples=60)
+@given(upsamplers, paddings, st.integers(2, 8), st.integers(1, 26), st.integers(1, 12))
+def test_bfloat16_agrees_with_float32_within_its_rounding(
+    upsampler, padding, factor, kernel_size, length
+):
+    """Weights, inputs and the sums of folded taps are each rounded to 8 significant bits."""
+    options = {"padding": padding, "length": length}
+    exact = built_layer(4, kernel_size, factor, upsampler, **options)
+    x = tf.constant(np.random.default_rng(length).standard_normal((2, length, 3)), tf.float32)
+    expected = values_and_gradients(lambda x: (exact(x), exact), x, lambda last: last)
+    for implementation in ("polyphase", "reference"):
+        layer = built_layer(4, kernel_size, factor, upsampler, dtype="mixed_bfloat16", **options)
+        layer.implementation = implementation
+        layer.set_weights(exact.get_weights())
+        ours = values_and_gradients(lambda x, layer=layer: (layer(x), layer), x, lambda last: last)
+        assert ours[0].dtype == tf.bfloat16
+        assert_close(ours, expected, relative=0.05)
+
+
+def test_zeros_leave_a_boundary_artifact_on_a_constant_and_edge_does_not():
+    """Odena et al.: pad before the convolution, and continue the signal."""
+    for upsampler in UPSAMPLERS:
+        outputs = {}
+        for padding in PADDINGS:
+            layer = built_layer(1, 8, 2, upsampler, padding=padding, channels=1, length=32)
+            layer.set_weights([np.ones_like(layer.kernel), np.zeros_like(layer.bias)])
+            outputs[padding] = np.asarray(layer(np.ones((1, 32, 1))))[0, :, 0]
+        # The sinc's phases differ by its finite attenuation, 62 dB.
+        flat = 8 * 1e-3 if upsampler == "sinc" else 1e-5
+        inside = outputs["zeros"][16:-16]
+        np.testing.assert_allclose(inside, inside.mean(), atol=flat)
+        for padding in ("edge", "reflect"):
+            np.testing.assert_allclose(outputs[padding], inside.mean(), atol=flat)
+        for end in (outputs["zeros"][0], outputs["zeros"][-1]):
+            assert end < 0.8 * inside.mean()
+
+
+def test_a_constant_stays_constant_through_resize_and_not_through_transposed():
+    """With a kernel that is no multiple of the factor, phases overlap unequally (Odena et al.)."""
+    outputs = {}
+    for upsampler in ("resize", "linear", "transposed"):
+        layer = built_layer(1, 5, 2, upsampler, padding="edge", channels=1, length=32)
+        layer.set_weights([np.ones_like(layer.kernel), np.zeros_like(layer.bias)])
+        outputs[upsampler] = np.asarray(layer(np.ones((1, 32, 1))))[0, :, 0]
+    np.testing.assert_allclose(outputs["resize"], 5, rtol=1e-6)
+    np.testing.assert_allclose(outputs["linear"], 5, rtol=1e-6)
+    assert sorted({*outputs["transposed"].round(4).tolist()}) == [2, 3]
+
+
+def test_tones_survive_sinc_and_their_images_do_not():
+    """A tone at 0.3 of the low rate's half is kept; its image is 55 dB down. Zeros keep both."""
+    length, factor = 256, 4
+    tone = np.sin(2 * np.pi * 0.15 * np.arange(length))[None, :, None]
+    levels = {}
+    for upsampler in ("sinc", "transposed"):
+        layer = built_layer(1, 1, factor, upsampler, channels=1, length=length)
+        layer.set_weights([np.ones((1, 1, 1)), np.zeros(1)])
+        audio = np.asarray(layer(tone))[0, :, 0]
+        power = np.abs(np.fft.rfft(audio * np.hanning(len(audio)))) ** 2
+        bins = [round(f * len(audio) / factor) for f in (0.15, 0.85)]
+        levels[upsampler] = [10 * np.log10(power[b - 2 : b + 3].sum()) for b in bins]
+    kept, image = levels["sinc"]
+    assert kept - image > 55
+    zeros_kept, zeros_image = levels["transposed"]
+    assert zeros_kept == pytest.approx(zeros_image, abs=0.1)
+    assert kept == pytest.approx(zeros_kept + 20 * np.log10(factor), abs=0.1)
+
+
+@pytest.mark.parametrize("upsampler", UPSAMPLERS)
+@pytest.mark.parametrize(("factor", "kernel_size", "stages"), [(2, 22, 7), (4, 25, 4)])
+def test_he_keeps_the_mean_square_through_random_stages(upsampler, factor, kernel_size, stages):
+    """Glorot's scaling would lose a factor of 2 and more per transposed stage.
+
+    Padding continues the signal, so that the ends, where zeros dilute it, do not count. Linear
+    interpolation averages neighbours and loses up to a quarter, at the first stage.
+    """
+    squares = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((4, 16, 64)).astype(np.float32)
+        for stage in range(stages):
+            layer = UpsampleConv1D(
+                64, kernel_size, factor, upsampler, padding="edge", seed=100 * seed + stage
+            )
+            x = np.asarray(layer(np.maximum(x, 0)))
+        squares.append(np.mean(x**2))
+    assert 0.7 < np.mean(squares) < 1.4
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 5])
+@pytest.mark.parametrize("extra", [0, 1, 6])
+def test_linear_interpolation_starts_as_linear_upsampling_with_mixed_channels(factor, extra):
+    layer = built_layer(
+        5,
+        2 * factor + extra,
+        factor,
+        "transposed",
+        kernel_initializer="linear_interpolation",
+        padding="edge",
+        use_bias=False,
+    )
+    x = np.random.default_rng(0).standard_normal((2, 8, 3)).astype(np.float32)
+    mixing = np.asarray(layer.kernel).sum(axis=0).T / factor  # a triangle's taps add up to factor
+    np.testing.assert_allclose(
+        layer(x), interpolate("linear", tf.constant(x), factor) @ mixing, atol=1e-5
+    )
+    assert np.ptp(mixing) > 0.5
+
+
+def test_icnr_starts_as_nearest_upsampling():
+    layer = built_layer(5, 22, 4, "subpixel", kernel_initializer="icnr", use_bias=False)
+    x = np.random.default_rng(0).standard_normal((2, 8, 3)).astype(np.float32)
+    outputs = np.asarray(layer(x)).reshape(2, 8, 4, 5)
+    np.testing.assert_array_equal(outputs, np.repeat(outputs[:, :, :1], 4, axis=2))
+    assert np.ptp(outputs) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"upsampler": "deconv"}, "upsampler.*deconv"),
+        ({"padding": "circular"}, "padding.*circular"),
+        ({"kernel_initializer": "ones"}, "kernel_initializer.*ones"),
+        ({"kernel_initializer": "icnr"}, "subpixel only.*resize"),
+        (
+            {"upsampler": "subpixel", "kernel_initializer": "linear_interpolation"},
+            "transposed only",
+        ),
+        (
+            {
+                "upsampler": "transposed",
+                "kernel_initializer": "linear_interpolation",
+                "kernel_size": 3,
+            },
+            "at least 4.*: 3",
+        ),
+        ({"factor": 1}, "factor.*1, 5|factor.*: 1"),
+        ({"kernel_size": 0}, "kernel_size.*0"),
+        ({"implementation": "fast"}, "implementation.*fast"),
+    ],
+)
+def test_arguments_that_cannot_be_used_are_refused(options, message):
+    arguments = {"filters": 4, "kernel_size": 5, "factor": 2, "upsampler": "resize"} | options
+    with pytest.raises(ParameterError, match=message):
+        UpsampleConv1D(**arguments).build((None, 8, 3))
+
+
+def test_an_input_of_unknown_length_is_refused():
+    with pytest.raises(ParameterError, match="known length"):
+        UpsampleConv1D(4, 5, 2, "resize").build((None, None, 3))
+
+
+@pytest.mark.parametrize("upsampler", UPSAMPLERS)
+def test_the_layer_serialises_and_its_seed_fixes_the_weights(upsampler):
+    layer = UpsampleConv1D(4, 5, 2, upsampler, padding="edge", use_bias=False, seed=1)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    other = UpsampleConv1D(4, 5, 2, upsampler, seed=2)
+    assert again.get_config() == layer.get_config()
+    for part in (layer, again, other):
+        part.build((None, 8, 3))
+    np.testing.assert_array_equal(layer.kernel, again.kernel)
+    assert not np.array_equal(layer.kernel, other.kernel)

@@ -1,0 +1,1 @@
+"""The command line: arguments become settings, settings become work, mistakes one line."""

@@ -1,0 +1,197 @@
+"""What the scripts and the `wavegan-rc` program do.
+
+Nothing here imports TensorFlow or an audio library before the arguments are known to be good.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NoReturn
+
+import wavegan_rc
+from wavegan_rc.choices import UPSAMPLERS, Upsampler
+from wavegan_rc.cli.process import (
+    EXIT_INTERRUPTED,
+    EXIT_USER_ERROR,
+    Command,
+    quiet_start,
+    run_command,
+)
+from wavegan_rc.cli.settings import Parser, add_settings, read_config
+from wavegan_rc.config import Config
+from wavegan_rc.errors import ParameterError
+
+
+def train_command(program: str, argv: Sequence[str]) -> int:
+    """Train a generator; leave WAVs, pictures and a table of its artifacts in a run folder."""
+    parser = Parser(prog=program, description=train_command.__doc__)
+    parser.add_argument(
+        "--config", type=str, metavar="FILE", help="YAML file of settings; flags beat it"
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the resolved settings as YAML and exit"
+    )
+    add_settings(parser)
+    flags = parser.parse_command_line(argv)
+    in_file = {}
+    if flags.config is not None:
+        # The file's values become the defaults, so a flag wins wherever it stands.
+        in_file = read_config(Path(flags.config))
+        parser.set_defaults(in_file)
+        flags = parser.parse_command_line(argv)
+    try:
+        config = Config(**{field.name: flags[field.name] for field in dataclasses.fields(Config)})
+    except ParameterError as error:
+        named = any(str(error).startswith(key) and flags[key] == in_file[key] for key in in_file)
+        raise ParameterError(f"{flags.config}: {error}" if named else str(error)) from None
+    if flags.print_config:
+        from wavegan_rc.training.run_directory import config_as_yaml
+
+        print(config_as_yaml(config), end="")
+        return 0
+
+    with quiet_start():
+        from wavegan_rc.training.train import train
+    run, interrupted = train(config, command_line=[program, *argv])
+    print(f"run: {run}")
+    return EXIT_INTERRUPTED if interrupted else 0
+
+
+def generate_command(program: str, argv: Sequence[str]) -> int:
+    """Write WAVs from a run folder or a generator.keras, with the latents that made them."""
+    parser = Parser(prog=program, description=generate_command.__doc__)
+    parser.add_argument("run", type=str, help="run folder or generator.keras file")
+    parser.add_argument("--count", type=int, metavar="N", default=64, help="number of WAVs")
+    parser.add_argument("--seed", type=int, metavar="N", default=0, help="fixes the latents")
+    parser.add_argument(
+        "--out",
+        type=str,
+        metavar="PATH",
+        default="generated",
+        help="folder for the WAVs, new or empty",
+    )
+    parser.add_argument(
+        "--latents", type=str | None, metavar="FILE", help="latents.npz to recall (sets the count)"
+    )
+    parser.add_argument(
+        "--interpolate",
+        action="store_true",
+        help="walk in --count steps from one latent to another (the first two of --latents)",
+    )
+    flags = parser.parse_command_line(argv)
+
+    with quiet_start():
+        from wavegan_rc.generation import generate
+    out = generate(
+        Path(flags.run),
+        Path(flags.out).expanduser(),
+        count=flags.count,
+        seed=flags.seed,
+        latents_file=None if flags.latents is None else Path(flags.latents),
+        interpolate=flags.interpolate,
+    )
+    print(f"wavs: {out}")
+    return 0
+
+
+def explain_command(program: str, argv: Sequence[str]) -> int:
+    """Say what theory predicts of upsampling stages, and draw their spectra before training."""
+    parser = Parser(prog=program, description=explain_command.__doc__)
+    defaults = Config()
+    parser.add_argument(
+        "--upsampler",
+        type=Upsampler,
+        nargs="+",
+        metavar="WORD",
+        default=["transposed"],
+        help=f"one for all stages, or one per stage: {', '.join(UPSAMPLERS)}",
+    )
+    parser.add_argument(
+        "--kernel-size", type=int, metavar="N", default=defaults.kernel_size, help="in samples"
+    )
+    parser.add_argument(
+        "--factors",
+        type=int,
+        nargs="+",
+        metavar="N",
+        default=list(defaults.upsampling_factors),
+        help="upsampling factor of each stage",
+    )
+    parser.add_argument(
+        "--sample-rate", type=int, metavar="N", default=defaults.sample_rate, help="in Hz"
+    )
+    parser.add_argument(
+        "--draws",
+        type=int,
+        metavar="N",
+        default=100,
+        help="random networks per upsampler in the figure of initial spectra; 0: no figures",
+    )
+    parser.add_argument("--seed", type=int, metavar="N", default=0, help="of the random networks")
+    parser.add_argument(
+        "--out", type=str, metavar="PATH", default="explanation", help="folder for the figures"
+    )
+    flags = parser.parse_command_line(argv)
+    from wavegan_rc.explanation import describe, draw
+
+    stages = {
+        "upsamplers": flags.upsampler,
+        "kernel_size": flags.kernel_size,
+        "factors": flags.factors,
+        "sample_rate": flags.sample_rate,
+    }
+    print(describe(**stages), flush=True)
+    if flags.draws:
+        with quiet_start():
+            import wavegan_rc.initial_spectra  # noqa: F401 -- TensorFlow starts quietly
+        out = Path(flags.out).expanduser()
+        print(draw(**stages, draws=flags.draws, seed=flags.seed, out=out))
+    return 0
+
+
+def benchmark_command(program: str, argv: Sequence[str]) -> int:
+    """Time the upsampling layers at the low rate against the same in two steps."""
+    parser = Parser(prog=program, description=benchmark_command.__doc__)
+    parser.add_argument("subject", type=Literal["upsampling"], help="what to time")
+    parser.add_argument("--repeats", type=int, metavar="N", default=15, help="timed rounds")
+    parser.add_argument(
+        "--stacks",
+        type=str,
+        nargs="+",
+        metavar="NAME",
+        default=["2x7", "4x4", "4x5"],
+        help="which stages to time",
+    )
+    parser.add_argument("--json", type=str | None, metavar="FILE", help="write the numbers there")
+    flags = parser.parse_command_line(argv)
+    with quiet_start():
+        from wavegan_rc.benchmarks.upsampling import benchmark
+    benchmark(flags.stacks, flags.repeats, None if flags.json is None else Path(flags.json))
+    return 0
+
+
+COMMANDS: dict[str, Command] = {
+    "train": train_command,
+    "generate": generate_command,
+    "explain": explain_command,
+    "benchmark": benchmark_command,
+}
+
+
+def main() -> NoReturn:
+    """The `wavegan-rc` program: its first argument names the command."""
+    names = "|".join(COMMANDS)
+    argv = sys.argv[1:]
+    if argv[:1] == ["--version"]:
+        print(wavegan_rc.__version__)
+        sys.exit(0)
+    if not argv or argv[0] in ("-h", "--help"):
+        print(f"usage: wavegan-rc {names} [--help] ...")
+        for name, command in COMMANDS.items():
+            print(f"  {name:10} {command.__doc__}")
+        sys.exit(0 if argv else EXIT_USER_ERROR)
+    if argv[0] not in COMMANDS:
+        print(f"error: the command must be one of {names}. Received: {argv[0]}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    run_command(COMMANDS[argv[0]], f"wavegan-rc {argv[0]}", argv[1:])

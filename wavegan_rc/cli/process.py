@@ -1,0 +1,81 @@
+"""A command as a process: how TensorFlow starts, what is shown of errors, the exit code."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+from wavegan_rc.errors import ParameterError, WaveganError, WaveganWarning
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Have Keras run on TensorFlow, and hold back what that prints while it starts.
+
+    Its first lines (oneDNN, CUDA not found) are written before any log level is read, so only the
+    file descriptor can be turned away. If loading fails they are shown; who sets
+    TF_CPP_MIN_LOG_LEVEL sees them all.
+    """
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise ParameterError(f"KERAS_BACKEND must be tensorflow. Received: {backend}")
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()
+        except Exception:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+Command = Callable[[str, Sequence[str]], int]
+
+
+def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn:
+    """Run one command and leave the process: the user's mistakes as one line and exit code 2.
+
+    Args:
+        command: Takes what help calls it and the arguments; returns the exit code.
+        program: What help and the run's record call it.
+        argv: Its arguments.
+    """
+    warnings.showwarning = _show_warning
+    try:
+        code = command(program, argv)
+    except WaveganError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    sys.exit(code)
+
+
+_show_any_warning = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """Our own warnings are for the user, in one line; others name the code they came from."""
+    if issubclass(category, WaveganWarning):
+        print(f"warning: {message}", file=sys.stderr)
+    else:
+        _show_any_warning(message, category, *where)

@@ -1,0 +1,111 @@
+"""YAML and flags become a `Config`; the only module that knows the parser's own ways."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError, ParameterError
+
+
+class Parser(ArgumentParser):
+    """A parser whose errors are one line and an exception, and which takes `--a_b` for `--a-b`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(exit_on_error=False, allow_abbrev=False, **kwargs)
+
+    def parse_command_line(self, argv: Sequence[str]) -> Namespace:
+        """What the arguments say; a mistake raises a ParameterError."""
+        try:
+            return self.parse_args([_with_hyphens(argument) for argument in argv])
+        except ArgumentError as error:
+            raise ParameterError(one_line(error)) from None
+
+
+def _with_hyphens(argument: str) -> str:
+    if not argument.startswith("--"):
+        return argument
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value
+
+
+def one_line(error: Exception) -> str:
+    """A parser's message without line breaks, in this package's words where a setting is named."""
+    text = " ".join(str(error).split())
+    # jsonargparse writes: Parser key "steps": Expected a <class 'int'>. Got value: x
+    match = re.match(r'Parser key "(\w+)".*(?:Got|Given) value: (.*)$', text)
+    if not match or match[1] not in _kinds():
+        return text
+    return f"{match[1]} must be {_kind(match[1])}. Received: {match[2]}"
+
+
+def _kinds() -> dict[str, Any]:
+    """The types of all settings, and of flags that are none."""
+    others = {"count": int, "draws": int, "repeats": int, "factors": tuple[int, ...]}
+    return get_type_hints(Config) | others
+
+
+def _kind(name: str) -> str:
+    """What values a setting takes, in words."""
+    kind = _kinds()[name]
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if kind in words:
+        return words[kind]
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    if get_origin(kind) is tuple:
+        element, *_ = get_args(kind)
+        if element is int:
+            return "a list of whole numbers"
+        return f"one of {', '.join(get_args(element))}, or a list of them"
+    return f"{words[get_args(kind)[0]]} or null"
+
+
+def add_settings(parser: ArgumentParser) -> None:
+    """Add a flag for every field of `Config`."""
+    metavars = {int: "N", float: "X", str: "PATH"}
+    for name, kind in get_type_hints(Config).items():
+        field = Config.__dataclass_fields__[name]
+        default: Any = field.default
+        options: dict[str, Any] = {"type": kind, "default": default}
+        if get_origin(kind) is tuple:
+            kind, *_ = get_args(kind)
+            options = {"type": kind, "nargs": "+", "default": [*default]}
+        plain = kind if kind in metavars else next(iter(get_args(kind)), None)
+        if plain in metavars:
+            options["metavar"] = metavars[plain]
+        parser.add_argument("--" + name.replace("_", "-"), help=field.metadata["help"], **options)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, each of the right type; errors name the file and the key."""
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {one_line(error)}") from None
+    except yaml.YAMLError as error:
+        raise DataError(f"{path}: {one_line(error)}") from None
+    if not isinstance(given, dict):
+        raise DataError(f"{path}: must hold `setting: value` lines. Received: {given!r:.80}")
+    parser = Parser()
+    add_settings(parser)
+    settings = {}
+    for name, value in given.items():
+        key = str(name).replace("-", "_")
+        if key not in Config.__dataclass_fields__:
+            raise DataError(f"{path}: unknown setting: {name}")
+        kind = _kind(key)
+        try:
+            # The parser takes null for every setting.
+            if value is None and "null" not in kind:
+                raise TypeError
+            is_list = get_origin(get_type_hints(Config)[key]) is tuple
+            value_or_list = [value] if is_list and isinstance(value, str) else value
+            settings[key] = parser.parse_object({key: value_or_list})[key]
+        except (ArgumentError, TypeError):
+            raise DataError(f"{path}: {key} must be {kind}. Received: {value!r}") from None
+    return settings

@@ -1,0 +1,70 @@
+"""A trained generator in Keras's own layers, its kernels folded once and for all."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from wavegan_rc.nn.shared import is_same_padding
+from wavegan_rc.nn.upsampling import UpsampleConv1D
+
+
+def fold_generator(generator: keras.Model) -> keras.Model:
+    """Rebuild a generator so that it loads without this package and computes the same.
+
+    Each stage becomes a `Conv1D` at the low rate, whose kernel holds the interpolation too, and a
+    `Reshape`; everything else is copied.
+
+    Args:
+        generator: From `build_generator`; its layers follow one another.
+
+    Returns:
+        Model of Keras's own layers, with weights of its own.
+
+    Example:
+        >>> from wavegan_rc.nn.generator import build_generator
+        >>> generator = build_generator(segment_length=64, upsampling_factors=(4,), filters=8)
+        >>> folded = fold_generator(generator)
+        >>> tuple(folded.get_layer("stage_1").kernel.shape)  # (taps, channels, factor * filters)
+        (7, 8, 4)
+    """
+    latents = x = layers.Input(generator.input_shape[1:], name="latents")
+    for layer in generator.layers[1:]:
+        if isinstance(layer, UpsampleConv1D):
+            x = _stage(layer, x)
+        else:
+            copy = type(layer).from_config(layer.get_config())
+            x = copy(x)
+            copy.set_weights(layer.get_weights())
+    return keras.Model(latents, x, name=generator.name)
+
+
+def _stage(layer: UpsampleConv1D, inputs: Any) -> Any:
+    name, length = layer.name, inputs.shape[1]
+    before, after = layer.fold.before, layer.fold.after
+    weights = [layer.folded_kernel(), *([layer.folded_bias()] if layer.use_bias else [])]
+    taps, _, filters = weights[0].shape
+    x, padding = inputs, "valid"
+    if layer.padding != "zeros":
+        x = layer.extend(inputs, before, after)
+    elif is_same_padding(taps, before, after):
+        padding = "same"
+    else:
+        x = layers.ZeroPadding1D((before, after), name=f"{name}_zeros")(inputs)
+    convolution = layers.Conv1D(filters, taps, padding=padding, use_bias=layer.use_bias, name=name)
+    x = convolution(x)
+    convolution.set_weights([np.asarray(weight) for weight in weights])
+    for position, (end, kernel) in enumerate(layer.folded_ends(length)):
+        part = f"{name}_end_{position}"
+        cropping = (end.samples.start, length - end.samples.stop)
+        change = layers.Cropping1D(cropping, name=f"{part}_samples")(inputs)
+        change = layers.Flatten(name=f"{part}_flat")(change)
+        matrix = layers.Dense(kernel.shape[1], use_bias=False, name=part)
+        change = matrix(change)
+        matrix.set_weights([np.asarray(kernel)])
+        change = layers.Reshape((-1, filters), name=f"{part}_blocks")(change)
+        around = (end.blocks.start, length - end.blocks.stop)
+        change = layers.ZeroPadding1D(around, name=f"{part}_placed")(change)
+        x = layers.Add(name=f"{part}_added")([x, change])
+    return layers.Reshape((length * layer.factor, layer.filters), name=f"{name}_phases")(x)

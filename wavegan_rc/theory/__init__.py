@@ -1,0 +1,1 @@
+"""What mathematics says of upsampling layers before anything is trained; NumPy and SciPy only."""

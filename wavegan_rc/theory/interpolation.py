@@ -1,0 +1,72 @@
+"""The fixed filter of each upsampler: what becomes of a signal before the learned kernel."""
+
+import math
+
+import numpy as np
+from scipy import signal
+
+from wavegan_rc.choices import UPSAMPLERS, Upsampler
+from wavegan_rc.errors import ParameterError
+
+# The Kaiser-windowed sinc: its cutoff (the middle of its slope, -6 dB) is half the low rate, it
+# reaches 3 low-rate samples to either side, and what lies beyond its slope is about 60 dB down.
+# The width of the slope follows from both by Kaiser's formula: 0.6 of the low rate.
+SINC_REACH = 3
+SINC_ATTENUATION_DB = 60.0
+
+
+def check_upsampler(upsampler: str) -> None:
+    """Raise a ParameterError unless the name is one of the upsamplers."""
+    if upsampler not in UPSAMPLERS:
+        raise ParameterError(
+            f"upsampler must be one of {', '.join(UPSAMPLERS)}. Received: {upsampler}"
+        )
+
+
+def interpolation_kernel(upsampler: Upsampler, factor: int) -> tuple[np.ndarray, int]:
+    """The fixed filter `h` that follows the insertion of `factor - 1` zeros after each sample.
+
+    The upsampled signal is `u[m] = sum over n of h[m - factor * n - first] * x[n]`:
+
+    - `transposed`, `subpixel`: `h = [1]`, the zeros stay.
+    - `resize`: `factor` ones, each sample is held.
+    - `linear`: a triangle about the middle of the held samples ("half-pixel", as image libraries
+      resize), `h[d] = 1 - |d - (factor - 1) / 2| / factor`.
+    - `sinc`: a sinc with a cutoff of half the low rate under a Kaiser window.
+
+    Args:
+        upsampler: One of the upsamplers.
+        factor: Upsampling factor, at least 1.
+
+    Returns:
+        The taps, at the high rate, and the lag of the first one, in high-rate samples.
+
+    Raises:
+        ParameterError: If the upsampler is unknown, or the factor is smaller than 1.
+
+    Source:
+        J. Pons et al., "Upsampling artifacts in neural audio synthesis" (ICASSP 2021), section 2;
+        A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing" (2010), sections 4.6 and
+        7.6.1 (Kaiser window).
+
+    Example:
+        >>> interpolation_kernel("linear", 2)
+        (array([0.25, 0.75, 0.75, 0.25]), -1)
+        >>> taps, first = interpolation_kernel("sinc", 2)
+        >>> len(taps), first, round(float(taps.sum()), 6)
+        (13, -6, 2.0)
+    """
+    check_upsampler(upsampler)
+    if factor < 1:
+        raise ParameterError(f"factor must be at least 1. Received: {factor}")
+    if upsampler == "resize":
+        return np.ones(factor), 0
+    if upsampler == "linear":
+        centre = (factor - 1) / 2
+        lags = np.arange(math.floor(centre - factor) + 1, math.ceil(centre + factor))
+        return 1 - np.abs(lags - centre) / factor, int(lags[0])
+    if upsampler == "sinc" and factor > 1:
+        reach = SINC_REACH * factor
+        window = ("kaiser", signal.kaiser_beta(SINC_ATTENUATION_DB))
+        return factor * signal.firwin(2 * reach + 1, 1 / factor, window=window), -reach
+    return np.ones(1), 0

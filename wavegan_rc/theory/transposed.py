@@ -1,0 +1,199 @@
+"""Transposed convolution in plain NumPy, three ways, with every option: the reference of others.
+
+Signals have shape (length, channels). Kernels are laid out as in Keras: a convolution's
+(kernel_size, input channels, filters), a transposed convolution's (kernel_size, filters, input
+channels). So one and the same array takes a signal down and back up.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from wavegan_rc.errors import ParameterError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """Where the taps of a strided convolution, and of its transpose, fall.
+
+    Attributes:
+        kernel_size: K, number of taps.
+        stride: s, samples between neighbouring positions of the kernel.
+        padding: P, zeros on both sides of the convolution's input; what the transpose cuts off.
+        dilation: D, samples between neighbouring taps.
+        output_padding: Samples that the transpose adds at its end. Inputs of `stride` different
+            lengths convolve to one length; this says which of them to return to.
+
+    Raises:
+        ParameterError: If a value is out of range; `output_padding` must be smaller than `stride`.
+
+    Source:
+        V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning" (2016),
+        chapter 4.
+    """
+
+    kernel_size: int
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    output_padding: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low in {"kernel_size": 1, "stride": 1, "padding": 0, "dilation": 1}.items():
+            if getattr(self, name) < low:
+                raise ParameterError(
+                    f"{name} must be at least {low}. Received: {getattr(self, name)}"
+                )
+        if not 0 <= self.output_padding < self.stride:
+            raise ParameterError(
+                f"output_padding must be at least 0 and smaller than stride, {self.stride}. "
+                f"Received: {self.output_padding}"
+            )
+
+    @property
+    def reach(self) -> int:
+        """Samples from the first to the last tap, both included."""
+        return self.dilation * (self.kernel_size - 1) + 1
+
+    def convolved_length(self, length: int) -> int:
+        """Samples that the convolution makes of `length` samples.
+
+        Example:
+            >>> Geometry(kernel_size=4, stride=2, padding=1).convolved_length(16)
+            8
+        """
+        return _positive((length + 2 * self.padding - self.reach) // self.stride + 1, length)
+
+    def transposed_length(self, length: int) -> int:
+        """Samples that the transposed convolution makes of `length` samples.
+
+        Example:
+            >>> Geometry(kernel_size=4, stride=2, padding=1).transposed_length(8)
+            16
+        """
+        whole = (length - 1) * self.stride + self.reach
+        return _positive(whole - 2 * self.padding + self.output_padding, length)
+
+
+def _positive(result: int, length: int) -> int:
+    if length < 1 or result < 1:
+        raise ParameterError(f"length is too small for this kernel and padding. Received: {length}")
+    return result
+
+
+def convolution_matrix(kernel: np.ndarray, length: int, geometry: Geometry) -> np.ndarray:
+    """The matrix C of a strided convolution, so that a linear map can be transposed literally.
+
+    Args:
+        kernel: Shape (kernel_size, channels, filters).
+        length: Of the input, in samples.
+        geometry: Stride, padding, dilation.
+
+    Returns:
+        Shape (convolved length * filters, length * channels); both axes run over time first.
+
+    Example:
+        >>> kernel = np.array([1.0, 2.0]).reshape(2, 1, 1)
+        >>> convolution_matrix(kernel, 4, Geometry(kernel_size=2, stride=2))
+        array([[1., 2., 0., 0.],
+               [0., 0., 1., 2.]])
+    """
+    taps, channels, filters = kernel.shape
+    rows = geometry.convolved_length(length)
+    matrix = np.zeros((rows, filters, length, channels))
+    for row in range(rows):
+        for tap in range(taps):
+            column = row * geometry.stride + tap * geometry.dilation - geometry.padding
+            if 0 <= column < length:
+                matrix[row, :, column] = kernel[tap].T
+    return matrix.reshape(rows * filters, length * channels)
+
+
+def convolve(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Strided convolution (as in neural networks: the kernel is not reversed).
+
+    Args:
+        signal: Shape (length, channels).
+        kernel: Shape (kernel_size, channels, filters).
+        geometry: Stride, padding, dilation.
+
+    Returns:
+        Shape (convolved length, filters).
+
+    Example:
+        >>> signal = np.arange(4.0).reshape(4, 1)
+        >>> convolve(signal, np.ones((2, 1, 1)), Geometry(kernel_size=2, stride=2)).ravel()
+        array([1., 5.])
+    """
+    matrix = convolution_matrix(kernel, len(signal), geometry)
+    return (matrix @ signal.ravel()).reshape(-1, kernel.shape[2])
+
+
+def scatter_add(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Transposed convolution: each sample adds a copy of the kernel, weighted by it, to the output.
+
+    Args:
+        signal: Shape (length, channels).
+        kernel: Shape (kernel_size, filters, channels).
+        geometry: Stride, padding, dilation, output padding.
+
+    Returns:
+        Shape (transposed length, filters).
+
+    Example:
+        >>> signal = np.array([[1.0], [10.0]])
+        >>> scatter_add(signal, np.ones((3, 1, 1)), Geometry(kernel_size=3, stride=2)).ravel()
+        array([ 1.,  1., 11., 10., 10.])
+    """
+    taps, filters, _ = kernel.shape
+    length = geometry.transposed_length(len(signal))
+    output = np.zeros((length, filters))
+    for n, sample in enumerate(signal):
+        for tap in range(taps):
+            m = n * geometry.stride + tap * geometry.dilation - geometry.padding
+            if 0 <= m < length:
+                output[m] += kernel[tap] @ sample
+    return output
+
+
+def matrix_transpose(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Transposed convolution: the convolution's matrix, transposed; see `scatter_add`.
+
+    Example:
+        >>> signal = np.array([[1.0], [10.0]])
+        >>> matrix_transpose(signal, np.ones((3, 1, 1)), Geometry(kernel_size=3, stride=2)).ravel()
+        array([ 1.,  1., 11., 10., 10.])
+    """
+    length = geometry.transposed_length(len(signal))
+    matrix = convolution_matrix(kernel, length, geometry)
+    return (matrix.T @ signal.ravel()).reshape(length, -1)
+
+
+def zero_insertion(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Transposed convolution: zeros between the samples, then the kernel; see `scatter_add`.
+
+    Example:
+        >>> signal = np.array([[1.0], [10.0]])
+        >>> zero_insertion(signal, np.ones((3, 1, 1)), Geometry(kernel_size=3, stride=2)).ravel()
+        array([ 1.,  1., 11., 10., 10.])
+    """
+    _, filters, channels = kernel.shape
+    stuffed = np.zeros(((len(signal) - 1) * geometry.stride + 1, channels))
+    stuffed[:: geometry.stride] = signal
+    spread = np.zeros((geometry.reach, filters, channels))
+    spread[:: geometry.dilation] = kernel
+    whole = np.zeros((len(stuffed) + geometry.reach - 1 + geometry.output_padding, filters))
+    for filter_ in range(filters):
+        for channel in range(channels):
+            part = np.convolve(stuffed[:, channel], spread[:, filter_, channel])
+            whole[: len(part), filter_] += part
+    start = geometry.padding
+    return whole[start : start + geometry.transposed_length(len(signal))]
+
+
+TRANSPOSED_CONVOLUTIONS: tuple[Callable[..., np.ndarray], ...] = (
+    scatter_add,
+    matrix_transpose,
+    zero_insertion,
+)
