@@ -200,6 +200,7 @@ def benchmark(names: Sequence[str], repeats: int, json_file: Path | None) -> Non
     for name in names:
         if name not in STACKS:
             raise ParameterError(f"stacks must be of {', '.join(STACKS)}. Received: {name}")
+    tf.get_logger().setLevel("ERROR")  # it takes the many small functions for one, retraced
     result: dict[str, Any] = {"machine": machine(), "repeats": repeats, "rows": []}
     for name in names:
         rows = time_stack(STACKS[name], repeats)
