@@ -135,11 +135,9 @@ class UpsampleConv1D(keras.layers.Layer):
             self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros")
 
     def call(self, inputs: Any) -> Any:
-        return (
-            self._at_low_rate(inputs)
-            if self.implementation == "polyphase"
-            else self._in_two_steps(inputs)
-        )
+        if self.implementation == "reference":
+            return self._in_two_steps(inputs)
+        return self._at_low_rate(inputs)
 
     def _at_low_rate(self, inputs: Any) -> Any:
         length, filters = inputs.shape[1], self.factor * self.filters
@@ -208,10 +206,7 @@ class UpsampleConv1D(keras.layers.Layer):
         """The kernel at the low rate, shape (taps, channels, factor * filters)."""
         if self.upsampler == "subpixel":
             return ops.convert_to_tensor(self.kernel)
-        factor, taps, _ = self.fold.matrix.shape
-        folded = self._fold(self.fold.matrix.reshape(factor * taps, -1))
-        folded = ops.reshape(folded, (factor, taps, -1, self.filters))
-        return ops.reshape(ops.transpose(folded, (1, 2, 0, 3)), (taps, -1, factor * self.filters))
+        return self._fold(self.fold.matrix)
 
     def folded_bias(self) -> Any:
         """The bias at the low rate, shape (factor * filters,)."""
@@ -226,21 +221,24 @@ class UpsampleConv1D(keras.layers.Layer):
             return []
         ends = []
         for end in self.fold.ends(length):
-            outputs, samples, _ = end.matrix.shape
-            kernel = self._fold(end.matrix.swapaxes(0, 1).reshape(samples * outputs, -1))
-            kernel = ops.reshape(kernel, (samples, outputs, -1, self.filters))
-            kernel = ops.transpose(kernel, (0, 2, 1, 3))
-            kernel = ops.reshape(kernel, (samples * kernel.shape[1], outputs * self.filters))
-            ends.append((end, kernel))
+            outputs = len(end.matrix) * self.filters
+            ends.append((end, ops.reshape(self._fold(end.matrix), (-1, outputs))))
         return ends
 
     def _fold(self, matrix: np.ndarray) -> Any:
-        """A constant matrix (rows, kernel_size) times the kernel: (rows, channels * filters)."""
+        """Apply a constant matrix to the kernel's taps.
+
+        From shape (outputs, samples, kernel_size) to (samples, channels, outputs * filters).
+        """
         kernel = ops.convert_to_tensor(self.kernel)
         if self.upsampler == "transposed":
             kernel = ops.transpose(kernel, (0, 2, 1))
-        kernel = ops.reshape(kernel, (self.kernel_size, -1))
-        return ops.matmul(ops.cast(matrix, kernel.dtype), kernel)
+        outputs, samples, taps = matrix.shape
+        rows = ops.cast(matrix.reshape(-1, taps), kernel.dtype)
+        folded = ops.matmul(rows, ops.reshape(kernel, (taps, -1)))
+        folded = ops.reshape(folded, (outputs, samples, -1, self.filters))
+        folded = ops.transpose(folded, (1, 2, 0, 3))
+        return ops.reshape(folded, (samples, -1, outputs * self.filters))
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         batch, length, _ = input_shape
