@@ -57,24 +57,24 @@ class InitialSpectra:
         """
         stages = np.array([line.stage for line in self.comb])
         whole = self._lines_db(self.power.mean(axis=0))
-        resampled = np.array([self._lines_db(power) for power in self._resampled_means()])
+        resampled = self._lines_db(self._resampled_means())
         levels = {}
         for stage in sorted(set(stages.tolist())):
             of_stage = stages == stage
             levels[stage] = {}
             for i, name in enumerate(("prominence_db", "power_db")):
                 estimate = _estimate(
-                    np.median(whole[i, of_stage]), np.median(resampled[:, i, of_stage], axis=-1)
+                    np.median(whole[i, of_stage]), np.median(resampled[i][:, of_stage], axis=-1)
                 )
                 levels[stage][name] = {k: float(v) for k, v in estimate._asdict().items()}
         return levels
 
     def _lines_db(self, power: np.ndarray) -> np.ndarray:
-        """Prominence and power of each line, shape (2, lines)."""
+        """Prominence and power of each line, shape (2, ..., lines)."""
         lines_hz = [line.frequency_hz for line in self.comb]
         bins = np.searchsorted(self.frequencies_hz, lines_hz)
         prominence = line_prominence_db(self.frequencies_hz, power, lines_hz, self.sample_rate)
-        return np.stack([prominence, _db(power[bins])])
+        return np.stack([prominence, _db(power[..., bins])])
 
     def _resampled_means(self) -> np.ndarray:
         draws = len(self.power)

@@ -189,12 +189,12 @@ def line_prominence_db(
 
     Args:
         frequencies_hz: Evenly spaced frequencies of the bins, in Hz.
-        power: Mean power spectrum.
+        power: Mean power spectrum, or several, shape (..., bins).
         lines_hz: All frequencies at which lines are expected, in Hz.
         sample_rate: In Hz.
 
     Returns:
-        Array of shape (lines,) in dB; NaN where fewer than 4 bins remain to compare with, or they
+        Array of shape (..., lines) in dB; NaN where fewer than 4 bins remain to compare with, or they
         are silent.
 
     Raises:
@@ -208,20 +208,25 @@ def line_prominence_db(
     """
     spacing = frequencies_hz[1] - frequencies_hz[0]
     bins = np.rint(np.asarray(lines_hz) / spacing).astype(int)
-    if bins.size and (bins.min() < 0 or bins.max() >= len(power)):
+    if bins.size and (bins.min() < 0 or bins.max() >= power.shape[-1]):
         raise ParameterError(
             f"lines_hz must lie between 0 and {frequencies_hz[-1]:g} Hz. Received: {list(lines_hz)}"
         )
     # 0 Hz and half the sample rate have no negative twin, whose power all other bins include.
     no_twin = np.isclose(frequencies_hz, 0) | np.isclose(frequencies_hz, sample_rate / 2)
     power = np.where(no_twin, 2 * power, power)
-    reached = np.zeros(len(power), dtype=bool)
+    last = power.shape[-1] - 1
+    reached = np.zeros(last + 1, dtype=bool)
     for shift in range(-_TONE_REACH, _TONE_REACH + 1):
-        reached[np.clip(bins + shift, 0, len(power) - 1)] = True
-    prominence = np.full(len(bins), math.nan)
+        reached[np.clip(bins + shift, 0, last)] = True
+    around = np.full((*power.shape[:-1], len(bins)), math.nan)
     for i, centre in enumerate(bins):
-        nearby = slice(max(0, centre - _FARTHEST_NEIGHBOUR), centre + _FARTHEST_NEIGHBOUR + 1)
-        neighbours = power[nearby][~reached[nearby]]
-        if len(neighbours) >= _FEWEST_NEIGHBOURS and np.median(neighbours) > 0 < power[centre]:
-            prominence[i] = 10 * math.log10(power[centre] / np.median(neighbours))
-    return prominence
+        lowest, highest = centre - _FARTHEST_NEIGHBOUR, centre + _FARTHEST_NEIGHBOUR
+        nearby = np.arange(max(0, lowest), min(highest, last) + 1)
+        neighbours = nearby[~reached[nearby]]
+        if len(neighbours) >= _FEWEST_NEIGHBOURS:
+            around[..., i] = np.median(power[..., neighbours], axis=-1)
+    at_lines = power[..., bins]
+    measurable = (around > 0) & (at_lines > 0)
+    ratio = np.divide(at_lines, around, out=np.ones_like(around), where=measurable)
+    return np.where(measurable, 10 * np.log10(ratio), math.nan)
