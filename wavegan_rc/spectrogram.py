@@ -194,8 +194,8 @@ def line_prominence_db(
         sample_rate: In Hz.
 
     Returns:
-        Array of shape (..., lines) in dB; NaN where fewer than 4 bins remain to compare with, or they
-        are silent.
+        Array of shape (..., lines) in dB; NaN where fewer than 4 bins remain to compare with, or
+        they are silent.
 
     Raises:
         ParameterError: If a line lies outside the spectrum.
