@@ -18,12 +18,12 @@ def run(argv, capsys):
 @pytest.fixture
 def small_stack(monkeypatch):
     stack = upsampling.Stack("2 x 2, K=5", (2, 2), kernel_size=5, filters=8, batch_size=2, length=4)
-    monkeypatch.setattr(upsampling, "STACKS", {"small": stack})
+    monkeypatch.setattr(upsampling, "STACKS", {"2x7": stack})
 
 
 def test_the_table_and_the_file_hold_every_upsampler(small_stack, tmp_path, capsys):
     file = tmp_path / "b.json"
-    argv = ["upsampling", "--stacks", "small", "--repeats", "2", "--json", str(file)]
+    argv = ["upsampling", "--stacks", "2x7", "--repeats", "2", "--json", str(file)]
     code, out, _ = run(argv, capsys)
     assert code == 0
     result = json.loads(file.read_text())
@@ -39,7 +39,7 @@ def test_the_table_and_the_file_hold_every_upsampler(small_stack, tmp_path, caps
 def test_multiply_adds_are_those_of_the_shapes(small_stack, tmp_path, capsys):
     """Widths 8 -> 16 -> 1, lengths 4 -> 8 -> 16, per sample of the last."""
     file = tmp_path / "b.json"
-    run(["upsampling", "--stacks", "small", "--repeats", "1", "--json", str(file)], capsys)
+    run(["upsampling", "--stacks", "2x7", "--repeats", "1", "--json", str(file)], capsys)
     counts = {
         row["upsampler"]: {
             name: row[name]["multiply_adds_per_sample"] for name in ("polyphase", "reference")
@@ -47,10 +47,12 @@ def test_multiply_adds_are_those_of_the_shapes(small_stack, tmp_path, capsys):
         for row in json.loads(file.read_text())["rows"]
     }
     per_tap = (8 * 8 * 16 + 16 * 16 * 1) / 16
-    # K=5, s=2: 3 low-rate taps; resize reaches 4; linear (4 taps at the high rate) as many.
+    # With the fixed filter, 5 taps reach over 5, 6 (nearest), 8 (linear) or 17 samples (sinc).
     assert counts["transposed"] == {"polyphase": 3 * per_tap, "reference": 2.5 * per_tap}
     assert counts["subpixel"] == {"polyphase": 3 * per_tap, "reference": 3 * per_tap}
     assert counts["resize"] == {"polyphase": 3 * per_tap, "reference": 5 * per_tap}
+    assert counts["linear"] == {"polyphase": 5 * per_tap, "reference": 5 * per_tap}
+    assert counts["sinc"] == {"polyphase": 9 * per_tap, "reference": 5 * per_tap}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_multiply_adds_are_those_of_the_shapes(small_stack, tmp_path, capsys):
         (["upsampling", "--stacks", "9x9"], "9x9"),
         (["upsampling", "--repeats", "0"], "repeats"),
         (["upsampling", "--repeats", "x"], "repeats"),
-        (["upsampling", "--stacks", "small", "--json", "/nowhere/b.json"], "/nowhere/b.json"),
+        (["upsampling", "--stacks", "2x7", "--json", "/nowhere/b.json"], "/nowhere/b.json"),
     ],
 )
 def test_mistakes_give_one_line_and_exit_code_2(small_stack, argv, named, capsys):

@@ -44,6 +44,17 @@ def test_a_file_may_use_hyphens_too(tmp_path, capsys):
     assert resolved(["--config", str(file)], capsys)["batch_size"] == 7
 
 
+def test_upsamplers_are_one_word_or_a_list_on_the_command_line_and_in_a_file(tmp_path, capsys):
+    stages = ["transposed", "linear"]
+    base = ["--upsampling-factors", "4", "4"]
+    assert resolved([*base, "--upsampler", "sinc"], capsys)["upsampler"] == "sinc"
+    assert resolved([*base, "--upsampler", *stages], capsys)["upsampler"] == stages
+    file = tmp_path / "c.yaml"
+    for text, expected in (("sinc", "sinc"), ("[transposed, linear]", stages)):
+        file.write_text(f"upsampler: {text}\n")
+        assert resolved([*base, "--config", str(file)], capsys)["upsampler"] == expected
+
+
 def test_a_value_keeps_its_underscores(capsys):
     assert resolved(["--data=my_speech"], capsys)["data"] == "my_speech"
     assert resolved(["--data", "my_speech"], capsys)["data"] == "my_speech"

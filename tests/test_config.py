@@ -59,6 +59,13 @@ def test_any_factors_that_divide_the_length_are_accepted(factors, initial):
         ("silence_db", 3.0),
         ("silence_db", -math.inf),
         ("upsampler", "deconv"),
+        ("upsampler", ("resize", "linear")),
+        ("upsampler", ()),
+        ("padding", "same"),
+        ("kernel_initializer", "glorot"),
+        ("kernel_initializer", "icnr"),
+        ("post_filter_length", -1),
+        ("post_filter_length", 4096),
     ],
 )
 def test_bad_values_are_named_with_what_was_received(setting, value):
@@ -73,3 +80,5 @@ def test_bad_values_are_named_with_what_was_received(setting, value):
 def test_yaml_round_trip():
     config = Config(upsampler="transposed", cutoff_hz=None, data="a b", segment_length=256)
     assert Config(**yaml.safe_load(config_as_yaml(config))) == config
+    mixed = Config(upsampler=["resize"] * 6 + ["sinc"], padding="edge", use_bias=False)
+    assert Config(**yaml.safe_load(config_as_yaml(mixed))) == mixed

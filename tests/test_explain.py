@@ -1,13 +1,18 @@
 import json
+import math
+from functools import partial
 
 import matplotlib.image
 import numpy as np
 import pytest
+from scipy import signal
 
+from wavegan_rc import initial_spectra as measured
 from wavegan_rc.choices import UPSAMPLERS
 from wavegan_rc.cli.commands import explain_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.initial_spectra import initial_spectra
+from wavegan_rc.nn.upsampling import UpsampleConv1D
 
 
 def run(argv, capsys):
@@ -29,11 +34,11 @@ def test_the_comb_overlap_images_and_a_warning_are_printed_before_any_training(c
     code, out, err = run([*argv, "--draws", "0"], capsys)
     assert code == 0
     assert err.startswith("warning: kernel_size 25 is not a multiple of factor 4: ")
-    assert "28.0 dB" in err
+    assert "a tone of -24.9 dB" in err
     assert err.count("\n") == 1
-    assert "multiples of 4000 Hz: 4000, 8000 - expected" in out
+    assert "multiples of 4000 Hz: 4000, 8000 - 0.0 dB of the constant" in out
     assert "multiples of 62.5 Hz: 62.5, 125," in out
-    assert out.count("7 6 6 6") == 4
+    assert out.count("7 on 1, 6 on 3") == 4
 
 
 def test_an_even_overlap_is_not_warned_of_and_nearest_predicts_no_line(capsys):
@@ -41,15 +46,40 @@ def test_an_even_overlap_is_not_warned_of_and_nearest_predicts_no_line(capsys):
     assert err == ""
     _, out, err = run(["--upsampler", "resize", "--kernel-size", "25", "--draws", "0"], capsys)
     assert err == ""
-    assert out.count("not expected: resize has zeros there") == 7
+    assert out.count("none by the filter; by ReLU perhaps") == 6
+    assert "8000 - none\n" in out
 
 
 def test_each_stage_may_have_its_own_upsampler(capsys):
     argv = ["--upsampler", "transposed", "linear", "--factors", "2", "4", "--draws", "0"]
     _, out, _ = run(argv, capsys)
     rows = [line for line in out.splitlines() if "multiples of" in line]
-    assert rows[0].endswith("2000 Hz: 2000, 6000 - expected")
-    assert rows[1].endswith("4000 Hz: 4000, 8000 - not expected: linear has zeros there")
+    assert rows[0].endswith("2000 Hz: 2000, 6000 - 0.0 dB of the constant")
+    assert rows[1].endswith("4000 Hz: 4000, 8000 - none")
+
+
+@pytest.mark.parametrize("upsampler", ["resize", "linear", "sinc"])
+@pytest.mark.parametrize("factor", [2, 5])
+def test_the_printed_levels_are_those_of_scipys_response(upsampler, factor, capsys):
+    taps = {
+        "resize": np.ones(factor),
+        "linear": signal.convolve(np.ones(factor), np.ones(factor)),
+        "sinc": signal.firwin(
+            6 * factor + 1, 1 / factor, window=("kaiser", signal.kaiser_beta(60))
+        ),
+    }[upsampler]
+    if (upsampler, factor) == ("linear", 2):
+        taps = np.array([1, 3, 3, 1])
+    _, (kept, low, image) = signal.freqz(taps, worN=[0.1, 0.9, 1.0], fs=factor)
+    _, out, _ = run(["--upsampler", upsampler, "--factors", str(factor), "--draws", "0"], capsys)
+    (row,) = [line for line in out.splitlines() if line.startswith(f"    1 {upsampler}")]
+    assert f"{20 * np.log10(abs(low / kept)):.1f} dB" in row
+    if upsampler == "sinc":
+        _, images = signal.freqz(taps, worN=np.arange(1, factor // 2 + 1), fs=factor)
+        assert f"{20 * np.log10(np.abs(images).max() / taps.sum()):.1f} dB" in row
+    else:
+        assert abs(image) < 1e-10
+        assert " none " in row
 
 
 @pytest.mark.parametrize(
@@ -62,6 +92,10 @@ def test_each_stage_may_have_its_own_upsampler(capsys):
         (["--kernel-size", "0"], "kernel_size"),
         (["--sample-rate", "0"], "sample_rate"),
         (["--draws", "-1"], "draws"),
+        (["--draws", "9"], "draws"),
+        (["--factors", "1000000"], "factors"),
+        (["--factors", "100000", "100000"], "factors"),
+        (["--kernel-size", "100000000000"], "kernel_size"),
         (["--seed", "-1"], "seed"),
         (["--bogus"], "--bogus"),
     ],
@@ -76,14 +110,14 @@ def test_mistakes_give_one_line_and_exit_code_2(argv, named, capsys):
 def test_figures_and_numbers_are_left_in_a_folder(capsys, tmp_path):
     out = tmp_path / "deep" / "folder"
     argv = ["--upsampler", "resize", "sinc", "--factors", "4", "2", "--kernel-size", "6"]
-    argv += ["--draws", "3", "--out", str(out)]
+    argv += ["--draws", "10", "--out", str(out)]
     code, text, _ = run(argv, capsys)
     assert code == 0
     for name in ("theory.png", "initial-spectra.png"):
         pixels = matplotlib.image.imread(out / name)
         assert np.ptp(pixels[..., :3]) > 0.5
     result = json.loads((out / "initial-spectra.json").read_text())
-    assert list(result["line_levels"]) == [*UPSAMPLERS, "resize sinc"]
+    assert list(result["line_levels"]) == [*UPSAMPLERS, "as given"]
     value = result["line_levels"]["transposed"]["2"]["prominence_db"]
     assert value["low"] <= value["value"] <= value["high"]
     assert f"{value['value']:.1f} [{value['low']:5.1f}" in text
@@ -93,20 +127,48 @@ def test_figures_and_numbers_are_left_in_a_folder(capsys, tmp_path):
 
 def test_an_out_that_cannot_be_a_folder_is_refused(capsys, tmp_path):
     (tmp_path / "file").write_text("")
-    code, _, err = run(["--draws", "1", "--out", str(tmp_path / "file")], capsys)
+    code, _, err = run(["--draws", "10", "--out", str(tmp_path / "file")], capsys)
     assert code == 2
     assert "out cannot be written" in err.splitlines()[-1]
 
 
 def test_random_stages_make_lines_where_theory_says(spectra):
-    """Zeros leave lines at the comb, nearest and linear valleys, sinc only faint lines."""
-    levels = {u: s.line_levels()[2] for u, s in spectra.items()}
+    """Zeros leave lines, nearest valleys; but where a ReLU follows, it fills them."""
+    levels = {u: s.line_levels() for u, s in spectra.items()}
     for upsampler in ("transposed", "subpixel"):
-        assert levels[upsampler]["prominence_db"]["low"] > 10
-        assert levels[upsampler]["power_db"]["value"] > -20
-    for upsampler in ("resize", "linear"):
-        assert levels[upsampler]["prominence_db"]["high"] < -6
-    assert levels["sinc"]["power_db"]["high"] < -55
+        for stage in (1, 2):
+            assert levels[upsampler][stage]["prominence_db"]["low"] > 10
+        assert levels[upsampler][2]["power_db"]["value"] > -20
+    assert levels["resize"][2]["prominence_db"]["high"] < -10
+    assert levels["resize"][1]["prominence_db"]["low"] > -5
+    assert levels["sinc"][2]["power_db"]["high"] < -55
+    # Linear's zeros leave less than float32 can tell from rounding.
+    assert levels["linear"][2] == {"prominence_db": None, "power_db": None}
+
+
+@pytest.mark.parametrize("factors", [(2, 3, 5), (3, 5, 7)])
+def test_levels_do_not_depend_on_the_sample_rate(factors):
+    """At 44100 Hz frequencies of bins and lines are not the same floats."""
+    levels = [
+        initial_spectra(
+            ["transposed"] * 3, kernel_size=7, factors=factors, sample_rate=rate, draws=3
+        ).line_levels()
+        for rate in (math.prod(factors) * 100, 44100)
+    ]
+    for stage in (1, 2, 3):
+        value, other = (level[stage]["power_db"]["value"] for level in levels)
+        assert value == pytest.approx(other, abs=1e-6)
+
+
+@pytest.mark.parametrize("upsampler", UPSAMPLERS)
+def test_the_ends_are_left_out(upsampler, monkeypatch):
+    """Zeros and held samples beyond the ends differ, what is kept does not."""
+    options = {"kernel_size": 5, "factors": [2, 3], "sample_rate": 16000, "draws": 2}
+    zeros = initial_spectra([upsampler] * 2, **options)
+    held = partial(UpsampleConv1D, padding="edge")
+    monkeypatch.setattr(measured, "UpsampleConv1D", held)
+    edge = initial_spectra([upsampler] * 2, **options)
+    np.testing.assert_allclose(edge.power, zeros.power, rtol=1e-3, atol=1e-9)
 
 
 def test_powers_are_relative_to_the_total_and_intervals_shrink_with_draws(spectra):

@@ -12,8 +12,8 @@ import soundfile
 from wavegan_rc.choices import UPSAMPLERS
 from wavegan_rc.cli.commands import generate_command
 from wavegan_rc.cli.process import run_command
-from wavegan_rc.errors import DataError
-from wavegan_rc.generation import draw_latents, generate, synthesize
+from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.generation import draw_latents, generate, synthesize, write_samples
 from wavegan_rc.generator_file import load_generator, save_generator
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import build_generator
@@ -57,6 +57,17 @@ def test_wavs_are_what_the_generator_makes_of_the_saved_latents(generator_file, 
         assert sample_rate == 8000
         np.testing.assert_allclose(audio, expected[i], atol=1)  # rounding after float32 sums
     assert np.abs(expected).max() > 300
+
+
+def test_samples_beyond_full_scale_are_clipped_with_a_warning(tmp_path):
+    generator = build_generator(
+        segment_length=64, upsampling_factors=(4,), filters=8, post_filter_length=1, seed=0
+    )
+    generator.get_layer("post_filter").set_weights([np.full((1, 1, 1), 1000.0)])
+    with pytest.warns(WaveganWarning, match="samples beyond full scale were clipped"):
+        write_samples(generator, tmp_path, count=1, seed=0, sample_rate=8000)
+    (audio,) = (audio for audio, _ in wavs(tmp_path).values())
+    assert np.abs(audio).max() == 32767
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_count(generator_file, tmp_path):

@@ -21,12 +21,15 @@ from wavegan_rc.theory.response import (
     phase_gains,
 )
 from wavegan_rc.theory.transposed import (
-    TRANSPOSED_CONVOLUTIONS,
     Geometry,
     convolution_matrix,
     convolve,
+    matrix_transpose,
     scatter_add,
+    zero_insertion,
 )
+
+TRANSPOSED_CONVOLUTIONS = (scatter_add, matrix_transpose, zero_insertion)
 
 
 @st.composite
@@ -156,6 +159,12 @@ def test_geometries_that_cannot_be_are_refused(arguments, message):
         Geometry(**{"kernel_size": 3} | arguments)
 
 
+@pytest.mark.parametrize("way", [*TRANSPOSED_CONVOLUTIONS, convolve])
+def test_a_kernel_of_another_size_than_the_geometrys_is_refused(way):
+    with pytest.raises(ParameterError, match=r"kernel_size, 3 taps.*: 5"):
+        way(np.ones((8, 1)), np.ones((5, 1, 1)), Geometry(kernel_size=3))
+
+
 def test_a_signal_too_short_for_its_kernel_is_refused():
     with pytest.raises(ParameterError, match=r"length.*: 2"):
         Geometry(kernel_size=3).convolved_length(2)
@@ -175,6 +184,14 @@ def test_overlap_counts_are_what_ones_add_up_to_and_uniform_iff_a_multiple(kerne
     np.testing.assert_array_equal(ones[middle : middle + stride, 0], counts)
     assert overlap_is_uniform(kernel_size, stride) == (counts.min() == counts.max())
     assert (overlap_level_db(kernel_size, stride) == -np.inf) == (counts.min() == counts.max())
+    # As power of a tone in the spectrum of many periods, one-sided.
+    power = np.abs(np.fft.rfft(np.tile(counts, 50))) ** 2 / np.abs(counts.sum() * 50) ** 2
+    power[1:] *= 2
+    power[-1] /= 1 if stride % 2 else 2
+    strongest = power[1:].max(initial=0)
+    if strongest > 1e-20:
+        expected = 10 * np.log10(strongest)
+        assert overlap_level_db(kernel_size, stride) == pytest.approx(expected, abs=1e-6)
 
 
 @settings(max_examples=60)
@@ -254,5 +271,9 @@ def test_names_and_numbers_that_cannot_be_are_refused(upsampler):
         interpolation_kernel(upsampler, 0)
     with pytest.raises(ParameterError, match=r"deconv"):
         polyphase_fold("deconv", 4, 2)
+    with pytest.raises(ParameterError, match=r"kernel_size.*: 0"):
+        polyphase_fold(upsampler, 0, 2)
+    with pytest.raises(ParameterError, match=r"multiple of factor 2.*: 5"):
+        polyphase_fold("subpixel", 5, 2)
     with pytest.raises(ParameterError, match=r"stride.*: 3, 0"):
         overlap_counts(3, 0)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavegan_rc.choices import (
-    KERNEL_INITIALIZERS,
     PADDINGS,
-    UPSAMPLERS,
     KernelInitializer,
     Padding,
     Upsampler,
+    check_word,
+    initializers_per_stage,
+    per_stage,
 )
 from wavegan_rc.errors import ParameterError
 
@@ -68,8 +69,8 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     )
     kernel_initializer: KernelInitializer = _setting(
         "he",
-        "how the generator's kernels start: random (he), interpolating (linear_interpolation, for "
-        "transposed) or equal in all phases (icnr, for subpixel)",
+        "how the generator's kernels start: random (he), interpolating (linear_interpolation, in "
+        "transposed stages) or equal in all phases (icnr, in subpixel stages)",
     )
     use_bias: bool = _setting(True, "biases in the generator")
     post_filter_length: int = _setting(
@@ -104,8 +105,8 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         words = self.upsampler
         object.__setattr__(self, "upsampler", (words,) if isinstance(words, str) else tuple(words))
         self._check_ranges()
-        self._check_words()
         self._check_lengths()
+        self._check_words()
         self._check_cutoff()
 
     @property
@@ -116,8 +117,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     @property
     def stage_upsamplers(self) -> tuple[Upsampler, ...]:
         """The upsampler of each stage."""
-        stages = len(self.upsampling_factors)
-        return self.upsampler * stages if len(self.upsampler) == 1 else self.upsampler
+        return per_stage(self.upsampler, len(self.upsampling_factors))
 
     @property
     def upsampler_name(self) -> str:
@@ -169,24 +169,15 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
             )
 
     def _check_words(self) -> None:
-        allowed = {
-            "upsampler": (self.upsampler, UPSAMPLERS),
-            "padding": ((self.padding,), PADDINGS),
-            "kernel_initializer": ((self.kernel_initializer,), KERNEL_INITIALIZERS),
-        }
-        for name, (received, words) in allowed.items():
-            for word in received:
-                if word not in words:
-                    raise ParameterError(
-                        f"{name} must be one of {', '.join(words)}. Received: {word}"
-                    )
-        if len(self.upsampler) not in (1, len(self.upsampling_factors)):
-            raise ParameterError(
-                f"upsampler must be one word, or one per stage ({len(self.upsampling_factors)}). "
-                f"Received: {' '.join(self.upsampler) or 'none'}"
-            )
+        check_word("padding", self.padding, PADDINGS)
+        initializers_per_stage(self.kernel_initializer, self.stage_upsamplers)
 
     def _check_lengths(self) -> None:
+        if self.post_filter_length > self.segment_length:
+            raise ParameterError(
+                f"post_filter_length must be at most segment_length, {self.segment_length}. "
+                f"Received: {self.post_filter_length}"
+            )
         factors = self.upsampling_factors
         if not factors or min(factors) < 2:
             raise ParameterError(

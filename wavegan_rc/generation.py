@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 
 from wavegan_rc.audio.files import write_wav
-from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator_file import UNREADABLE, load_generator
 
 LATENTS_FILE = "latents.npz"
@@ -94,7 +95,7 @@ def _write_samples(
     shape = (count, generator.input_shape[-1])
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     digits = max(4, len(str(count - 1)))
-    index = 0
+    index = clipped = 0
     with (
         zipfile.ZipFile(folder / LATENTS_FILE, "w") as archive,
         archive.open("latents.npy", "w", force_zip64=True) as latents_file,
@@ -105,6 +106,10 @@ def _write_samples(
             for audio in _synthesize_batch(generator, batch):
                 write_wav(folder / f"{index:0{digits}d}.wav", audio, sample_rate)
                 index += 1
+                clipped += int((np.abs(audio) > 1).sum())
+    if clipped:
+        message = f"{clipped} samples beyond full scale were clipped in the WAVs"
+        warnings.warn(message, WaveganWarning, stacklevel=2)
 
 
 def write_samples(

@@ -22,6 +22,9 @@ from wavegan_rc.cli.settings import Parser, add_settings, read_config
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
 
+# Intervals of fewer random networks would mean nothing.
+_FEWEST_DRAWS = 10
+
 
 def train_command(program: str, argv: Sequence[str]) -> int:
     """Train a generator; leave WAVs, pictures and a table of its artifacts in a run folder."""
@@ -104,7 +107,7 @@ def explain_command(program: str, argv: Sequence[str]) -> int:
         type=Upsampler,
         nargs="+",
         metavar="WORD",
-        default=["transposed"],
+        default=list(defaults.upsampler),
         help=f"one for all stages, or one per stage: {', '.join(UPSAMPLERS)}",
     )
     parser.add_argument(
@@ -133,35 +136,37 @@ def explain_command(program: str, argv: Sequence[str]) -> int:
         "--out", type=str, metavar="PATH", default="explanation", help="folder for the figures"
     )
     flags = parser.parse_command_line(argv)
-    from wavegan_rc.explanation import describe, draw
+    from wavegan_rc.explanation import Stages, describe
 
-    stages = {
-        "upsamplers": flags.upsampler,
-        "kernel_size": flags.kernel_size,
-        "factors": flags.factors,
-        "sample_rate": flags.sample_rate,
-    }
-    print(describe(**stages), flush=True)
+    stages = Stages(flags.upsampler, flags.kernel_size, flags.factors, flags.sample_rate)
+    if not (flags.draws == 0 or flags.draws >= _FEWEST_DRAWS) or flags.seed < 0:
+        raise ParameterError(
+            f"draws must be 0 or at least {_FEWEST_DRAWS}, seed at least 0. "
+            f"Received: {flags.draws}, {flags.seed}"
+        )
+    print(describe(stages), flush=True)
     if flags.draws:
         with quiet_start():
-            import wavegan_rc.initial_spectra  # noqa: F401 -- TensorFlow starts quietly
+            from wavegan_rc.initial_spectra import draw
         out = Path(flags.out).expanduser()
-        print(draw(**stages, draws=flags.draws, seed=flags.seed, out=out))
+        print(draw(stages, draws=flags.draws, seed=flags.seed, out=out))
     return 0
 
 
 def benchmark_command(program: str, argv: Sequence[str]) -> int:
     """Time the upsampling layers at the low rate against the same in two steps."""
     parser = Parser(prog=program, description=benchmark_command.__doc__)
-    parser.add_argument("subject", type=Literal["upsampling"], help="what to time")
+    parser.add_argument(
+        "subject", type=Literal["upsampling"], metavar="upsampling", help="what to time"
+    )
     parser.add_argument("--repeats", type=int, metavar="N", default=15, help="timed rounds")
     parser.add_argument(
         "--stacks",
-        type=str,
+        type=Literal["2x7", "4x4", "4x5"],
         nargs="+",
         metavar="NAME",
         default=["2x7", "4x4", "4x5"],
-        help="which stages to time",
+        help="which stages to time: 2x7, 4x4, 4x5",
     )
     parser.add_argument("--json", type=str | None, metavar="FILE", help="write the numbers there")
     flags = parser.parse_command_line(argv)

@@ -39,7 +39,7 @@ def one_line(error: Exception) -> str:
     # jsonargparse writes: Parser key "steps": Expected a <class 'int'>. Got value: x
     match = re.match(r'Parser key "(\w+)".*(?:Got|Given) value: (.*)$', text)
     if not match or match[1] not in _kinds():
-        return text
+        return text.replace("typing.Literal", "one of ")
     return f"{match[1]} must be {_kind(match[1])}. Received: {match[2]}"
 
 

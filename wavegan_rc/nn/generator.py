@@ -7,7 +7,13 @@ import keras
 import numpy as np
 from keras import layers
 
-from wavegan_rc.choices import KernelInitializer, Padding, Upsampler
+from wavegan_rc.choices import (
+    KernelInitializer,
+    Padding,
+    Upsampler,
+    initializers_per_stage,
+    per_stage,
+)
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
 from wavegan_rc.nn.upsampling import Implementation, UpsampleConv1D
@@ -42,7 +48,7 @@ def build_generator(
         channels: Of the audio.
         upsampler: Of all stages, or a sequence of one per stage; see `UpsampleConv1D`.
         padding: Beyond the ends of feature maps; see `UpsampleConv1D`.
-        kernel_initializer: Of the stages; see `initial_kernel`.
+        kernel_initializer: Of the stages that it suits, `he` elsewhere; see `initial_kernel`.
         use_bias: Biases in the dense layer and the stages.
         post_filter_length: Taps of a learned filter after tanh, which starts as doing nothing; 0:
             no filter. With one, the audio can leave [-1, 1].
@@ -50,7 +56,7 @@ def build_generator(
         seed: Of the initial weights; None draws one.
 
     Returns:
-        Model from (batch, latent_dim) to (batch, segment_length, channels), values in [-1, 1].
+        Model from (batch, latent_dim) to (batch, segment_length, channels), full scale 1.
 
     Raises:
         ParameterError: If the factors do not divide the segment length, there is not one upsampler
@@ -71,13 +77,8 @@ def build_generator(
             f"Received: {segment_length}"
         )
     stages = len(upsampling_factors)
-    upsamplers: list[Upsampler] = (
-        [upsampler] * stages if isinstance(upsampler, str) else [*upsampler]
-    )
-    if len(upsamplers) != stages:
-        raise ParameterError(
-            f"upsampler must be one, or one per stage ({stages}). Received: {upsamplers}"
-        )
+    upsamplers = per_stage(upsampler, stages)
+    initializers = initializers_per_stage(kernel_initializer, upsamplers)
     seeds = initial_seeds(seed)
     length = segment_length // product
     latents = layers.Input((latent_dim,), name="latents")
@@ -98,7 +99,7 @@ def build_generator(
             factor,
             upsamplers[stage - 1],
             padding=padding,
-            kernel_initializer=kernel_initializer,
+            kernel_initializer=initializers[stage - 1],
             use_bias=use_bias,
             implementation=implementation,
             seed=next(seeds),

@@ -1,10 +1,11 @@
 """How the kernel of an upsampling layer starts."""
 
 import math
+import random
 
 import numpy as np
 
-from wavegan_rc.choices import KernelInitializer, Upsampler
+from wavegan_rc.choices import KernelInitializer, Upsampler, initializers_per_stage
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.theory.interpolation import interpolation_kernel
 
@@ -59,7 +60,9 @@ def initial_kernel(
         >>> bool(kernel[0] == kernel[1] and kernel[2] == kernel[3])
         True
     """
-    rng = np.random.default_rng(seed)
+    (initializer,) = initializers_per_stage(initializer, [upsampler])
+    # As in Keras, `keras.utils.set_random_seed` fixes what is drawn without a seed.
+    rng = np.random.default_rng(random.getrandbits(32) if seed is None else seed)
 
     def he(taps: int, fan_taps: float) -> np.ndarray:
         scale = math.sqrt(2 / (fan_taps * channels))
@@ -68,16 +71,6 @@ def initial_kernel(
     if initializer == "he":
         zeros_between = upsampler in ("transposed", "subpixel")
         return he(kernel_size, kernel_size / factor if zeros_between else kernel_size)
-    suited = {"linear_interpolation": "transposed", "icnr": "subpixel"}
-    if initializer not in suited:
-        raise ParameterError(
-            f"kernel_initializer must be one of he, {', '.join(suited)}. Received: {initializer}"
-        )
-    if upsampler != suited[initializer]:
-        raise ParameterError(
-            f"kernel_initializer {initializer} is for the upsampler {suited[initializer]} only. "
-            f"Received upsampler: {upsampler}"
-        )
     if initializer == "icnr":
         return np.repeat(he(kernel_size // factor, kernel_size / factor), factor, axis=0)
     triangle, first = interpolation_kernel("linear", factor)

@@ -1,10 +1,11 @@
 """Figures of what theory predicts, and of networks before training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from wavegan_rc.choices import Upsampler
 from wavegan_rc.spectrogram import CombLine
@@ -13,25 +14,30 @@ from wavegan_rc.theory.overlap import overlap_counts
 from wavegan_rc.theory.response import frequency_response_db
 
 _LARGEST_KERNEL, _LARGEST_FACTOR = 32, 8
+_MOST_LABELLED = 40
 
 
-def theory_figure(kernel_size: int, factors: Sequence[int]) -> Figure:
+def theory_figure(
+    kernel_size: int, factors: Sequence[int], upsamplers: Sequence[Upsampler]
+) -> Figure:
     """Draw the overlap of transposed kernels over K and s, and the responses of the fixed filters.
 
     Args:
-        kernel_size: Marked in the map.
-        factors: Marked in the map; the responses are those of the last stage's filters.
+        kernel_size: Of all stages.
+        factors: Of each stage; the responses are those of the last one's.
+        upsamplers: Of each stage; the map marks the transposed ones.
     """
     figure = Figure(figsize=(11, 6.4), dpi=120, layout="constrained")
     upper, lower = figure.subplots(2, 1)
-    _draw_overlap(upper, kernel_size, factors)
+    marked = {f for f, u in zip(factors, upsamplers, strict=True) if u == "transposed"}
+    _draw_overlap(upper, kernel_size, marked)
     _draw_responses(lower, factors[-1])
     return figure
 
 
-def _draw_overlap(axis: Axes, kernel_size: int, factors: Sequence[int]) -> None:
-    kernels = range(1, max(_LARGEST_KERNEL, kernel_size) + 1)
-    strides = range(2, max(_LARGEST_FACTOR, *factors) + 1)
+def _draw_overlap(axis: Axes, kernel_size: int, marked: Set[int]) -> None:
+    kernels = range(1, max(_LARGEST_KERNEL, (kernel_size + 1) * bool(marked)) + 1)
+    strides = range(2, max((_LARGEST_FACTOR, *(f + 1 for f in marked))) + 1)
     counts = [[overlap_counts(k, s) for k in kernels] for s in strides]
     uneven = np.array([[100 * np.ptp(c) / c.max() for c in row] for row in counts])
     image = axis.imshow(
@@ -45,15 +51,15 @@ def _draw_overlap(axis: Axes, kernel_size: int, factors: Sequence[int]) -> None:
     )
     for row, stride in zip(uneven, strides, strict=True):
         for kernel, value in zip(kernels, row, strict=True):
-            if value == 0:
+            if value == 0 and len(kernels) <= _MOST_LABELLED:
                 axis.text(kernel, stride, "0", ha="center", va="center", fontsize=7)
-    for factor in set(factors):
+    for factor in marked:
         axis.plot(
             kernel_size, factor, "s", markersize=14, fillstyle="none", color="tab:blue", mew=2
         )
-    axis.set_xlabel("kernel size K (samples); square: this configuration")
+    axis.set_xlabel("kernel size K (samples)" + ("; square: this configuration" if marked else ""))
     axis.set_ylabel("factor s")
-    axis.set_yticks(strides)
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_title(
         "Uneven overlap of a transposed convolution: 0 where K is a multiple of s",
         loc="left",
@@ -77,14 +83,16 @@ def _draw_responses(axis: Axes, factor: int) -> None:
     axis.axvspan(0, 0.5, color="0.93")
     for multiple in range(1, int(factor / 2) + 1):
         axis.axvline(multiple, color="0.6", linewidth=0.7, zorder=0)
-    axis.set(xlim=(0, factor / 2), ylim=(-90, 5))
+    axis.set(xlim=(0, factor / 2 * 1.01), ylim=(-90, 15))  # room for a line at half the rate
     axis.set_xlabel(
         "frequency / input rate of the stage; shaded: the signal's own band, beyond: its images; "
         "lines: images of 0 Hz"
     )
     axis.set_ylabel("gain (dB)")
-    axis.set_title(f"Fixed filter of each upsampler, factor {factor}", loc="left", fontsize=10)
-    axis.legend(loc="lower left", ncols=len(filters), fontsize=8)
+    axis.set_title(
+        f"Fixed filter of each upsampler, factor {factor} (last stage)", loc="left", fontsize=10
+    )
+    axis.legend(loc="upper right", ncols=len(filters), fontsize=8)
 
 
 def initial_spectra_figure(
@@ -111,8 +119,8 @@ def initial_spectra_figure(
         axis.plot(frequencies_hz, mean, color="tab:blue", linewidth=0.6)
         axis.set_title(title, loc="left", fontsize=10)
         axis.set_ylabel("dB")
-        axis.margins(x=0)
-    axes[0].set_ylim(-130, 0)
+        axis.set_xlim(0, 1.01 * frequencies_hz[-1])  # room for a line at half the rate
+    axes[0].set_ylim(-120, 0)  # below, float32 rounds
     axes[-1].set_xlabel(
         "frequency (Hz); grey: predicted lines of the last three stages, darkest the last"
     )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy import signal
 
-from wavegan_rc.choices import UPSAMPLERS, Upsampler
+from wavegan_rc.choices import UPSAMPLERS, Upsampler, check_word
 from wavegan_rc.errors import ParameterError
 
 # The Kaiser-windowed sinc: its cutoff (the middle of its slope, -6 dB) is half the low rate, it
@@ -13,14 +13,6 @@ from wavegan_rc.errors import ParameterError
 # The width of the slope follows from both by Kaiser's formula: 0.6 of the low rate.
 SINC_REACH = 3
 SINC_ATTENUATION_DB = 60.0
-
-
-def check_upsampler(upsampler: str) -> None:
-    """Raise a ParameterError unless the name is one of the upsamplers."""
-    if upsampler not in UPSAMPLERS:
-        raise ParameterError(
-            f"upsampler must be one of {', '.join(UPSAMPLERS)}. Received: {upsampler}"
-        )
 
 
 def interpolation_kernel(upsampler: Upsampler, factor: int) -> tuple[np.ndarray, int]:
@@ -45,9 +37,10 @@ def interpolation_kernel(upsampler: Upsampler, factor: int) -> tuple[np.ndarray,
         ParameterError: If the upsampler is unknown, or the factor is smaller than 1.
 
     Source:
-        J. Pons et al., "Upsampling artifacts in neural audio synthesis" (ICASSP 2021), section 2;
-        A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing" (2010), sections 4.6 and
-        7.6.1 (Kaiser window).
+        J. Pons et al., "Upsampling artifacts in neural audio synthesis" (ICASSP 2021), sections 2
+        to 4; for the sinc, J. Pons et al., "Upsampling layers for music source separation" (2021),
+        and A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing" (2010), chapters 4
+        (interpolation) and 7 (Kaiser window).
 
     Example:
         >>> interpolation_kernel("linear", 2)
@@ -56,7 +49,7 @@ def interpolation_kernel(upsampler: Upsampler, factor: int) -> tuple[np.ndarray,
         >>> len(taps), first, round(float(taps.sum()), 6)
         (13, -6, 2.0)
     """
-    check_upsampler(upsampler)
+    check_word("upsampler", upsampler, UPSAMPLERS)
     if factor < 1:
         raise ParameterError(f"factor must be at least 1. Received: {factor}")
     if upsampler == "resize":

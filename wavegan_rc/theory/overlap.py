@@ -3,7 +3,7 @@
 import numpy as np
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.theory.response import dc_image_levels_db
+from wavegan_rc.theory.response import tone_levels_db
 
 
 def overlap_counts(kernel_size: int, stride: int) -> np.ndarray:
@@ -41,6 +41,10 @@ def overlap_counts(kernel_size: int, stride: int) -> np.ndarray:
 def overlap_is_uniform(kernel_size: int, stride: int) -> bool:
     """Whether every output sample gets equally many taps: only if K is a multiple of s.
 
+    Args:
+        kernel_size: K, in output samples.
+        stride: s, the upsampling factor, at least 1.
+
     Example:
         >>> overlap_is_uniform(24, 4), overlap_is_uniform(25, 4)
         (True, False)
@@ -49,7 +53,7 @@ def overlap_is_uniform(kernel_size: int, stride: int) -> bool:
 
 
 def overlap_level_db(kernel_size: int, stride: int) -> float:
-    """Strongest tone that uneven overlap makes of a constant if all taps are equal.
+    """Power of the strongest tone that uneven overlap makes of a constant if all taps are equal.
 
     Args:
         kernel_size: K, in output samples.
@@ -60,7 +64,30 @@ def overlap_level_db(kernel_size: int, stride: int) -> float:
 
     Example:
         >>> round(overlap_level_db(25, 4), 1), overlap_level_db(24, 4)
-        (-28.0, -inf)
+        (-24.9, -inf)
     """
-    levels = dc_image_levels_db(overlap_counts(kernel_size, stride))
+    levels = tone_levels_db(overlap_counts(kernel_size, stride))
     return float(levels.max(initial=-np.inf))
+
+
+def uneven_overlap_message(kernel_size: int, stride: int) -> str | None:
+    """A warning in words where transposed convolution overlaps unevenly; None elsewhere.
+
+    Args:
+        kernel_size: K, in output samples.
+        stride: s, the upsampling factor.
+
+    Example:
+        >>> print(uneven_overlap_message(25, 4))
+        kernel_size 25 is not a multiple of factor 4: transposed convolution gives 1 of 4 output \
+phases 7 taps, the others 6; even equal taps would make a tone of -24.9 dB relative to a constant
+    """
+    if overlap_is_uniform(kernel_size, stride):
+        return None
+    fewest, more = divmod(kernel_size, stride)
+    return (
+        f"kernel_size {kernel_size} is not a multiple of factor {stride}: transposed convolution "
+        f"gives {more} of {stride} output phases {fewest + 1} taps, the others {fewest}; even "
+        f"equal taps would make a tone of {overlap_level_db(kernel_size, stride):.1f} dB relative "
+        "to a constant"
+    )

@@ -6,61 +6,24 @@ from typing import NamedTuple
 import numpy as np
 
 from wavegan_rc.choices import Upsampler
+from wavegan_rc.errors import ParameterError
 from wavegan_rc.theory.interpolation import interpolation_kernel
-
-
-class EndCorrection(NamedTuple):
-    """What must be added to some outputs near an end, from the inputs near it.
-
-    Attributes:
-        samples: Of the input.
-        blocks: Of the output, each of `factor` samples.
-        matrix: Shape (factor * blocks, samples, K).
-    """
-
-    samples: slice
-    blocks: slice
-    matrix: np.ndarray
 
 
 @dataclass(frozen=True)
 class PolyphaseFold:
-    """Constant matrices that turn a learned kernel of K taps into its low-rate form.
+    """Constant matrix that turns a learned kernel of K taps into its low-rate form.
 
     Attributes:
         matrix: Shape (factor, taps, K): the weight of kernel tap `k` in low-rate tap `t` of output
             phase `p`. Low-rate tap `t` meets the input sample `n + t - before`.
         before: Samples that the input must be extended by at its start.
         after: Samples that the input must be extended by at its end.
-        head: Shape (factor * blocks, samples, K): what zeros as padding change in the first
-            outputs, by the first inputs; empty if nothing.
-        tail: The same for the last outputs and inputs.
     """
 
     matrix: np.ndarray
     before: int
     after: int
-    head: np.ndarray
-    tail: np.ndarray
-
-    def ends(self, length: int) -> list[EndCorrection]:
-        """The corrections for an input of some length, which may be shorter than their reach."""
-        factor = len(self.matrix)
-        blocks, samples = self._reach(self.head, length)
-        head = EndCorrection(
-            slice(0, samples), slice(0, blocks), self.head[: factor * blocks, :samples]
-        )
-        blocks, samples = self._reach(self.tail, length)
-        tail = EndCorrection(
-            slice(length - samples, length),
-            slice(length - blocks, length),
-            self.tail[len(self.tail) - factor * blocks :, self.tail.shape[1] - samples :],
-        )
-        return [end for end in (head, tail) if end.matrix.size]
-
-    def _reach(self, matrix: np.ndarray, length: int) -> tuple[int, int]:
-        outputs, samples, _ = matrix.shape
-        return min(outputs // len(self.matrix), length), min(samples, length)
 
 
 def polyphase_fold(upsampler: Upsampler, kernel_size: int, factor: int) -> PolyphaseFold:
@@ -85,8 +48,11 @@ def polyphase_fold(upsampler: Upsampler, kernel_size: int, factor: int) -> Polyp
         kernel_size: K, in output samples; for `subpixel` a multiple of `factor`.
         factor: Upsampling factor.
 
+    Returns:
+        The fold. Zeros as padding need `end_corrections` beside it.
+
     Raises:
-        ParameterError: If the upsampler is unknown.
+        ParameterError: If the upsampler is unknown, or the kernel size does not suit.
 
     Source:
         P. P. Vaidyanathan, "Multirate Systems and Filter Banks" (1993), section 4.3 (polyphase
@@ -98,39 +64,84 @@ def polyphase_fold(upsampler: Upsampler, kernel_size: int, factor: int) -> Polyp
         >>> fold.matrix.astype(int).tolist(), fold.before, fold.after
         ([[[1, 0, 0], [0, 1, 1], [0, 0, 0]], [[0, 0, 0], [1, 1, 0], [0, 0, 1]]], 1, 1)
     """
+    if kernel_size < 1 or (upsampler == "subpixel" and kernel_size % factor):
+        raise ParameterError(
+            "kernel_size must be at least 1, and for subpixel a multiple of factor "
+            f"{factor}. Received: {kernel_size}"
+        )
     taps, first = interpolation_kernel(upsampler, factor)
-    phase = np.arange(factor)[:, None, None]
-    k = np.arange(kernel_size)[None, :, None]
-    j = np.arange(len(taps))[None, None, :]
+    p, k, j = np.indices((factor, kernel_size, len(taps))).reshape(3, -1)
     if upsampler == "subpixel":
-        middle = (kernel_size // factor - 1) // 2
-        lag = np.where(k % factor == phase, k - phase - middle * factor, 1) + 0 * j
+        p, k, j = (index[k % factor == p] for index in (p, k, j))
+        lag = k - p - (kernel_size // factor - 1) // 2 * factor
     elif upsampler == "transposed":
-        lag = phase + max(kernel_size - factor, 0) // 2 - k + 0 * j
+        lag = p + max(kernel_size - factor, 0) // 2 - k
     else:
-        lag = phase + k - (kernel_size - 1) // 2 - first - j
-    p, k, j = np.nonzero(lag % factor == 0)
-    offset = lag[p, k, j] // factor
+        lag = p + k - (kernel_size - 1) // 2 - first - j
+    meets_data = lag % factor == 0
+    p, k, j, offset = (index[meets_data] for index in (p, k, j, lag // factor))
     before, after = max(0, -offset.min()), max(0, offset.max())
     matrix = np.zeros((factor, before + after + 1, kernel_size))
     np.add.at(matrix, (p, offset + before, k), taps[j])
-    head, tail = _end_corrections(upsampler, kernel_size, factor)
-    return PolyphaseFold(matrix, int(before), int(after), head, tail)
+    return PolyphaseFold(matrix, int(before), int(after))
 
 
-def _end_corrections(
-    upsampler: Upsampler, kernel_size: int, factor: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """`head` and `tail` of the fold, found as a difference of two operators on a short signal.
+class EndCorrection(NamedTuple):
+    """What must be added to some outputs near an end, from the inputs near it.
+
+    Attributes:
+        samples: Of the input.
+        blocks: Of the output, each of `factor` samples.
+        matrix: Shape (factor * blocks, samples, K), to be applied to the learned kernel.
+    """
+
+    samples: slice
+    blocks: slice
+    matrix: np.ndarray
+
+
+def end_corrections(
+    upsampler: Upsampler, kernel_size: int, factor: int, length: int
+) -> list[EndCorrection]:
+    """What zeros as padding change near the ends, which the fold alone does not know.
 
     With zeros beyond both ends of the input, the interpolated signal does not end where the output
     ends: its filter rings on. Two layers, an interpolation and a "same" convolution, cut it off
     there; and linear interpolation holds the first and the last sample out to the ends, as image
-    libraries do, instead of fading to zero. Both change only outputs within reach of an end.
+    libraries do, instead of fading to zero. Both change only outputs within reach of an end. They
+    are found as the difference of two operators on a short signal.
+
+    Args:
+        upsampler: One of the upsamplers.
+        kernel_size: K, in output samples.
+        factor: Upsampling factor.
+        length: Of the input, in samples; may be shorter than the reach of an end.
+
+    Returns:
+        Empty for `transposed`, `resize` and `subpixel`, which need none; else one per end.
+
+    Example:
+        >>> [end.matrix.shape for end in end_corrections("linear", 22, 2, length=16)]
+        [(12, 1, 22), (12, 1, 22)]
     """
     if upsampler not in ("linear", "sinc"):
-        nothing = np.zeros((0, 0, kernel_size))
-        return nothing, nothing
+        return []
+    head, tail = _changes(upsampler, kernel_size, factor)
+    ends = []
+    for change, at_start in ((head, True), (tail, False)):
+        blocks, samples = min(len(change) // factor, length), min(change.shape[1], length)
+        if at_start:
+            change = change[: blocks * factor, :samples]
+            ends.append(EndCorrection(slice(0, samples), slice(0, blocks), change))
+        else:
+            change = change[len(change) - blocks * factor :, change.shape[1] - samples :]
+            end = slice(length - samples, length), slice(length - blocks, length)
+            ends.append(EndCorrection(*end, change))
+    return [end for end in ends if end.matrix.size]
+
+
+def _changes(upsampler: Upsampler, kernel_size: int, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """The corrections at the start and at the end, each (outputs, samples, K), of a long signal."""
     taps, first = interpolation_kernel(upsampler, factor)
     # Long enough that what happens at one end does not reach the other half.
     margin = kernel_size + len(taps)

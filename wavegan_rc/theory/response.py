@@ -4,6 +4,7 @@ import numpy as np
 from scipy import signal
 
 from wavegan_rc.choices import Upsampler
+from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.polyphase import polyphase_fold
 
 # Far below any response that matters; keeps zeros out of logarithms where a curve is drawn.
@@ -24,7 +25,7 @@ def frequency_response_db(
         dB, shape of `frequencies_hz`; not below -150.
 
     Source:
-        A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing" (2010), section 2.6.
+        A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing" (2010), chapter 2.
 
     Example:
         >>> frequency_response_db(np.ones(4) / 4, np.array([1000, 4000]), 16000).round(1)
@@ -68,11 +69,11 @@ def dc_image_levels_db(gains: np.ndarray) -> np.ndarray:
 
     Returns:
         `20 * log10(|G[k] / G[0]|)` in dB for k = 1 ... factor // 2, shape (factor // 2, ...);
-        -inf where there is no image. The other images mirror these. As a real tone below half the
-        sampling rate, image and mirror together have 3 dB more power.
+        -inf where there is no image, NaN and +inf where nothing is left of the constant. The other
+        images mirror these: as a real tone, image and mirror have 3 dB more power together.
 
     Source:
-        A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing" (2010), section 8.2
+        A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing" (2010), chapter 8
         (Fourier series of periodic sequences).
 
     Example:
@@ -83,8 +84,27 @@ def dc_image_levels_db(gains: np.ndarray) -> np.ndarray:
     images = spectrum[1 : len(gains) // 2 + 1]
     # What only rounding leaves of a sum of equal terms is no image.
     images = np.where(images < 1e-12 * np.abs(gains).sum(axis=0), 0, images)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return 20 * np.log10(images / spectrum[0])
+
+
+def tone_levels_db(gains: np.ndarray) -> np.ndarray:
+    """Power of the real tones that a constant becomes, relative to the constant's.
+
+    Args:
+        gains: Shape (factor, ...), from `phase_gains`.
+
+    Returns:
+        dB, shape (factor // 2, ...): `dc_image_levels_db`, and 3 dB for the mirror image, which a
+        tone at half the sampling rate does not have.
+
+    Example:
+        >>> tone_levels_db(np.array([7.0, 6.0, 6.0, 6.0])).round(2)
+        array([-24.95, -27.96])
+    """
+    levels = dc_image_levels_db(gains)
+    mirrored = 2 * np.arange(1, len(levels) + 1) < len(gains)
+    return levels + 10 * np.log10(1 + mirrored.reshape(-1, *[1] * (levels.ndim - 1)))
 
 
 def interpolation_image_levels_db(upsampler: Upsampler, factor: int) -> np.ndarray:
@@ -104,6 +124,6 @@ def interpolation_image_levels_db(upsampler: Upsampler, factor: int) -> np.ndarr
         >>> interpolation_image_levels_db("resize", 4)
         array([-inf, -inf])
     """
-    # As seen by a learned kernel that does nothing; subpixel inserts zeros as transposed does.
-    kind: Upsampler = "transposed" if upsampler == "subpixel" else upsampler
-    return dc_image_levels_db(phase_gains(kind, np.ones(1), factor))
+    taps, first = interpolation_kernel(upsampler, factor)
+    phase = (np.arange(len(taps)) + first) % factor
+    return dc_image_levels_db(np.bincount(phase, weights=taps, minlength=factor))

@@ -5,7 +5,6 @@ Signals have shape (length, channels). Kernels are laid out as in Keras: a convo
 channels). So one and the same array takes a signal down and back up.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +81,14 @@ def _positive(result: int, length: int) -> int:
     return result
 
 
+def _check_kernel(kernel: np.ndarray, geometry: Geometry) -> None:
+    if len(kernel) != geometry.kernel_size:
+        raise ParameterError(
+            f"kernel must have the geometry's kernel_size, {geometry.kernel_size} taps. "
+            f"Received: {len(kernel)}"
+        )
+
+
 def convolution_matrix(kernel: np.ndarray, length: int, geometry: Geometry) -> np.ndarray:
     """The matrix C of a strided convolution, so that a linear map can be transposed literally.
 
@@ -99,6 +106,7 @@ def convolution_matrix(kernel: np.ndarray, length: int, geometry: Geometry) -> n
         array([[1., 2., 0., 0.],
                [0., 0., 1., 2.]])
     """
+    _check_kernel(kernel, geometry)
     taps, channels, filters = kernel.shape
     rows = geometry.convolved_length(length)
     matrix = np.zeros((rows, filters, length, channels))
@@ -146,6 +154,7 @@ def scatter_add(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> n
         >>> scatter_add(signal, np.ones((3, 1, 1)), Geometry(kernel_size=3, stride=2)).ravel()
         array([ 1.,  1., 11., 10., 10.])
     """
+    _check_kernel(kernel, geometry)
     taps, filters, _ = kernel.shape
     length = geometry.transposed_length(len(signal))
     output = np.zeros((length, filters))
@@ -178,6 +187,7 @@ def zero_insertion(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -
         >>> zero_insertion(signal, np.ones((3, 1, 1)), Geometry(kernel_size=3, stride=2)).ravel()
         array([ 1.,  1., 11., 10., 10.])
     """
+    _check_kernel(kernel, geometry)
     _, filters, channels = kernel.shape
     stuffed = np.zeros(((len(signal) - 1) * geometry.stride + 1, channels))
     stuffed[:: geometry.stride] = signal
@@ -190,10 +200,3 @@ def zero_insertion(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -
             whole[: len(part), filter_] += part
     start = geometry.padding
     return whole[start : start + geometry.transposed_length(len(signal))]
-
-
-TRANSPOSED_CONVOLUTIONS: tuple[Callable[..., np.ndarray], ...] = (
-    scatter_add,
-    matrix_transpose,
-    zero_insertion,
-)

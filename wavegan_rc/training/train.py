@@ -23,6 +23,7 @@ from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import POST_FILTER, build_generator
 from wavegan_rc.report.figures import filter_figure, save_figure, spectrogram_figure
+from wavegan_rc.theory.overlap import uneven_overlap_message
 from wavegan_rc.training.callbacks import (
     Checkpoints,
     History,
@@ -58,6 +59,7 @@ def train(config: Config, command_line: list[str]) -> tuple[Path, bool]:
             stays.
     """
     started = time.perf_counter()
+    _warn_of_uneven_overlap(config)
     check_writable(Path(config.out).expanduser())
     corpus = _prepare(config)
     training = _segments(corpus, "training", config)
@@ -160,6 +162,14 @@ def build_model(config: Config) -> WGANGP:
         critic_optimizer=keras.optimizers.Adam(config.learning_rate, 0.5, 0.9),
     )
     return model
+
+
+def _warn_of_uneven_overlap(config: Config) -> None:
+    stages = zip(config.stage_upsamplers, config.upsampling_factors, strict=True)
+    for factor in sorted({factor for upsampler, factor in stages if upsampler == "transposed"}):
+        message = uneven_overlap_message(config.kernel_size, factor)
+        if message:
+            warnings.warn(message, WaveganWarning, stacklevel=3)
 
 
 def _prepare(config: Config) -> Corpus:
