@@ -16,6 +16,7 @@ LAYERS = [
     "config",
     "audio",
     "spectrogram",
+    "artifacts",
     "report",
     "explanation",
     "initial_spectra",

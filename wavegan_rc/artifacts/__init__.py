@@ -1,0 +1,1 @@
+"""The statistics of artifacts on top of the spectra; no deep-learning library."""
