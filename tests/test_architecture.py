@@ -22,6 +22,7 @@ LAYERS = [
     "initial_spectra",
     "generator_file",
     "generation",
+    "segment_sets",
     "training",
     "benchmarks",
     "cli",

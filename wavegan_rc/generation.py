@@ -18,7 +18,7 @@ from wavegan_rc.generator_file import UNREADABLE, load_generator
 LATENTS_FILE = "latents.npz"
 # Every batch has this size (the last is filled up), so that what a latent gives does not depend on
 # how many others are asked for.
-_BATCH_SIZE = 64
+BATCH_SIZE = 64
 
 
 def draw_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
@@ -41,14 +41,14 @@ def draw_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
 
 def _draw_batches(count: int, latent_dim: int, seed: int) -> Iterator[np.ndarray]:
     random = np.random.default_rng(seed)
-    for start in range(0, count, _BATCH_SIZE):
-        size = min(_BATCH_SIZE, count - start)
+    for start in range(0, count, BATCH_SIZE):
+        size = min(BATCH_SIZE, count - start)
         yield 2 * random.random((size, latent_dim), np.float32) - 1
 
 
 def _batches(latents: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(latents), _BATCH_SIZE):
-        yield latents[start : start + _BATCH_SIZE]
+    for start in range(0, len(latents), BATCH_SIZE):
+        yield latents[start : start + BATCH_SIZE]
 
 
 def _walk_batches(first: np.ndarray, last: np.ndarray, count: int) -> Iterator[np.ndarray]:
@@ -56,8 +56,8 @@ def _walk_batches(first: np.ndarray, last: np.ndarray, count: int) -> Iterator[n
 
     A straight line stays inside the cube that latents are drawn from.
     """
-    for start in range(0, count, _BATCH_SIZE):
-        step = np.arange(start, min(start + _BATCH_SIZE, count), dtype=np.float32)[:, None]
+    for start in range(0, count, BATCH_SIZE):
+        step = np.arange(start, min(start + BATCH_SIZE, count), dtype=np.float32)[:, None]
         share = step / max(count - 1, 1)
         yield (1 - share) * first + share * last
 
@@ -76,7 +76,7 @@ def synthesize(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
 
 
 def _synthesize_batch(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
-    missing = _BATCH_SIZE - len(latents)
+    missing = BATCH_SIZE - len(latents)
     audio = generator.predict_on_batch(np.pad(latents, [(0, missing), (0, 0)]))
     return np.asarray(audio)[: len(latents), :, 0]
 

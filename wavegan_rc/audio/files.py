@@ -1,8 +1,10 @@
 """Find, read and write audio files, in every format that libsndfile knows."""
 
+import contextlib
 import glob
 import os
 import re
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -59,17 +61,65 @@ def find_audio_files(data: str | None) -> list[Path]:
         elif glob.has_magic(str(place)):
             found = [Path(name) for name in glob.glob(str(place), recursive=True)]
         else:
-            raise DataError(f"data: no such folder, glob or file. Received: {data}")
+            raise DataError(f"{data}: no such folder, glob or file")
         audio = {path.resolve(): path for path in sorted(found, reverse=True) if _is_audio(path)}
     except (OSError, RuntimeError) as error:  # no permission, too long a name, ~nobody
-        raise DataError(f"data cannot be searched: {error}") from None
+        raise DataError(f"{data} cannot be searched: {error}") from None
     if not audio:
-        raise DataError(f"data: no audio file (.wav, .flac, .ogg, .mp3, ...) in: {data}")
+        raise DataError(f"{data}: no audio file (.wav, .flac, .ogg, .mp3, ...) in it")
     return sorted(audio.values())
 
 
 def _is_audio(path: Path) -> bool:
     return path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+
+
+@contextlib.contextmanager
+def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open an audio file to read from; what cannot be read, then or later, is a `DataError`.
+
+    Args:
+        path: Audio file of any rate and channel count.
+
+    Raises:
+        DataError: If the file is not audio, or is known to be cut short.
+    """
+    try:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            _check_complete(file)
+            yield file
+    except soundfile.LibsndfileError as error:
+        raise DataError(f"is not readable as audio: {error.error_string}") from None
+    except (OSError, TypeError) as error:
+        raise DataError(f"is not readable: {error}") from None
+
+
+def mono_blocks(file: soundfile.SoundFile, block_length: int) -> Iterator[np.ndarray]:
+    """Read a recording to its end as one channel, block by block: memory holds one block.
+
+    Args:
+        file: Opened by `open_recording`; channels are averaged.
+        block_length: In samples, at least 1.
+
+    Yields:
+        float32 arrays of shape (block_length,), the last maybe shorter; full scale is 1.
+
+    Raises:
+        DataError: If the file is cut short, is empty or has non-finite samples.
+    """
+    if not file.frames:
+        raise DataError("has no samples")
+    done = 0
+    while done < file.frames:
+        expected = min(block_length, file.frames - done)
+        block = file.read(expected, dtype="float32", always_2d=True)
+        done += len(block)
+        if len(block) != expected:
+            raise DataError(f"is cut short or damaged: {done} of {file.frames} samples are there")
+        mono = block.mean(axis=1)
+        if not np.isfinite(mono).all():
+            raise DataError("has NaN or infinite samples")
+        yield mono
 
 
 def read_mono(path: Path, sample_rate: int) -> np.ndarray:
@@ -85,23 +135,9 @@ def read_mono(path: Path, sample_rate: int) -> np.ndarray:
     Raises:
         DataError: If the file is not audio, is cut short, is empty or has non-finite samples.
     """
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            _check_complete(file)
-            native_rate = file.samplerate
-            expected = file.frames
-            audio = file.read(dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"is not readable as audio: {error.error_string}") from None
-    except (OSError, TypeError) as error:
-        raise DataError(f"is not readable: {error}") from None
-    if not len(audio):
-        raise DataError("has no samples")
-    if len(audio) != expected:
-        raise DataError(f"is cut short or damaged: {len(audio)} of {expected} samples are there")
-    mono = audio.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise DataError("has NaN or infinite samples")
+    with open_recording(path) as file:
+        native_rate = file.samplerate
+        mono = np.concatenate(list(mono_blocks(file, max(1, file.frames))))
     resampled = soxr.resample(mono, native_rate, sample_rate, quality="HQ").astype(np.float32)
     if not len(resampled):
         raise DataError(f"is too short: nothing is left of it at {sample_rate} Hz")

@@ -1,0 +1,295 @@
+"""What is measured: a run, a generator, recordings or an array, as one set of equal segments."""
+
+import tokenize
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+
+# `generation` and `generator_file` have these names too, but load TensorFlow.
+_GENERATOR_FILE = "generator.keras"
+_LATENTS_FILE = "latents.npz"
+# A run keeps these beside its samples: the samples once more in one file, and real segments.
+_JOINED_FILES = frozenset({"joined.wav", "real-joined.wav"})
+
+_DEFAULT_SEGMENT_LENGTH = 2048
+# Fewer samples have too few bins for a line and the neighbours that it is compared with.
+_SHORTEST_SEGMENT = 64
+# What soundfile divides 16-bit samples by.
+_FULL_SCALE_INT16 = np.float32(32768)
+# Samples read at a time, give or take a segment.
+_READ_LENGTH = 2**16
+# What NumPy raises on .npy files that were damaged, are pickles or something else.
+_NOT_NPY = (OSError, ValueError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
+
+
+@dataclass(frozen=True)
+class SegmentSet:
+    """Segments of one origin, read or generated anew each time they are asked for.
+
+    Attributes:
+        name: What the user called the origin.
+        sample_rate: In Hz.
+        segment_length: In samples.
+        count: Number of segments, at least 1.
+        source: Called without arguments, yields all segments in order, in finite arrays of shape
+            (any number, segment_length).
+        upsampling_factors: Of the generator that made them, first stage first; None: not known.
+        stopband_hz: Above it the generator's training data held nothing, in Hz; None: not known.
+        skipped: (file, reason) of each file that holds no segment of the set.
+
+    Example:
+        >>> array = np.zeros((5, 64))
+        >>> silence = SegmentSet("silence", 16000, 64, count=5, source=lambda: iter([array]))
+        >>> [block.shape for block in silence.blocks(size=2)]
+        [(2, 64), (2, 64), (1, 64)]
+    """
+
+    name: str
+    sample_rate: int
+    segment_length: int
+    count: int
+    source: Callable[[], Iterator[np.ndarray]]
+    upsampling_factors: tuple[int, ...] | None = None
+    stopband_hz: float | None = None
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def blocks(self, size: int = 512) -> Iterator[np.ndarray]:
+        """All segments, in the same order each time; memory holds a block, not the set.
+
+        Args:
+            size: Segments in a block, at least 1.
+
+        Yields:
+            float32 arrays of shape (size, segment_length), the last maybe with fewer segments;
+            full scale is 1. They are the caller's own.
+
+        Raises:
+            ParameterError: If `size` is smaller than 1.
+            DataError: If a file was changed since the set was opened, or a generator makes
+                non-finite samples.
+        """
+        _check_at_least("size", size, 1)
+        shape = (min(size, self.count), self.segment_length)
+        block, filled = np.empty(shape, np.float32), 0
+        for segments in self.source():
+            while len(segments):
+                taken = segments[: len(block) - filled]
+                block[filled : filled + len(taken)] = taken
+                filled += len(taken)
+                segments = segments[len(taken) :]
+                if filled == len(block):
+                    yield block
+                    block, filled = np.empty(shape, np.float32), 0
+        if filled:
+            yield block[:filled]
+
+
+def is_generator(path: str | Path) -> bool:
+    """Whether `open_segments` will load TensorFlow: for a `.keras` file, or a run that has one.
+
+    Example:
+        >>> is_generator("recordings")
+        False
+    """
+    try:
+        place = Path(path).expanduser()
+        return (place.suffix == ".keras" and place.is_file()) or (place / _GENERATOR_FILE).is_file()
+    except (OSError, RuntimeError):  # no permission, too long a name, ~nobody
+        return False
+
+
+def open_segments(
+    path: str | Path,
+    *,
+    segment_length: int | None = None,
+    sample_rate: int | None = None,
+    count: int = 512,
+    seed: int = 0,
+) -> SegmentSet:
+    """Open whatever has segments to measure, and check all of it.
+
+    Recordings are cut into segments from the start of each file, the rest of it left out; channels
+    are averaged, and nothing is resampled. They are read to their ends here, since damage may lie
+    anywhere, and again by `blocks`.
+
+    Args:
+        path: Run folder; `generator.keras`; folder (searched recursively), glob or file of audio;
+            or `.npy` file of shape (segments, samples), float or int16 (full scale 32768).
+        segment_length: In samples, at least 64; None: the generator's or the array's own, 2048 for
+            recordings.
+        sample_rate: In Hz; needed for an array, which has none. None: the generator's own, or that
+            of the first usable recording. Recordings of another rate are skipped.
+        count: Segments drawn from a generator, at least 1; recordings and arrays give all.
+        seed: Of the generator's latents, at least 0.
+
+    Raises:
+        ParameterError: If an argument is out of range, missing or contradicts what the file says.
+        DataError: If nothing is there, or nothing of it can be used.
+
+    Warns:
+        WaveganWarning: Once, if files were skipped.
+
+    Example:
+        >>> from wavegan_rc.audio.files import bundled_speech
+        >>> speech = open_segments(bundled_speech() / "prompts_en_06.ogg", segment_length=16000)
+        >>> speech.sample_rate, next(speech.blocks(size=4)).shape
+        (16000, (4, 16000))
+    """
+    _check_at_least("segment_length", segment_length, _SHORTEST_SEGMENT)
+    _check_at_least("sample_rate", sample_rate, 1)
+    _check_at_least("count", count, 1)
+    _check_at_least("seed", seed, 0)
+    if is_generator(path):
+        return _open_generator(str(path), segment_length, sample_rate, count, seed)
+    if Path(path).suffix == ".npy":
+        return _open_array(str(path), segment_length, sample_rate)
+    return _open_recordings(str(path), segment_length or _DEFAULT_SEGMENT_LENGTH, sample_rate)
+
+
+def _check_at_least(name: str, value: int | None, low: int) -> None:
+    if value is not None and value < low:
+        raise ParameterError(f"{name} must be at least {low}. Received: {value}")
+
+
+def _check_agrees(name: str, argument: str, own: int, received: int | None) -> None:
+    if received not in (None, own):
+        raise ParameterError(f"{argument} of {name} is {own}. Received: {received}")
+
+
+def _open_generator(
+    name: str, segment_length: int | None, sample_rate: int | None, count: int, seed: int
+) -> SegmentSet:
+    from wavegan_rc.generation import BATCH_SIZE, draw_latents, synthesize
+    from wavegan_rc.generator_file import load_generator
+
+    generator, settings = load_generator(Path(name).expanduser())
+    own_rate, own_length = settings["sample_rate"], generator.output_shape[1]
+    factors, stopband_hz = settings.get("upsampling_factors"), settings.get("stopband_hz")
+    if not (
+        _is_positive(own_length, int)
+        and _is_positive(own_rate, int)
+        and (factors is None or _are_positive_integers(factors))
+        and (stopband_hz is None or _is_positive(stopband_hz, (int, float)))
+    ):
+        raise DataError(
+            f"{name}: segment length, sample_rate, upsampling_factors and stopband_hz must be "
+            f"positive numbers. Received: {own_length}, {own_rate}, {factors}, {stopband_hz}"
+        )
+    _check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
+    _check_agrees(name, "segment_length", own_length, segment_length)
+    _check_agrees(name, "sample_rate", own_rate, sample_rate)
+    latents = draw_latents(count, generator.input_shape[-1], seed)
+
+    def source() -> Iterator[np.ndarray]:
+        for start in range(0, count, BATCH_SIZE):
+            segments = synthesize(generator, latents[start : start + BATCH_SIZE])
+            if not np.isfinite(segments).all():
+                raise DataError(f"{name}: the generator makes NaN or infinite samples")
+            yield segments
+
+    own_factors = None if factors is None else tuple(factors)
+    return SegmentSet(name, own_rate, own_length, count, source, own_factors, stopband_hz)
+
+
+def _is_positive(value: Any, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kind) and 0 < value < np.inf
+
+
+def _are_positive_integers(values: Any) -> bool:
+    return isinstance(values, list) and all(_is_positive(value, int) for value in values)
+
+
+def _open_array(name: str, segment_length: int | None, sample_rate: int | None) -> SegmentSet:
+    try:  # never unpickles
+        array = np.lib.format.open_memmap(Path(name).expanduser(), mode="r")
+    except FileNotFoundError:
+        raise DataError(f"{name}: no such file") from None
+    except (*_NOT_NPY, RuntimeError) as error:  # ~nobody
+        raise DataError(f"{name}: not a usable .npy file: {' '.join(str(error).split())}") from None
+    if array.ndim != 2 or not array.size:
+        raise DataError(
+            f"{name}: must have shape (segments, samples), neither of them zero. "
+            f"Received shape: {array.shape}"
+        )
+    if array.dtype.kind != "f" and array.dtype.newbyteorder("=") != np.int16:
+        raise DataError(f"{name}: samples must be float or int16. Received: {array.dtype}")
+    count, own_length = array.shape
+    _check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
+    _check_agrees(name, "segment_length", own_length, segment_length)
+    if sample_rate is None:
+        raise ParameterError(f"sample_rate must be given for {name}: a .npy file has none")
+    source = partial(_rows, array)
+    if not all(np.isfinite(rows).all() for rows in source()):
+        raise DataError(f"{name}: has NaN or infinite samples (as float32)")
+    return SegmentSet(name, sample_rate, own_length, count, source)
+
+
+def _rows(array: np.ndarray) -> Iterator[np.ndarray]:
+    rows = max(1, _READ_LENGTH // array.shape[1])
+    for start in range(0, len(array), rows):
+        with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused
+            samples = array[start : start + rows].astype(np.float32)
+        yield samples if array.dtype.kind == "f" else samples / _FULL_SCALE_INT16
+
+
+def _open_recordings(name: str, segment_length: int, sample_rate: int | None) -> SegmentSet:
+    files = find_audio_files(name)
+    joined = {file for file in files if _is_joined(file)}
+    usable: dict[Path, int] = {}
+    skipped: list[tuple[str, str]] = []
+    for file in files:
+        try:
+            if file in joined and len(joined) < len(files):
+                raise DataError("joins segments of a run, whose samples are there one by one")
+            sample_rate, usable[file] = _examine(file, segment_length, sample_rate)
+        except DataError as error:
+            skipped.append((str(file), str(error)))
+    what = ""
+    if skipped:
+        what = f"skipped {len(skipped)} of {len(files)} files, the first: {' '.join(skipped[0])}"
+    if sample_rate is None or not usable:
+        raise DataError(f"{name}: no usable audio; {what}")
+    if skipped:
+        warnings.warn(f"{name}: {what}", WaveganWarning, stacklevel=3)
+    source = partial(_cut, usable, segment_length)
+    count = sum(usable.values())
+    return SegmentSet(name, sample_rate, segment_length, count, source, skipped=tuple(skipped))
+
+
+def _is_joined(file: Path) -> bool:
+    return file.name in _JOINED_FILES and file.with_name(_LATENTS_FILE).is_file()
+
+
+def _examine(path: Path, segment_length: int, sample_rate: int | None) -> tuple[int, int]:
+    """Sample rate and number of segments of a usable file."""
+    with open_recording(path) as file:
+        if sample_rate not in (None, file.samplerate):
+            raise DataError(f"has a sample rate of {file.samplerate} Hz, not {sample_rate} Hz")
+        length = sum(len(block) for block in mono_blocks(file, _READ_LENGTH))
+        if length < segment_length:
+            raise DataError(f"is shorter than a segment: {length} of {segment_length} samples")
+        return file.samplerate, length // segment_length
+
+
+def _cut(usable: dict[Path, int], segment_length: int) -> Iterator[np.ndarray]:
+    block_length = segment_length * max(1, _READ_LENGTH // segment_length)
+    for path, expected in usable.items():
+        found = 0
+        try:
+            with open_recording(path) as file:
+                for block in mono_blocks(file, block_length):
+                    whole = len(block) // segment_length
+                    found += whole
+                    yield block[: whole * segment_length].reshape(whole, segment_length)
+            if found != expected:
+                raise DataError(f"has {found} segments instead of {expected}")
+        except DataError as error:
+            raise DataError(f"{path}: changed while it was measured: {error}") from None
