@@ -23,6 +23,8 @@ LAYERS = [
     "generator_file",
     "generation",
     "segment_sets",
+    "measurement",
+    "audit",
     "training",
     "benchmarks",
     "cli",

@@ -1,0 +1,7 @@
+from sys import argv
+
+from wavegan_rc.cli.commands import measure_command
+from wavegan_rc.cli.process import run_command
+
+if __name__ == "__main__":
+    run_command(measure_command, "measure.py", argv[1:])

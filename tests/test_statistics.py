@@ -1,0 +1,287 @@
+"""Statistics against planted artifacts of known level, and against nothing planted."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import signal, stats
+
+from wavegan_rc.artifacts.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.artifacts.spectra import group_spectra, stage_combs
+from wavegan_rc.artifacts.statistics import (
+    energy_modulation,
+    filtering_db,
+    image_coherence,
+    mean_power,
+    out_of_band_db,
+    phase_locking,
+    prominence_db,
+    rayleigh_p_values,
+    third_octave_levels_db,
+    unbiased_square,
+)
+from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.segments import Segments
+from wavegan_rc.errors import ParameterError
+
+RATE, LENGTH, FACTORS = 16000, 512, (4, 4)
+COMBS = stage_combs(FACTORS, RATE)
+LINES = [line.frequency_hz for comb in COMBS for line in comb.lines]
+
+
+def grouped(segments, combs=COMBS):
+    return group_spectra(
+        [segments[:100], segments[100:]] if len(segments) > 100 else [segments],
+        len(segments),
+        segment_length=segments.shape[1],
+        sample_rate=RATE,
+        combs=combs,
+    )
+
+
+def uniform(spectra):
+    return np.full((1, len(spectra.counts)), 1 / len(spectra.counts))
+
+
+def noise(count, seed=0, level=0.1):
+    return level * np.random.default_rng(seed).standard_normal((count, LENGTH)).astype(np.float32)
+
+
+def tone(frequency_hz, level_db, phase=0.3):
+    """A sine of a given mean square in dB, the same in every segment."""
+    time = np.arange(LENGTH) / RATE
+    amplitude = np.sqrt(2 * 10 ** (level_db / 10))
+    return (amplitude * np.sin(2 * np.pi * frequency_hz * time + phase)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    corpus = prepare_corpus(None, sample_rate=RATE, cutoff_hz=1500.0, stopband_hz=1700.0)
+    segments = Segments(corpus, "held_out", segment_length=LENGTH, silence_db=-40.0, seed=0)
+    return segments.draw(0, 400)
+
+
+def zero_stuffed(low_rate, factor):
+    high = np.zeros((len(low_rate), low_rate.shape[1] * factor), np.float32)
+    high[:, ::factor] = low_rate
+    return high
+
+
+def random_low_rate(factor, count=200, seed=0):
+    return np.random.default_rng(seed).standard_normal((count, LENGTH // factor))
+
+
+def test_power_is_that_of_scipys_periodogram():
+    segments = noise(150)
+    spectra = grouped(segments)
+    frequencies, power = signal.periodogram(
+        segments, RATE, window="hann", detrend=False, scaling="spectrum"
+    )
+    np.testing.assert_allclose(spectra.frequencies_hz, frequencies)
+    np.testing.assert_allclose(
+        mean_power(spectra, uniform(spectra))[0], power.mean(axis=0), rtol=1e-3, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("background", ["noise", "speech", "silence"])
+@pytest.mark.parametrize("level_db", [-60, -40, -20, -10])
+@pytest.mark.parametrize("frequency_hz", [4000.0, 3031.25])
+def test_a_planted_tone_is_recovered_where_it_stands_6_db_over_the_floor(
+    background, level_db, frequency_hz, speech
+):
+    """On and off the comb's bins; its level relative to the background's."""
+    below = {"noise": noise(400), "speech": speech, "silence": np.zeros((400, LENGTH))}[background]
+    reference_db = 0.0 if background == "silence" else 10 * np.log10(np.mean(below**2))
+    planted = below + tone(frequency_hz, reference_db + level_db)
+    spectra = grouped(planted.astype(np.float32))
+    index = round(frequency_hz / spectra.frequencies_hz[1])
+    power = mean_power(spectra, uniform(spectra))[0]
+    beside = np.r_[index - 5 : index - 2, index + 3 : index + 6]
+    floor = np.median(power[beside])
+    if power[index] > 4 * floor:
+        measured_db = 10 * np.log10(power[index] - floor)
+        assert measured_db - reference_db == pytest.approx(level_db, abs=0.5)
+    else:  # only noise can hide a tone: white noise has -22 dB of its power in a bin of 512
+        assert (background, level_db) != ("noise", -10)
+        assert background == "noise"
+    if frequency_hz in LINES:
+        prominence = prominence_db(spectra, uniform(spectra), LINES)[0, LINES.index(frequency_hz)]
+        if background == "silence":
+            assert prominence > 40 or np.isnan(prominence)
+        elif power[index] > 4 * floor:
+            assert prominence > 5
+
+
+def test_the_out_of_band_power_is_split_into_lines_and_the_rest():
+    """Noise below 1700 Hz, a tone of -20 dB and high noise of -30 dB above, relative to it."""
+    rng = np.random.default_rng(0)
+    low_pass = signal.firwin(101, 1200, fs=RATE)
+    low = signal.lfilter(low_pass, 1, rng.standard_normal((300, LENGTH + 100)))[:, 100:]
+    high_pass = signal.firwin(101, 2200, fs=RATE, pass_zero=False)
+    high = signal.lfilter(high_pass, 1, rng.standard_normal((300, LENGTH + 100)))[:, 100:]
+    low, high = (x / np.sqrt(np.mean(x**2)) for x in (low, high))
+    segments = low + tone(4000.0, -20) + 10 ** (-30 / 20) * high
+    spectra = grouped(segments.astype(np.float32))
+    parts = out_of_band_db(spectra, uniform(spectra), 1700.0, LINES)
+    assert parts["lines"][0] == pytest.approx(-20, abs=0.3)
+    assert parts["rest"][0] == pytest.approx(-30, abs=0.5)
+    total = 10 * np.log10(10**-2 + 10**-3)
+    assert parts["total"][0] == pytest.approx(total, abs=0.3)
+
+
+def test_silence_has_no_ratio_and_clean_segments_have_nothing_out_of_band():
+    silent = grouped(np.zeros((20, LENGTH), np.float32))
+    assert np.isnan(out_of_band_db(silent, uniform(silent), 1700.0, LINES)["total"][0])
+    assert np.isnan(prominence_db(silent, uniform(silent), LINES)).all()
+    assert np.isnan(energy_modulation(silent, uniform(silent), COMBS)).all()
+
+
+def test_a_locked_tone_is_locked_and_unlocked_noise_has_uniform_p_values():
+    """False positives at 5 %: 5 +- 2 %, over 1000 sets of noise."""
+    rejected = []
+    lines = np.rint(np.array(LINES[:-1]) / (RATE / LENGTH)).astype(int)  # without half the rate
+    for seed in range(1000):
+        spectra = grouped(noise(40, seed))
+        locking = phase_locking(spectra, uniform(spectra))[0, lines[seed % len(lines)]]
+        rejected.append(rayleigh_p_values(locking, 40))
+    assert np.mean(np.array(rejected) < 0.05) == pytest.approx(0.05, abs=0.02)
+    assert stats.kstest(rejected, "uniform").pvalue > 0.001
+    spectra = grouped(noise(200) + tone(4000.0, -40))
+    locking = phase_locking(spectra, uniform(spectra))[0]
+    p_values = rayleigh_p_values(locking, 200)
+    assert p_values[round(4000 / (RATE / LENGTH))] < 1e-3
+
+
+def test_held_out_speech_is_not_locked(speech):
+    """Its segments start anywhere: 5 +- 2 % of its bins at 5 %."""
+    spectra = grouped(speech)
+    locking = phase_locking(spectra, uniform(spectra))[0, 1:-1]
+    share = np.mean(rayleigh_p_values(locking, len(speech)) < 0.05)
+    assert share == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_zero_stuffing_is_seen_as_images_of_its_stage(stage):
+    """Zeros inserted at the stage's input rate: the spectrum repeats with that spacing."""
+    period = COMBS[stage - 1].period
+    spectra = grouped(zero_stuffed(random_low_rate(period), period))
+    coherence = image_coherence(spectra, uniform(spectra))[:, 0, 1:-1]
+    assert coherence[stage - 1].mean() > 0.99
+    if stage == 2:  # later zeros say nothing of the first stage
+        assert np.mean(coherence[0] ** 2) == pytest.approx(1 / spectra.count, rel=0.3)
+
+
+def test_a_faint_image_that_moves_with_the_signal_is_seen_by_coherence_not_by_the_spectrum():
+    """Images of noise, 10 dB down, beneath noise: flat spectrum, tied phases."""
+    image = zero_stuffed(random_low_rate(4, count=400), 4)
+    segments = noise(400, seed=1, level=1.0) + image * np.float32(np.sqrt(0.1 * 4))
+    spectra = grouped(segments)
+    prominence = prominence_db(spectra, uniform(spectra), LINES)[0]
+    assert np.abs(prominence).max() < 1.5
+    squares = unbiased_square(
+        image_coherence(spectra, uniform(spectra)), spectra, uniform(spectra)
+    )[:, 0, 1:-1].mean(axis=1)
+    clean = grouped(noise(400, seed=2, level=1.0))
+    null = unbiased_square(image_coherence(clean, uniform(clean)), clean, uniform(clean))
+    spread = null[1, 0, 1:-1].std() / np.sqrt(LENGTH / 4)
+    assert squares[1] > 5 * spread
+    assert abs(null[1, 0, 1:-1].mean()) < 4 * spread
+
+
+def test_held_samples_leave_valleys_where_zeros_leave_images():
+    low = random_low_rate(4, count=300) + 1.0
+    zeros = grouped(zero_stuffed(low, 4))
+    held = grouped(np.repeat(low, 4, axis=1).astype(np.float32))
+    line = LINES.index(4000.0)
+    assert prominence_db(zeros, uniform(zeros), LINES)[0, line] > 15
+    assert prominence_db(held, uniform(held), LINES)[0, line] < -10
+
+
+def test_energy_by_position_shows_the_stage_that_makes_it():
+    segments = noise(300)
+    segments[:, ::4] *= 1.5  # every fourth sample: the last stage, of period 4
+    spectra = grouped(segments)
+    modulation = energy_modulation(spectra, uniform(spectra), COMBS)[0]
+    # Energies 2.25, 1, 1, 1: harmonics of 1.25 / 4 on a mean of 5.25 / 4.
+    assert modulation[1] == pytest.approx(2 * 1.25 / 5.25, rel=0.1)
+    assert modulation[0] < 0.05
+
+
+def test_filtering_is_the_difference_of_band_levels_not_of_loudness():
+    flat, other = grouped(noise(300)), grouped(noise(300, seed=1, level=0.4))
+    tilted = signal.lfilter([1, 0.9], 1, noise(300, seed=2)).astype(np.float32)
+    same, tilt = (filtering_db(s, flat, uniform(s), 8000.0)[0] for s in (other, grouped(tilted)))
+    assert same < 0.5
+    centres, levels = third_octave_levels_db(flat, uniform(flat), 8000.0)
+    w, response = signal.freqz([1, 0.9], worN=4096, fs=RATE)
+    _, of_tilted = third_octave_levels_db(grouped(tilted), uniform(flat), 8000.0)
+    gain = 20 * np.log10(np.abs(np.interp(centres, w, np.abs(response))))
+    change = (of_tilted - levels)[0]
+    # The last band is cut at half the rate, where the gain falls steeply.
+    np.testing.assert_allclose((change - change[10])[:-1], (gain - gain[10])[:-1], atol=1.5)
+    assert tilt > 2
+
+
+@settings(max_examples=20)
+@given(st.floats(0.01, 100), st.integers(0, 100))
+def test_neither_loudness_nor_order_changes_anything_but_power(gain, seed):
+    segments = noise(120) + tone(4000.0, -40)
+    order = np.random.default_rng(seed).permutation(len(segments))
+    first, second = grouped(segments), grouped(gain * segments[order])
+    for statistic in (
+        lambda s: prominence_db(s, uniform(s), LINES),
+        lambda s: phase_locking(s, uniform(s)),
+        lambda s: image_coherence(s, uniform(s))[..., 1:-1],
+        lambda s: out_of_band_db(s, uniform(s), 1700.0, LINES)["total"],
+    ):
+        np.testing.assert_allclose(statistic(second), statistic(first), atol=1e-3)
+
+
+def test_sixteen_bit_input_agrees_with_float(speech):
+    rounded = (np.round(speech * 32767).astype(np.int16) / np.float32(32767)).astype(np.float32)
+    exact, coarse = grouped(speech), grouped(rounded)
+    low = exact.frequencies_hz < 1500
+    np.testing.assert_allclose(
+        10 * np.log10(mean_power(coarse, uniform(coarse))[0, low]),
+        10 * np.log10(mean_power(exact, uniform(exact))[0, low]),
+        atol=0.01,
+    )
+
+
+def test_unbiased_squares_have_no_bias_in_the_set_nor_in_its_resamples():
+    """Unrelated phases: plain squares have 1 / n in the set and 2 / n in resamples."""
+    count = 60
+    spectra = grouped(noise(count))
+    weights = bootstrap_weights(count, 400, seed=0)
+    lengths = phase_locking(spectra, weights)[:, 1:-1]
+    squares = unbiased_square(lengths, spectra, weights)
+    error = 4 / count / np.sqrt(lengths.shape[1])
+    assert abs(squares[0].mean()) < error
+    assert abs(squares[1:].mean() - squares[0].mean()) < error
+    assert (lengths[1:] ** 2).mean() == pytest.approx(2 / count, rel=0.2)
+
+
+def test_groups_of_many_segments_give_the_same_value_and_similar_intervals(monkeypatch):
+    segments = noise(400) + tone(4000.0, -30)
+    each = grouped(segments)
+    monkeypatch.setattr("wavegan_rc.artifacts.spectra._MOST_GROUPS", 50)
+    few = grouped(segments)
+    assert (len(each.counts), len(few.counts), few.count) == (400, 50, 400)
+    widths = []
+    for spectra in (each, few):
+        weights = bootstrap_weights(len(spectra.counts), 500, seed=1)
+        result = estimate(prominence_db(spectra, weights, LINES)[:, LINES.index(4000.0)])
+        widths.append(result.high - result.low)
+        assert result.value == pytest.approx(
+            prominence_db(each, uniform(each), LINES)[0, LINES.index(4000.0)], abs=1e-9
+        )
+    assert widths[1] == pytest.approx(widths[0], rel=0.4)
+
+
+def test_input_that_cannot_be_measured_is_refused():
+    with pytest.raises(ParameterError, match="period of stage 1, 16"):
+        grouped(np.zeros((2, 100), np.float32))
+    with pytest.raises(ParameterError, match="finite"):
+        grouped(np.full((2, LENGTH), np.nan, np.float32))
+    with pytest.raises(ParameterError, match=r"count.*: 0"):
+        group_spectra([], 0, segment_length=LENGTH, sample_rate=RATE)
