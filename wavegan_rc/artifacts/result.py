@@ -104,10 +104,9 @@ def _cell(estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
     digits = 1 if abs(estimate.value) >= 10 else 2 if abs(estimate.value) >= 1 else 3
-    value = f"{estimate.value:.{digits}f}"
-    if math.isnan(estimate.low):
-        return value
-    return f"{value} [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+    # Adding 0 makes a rounded -0.0 plain 0.
+    value, low, high = (f"{round(float(number), digits) + 0:.{digits}f}" for number in estimate)
+    return value if math.isnan(estimate.low) else f"{value} [{low}, {high}]"
 
 
 def _as_json(quantity: Quantity) -> dict[str, Any]:
