@@ -17,6 +17,7 @@ from wavegan_rc.artifacts.statistics import (
     phase_locking,
     prominence_db,
     rayleigh_p_values,
+    sign_p_values,
     third_octave_levels_db,
     unbiased_square,
 )
@@ -202,9 +203,43 @@ def test_energy_by_position_shows_the_stage_that_makes_it():
     segments[:, ::4] *= 1.5  # every fourth sample: the last stage, of period 4
     spectra = grouped(segments)
     modulation = energy_modulation(spectra, uniform(spectra), COMBS)[0]
-    # Energies 2.25, 1, 1, 1: harmonics of 1.25 / 4 on a mean of 5.25 / 4.
-    assert modulation[1] == pytest.approx(2 * 1.25 / 5.25, rel=0.1)
-    assert modulation[0] < 0.05
+    energies = np.array([2.25, 1, 1, 1])
+    assert modulation[1] == pytest.approx(energies.var() / energies.mean() ** 2, rel=0.1)
+    assert abs(modulation[0]) < 0.002
+
+
+def test_energy_modulation_of_nothing_has_no_bias_however_many_segments():
+    for count in (20, 400):
+        values = []
+        for seed in range(60):
+            loudness = 10 ** np.random.default_rng(seed).normal(0, 0.3, (count, 1))
+            spectra = grouped((loudness * noise(count, seed)).astype(np.float32))
+            values.append(energy_modulation(spectra, uniform(spectra), COMBS)[0])
+        values = np.array(values)
+        error = values.std(axis=0) / np.sqrt(len(values))
+        assert (np.abs(values.mean(axis=0)) < 4 * error).all()
+
+
+def test_silent_segments_have_no_phase_and_do_not_count():
+    sounding = noise(200)
+    half_silent = np.concatenate([sounding, np.zeros_like(sounding)])
+    first, second = grouped(sounding), grouped(half_silent)
+    for statistic in (phase_locking, image_coherence):
+        lengths = [statistic(s, uniform(s)) for s in (first, second)]
+        np.testing.assert_allclose(lengths[1], lengths[0], atol=1e-7)  # float32 transforms
+        squares = [
+            unbiased_square(length, s, uniform(s))
+            for length, s in zip(lengths, (first, second), strict=True)
+        ]
+        np.testing.assert_allclose(squares[1], squares[0], atol=1e-7)
+
+
+def test_at_half_the_rate_where_phases_are_signs_p_values_are_uniform_too():
+    rejected = []
+    for seed in range(1000):
+        spectra = grouped(noise(40, seed), ())
+        rejected.append(sign_p_values(phase_locking(spectra, uniform(spectra))[0, -1], 40) < 0.05)
+    assert np.mean(rejected) == pytest.approx(0.05, abs=0.02)
 
 
 def test_filtering_is_the_difference_of_band_levels_not_of_loudness():
@@ -281,6 +316,8 @@ def test_groups_of_many_segments_give_the_same_value_and_similar_intervals(monke
 def test_input_that_cannot_be_measured_is_refused():
     with pytest.raises(ParameterError, match="period of stage 1, 16"):
         grouped(np.zeros((2, 100), np.float32))
+    with pytest.raises(ParameterError, match="even"):
+        grouped(np.zeros((2, 511), np.float32), ())
     with pytest.raises(ParameterError, match="finite"):
         grouped(np.full((2, LENGTH), np.nan, np.float32))
     with pytest.raises(ParameterError, match=r"count.*: 0"):

@@ -2,8 +2,9 @@
 
 import itertools
 import json
+import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from wavegan_rc.audio.corpus import Corpus, prepare_corpus
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganError, WaveganWarning
-from wavegan_rc.measurement import measure
+from wavegan_rc.measurement import FEWEST_SEGMENTS, measure
 from wavegan_rc.report.artifact_figures import artifact_figure
 from wavegan_rc.report.figures import save_figure
 from wavegan_rc.segment_sets import SegmentSet, open_segments
+
+# Neighbouring segments are alike: parts of a reference are made of stretches, about 1 s each.
+_STRETCH = 8
 
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "artifacts.json", "artifacts.npz", "artifacts.png"
 
@@ -75,6 +79,11 @@ class Audit:
 
     def _combs(self, test: SegmentSet) -> tuple[StageComb, ...]:
         factors = self.upsampling_factors or test.upsampling_factors
+        if factors is not None and (min(factors) < 2 or test.segment_length % math.prod(factors)):
+            raise ParameterError(
+                "upsampling_factors must be at least 2, with a product that divides the segment "
+                f"length, {test.segment_length}. Received: {list(factors)}"
+            )
         if factors is None:
             message = f"{test.name}: its upsampling factors are not known: no lines are looked for"
             warnings.warn(message, WaveganWarning, stacklevel=3)
@@ -87,13 +96,14 @@ class Audit:
         """Real segments to be measured alike, and others to which distances are taken."""
         if self.reference is not None:
             reference = open_segments(
-                self.reference, segment_length=test.segment_length, sample_rate=self.sample_rate
+                self.reference, segment_length=test.segment_length, sample_rate=test.sample_rate
             )
-            half = reference.count // 2
-            return (
-                _part(reference, half, reference.count, "second half"),
-                _part(reference, 0, half, "first half"),
-            )
+            if reference.count < 2 * FEWEST_SEGMENTS:
+                raise DataError(
+                    f"{reference.name}: a reference must have at least {2 * FEWEST_SEGMENTS} "
+                    f"segments. Received: {reference.count}"
+                )
+            return _part(reference, 1), _part(reference, 0)
         config_file = Path(path).expanduser() / "config.yaml"
         if not config_file.is_file():
             return None, None
@@ -133,18 +143,20 @@ def _drawn(corpus: Corpus, split: Split, config: Config, count: int) -> SegmentS
     )
 
 
-def _part(whole: SegmentSet, start: int, stop: int, title: str) -> SegmentSet:
-    def source() -> Iterator[np.ndarray]:
-        position = 0
-        for block in whole.blocks():
-            first, last = max(start - position, 0), min(stop - position, len(block))
-            if first < last:
-                yield block[first:last]
-            position += len(block)
+def _part(whole: SegmentSet, part: int) -> SegmentSet:
+    """Every other stretch of neighbouring segments, so that all recordings are in both parts."""
 
-    if stop - start < 1:
-        raise DataError(f"{whole.name} must have at least 2 segments. Received: {whole.count}")
-    return replace(whole, name=f"{whole.name} ({title})", count=stop - start, source=source)
+    def belongs(index: np.ndarray) -> np.ndarray:
+        return index // _STRETCH % 2 == part
+
+    def source() -> Iterator[np.ndarray]:
+        start = 0
+        for block in whole.blocks():
+            yield block[belongs(np.arange(start, start + len(block)))]
+            start += len(block)
+
+    count = int(belongs(np.arange(whole.count)).sum())
+    return replace(whole, name=f"{whole.name} (part {part + 1})", count=count, source=source)
 
 
 def write_measurement(segment_set: SegmentSet, measurement: Measurement, folder: Path) -> None:
@@ -173,32 +185,48 @@ def write_measurement(segment_set: SegmentSet, measurement: Measurement, folder:
         raise DataError(f"out cannot be written: {error}") from None
 
 
-def crossed(measurement: Measurement, limits: Sequence[str]) -> list[str]:
+def crossed(measurement: Measurement, limits: Mapping[str, float]) -> list[str]:
     """What lies above a limit, in words.
 
     Args:
         measurement: Of a set.
-        limits: `name=value` each; the largest over stages and lines counts.
+        limits: Bounds by name; the largest value over stages and lines counts.
 
     Raises:
-        ParameterError: If a limit is not of this form, or names nothing that was measured.
+        ParameterError: If a limit names nothing that is measured.
     """
     found = []
-    for limit in limits:
-        name, equals, text = limit.partition("=")
-        try:
-            bound = float(text)
-        except ValueError:
-            bound = np.nan
-        values = [q.estimate.value for q in measurement.quantities if q.name == name and q.estimate]
-        if not equals or np.isnan(bound) or not values:
+    for name, bound in limits.items():
+        named = [q for q in measurement.quantities if q.name == name]
+        if not named:
             names = ", ".join(dict.fromkeys(q.name for q in measurement.quantities))
-            raise ParameterError(
-                f"fail_above must be name=value, name one of {names}. Received: {limit}"
-            )
-        if max(values) > bound:
+            raise ParameterError(f"fail_above must name one of {names}. Received: {name}")
+        values = [float(q.estimate.value) for q in named if q.estimate]
+        if max(values, default=-np.inf) > bound:
             found.append(f"{name} is {max(values):.3g}, above {bound:g}")
     return found
+
+
+def parse_limits(limits: Sequence[str]) -> dict[str, float]:
+    """Bounds by the name of the quantity, from `name=value` words.
+
+    Raises:
+        ParameterError: If a word is not of this form.
+
+    Example:
+        >>> parse_limits(["line_prominence_db=6"])
+        {'line_prominence_db': 6.0}
+    """
+    bounds = {}
+    for limit in limits:
+        name, _, text = limit.partition("=")
+        try:
+            bounds[name] = float(text)
+        except ValueError:
+            bounds[name] = math.nan
+        if math.isnan(bounds[name]):
+            raise ParameterError(f"fail_above must be name=value. Received: {limit}")
+    return bounds
 
 
 def audit(
@@ -210,12 +238,13 @@ def audit(
         paths: Of the sets.
         settings: How they are measured.
         out: Folder; with several paths each gets a numbered one in it.
-        limits: See `crossed`.
+        limits: `name=value` each; see `crossed`.
 
     Returns:
         What lies above a limit.
     """
     found = []
+    bounds = parse_limits(limits)
     for number, path in zip(itertools.count(1), paths, strict=False):
         segment_set, measurement = settings.measure(path)
         folder = out if len(paths) == 1 else out / f"{number:02d}"
@@ -225,5 +254,5 @@ def audit(
             f"{segment_set.sample_rate} Hz\n{measurement.table()}\nwrote {folder}",
             flush=True,
         )
-        found += [f"{path}: {message}" for message in crossed(measurement, limits)]
+        found += [f"{path}: {message}" for message in crossed(measurement, bounds)]
     return found

@@ -24,6 +24,12 @@ _MOST_SEGMENTS = 2000
 # What the Frechet distance's covariances and the k-means bins need.
 FEWEST_SEGMENTS = 100
 
+_UNMEASURABLE = {
+    "line_prominence_db": "silence, or lines too close together for this segment length",
+    "dc_offset_db": "no offset",
+    "filtering_db": "silence, or no third-octave band below the stopband edge",
+}
+
 # What a statistic is called: its name, the stage or None, the frequency of a line or None.
 Key = tuple[str, int | None, float | None]
 
@@ -102,7 +108,7 @@ def measure(
                 f"{other.name} must have at least {FEWEST_SEGMENTS} segments. "
                 f"Received: {other.count}"
             )
-    base = None if baseline is None else read_set(baseline, combs)
+    base = None if baseline is None else read_set(baseline, ())
     ours, arrays = _values(test, base, combs, stopband_hz, bootstrap=(resamples, 2 * seed))
     theirs: dict[Key, np.ndarray] = {}
     if real is not None:
@@ -111,7 +117,8 @@ def measure(
             real, base, combs, stopband_hz, bootstrap=(resamples, 2 * seed + 1)
         )
         arrays |= {f"real_{name}": a for name, a in of_real.items() if name != "frequencies_hz"}
-    p_values = _line_p_values(arrays, test.count, combs)
+    p_values = _line_p_values(arrays, max(arrays.pop("sounding").item(), 1), combs)
+    arrays.pop("real_sounding", None)
     return Measurement(
         tuple(_quantity(key, ours[key], theirs.get(key), p_values) for key in ours), arrays
     )
@@ -151,6 +158,7 @@ def _values(
         "power": np.stack(estimate(st.mean_power(read.spectra, weights))),
         "phase_locking": st.phase_locking(read.spectra, weights[:1])[0],
         "image_coherence": st.image_coherence(read.spectra, weights[:1])[:, 0],
+        "sounding": read.spectra.sounding.sum(),
     }
     return values, arrays
 
@@ -216,14 +224,18 @@ def _distribution_values(
 
 
 def _line_p_values(
-    arrays: Mapping[str, np.ndarray], count: int, combs: Sequence[StageComb]
+    arrays: Mapping[str, np.ndarray], count: float, combs: Sequence[StageComb]
 ) -> dict[float, float]:
     """Rayleigh p-values of the lines' phase locking, corrected for testing many."""
     lines_hz = np.array([line.frequency_hz for comb in combs for line in comb.lines])
     if not lines_hz.size:
         return {}
     bins = np.rint(lines_hz / arrays["frequencies_hz"][1]).astype(int)
-    p_values = st.rayleigh_p_values(arrays["phase_locking"][bins], count)
+    locking = arrays["phase_locking"][bins]
+    at_half_the_rate = bins == len(arrays["frequencies_hz"]) - 1
+    p_values = np.where(
+        at_half_the_rate, st.sign_p_values(locking, count), st.rayleigh_p_values(locking, count)
+    )
     return dict(zip(lines_hz.tolist(), benjamini_hochberg(p_values).tolist(), strict=True))
 
 
@@ -232,14 +244,13 @@ def _quantity(
 ) -> Quantity:
     name, stage, frequency_hz = key
     place = {"stage": stage, "frequency_hz": frequency_hz}
-    if not np.isfinite(ours[0]):
-        reason = "nothing is there" if np.isneginf(ours[0]) else "silence"
-        return Quantity(name, None, reason=reason, **place)
+    if np.isnan(ours[0]):
+        return Quantity(name, None, reason=_UNMEASURABLE.get(name, "silence"), **place)
     p_value = None
     if name == "phase_locking" and frequency_hz is not None:
         p_value = p_values[frequency_hz]
     real = difference = None
-    if theirs is not None and np.isfinite(theirs[0]):
+    if theirs is not None and not np.isnan(theirs[0]):
         real = _estimate(theirs)
         with np.errstate(invalid="ignore"):
             difference = _estimate(ours - theirs)

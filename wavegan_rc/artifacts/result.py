@@ -103,6 +103,8 @@ def _row(quantity: Quantity) -> str:
 def _cell(estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
+    if not math.isfinite(estimate.value):
+        return "nothing"
     digits = 1 if abs(estimate.value) >= 10 else 2 if abs(estimate.value) >= 1 else 3
     # Adding 0 makes a rounded -0.0 plain 0.
     value, low, high = (f"{round(float(number), digits) + 0:.{digits}f}" for number in estimate)

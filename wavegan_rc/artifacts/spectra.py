@@ -61,6 +61,7 @@ class GroupedSpectra:
     Attributes:
         frequencies_hz: Of the bins, shape (bins,).
         counts: Segments in each group, shape (groups,).
+        sounding: Those of them that are not silent and so have phases, shape (groups,).
         power: Mean-square power in each bin ("spectrum" scaling, one-sided), (groups, bins).
         phasors: Of the unit vectors along the spectrum's phase, (groups, bins), complex.
         images: For each stage, of the unit vectors along the phase at `f` relative to that at
@@ -70,6 +71,7 @@ class GroupedSpectra:
 
     frequencies_hz: np.ndarray
     counts: np.ndarray
+    sounding: np.ndarray
     power: np.ndarray
     phasors: np.ndarray
     images: np.ndarray
@@ -107,6 +109,8 @@ def group_spectra(
                 f"segment_length must be a multiple of the period of stage {comb.stage}, "
                 f"{comb.period} samples. Received: {segment_length}"
             )
+    if segment_length % 2:
+        raise ParameterError(f"segment_length must be even. Received: {segment_length}")
     if count < 1:
         raise ParameterError(f"count of segments must be at least 1. Received: {count}")
     bins = segment_length // 2 + 1
@@ -116,12 +120,11 @@ def group_spectra(
     shifts = [segment_length // comb.period for comb in combs]
     window = signal.get_window("hann", segment_length)
     scale = np.full(bins, 2 / window.sum() ** 2)
-    scale[0] /= 2
-    if segment_length % 2 == 0:
-        scale[-1] /= 2
+    scale[[0, -1]] /= 2
     power, phasors = np.zeros((groups, bins)), np.zeros((groups, bins), complex)
     images = np.zeros((len(shifts), groups, bins), complex)
     positions = np.zeros((groups, period))
+    sounding = np.zeros(groups)
     start = 0
     for block in blocks:
         if not np.isfinite(block).all():
@@ -137,6 +140,7 @@ def group_spectra(
         whole = fft.fft(block * window.astype(np.float32), axis=-1)
         magnitude = np.abs(whole)
         add(power, magnitude[:, :bins] ** 2 * scale)
+        add(sounding, block.any(axis=1).astype(float))
         units = whole / np.where(magnitude > 0, magnitude, 1)
         add(phasors, units[:, :bins])
         for i, shift in enumerate(shifts):
@@ -146,6 +150,7 @@ def group_spectra(
     return GroupedSpectra(
         np.fft.rfftfreq(segment_length, 1 / sample_rate),
         np.bincount(group_of, minlength=groups),
+        sounding,
         power,
         phasors,
         images,

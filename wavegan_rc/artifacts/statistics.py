@@ -8,6 +8,7 @@ distribution. All results have a leading axis of resamples.
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import stats
 
 from wavegan_rc.artifacts.spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra, StageComb
 from wavegan_rc.spectrogram import line_prominence_db
@@ -16,6 +17,17 @@ from wavegan_rc.spectrogram import line_prominence_db
 def _mean(sums: np.ndarray, spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
     """Mean over segments: sums and counts are resampled alike."""
     return (weights @ sums) / (weights @ spectra.counts)[:, None]
+
+
+def _mean_phasor(sums: np.ndarray, spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
+    """Mean unit vector over the segments that have phases; 0 if none has."""
+    return (weights @ sums) / _sounding(spectra, weights)
+
+
+def _sounding(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
+    """Mean number of segments with phases in a group, shape (resamples, 1); 1 if there is none."""
+    sounding = (weights @ spectra.sounding)[:, None]
+    return np.where(sounding > 0, sounding, 1)
 
 
 def mean_power(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
@@ -86,15 +98,17 @@ def phase_locking(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
     Source:
         K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 2.3.1.
     """
-    return np.abs(_mean(spectra.phasors, spectra, weights))
+    return np.abs(_mean_phasor(spectra.phasors, spectra, weights))
 
 
-def rayleigh_p_values(locking: np.ndarray, count: int) -> np.ndarray:
+def rayleigh_p_values(locking: np.ndarray, count: float) -> np.ndarray:
     """Probability of at least this locking if phases were uniform and independent.
+
+    Not for 0 Hz and half the sampling rate, where spectra are real: see `sign_p_values`.
 
     Args:
         locking: Lengths of mean phase vectors.
-        count: Segments.
+        count: Segments that have phases, at least 1.
 
     Source:
         K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 6.3.1: `exp(-n R^2)` with
@@ -107,6 +121,19 @@ def rayleigh_p_values(locking: np.ndarray, count: int) -> np.ndarray:
     z = count * np.asarray(locking) ** 2
     correction = 1 + (2 * z - z**2) / (4 * count)
     return np.clip(np.exp(-z) * correction, 0, 1)
+
+
+def sign_p_values(locking: np.ndarray, count: float) -> np.ndarray:
+    """As `rayleigh_p_values` where phases are 0 or pi: the mean of random signs.
+
+    Source:
+        The central limit theorem: `n R^2` is chi-squared with one degree of freedom.
+
+    Example:
+        >>> sign_p_values(np.array([0.0, 0.196]), 100).round(3)
+        array([1.  , 0.05])
+    """
+    return stats.chi2.sf(count * np.asarray(locking) ** 2, 1)
 
 
 def unbiased_square(
@@ -126,9 +153,12 @@ def unbiased_square(
     Source:
         M. Vinck et al., "The pairwise phase consistency" (2010), equation 14.
     """
-    shares = weights / (weights @ spectra.counts)[:, None]
-    with_itself = (shares**2 @ spectra.counts)[:, None]
-    return (lengths**2 - with_itself) / (1 - with_itself)
+    shares = weights / _sounding(spectra, weights)
+    with_itself = (shares**2 @ spectra.sounding)[:, None]
+    several = with_itself < 1 - 1e-9
+    return np.where(
+        several, (lengths**2 - with_itself) / np.where(several, 1 - with_itself, 1), np.nan
+    )
 
 
 def image_coherence(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
@@ -146,7 +176,10 @@ def image_coherence(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
         on spectral correlation; J.-P. Lachaux et al., "Measuring phase synchrony in brain signals"
         (1999), on the phase alone.
     """
-    return np.array([np.abs(_mean(image, spectra, weights)) for image in spectra.images])
+    lengths = np.empty((len(spectra.images), len(weights), len(spectra.frequencies_hz)))
+    for row, image in zip(lengths, spectra.images, strict=True):
+        row[:] = np.abs(_mean_phasor(image, spectra, weights))
+    return lengths
 
 
 def energy_modulation(
@@ -155,25 +188,27 @@ def energy_modulation(
     """How much the energy varies with the position of a sample within a stage's period.
 
     The mean square by position modulo the longest period is a periodic sequence; its harmonics are
-    given to stages as the lines of the comb are. Of each stage the strongest counts.
+    given to stages as the lines of the comb are. The squares of a stage's harmonics add up to the
+    variance over positions that the stage makes. Noise would bias them: only products of different
+    groups are taken.
 
     Returns:
-        Amplitude of the harmonic relative to the mean energy, shape (resamples, stages); NaN for
-        silence.
+        Variance relative to the squared mean, shape (resamples, stages), without bias and so at
+        times below 0; NaN for silence.
     """
-    energy = weights @ spectra.positions
-    period = energy.shape[1]
-    harmonics = np.abs(np.fft.rfft(energy, axis=1))
+    harmonics = np.fft.rfft(spectra.positions, axis=1)
+    alone = (weights**2).sum(axis=1, keepdims=True)
+    squares = np.abs(weights @ harmonics) ** 2 - weights**2 @ np.abs(harmonics) ** 2
+    energy = np.real(weights @ harmonics[:, :1])
     with np.errstate(invalid="ignore", divide="ignore"):
-        relative = 2 * harmonics / harmonics[:, :1]
-    longest = combs[0]
+        relative = squares / (1 - alone) / energy**2
+    period = spectra.positions.shape[1]
     columns = []
     for comb in combs:
-        own = [round(line.frequency_hz / longest.spacing_hz) for line in comb.lines]
-        amplitudes = relative[:, own]
-        if period // 2 in own and period % 2 == 0:
-            amplitudes[:, own.index(period // 2)] /= 2  # it has no mirrored twin
-        columns.append(amplitudes.max(axis=1, initial=0))
+        own = [round(line.frequency_hz / combs[0].spacing_hz) for line in comb.lines]
+        # All but the one at half the rate have a mirrored twin.
+        twins = [1 if 2 * harmonic == period else 2 for harmonic in own]
+        columns.append(relative[:, own] @ np.array(twins, float))
     return np.stack(columns, axis=1)
 
 
@@ -202,6 +237,8 @@ def third_octave_levels_db(
     ]
     kept = [i for i, members in enumerate(inside) if members.any()]
     power = mean_power(spectra, weights)
+    if not kept:
+        return centres[:0], np.zeros((len(weights), 0))
     levels = np.stack([power[:, inside[i]].sum(axis=1) for i in kept], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return centres[kept], 10 * np.log10(levels / levels.sum(axis=1, keepdims=True))
@@ -226,6 +263,8 @@ def filtering_db(
     uniform = np.full((1, len(baseline.counts)), 1 / len(baseline.counts))
     _, ours = third_octave_levels_db(spectra, weights, highest_hz)
     _, theirs = third_octave_levels_db(baseline, uniform, highest_hz)
+    if not ours.shape[1]:
+        return np.full(len(weights), np.nan)
     with np.errstate(invalid="ignore"):
         return np.sqrt(np.mean((ours - theirs) ** 2, axis=1))
 
