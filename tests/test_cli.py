@@ -81,9 +81,9 @@ def test_print_config_can_be_read_back(tmp_path, capsys):
         (["--cutoff-hz", "8000"], ["cutoff_hz", "8000"]),
         (["--upsampling-factors", "3"], ["upsampling_factors", "2048"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
-        (["--data", "nowhere"], ["data", "nowhere"]),
-        (["--data", "~nosuchuser/speech"], ["data"]),
-        (["--data", "x" * 300], ["data"]),
+        (["--data", "nowhere"], ["nowhere: no such folder"]),
+        (["--data", "~nosuchuser/speech"], ["~nosuchuser/speech cannot be searched"]),
+        (["--data", "x" * 300], ["x" * 300]),
         (["--seed", str(2**64)], ["seed"]),
     ],
 )
