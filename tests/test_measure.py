@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,9 +12,16 @@ from conftest import ROOT
 from matplotlib import image
 from scipy import signal
 
+from wavegan_rc.artifacts.spectra import stage_combs
+from wavegan_rc.audit import Audit
 from wavegan_rc.cli.commands import measure_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
+from wavegan_rc.errors import WaveganWarning
+from wavegan_rc.measurement import compare, measure
+from wavegan_rc.read_sets import read_set
+from wavegan_rc.segment_set import SegmentSet
+from wavegan_rc.set_statistics import Settings, Statistics
 from wavegan_rc.training.train import train
 
 RATE, LENGTH, COUNT = 16000, 512, 300
@@ -60,7 +68,7 @@ def options(arrays, out, **others):
 
 def quantities(folder):
     result = json.loads((folder / "artifacts.json").read_text())
-    assert result["schema"] == "wavegan_rc.artifacts/1"
+    assert result["schema"] == "wavegan_rc.artifacts/2"
     return {(q["name"], q["stage"], q["frequency_hz"]): q for q in result["quantities"]}
 
 
@@ -69,7 +77,7 @@ def test_a_planted_tone_is_found_and_everything_else_is_as_real(arrays, tmp_path
     assert (code, err) == (0, "")
     found = quantities(tmp_path / "m")
     line = found["line_prominence_db", 2, 4000.0]
-    assert line["verdict"] == "above real"
+    assert line["verdict"] == "above"
     assert line["low"] > 10
     assert found["phase_locking", 2, 4000.0]["verdict"] == "locked"
     planted = 10 * np.log10(0.5e-6 / np.mean(np.load(arrays / "tone.npy") ** 2))
@@ -98,7 +106,7 @@ def test_files_are_complete_and_figures_are_drawn_from_them(arrays, tmp_path, ca
     pixels = image.imread(tmp_path / "m" / "artifacts.png")
     assert np.ptp(pixels[..., :3]) > 0.5
     for quantity in quantities(tmp_path / "m").values():
-        assert (quantity["value"] is None) == (quantity["reason"] is not None)
+        assert (None in (quantity["value"], quantity["low"])) == (quantity["reason"] is not None)
         if quantity["low"] is not None:
             assert quantity["low"] <= quantity["value"] <= quantity["high"], quantity
 
@@ -132,15 +140,27 @@ def test_without_factors_no_lines_are_looked_for(arrays, tmp_path, capsys):
     assert err.count("\n") == 1
     found = quantities(tmp_path / "m")
     assert {stage for _, stage, _ in found} == {None}
-    assert found["out_of_band_total_db", None, None]["verdict"] == "above real"
+    assert found["out_of_band_total_db", None, None]["verdict"] == "above"
     assert "predicted lines" not in out
 
 
-def test_a_limit_on_what_is_not_there_is_not_crossed(arrays, tmp_path, capsys):
-    """Lines below their surroundings add up to nothing, which is -inf dB."""
+@pytest.mark.parametrize("limit", ["line_prominence_db=6", "out_of_band_lines_db=-60"])
+def test_a_gate_that_measures_nothing_is_not_passed(arrays, tmp_path, capsys, limit):
     np.save(tmp_path / "silence.npy", np.zeros((COUNT, LENGTH), np.float32))
     argv = [tmp_path / "silence.npy", *options(arrays, tmp_path / "m")]
-    assert run([*argv, "--fail-above", "line_prominence_db=6"], capsys)[0] == 0
+    code, _, err = run([*argv, "--fail-above", limit], capsys)
+    assert code == 2
+    assert "was not measured: silence" in err
+
+
+def test_a_limit_on_lines_that_are_not_there_is_not_crossed(arrays, tmp_path, capsys):
+    """Held samples leave valleys: the excess of the lines adds up to nothing, which is -inf dB."""
+    held = np.repeat(np.load(arrays / "clean.npy")[:, ::16], 16, axis=1)
+    np.save(tmp_path / "held.npy", held)
+    argv = [tmp_path / "held.npy", *options(arrays, tmp_path / "m")]
+    assert run([*argv, "--fail-above", "out_of_band_lines_db=-60"], capsys)[0] == 0
+    lines = quantities(tmp_path / "m")["out_of_band_lines_db", None, None]
+    assert (lines["value"], lines["reason"]) == (None, "nothing is there: minus infinity dB")
 
 
 def test_silence_gives_reasons_not_numbers(arrays, tmp_path, capsys):
@@ -163,11 +183,13 @@ def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(tmp_p
     summary = json.loads((run_folder / "summary.json").read_text())
     ratio = found["out_of_band_total_db", None, None]
     assert ratio["value"] == pytest.approx(summary["out_of_band_ratio_db"]["generated"], abs=0.1)
-    assert ratio["real"]["value"] == pytest.approx(summary["out_of_band_ratio_db"]["real"], abs=0.1)
+    assert ratio["reference"]["value"] == pytest.approx(
+        summary["out_of_band_ratio_db"]["real"], abs=0.1
+    )
     for line in summary["lines"]:
         measured = found["line_prominence_db", line["stage"], line["frequency_hz"]]
         assert measured["value"] == pytest.approx(line["generated_prominence_db"], abs=0.1)
-    assert found["frechet_distance", None, None]["verdict"] == "above real"
+    assert found["frechet_distance", None, None]["verdict"] == "above"
     again = run([run_folder, "--out", tmp_path / "again"], capsys)[1]
     assert again.splitlines()[:-1] == out.splitlines()[:-1]
 
@@ -192,13 +214,132 @@ def test_mistakes_give_one_line_and_exit_code_2(arrays, changes, named, tmp_path
     assert named in err
 
 
-def test_factors_that_do_not_fit_and_too_few_segments_are_refused(arrays, tmp_path, capsys):
+def test_factors_that_do_not_fit_are_refused(arrays, tmp_path, capsys):
     argv = [arrays / "clean.npy", *options(arrays, tmp_path / "m")]
     code, _, err = run([*argv[:-2], 3, 7], capsys)
     assert code == 2
     assert "upsampling_factors" in err
-    np.save(tmp_path / "few.npy", np.zeros((20, LENGTH), np.float32))
-    code, _, err = run([tmp_path / "few.npy", *options(arrays, tmp_path / "m")], capsys)
-    assert code == 2
-    assert "at least 100 segments. Received: 20" in err
     assert not (tmp_path / "m").exists()
+
+
+def test_of_too_few_segments_everything_else_is_given(arrays, tmp_path, capsys):
+    np.save(tmp_path / "few.npy", np.load(arrays / "tone.npy")[:20])
+    code, out, err = run([tmp_path / "few.npy", *options(arrays, tmp_path / "m")], capsys)
+    assert (code, err) == (0, "")
+    found = quantities(tmp_path / "m")
+    distance = found["frechet_distance", None, None]
+    assert distance["value"] is None
+    assert distance["reason"] == "needs 100 segments, and the set has 20"
+    assert "needs 100 segments" in out
+    line = found["line_prominence_db", 2, 4000.0]
+    assert (line["verdict"], line["low"] is None) == ("above", False)
+    argv = [tmp_path / "few.npy", *options(arrays, tmp_path / "m")]
+    assert run([*argv, "--fail-above", "frechet_distance=1"], capsys)[0] == 2
+
+
+def test_three_segments_have_values_without_intervals(arrays, tmp_path, capsys):
+    np.save(tmp_path / "three.npy", np.load(arrays / "tone.npy")[:3])
+    assert run([tmp_path / "three.npy", *options(arrays, tmp_path / "m")], capsys)[0] == 0
+    line = quantities(tmp_path / "m")["line_prominence_db", 2, 4000.0]
+    assert line["value"] > 10
+    assert (line["low"], line["verdict"]) == (None, "")
+    assert line["reason"].startswith("no interval")
+
+
+def test_a_reference_too_small_for_distances_still_serves_as_real(arrays, tmp_path, capsys):
+    np.save(tmp_path / "small.npy", np.load(arrays / "reference.npy")[:120])
+    argv = [arrays / "tone.npy", *options(arrays, tmp_path / "m", reference=tmp_path / "small.npy")]
+    assert run(argv, capsys)[0] == 0
+    found = quantities(tmp_path / "m")
+    assert found["line_prominence_db", 2, 4000.0]["verdict"] == "above"
+    assert "the reference" in found["frechet_distance", None, None]["reason"]
+    np.save(tmp_path / "small.npy", np.load(arrays / "reference.npy")[:9])
+    code, _, err = run(argv, capsys)
+    assert code == 2
+    assert "at least 16 segments. Received: 9" in err
+
+
+def comparison(folder):
+    result = json.loads((folder / "comparison.json").read_text())
+    found = {(q["name"], q["stage"], q["frequency_hz"]): q for q in result["quantities"]}
+    return result, found
+
+
+def test_sets_are_compared_with_the_first(arrays, tmp_path, capsys):
+    argv = [arrays / "clean.npy", arrays / "tone.npy", *options(arrays, tmp_path / "m")]
+    code, out, err = run(argv, capsys)
+    assert (code, err) == (0, "")
+    assert f"{arrays / 'tone.npy'} beside {arrays / 'clean.npy'}:" in out
+    result, found = comparison(tmp_path / "m" / "02")
+    assert result["reference"]["name"] == str(arrays / "clean.npy")
+    line = found["line_prominence_db", 2, 4000.0]
+    assert (line["verdict"], line["p_value"]) == ("above", pytest.approx(1 / 1001))
+    assert line["difference"]["low"] > 10
+    own = quantities(tmp_path / "m" / "02")["line_prominence_db", 2, 4000.0]
+    assert own["value"] == line["value"]
+    # The rest is the same audio.
+    others = [q["verdict"] for q in found.values() if q["frequency_hz"] not in (4000.0, None)]
+    assert set(others) == {"not different"}
+
+
+def test_two_sets_drawn_alike_are_rarely_found_different():
+    """40 pairs: p-values of one statistic are as often below 5 % as they say."""
+    rng = np.random.default_rng(0)
+    combs = stage_combs((4, 4), RATE)
+    statistics = Statistics(Settings(RATE, combs, 1700.0))
+    p_values = []
+    for _ in range(40):
+        sets = [
+            read_set(SegmentSet("", RATE, LENGTH, 60, partial(iter, [segments])), combs)
+            for segments in rng.standard_normal((2, 60, LENGTH)).astype(np.float32)
+        ]
+        found = {(q.name, q.stage): q for q in compare(*sets, statistics).quantities}
+        p_values.append(found["out_of_band_total_db", None].p_value)
+    # Three standard errors of 40 draws at 5 % are 0.10, at one half 0.24.
+    assert np.mean(np.array(p_values) < 0.05) <= 0.15
+    assert np.mean(np.array(p_values) < 0.5) == pytest.approx(0.5, abs=0.24)
+
+
+def test_a_set_beside_itself_is_not_different_for_certain_nor_uncertain_for_free(arrays):
+    """Resampled alike, both would have a difference of 0 without any spread."""
+    segments = np.load(arrays / "clean.npy")
+    same = read_set(SegmentSet("", RATE, LENGTH, COUNT, partial(iter, [segments])))
+    result = measure(same, Statistics(Settings(RATE, stopband_hz=1700.0)), same)
+    levels = {q.name: q.difference for q in result.quantities}
+    for name in ("rms_db", "out_of_band_total_db"):
+        assert levels[name].value == 0
+        assert levels[name].low < -0.01 < 0.01 < levels[name].high
+
+
+@pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
+def test_sets_of_other_factors_are_compared_without_lines(arrays, tmp_path):
+    audited = [
+        Audit(
+            reference=str(arrays / "reference.npy"),
+            upsampling_factors=factors,
+            sample_rate=RATE,
+            stopband_hz=1700.0,
+        ).measure(str(arrays / name))
+        for name, factors in (("tone.npy", (4, 4)), ("clean.npy", (2, 2, 2)))
+    ]
+    with pytest.warns(WaveganWarning, match="without lines"):
+        result = audited[0].compare(audited[1], tmp_path)
+    assert {q.stage for q in result.quantities} == {None}
+    assert {q.name: q for q in result.quantities}["out_of_band_total_db"].verdict == "above"
+
+
+def test_seconds_of_recordings_are_resampled_together(arrays, tmp_path, capsys):
+    """Each second has a loudness of its own, so its 32 segments tell no more than one."""
+    rng = np.random.default_rng(0)
+    loudness = np.repeat(10 ** rng.normal(0, 0.3, 30), 32)[:, None]
+    audio = 0.05 * loudness * rng.standard_normal((960, LENGTH))
+    soundfile.write(tmp_path / "a.wav", audio.ravel(), RATE)
+    np.save(tmp_path / "a.npy", audio.astype(np.float32))
+    widths = []
+    for name in ("a.wav", "a.npy"):
+        argv = [tmp_path / name, *options(arrays, tmp_path / "m"), "--segment-length", LENGTH]
+        assert run(argv, capsys)[0] == 0
+        level = quantities(tmp_path / "m")["rms_db", None, None]
+        widths.append(level["high"] - level["low"])
+    # 30 loudnesses, not 960: sqrt(32) = 5.7 times as wide.
+    assert 4 < widths[0] / widths[1] < 8

@@ -4,28 +4,27 @@ import itertools
 import json
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import yaml
 
-from wavegan_rc.artifacts.result import Measurement
+from wavegan_rc.artifacts.result import SCHEMA, Measurement
 from wavegan_rc.artifacts.spectra import StageComb, stage_combs
-from wavegan_rc.audio.corpus import Corpus, prepare_corpus
-from wavegan_rc.audio.segments import Segments, Split
-from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, ParameterError, WaveganError, WaveganWarning
-from wavegan_rc.measurement import FEWEST_SEGMENTS, measure
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.measurement import compare, measure
+from wavegan_rc.read_sets import ReadSet, read_set
+from wavegan_rc.real_sets import data_of_run, reference_parts
 from wavegan_rc.report.artifact_figures import artifact_figure
 from wavegan_rc.report.figures import save_figure
-from wavegan_rc.segment_sets import SegmentSet, open_segments
-
-# Neighbouring segments are alike: parts of a reference are made of stretches, about 1 s each.
-_STRETCH = 8
+from wavegan_rc.segment_set import SegmentSet
+from wavegan_rc.segment_sets import open_segments
+from wavegan_rc.set_statistics import Settings, Statistics
 
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "artifacts.json", "artifacts.npz", "artifacts.png"
+COMPARISON_FILE = "comparison.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,7 @@ class Audit:
     sample_rate: int | None = None
     seed: int = 0
 
-    def measure(self, path: str) -> tuple[SegmentSet, Measurement]:
+    def measure(self, path: str) -> "Audited":
         """Open a set and measure it.
 
         Raises:
@@ -66,16 +65,18 @@ class Audit:
                 f"stopband_hz must lie between 0 and half the sample rate, "
                 f"{test.sample_rate / 2:g} Hz. Received: {stopband_hz:g}"
             )
-        real, baseline = self._real_sets(path, test)
-        measurement = measure(
-            test,
-            real=real,
-            baseline=baseline,
-            combs=self._combs(test),
-            stopband_hz=stopband_hz,
-            seed=self.seed,
+        settings = Settings(test.sample_rate, self._combs(test), stopband_hz, self.seed)
+        if self.reference is not None:
+            sets = reference_parts(self.reference, test)
+        else:
+            sets = data_of_run(path, test.count)
+        read, real, baseline = (
+            None if one is None else read_set(one, settings.combs)
+            for one in (test, *(sets or (None, None)))
         )
-        return replace(test, stopband_hz=stopband_hz), measurement
+        assert read is not None
+        statistics = Statistics(settings, baseline)
+        return Audited(test, read, statistics, measure(read, statistics, real))
 
     def _combs(self, test: SegmentSet) -> tuple[StageComb, ...]:
         factors = self.upsampling_factors or test.upsampling_factors
@@ -90,99 +91,103 @@ class Audit:
             return ()
         return stage_combs(factors, test.sample_rate)
 
-    def _real_sets(
-        self, path: str, test: SegmentSet
-    ) -> tuple[SegmentSet | None, SegmentSet | None]:
-        """Real segments to be measured alike, and others to which distances are taken."""
-        if self.reference is not None:
-            reference = open_segments(
-                self.reference, segment_length=test.segment_length, sample_rate=test.sample_rate
-            )
-            if reference.count < 2 * FEWEST_SEGMENTS:
-                raise DataError(
-                    f"{reference.name}: a reference must have at least {2 * FEWEST_SEGMENTS} "
-                    f"segments. Received: {reference.count}"
-                )
-            return _part(reference, 1), _part(reference, 0)
-        config_file = Path(path).expanduser() / "config.yaml"
-        if not config_file.is_file():
-            return None, None
-        try:
-            config = Config(**yaml.safe_load(config_file.read_text(encoding="utf-8")))
-            corpus = prepare_corpus(
-                config.data,
-                sample_rate=config.sample_rate,
-                cutoff_hz=config.cutoff_hz,
-                stopband_hz=config.stopband_hz,
-            )
-            return (
-                _drawn(corpus, "held_out", config, test.count),
-                _drawn(corpus, "training", config, test.count),
-            )
-        except (WaveganError, OSError, TypeError, yaml.YAMLError) as error:
-            message = f"{path}: without real audio, since its data cannot be read: {error}"
-            warnings.warn(" ".join(message.split()), WaveganWarning, stacklevel=3)
-            return None, None
 
+@dataclass(frozen=True)
+class Audited:
+    """A set and what was found out about it.
 
-def _drawn(corpus: Corpus, split: Split, config: Config, count: int) -> SegmentSet:
-    segments = Segments(
-        corpus,
-        split,
-        segment_length=config.segment_length,
-        silence_db=config.silence_db,
-        seed=config.seed,
-    )
-    drawn = segments.draw(0, count)
-    return SegmentSet(
-        f"real ({split.replace('_', ' ')})",
-        config.sample_rate,
-        config.segment_length,
-        count,
-        lambda: iter([drawn]),
-    )
-
-
-def _part(whole: SegmentSet, part: int) -> SegmentSet:
-    """Every other stretch of neighbouring segments, so that all recordings are in both parts."""
-
-    def belongs(index: np.ndarray) -> np.ndarray:
-        return index // _STRETCH % 2 == part
-
-    def source() -> Iterator[np.ndarray]:
-        start = 0
-        for block in whole.blocks():
-            yield block[belongs(np.arange(start, start + len(block)))]
-            start += len(block)
-
-    count = int(belongs(np.arange(whole.count)).sum())
-    return replace(whole, name=f"{whole.name} (part {part + 1})", count=count, source=source)
-
-
-def write_measurement(segment_set: SegmentSet, measurement: Measurement, folder: Path) -> None:
-    """Write the numbers as JSON, the arrays as .npz, and the figure drawn from them.
-
-    Raises:
-        DataError: If the folder cannot be written.
+    Attributes:
+        segment_set: The set.
+        read: What was kept of it.
+        statistics: That were taken.
+        measurement: What they are.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        about = {
-            "set": {
-                "name": segment_set.name,
-                "sample_rate": segment_set.sample_rate,
-                "segment_length": segment_set.segment_length,
-                "segments": segment_set.count,
-                "stopband_hz": segment_set.stopband_hz,
-                "skipped": segment_set.skipped,
-            }
+
+    segment_set: SegmentSet
+    read: ReadSet
+    statistics: Statistics
+    measurement: Measurement
+
+    def about(self) -> dict[str, Any]:
+        """What the set is, as JSON values."""
+        settings = self.statistics.settings
+        return {
+            "name": self.segment_set.name,
+            "sample_rate": settings.sample_rate,
+            "segment_length": self.segment_set.segment_length,
+            "segments": self.segment_set.count,
+            "resampled_together": self.read.spectra.group_size,
+            "stopband_hz": settings.stopband_hz,
+            "skipped": self.segment_set.skipped,
+            "stages": [
+                {
+                    "stage": comb.stage,
+                    "spacing_hz": comb.spacing_hz,
+                    "period": comb.period,
+                    "lines_hz": [line.frequency_hz for line in comb.lines],
+                    "given_to_later_stages_hz": comb.shared_hz,
+                }
+                for comb in settings.combs
+            ],
         }
-        text = json.dumps(about | measurement.as_json(), indent=1, allow_nan=False)
-        (folder / JSON_FILE).write_text(text, encoding="utf-8")
-        np.savez_compressed(folder / ARRAYS_FILE, allow_pickle=False, **measurement.arrays)
-        save_figure(artifact_figure(folder / JSON_FILE, folder / ARRAYS_FILE), folder / FIGURE_FILE)
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
+
+    def write(self, folder: Path) -> None:
+        """Write the numbers as JSON, the arrays as .npz, and the figure drawn from them.
+
+        Raises:
+            DataError: If the folder cannot be written.
+        """
+        try:
+            result = {"set": self.about(), "quantities": self.measurement.as_json()}
+            _write_json(result, folder / JSON_FILE)
+            arrays = self.measurement.arrays
+            np.savez_compressed(folder / ARRAYS_FILE, allow_pickle=False, **arrays)
+            figure = artifact_figure(folder / JSON_FILE, folder / ARRAYS_FILE)
+            save_figure(figure, folder / FIGURE_FILE)
+        except OSError as error:
+            raise DataError(f"out cannot be written: {error}") from None
+
+    def compare(self, other: "Audited", folder: Path) -> Measurement:
+        """Measure the set beside another, and write the numbers.
+
+        Distances are taken to the other's real audio.
+
+        Raises:
+            ParameterError: If the sets differ in sample rate or segment length.
+            DataError: If the folder cannot be written.
+        """
+        forms = [
+            f"{audited.segment_set.sample_rate} Hz, {audited.segment_set.segment_length} samples"
+            for audited in (self, other)
+        ]
+        if forms[0] != forms[1]:
+            raise ParameterError(
+                f"{self.segment_set.name}: sample_rate and segment_length must be those of "
+                f"{other.segment_set.name}, {forms[1]}. Received: {forms[0]}"
+            )
+        reads, statistics = (self.read, other.read), other.statistics
+        if self.statistics.settings.combs != statistics.settings.combs:
+            message = f"{self.segment_set.name}: compared without lines, since its factors differ"
+            warnings.warn(message, WaveganWarning, stacklevel=3)
+            statistics = Statistics(replace(statistics.settings, combs=()), statistics.baseline)
+            reads = (read_set(self.segment_set), read_set(other.segment_set))
+        comparison = compare(*reads, statistics)
+        result = {
+            "set": self.about(),
+            "reference": other.about(),
+            "quantities": comparison.as_json(),
+        }
+        try:
+            _write_json(result, folder / COMPARISON_FILE)
+        except OSError as error:
+            raise DataError(f"out cannot be written: {error}") from None
+        return comparison
+
+
+def _write_json(result: Mapping[str, Any], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"schema": SCHEMA} | dict(result), indent=1, allow_nan=False)
+    file.write_text(text, encoding="utf-8")
 
 
 def crossed(measurement: Measurement, limits: Mapping[str, float]) -> list[str]:
@@ -193,7 +198,7 @@ def crossed(measurement: Measurement, limits: Mapping[str, float]) -> list[str]:
         limits: Bounds by name; the largest value over stages and lines counts.
 
     Raises:
-        ParameterError: If a limit names nothing that is measured.
+        ParameterError: If a limit names nothing that could be measured.
     """
     found = []
     for name, bound in limits.items():
@@ -202,6 +207,8 @@ def crossed(measurement: Measurement, limits: Mapping[str, float]) -> list[str]:
             names = ", ".join(dict.fromkeys(q.name for q in measurement.quantities))
             raise ParameterError(f"fail_above must name one of {names}. Received: {name}")
         values = [float(q.estimate.value) for q in named if q.estimate]
+        if not values:
+            raise ParameterError(f"fail_above: {name} was not measured: {named[0].reason}")
         if max(values, default=-np.inf) > bound:
             found.append(f"{name} is {max(values):.3g}, above {bound:g}")
     return found
@@ -234,6 +241,8 @@ def audit(
 ) -> list[str]:
     """Measure sets one after the other, print their tables and leave their files.
 
+    Each set after the first is compared with the first.
+
     Args:
         paths: Of the sets.
         settings: How they are measured.
@@ -245,14 +254,21 @@ def audit(
     """
     found = []
     bounds = parse_limits(limits)
+    first = None
     for number, path in zip(itertools.count(1), paths, strict=False):
-        segment_set, measurement = settings.measure(path)
+        audited = settings.measure(path)
         folder = out if len(paths) == 1 else out / f"{number:02d}"
-        write_measurement(segment_set, measurement, folder)
+        audited.write(folder)
+        test = audited.segment_set
         print(
-            f"{path}: {segment_set.count} segments of {segment_set.segment_length} samples, "
-            f"{segment_set.sample_rate} Hz\n{measurement.table()}\nwrote {folder}",
-            flush=True,
+            f"{path}: {test.count} segments of {test.segment_length} samples, "
+            f"{test.sample_rate} Hz\n{audited.measurement.table()}"
         )
-        found += [f"{path}: {message}" for message in crossed(measurement, bounds)]
+        if first is None:
+            first = audited
+        else:
+            comparison = audited.compare(first, folder)
+            print(f"{path} beside {paths[0]}:\n{comparison.table(reference='beside')}")
+        print(f"wrote {folder}", flush=True)
+        found += [f"{path}: {message}" for message in crossed(audited.measurement, bounds)]
     return found

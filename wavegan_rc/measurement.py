@@ -1,264 +1,177 @@
-"""All artifact statistics of a set of segments, beside the same of real ones."""
+"""Sets of segments measured beside real ones, or beside each other."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from wavegan_rc.artifacts import statistics as st
-from wavegan_rc.artifacts.bootstrap import Estimate, benjamini_hochberg, bootstrap_weights, estimate
-from wavegan_rc.artifacts.distribution import (
-    Bins,
-    frechet_distance,
-    kernel_distance,
-    nearest_distance,
-)
-from wavegan_rc.artifacts.features import level_statistics, log_mel_features, standardize
+from wavegan_rc.artifacts.bootstrap import Estimate, bootstrap_weights, estimate
 from wavegan_rc.artifacts.result import Measurement, Quantity
-from wavegan_rc.artifacts.spectra import GroupedSpectra, StageComb, group_spectra
-from wavegan_rc.errors import ParameterError
-from wavegan_rc.segment_sets import SegmentSet
+from wavegan_rc.artifacts.significance import (
+    benjamini_hochberg,
+    max_t_p_values,
+    permuted_differences,
+)
+from wavegan_rc.artifacts.spectra import StageComb
+from wavegan_rc.read_sets import ReadSet, pool
+from wavegan_rc.set_statistics import Key, Statistics
 
-# Levels and features are made of at most so many segments.
-_MOST_SEGMENTS = 2000
-# What the Frechet distance's covariances and the k-means bins need.
-FEWEST_SEGMENTS = 100
-
+# Resamples of fewer groups say little about the set that they come from.
+FEWEST_GROUPS = 10
+_RESAMPLES = 1000
+# Which bins differ is counted with the noise of a resample on top: the share comes out too low.
+_NOT_RESAMPLED = "differing_bins_share"
 _UNMEASURABLE = {
     "line_prominence_db": "silence, or lines too close together for this segment length",
     "dc_offset_db": "no offset",
     "filtering_db": "silence, or no third-octave band below the stopband edge",
 }
-
-# What a statistic is called: its name, the stage or None, the frequency of a line or None.
-Key = tuple[str, int | None, float | None]
+_RESAMPLES = 1000
 
 
-@dataclass(frozen=True)
-class ReadSet:
-    """What is kept of a set after reading it once.
-
-    Attributes:
-        spectra: Sums over groups of segments.
-        segments: Evenly spaced ones, at most 2000, shape (segments, samples).
-    """
-
-    spectra: GroupedSpectra
-    segments: np.ndarray
-
-
-def read_set(segment_set: SegmentSet, combs: Sequence[StageComb]) -> ReadSet:
-    """Read a set once, in bounded memory."""
-    count = segment_set.count
-    kept = np.unique(np.linspace(0, count - 1, min(count, _MOST_SEGMENTS)).astype(int))
-    sample = np.empty((len(kept), segment_set.segment_length), np.float32)
-
-    def blocks() -> Iterator[np.ndarray]:
-        start = 0
-        for block in segment_set.blocks():
-            here = (kept >= start) & (kept < start + len(block))
-            sample[here] = block[kept[here] - start]
-            start += len(block)
-            yield block
-
-    spectra = group_spectra(
-        blocks(),
-        count,
-        segment_length=segment_set.segment_length,
-        sample_rate=segment_set.sample_rate,
-        combs=combs,
-    )
-    return ReadSet(spectra, sample)
-
-
-def measure(
-    test: SegmentSet,
-    *,
-    real: SegmentSet | None = None,
-    baseline: SegmentSet | None = None,
-    combs: Sequence[StageComb] = (),
-    stopband_hz: float | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Measurement:
+def measure(test: ReadSet, statistics: Statistics, real: ReadSet | None = None) -> Measurement:
     """Measure a set, and real segments alike.
 
     Args:
         test: What is judged.
+        statistics: To take.
         real: Real segments: each quantity is given for them too.
-        baseline: Other real segments, to which distances and long-term levels are taken.
-        combs: Stages of the generator; empty: no lines are looked for.
-        stopband_hz: Above it the data holds nothing; None: not known.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
-
-    Raises:
-        ParameterError: If sets differ in rate or segment length, or one is too small.
     """
-    for other in (test, real, baseline):
-        if other is None:
-            continue
-        if _form(other) != _form(test):
-            raise ParameterError(
-                f"{other.name}: sample_rate and segment_length must be those of {test.name}, "
-                f"{_form(test)}. Received: {_form(other)}"
-            )
-        if other.count < FEWEST_SEGMENTS:
-            raise ParameterError(
-                f"{other.name} must have at least {FEWEST_SEGMENTS} segments. "
-                f"Received: {other.count}"
-            )
-    base = None if baseline is None else read_set(baseline, ())
-    ours, arrays = _values(test, base, combs, stopband_hz, bootstrap=(resamples, 2 * seed))
-    theirs: dict[Key, np.ndarray] = {}
+    # Sets are resampled independently: the same resamples would make them vary together.
+    seeds = np.random.SeedSequence(statistics.settings.seed).generate_state(2).tolist()
+    weights = _weights(test, seeds[0])
+    ours, theirs = statistics.values(test, weights), {}
+    arrays = {"frequencies_hz": test.spectra.frequencies_hz} | statistics.curves(test, weights)
     if real is not None:
-        # Another seed: the two sets are resampled independently.
-        theirs, of_real = _values(
-            real, base, combs, stopband_hz, bootstrap=(resamples, 2 * seed + 1)
-        )
-        arrays |= {f"real_{name}": a for name, a in of_real.items() if name != "frequencies_hz"}
-    p_values = _line_p_values(arrays, max(arrays.pop("sounding").item(), 1), combs)
-    arrays.pop("real_sounding", None)
-    return Measurement(
-        tuple(_quantity(key, ours[key], theirs.get(key), p_values) for key in ours), arrays
+        weights = _weights(real, seeds[1])
+        theirs = statistics.values(real, weights)
+        arrays |= {f"real_{name}": a for name, a in statistics.curves(real, weights).items()}
+    changes = {}
+    for key in [key for key in ours if key in theirs and key.name != _NOT_RESAMPLED]:
+        difference = _difference(ours[key], theirs[key])
+        with np.errstate(invalid="ignore"):
+            changes[key] = np.append(difference[:1], difference[1:] - difference[0])
+    locked = _locked_p_values(test, statistics.settings.combs)
+    quantities = _quantities(ours, theirs, _p_values(changes), locked)
+    return Measurement(quantities + _absent(statistics, test), arrays)
+
+
+def compare(test: ReadSet, other: ReadSet, statistics: Statistics) -> Measurement:
+    """Measure a set beside another: differences with intervals and permutation p-values.
+
+    Args:
+        test: What is judged.
+        other: What it is compared with.
+        statistics: To take of both.
+    """
+    seeds = np.random.SeedSequence(statistics.settings.seed).generate_state(3).tolist()
+    ours, theirs = (
+        statistics.values(read, _weights(read, seed))
+        for read, seed in zip((test, other), seeds, strict=False)
     )
+    keys = [key for key in ours if key in theirs]
+    changes: dict[Key, np.ndarray] = {}
+    together, first = pool(test, other)
+    second = together.groups - first
+    if min(first, second) >= FEWEST_GROUPS:
 
+        def all_values(weights: np.ndarray) -> np.ndarray:
+            values = statistics.values(together, weights)
+            return np.stack([values[key] for key in keys], axis=1)
 
-def _form(segment_set: SegmentSet) -> str:
-    return f"{segment_set.sample_rate} Hz, {segment_set.segment_length} samples"
-
-
-def _values(
-    segment_set: SegmentSet,
-    baseline: ReadSet | None,
-    combs: Sequence[StageComb],
-    stopband_hz: float | None,
-    *,
-    bootstrap: tuple[int, int],
-) -> tuple[dict[Key, np.ndarray], dict[str, np.ndarray]]:
-    """Statistics under bootstrap weights, and the curves of the set itself."""
-    resamples, seed = bootstrap
-    read = read_set(segment_set, combs)
-    weights = bootstrap_weights(len(read.spectra.counts), resamples, seed=seed)
-    values = _whole_values(read.spectra, weights, combs, stopband_hz)
-    if baseline is not None:
-        highest = stopband_hz or segment_set.sample_rate / 2
-        values["filtering_db", None, None] = st.filtering_db(
-            read.spectra, baseline.spectra, weights, highest
+        permuted = permuted_differences(
+            all_values, first, second, permutations=_RESAMPLES, seed=seeds[2]
         )
-    values |= _distribution_values(
-        read.segments,
-        segment_set.sample_rate,
-        None if baseline is None else baseline.segments,
-        bootstrap_weights(len(read.segments), resamples, seed=seed),
-    )
-    values |= _comb_values(read.spectra, weights, combs)
-    arrays = {
-        "frequencies_hz": read.spectra.frequencies_hz,
-        "power": np.stack(estimate(st.mean_power(read.spectra, weights))),
-        "phase_locking": st.phase_locking(read.spectra, weights[:1])[0],
-        "image_coherence": st.image_coherence(read.spectra, weights[:1])[:, 0],
-        "sounding": read.spectra.sounding.sum(),
-    }
-    return values, arrays
+        changes = dict(zip(keys, permuted.T, strict=True))
+    return Measurement(_quantities(ours, theirs, _p_values(changes)) + _absent(statistics, test))
 
 
-def _whole_values(
-    spectra: GroupedSpectra,
-    weights: np.ndarray,
-    combs: Sequence[StageComb],
-    stopband_hz: float | None,
-) -> dict[Key, np.ndarray]:
-    if stopband_hz is None:
-        return {}
-    lines_hz = [line.frequency_hz for comb in combs for line in comb.lines]
-    parts = st.out_of_band_db(spectra, weights, stopband_hz, lines_hz)
-    return {(f"out_of_band_{part}_db", None, None): ratio for part, ratio in parts.items()}
+def _weights(read: ReadSet, seed: int) -> np.ndarray:
+    """Of the set itself and, if it has enough groups, of resamples."""
+    if read.groups < FEWEST_GROUPS:
+        return np.full((1, read.groups), 1 / read.groups, np.float32)
+    return bootstrap_weights(read.groups, _RESAMPLES, seed=seed)
 
 
-def _comb_values(
-    spectra: GroupedSpectra, weights: np.ndarray, combs: Sequence[StageComb]
-) -> dict[Key, np.ndarray]:
-    """By stage, then by line."""
+def _difference(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    rows = min(len(ours), len(theirs))
+    with np.errstate(invalid="ignore"):  # two equal infinities have no difference: NaN
+        return ours[:rows] - theirs[:rows]
+
+
+def _p_values(changes: Mapping[Key, np.ndarray]) -> dict[Key, float]:
+    """P-values corrected for the number of stages, or of lines, that a quantity is measured of.
+
+    Args:
+        changes: Each found difference, followed by what chance makes of it.
+    """
+    families: dict[tuple[str, bool], list[Key]] = {}
+    for key in changes:
+        families.setdefault((key.name, key.frequency_hz is None), []).append(key)
+    found: dict[Key, float] = {}
+    for keys in families.values():
+        columns = np.stack([changes[key] for key in keys], axis=1)
+        found |= dict(zip(keys, max_t_p_values(columns[0], columns[1:]).tolist(), strict=True))
+    return found
+
+
+def _locked_p_values(read: ReadSet, combs: Sequence[StageComb]) -> dict[Key, float]:
+    """Rayleigh p-values of the lines' phase locking, corrected for testing many."""
     lines = [line for comb in combs for line in comb.lines]
+    spectra, lines_hz = read.spectra, np.array([line.frequency_hz for line in lines])
     if not lines:
         return {}
-    lines_hz = [line.frequency_hz for line in lines]
-    at_line = st.bins_of(spectra, lines_hz)
-    prominence = st.prominence_db(spectra, weights, lines_hz)
-    locking = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
-    coherence = st.unbiased_square(st.image_coherence(spectra, weights), spectra, weights)
-    modulation = st.energy_modulation(spectra, weights, combs)
-    values: dict[Key, np.ndarray] = {}
-    for i, comb in enumerate(combs):
-        own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
-        values["line_prominence_db", comb.stage, None] = np.median(prominence[:, own], axis=1)
-        values["phase_locking", comb.stage, None] = locking[:, at_line[own]].mean(axis=1)
-        # At 0 Hz and half the rate spectra are real: there the phase is 0 or pi.
-        values["image_coherence", comb.stage, None] = coherence[i][:, 1:-1].mean(axis=1)
-        values["energy_modulation", comb.stage, None] = modulation[:, i]
-    for j, line in enumerate(lines):
-        values["line_prominence_db", line.stage, line.frequency_hz] = prominence[:, j]
-        values["phase_locking", line.stage, line.frequency_hz] = locking[:, at_line[j]]
-    return values
-
-
-def _distribution_values(
-    segments: np.ndarray, sample_rate: int, baseline: np.ndarray | None, weights: np.ndarray
-) -> dict[Key, np.ndarray]:
-    values = level_statistics(segments, weights)._asdict()
-    if baseline is not None:
-        of_baseline = log_mel_features(baseline, sample_rate)
-        reference = standardize(of_baseline, of_baseline)
-        test = standardize(log_mel_features(segments, sample_rate), of_baseline)
-        bins = Bins(reference)
-        values |= {
-            "frechet_distance": frechet_distance(test, reference, weights),
-            "kernel_distance": kernel_distance(test, reference, weights),
-            "jensen_shannon_bits": bins.jensen_shannon_divergence(test, weights),
-            # Its resamples are biased; the value alone is sound.
-            "differing_bins_share": bins.differing_share(test, weights[:1]),
-            "nearest_distance": nearest_distance(test, reference, weights),
-        }
-    return {(name, None, None): value for name, value in values.items()}
-
-
-def _line_p_values(
-    arrays: Mapping[str, np.ndarray], count: float, combs: Sequence[StageComb]
-) -> dict[float, float]:
-    """Rayleigh p-values of the lines' phase locking, corrected for testing many."""
-    lines_hz = np.array([line.frequency_hz for comb in combs for line in comb.lines])
-    if not lines_hz.size:
-        return {}
-    bins = np.rint(lines_hz / arrays["frequencies_hz"][1]).astype(int)
-    locking = arrays["phase_locking"][bins]
-    at_half_the_rate = bins == len(arrays["frequencies_hz"]) - 1
+    uniform = np.full((1, read.groups), 1 / read.groups)
+    locking = st.phase_locking(spectra, uniform, lines_hz.tolist())[0]
+    count = max(spectra.sounding.sum(), 1)
     p_values = np.where(
-        at_half_the_rate, st.sign_p_values(locking, count), st.rayleigh_p_values(locking, count)
+        lines_hz == spectra.frequencies_hz[-1],
+        st.sign_p_values(locking, count),
+        st.rayleigh_p_values(locking, count),
     )
-    return dict(zip(lines_hz.tolist(), benjamini_hochberg(p_values).tolist(), strict=True))
+    keys = [Key("phase_locking", line.stage, line.frequency_hz) for line in lines]
+    return dict(zip(keys, benjamini_hochberg(p_values).tolist(), strict=True))
 
 
-def _quantity(
-    key: Key, ours: np.ndarray, theirs: np.ndarray | None, p_values: Mapping[float, float]
-) -> Quantity:
-    name, stage, frequency_hz = key
-    place = {"stage": stage, "frequency_hz": frequency_hz}
-    if np.isnan(ours[0]):
-        return Quantity(name, None, reason=_UNMEASURABLE.get(name, "silence"), **place)
-    p_value = None
-    if name == "phase_locking" and frequency_hz is not None:
-        p_value = p_values[frequency_hz]
-    real = difference = None
-    if theirs is not None and not np.isnan(theirs[0]):
-        real = _estimate(theirs)
-        with np.errstate(invalid="ignore"):
-            difference = _estimate(ours - theirs)
-    return Quantity(name, _estimate(ours), real, difference, p_value=p_value, **place)
+def _absent(statistics: Statistics, read: ReadSet) -> tuple[Quantity, ...]:
+    """What cannot be measured of a set, with the reasons."""
+    missing = statistics.missing(read)
+    return tuple(Quantity(name, reason=reason) for name, reason in missing.items())
 
 
-def _estimate(values: np.ndarray) -> Estimate:
-    """Value and interval as floats; without resamples the interval is unknown."""
-    if len(values) == 1:
-        return Estimate(float(values[0]), np.nan, np.nan)
-    return Estimate(*(float(number) for number in estimate(values)))
+def _quantities(
+    ours: Mapping[Key, np.ndarray],
+    theirs: Mapping[Key, np.ndarray],
+    p_values: Mapping[Key, float],
+    locked: Mapping[Key, float] | None = None,
+) -> tuple[Quantity, ...]:
+    found = []
+    for key, values in ours.items():
+        place = {"stage": key.stage, "frequency_hz": key.frequency_hz}
+        if np.isnan(values[0]):
+            reason = _UNMEASURABLE.get(key.name, "silence")
+            found.append(Quantity(key.name, reason=reason, **place))
+            continue
+        reference = difference = None
+        if key in theirs and not np.isnan(theirs[key][0]):
+            reference = _estimate(key, theirs[key])
+            difference = _estimate(key, _difference(values, theirs[key]))
+        p_value = p_values.get(key, np.nan)
+        found.append(
+            Quantity(
+                key.name,
+                _estimate(key, values),
+                **place,
+                reference=reference,
+                difference=difference,
+                p_value=None if np.isnan(p_value) else p_value,
+                locked_p_value=(locked or {}).get(key),
+            )
+        )
+    return tuple(found)
+
+
+def _estimate(key: Key, values: np.ndarray) -> Estimate:
+    """Value and interval as floats; the interval is NaN where there is none."""
+    rows = values[:1] if key.name == _NOT_RESAMPLED else values
+    return Estimate(*(float(number) for number in estimate(rows)))

@@ -1,9 +1,9 @@
 """What is measured: a run, a generator, recordings or an array, as one set of equal segments."""
 
+import math
 import tokenize
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.segment_set import SegmentSet, check_at_least
 
 # `generation` and `generator_file` have these names too, but load TensorFlow.
 _GENERATOR_FILE = "generator.keras"
@@ -28,68 +29,6 @@ _FULL_SCALE_INT16 = np.float32(32768)
 _READ_LENGTH = 2**16
 # What NumPy raises on .npy files that were damaged, are pickles or something else.
 _NOT_NPY = (OSError, ValueError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
-
-
-@dataclass(frozen=True)
-class SegmentSet:
-    """Segments of one origin, read or generated anew each time they are asked for.
-
-    Attributes:
-        name: What the user called the origin.
-        sample_rate: In Hz.
-        segment_length: In samples.
-        count: Number of segments, at least 1.
-        source: Called without arguments, yields all segments in order, in finite arrays of shape
-            (any number, segment_length).
-        upsampling_factors: Of the generator that made them, first stage first; None: not known.
-        stopband_hz: Above it the generator's training data held nothing, in Hz; None: not known.
-        skipped: (file, reason) of each file that holds no segment of the set.
-
-    Example:
-        >>> array = np.zeros((5, 64))
-        >>> silence = SegmentSet("silence", 16000, 64, count=5, source=lambda: iter([array]))
-        >>> [block.shape for block in silence.blocks(size=2)]
-        [(2, 64), (2, 64), (1, 64)]
-    """
-
-    name: str
-    sample_rate: int
-    segment_length: int
-    count: int
-    source: Callable[[], Iterator[np.ndarray]]
-    upsampling_factors: tuple[int, ...] | None = None
-    stopband_hz: float | None = None
-    skipped: tuple[tuple[str, str], ...] = ()
-
-    def blocks(self, size: int = 512) -> Iterator[np.ndarray]:
-        """All segments, in the same order each time; memory holds a block, not the set.
-
-        Args:
-            size: Segments in a block, at least 1.
-
-        Yields:
-            float32 arrays of shape (size, segment_length), the last maybe with fewer segments;
-            full scale is 1. They are the caller's own.
-
-        Raises:
-            ParameterError: If `size` is smaller than 1.
-            DataError: If a file was changed since the set was opened, or a generator makes
-                non-finite samples.
-        """
-        _check_at_least("size", size, 1)
-        shape = (min(size, self.count), self.segment_length)
-        block, filled = np.empty(shape, np.float32), 0
-        for segments in self.source():
-            while len(segments):
-                taken = segments[: len(block) - filled]
-                block[filled : filled + len(taken)] = taken
-                filled += len(taken)
-                segments = segments[len(taken) :]
-                if filled == len(block):
-                    yield block
-                    block, filled = np.empty(shape, np.float32), 0
-        if filled:
-            yield block[:filled]
 
 
 def is_generator(path: str | Path) -> bool:
@@ -143,20 +82,15 @@ def open_segments(
         >>> speech.sample_rate, next(speech.blocks(size=4)).shape
         (16000, (4, 16000))
     """
-    _check_at_least("segment_length", segment_length, _SHORTEST_SEGMENT)
-    _check_at_least("sample_rate", sample_rate, 1)
-    _check_at_least("count", count, 1)
-    _check_at_least("seed", seed, 0)
+    check_at_least("segment_length", segment_length, _SHORTEST_SEGMENT)
+    check_at_least("sample_rate", sample_rate, 1)
+    check_at_least("count", count, 1)
+    check_at_least("seed", seed, 0)
     if is_generator(path):
         return _open_generator(str(path), segment_length, sample_rate, count, seed)
     if Path(path).suffix == ".npy":
         return _open_array(str(path), segment_length, sample_rate)
     return _open_recordings(str(path), segment_length or _DEFAULT_SEGMENT_LENGTH, sample_rate)
-
-
-def _check_at_least(name: str, value: int | None, low: int) -> None:
-    if value is not None and value < low:
-        raise ParameterError(f"{name} must be at least {low}. Received: {value}")
 
 
 def _check_agrees(name: str, argument: str, own: int, received: int | None) -> None:
@@ -183,7 +117,7 @@ def _open_generator(
             f"{name}: segment length, sample_rate, upsampling_factors and stopband_hz must be "
             f"positive numbers. Received: {own_length}, {own_rate}, {factors}, {stopband_hz}"
         )
-    _check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
+    check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
     _check_agrees(name, "segment_length", own_length, segment_length)
     _check_agrees(name, "sample_rate", own_rate, sample_rate)
     latents = draw_latents(count, generator.input_shape[-1], seed)
@@ -222,7 +156,7 @@ def _open_array(name: str, segment_length: int | None, sample_rate: int | None) 
     if array.dtype.kind != "f" and array.dtype.newbyteorder("=") != np.int16:
         raise DataError(f"{name}: samples must be float or int16. Received: {array.dtype}")
     count, own_length = array.shape
-    _check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
+    check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
     _check_agrees(name, "segment_length", own_length, segment_length)
     if sample_rate is None:
         raise ParameterError(f"sample_rate must be given for {name}: a .npy file has none")
@@ -261,7 +195,16 @@ def _open_recordings(name: str, segment_length: int, sample_rate: int | None) ->
         warnings.warn(f"{name}: {what}", WaveganWarning, stacklevel=3)
     source = partial(_cut, usable, segment_length)
     count = sum(usable.values())
-    return SegmentSet(name, sample_rate, segment_length, count, source, skipped=tuple(skipped))
+    independent = 2 ** math.ceil(math.log2(max(1, sample_rate / segment_length)))
+    return SegmentSet(
+        name,
+        sample_rate,
+        segment_length,
+        count,
+        source,
+        skipped=tuple(skipped),
+        independent=independent,
+    )
 
 
 def _is_joined(file: Path) -> bool:

@@ -1,21 +1,17 @@
-"""Intervals and tests for any statistic of a set of segments.
+"""Intervals for any statistic of a set of segments.
 
 A statistic is a function of weights over the segments of a set: an array of shape (R, N), each row
 of which adds up to 1 and stands for one resample. Equal weights give the value itself, the counts
-of a bootstrap its interval, and weights that move segments between two sets a permutation test.
+of a bootstrap its interval, and weights that move segments between two sets a permutation test (see
+`significance`).
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from wavegan_rc.errors import ParameterError
-
-# (R, N) weights to (R,) or (R, ...) values.
-Statistic = Callable[[np.ndarray], np.ndarray]
 
 _LEVEL = 0.95
 # Equal statistics of two resamples may differ by rounding: weights are float32.
@@ -162,7 +158,7 @@ def estimate(values: np.ndarray) -> Estimate:
             Resamples that are NaN are left out.
 
     Returns:
-        Entries of shape (...); NaN where the value is.
+        Entries of shape (...); NaN where the value is, and the interval without resamples.
 
     Source:
         B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3.
@@ -172,6 +168,9 @@ def estimate(values: np.ndarray) -> Estimate:
         7.0
     """
     value, resampled = values[0], np.sort(values[1:], axis=0)  # NaN goes last
+    if not len(resampled):
+        unknown = np.full(np.shape(value), np.nan)[()]
+        return Estimate(value, unknown, unknown)
     last = np.maximum((~np.isnan(resampled)).sum(axis=0) - 1, 0)
 
     def order_statistic(index: np.ndarray) -> np.ndarray:
@@ -183,110 +182,3 @@ def estimate(values: np.ndarray) -> Estimate:
     low = order_statistic(np.floor(tail * last))
     high = order_statistic(np.ceil((1 - tail) * last))
     return Estimate(value, low, high)
-
-
-def difference(
-    statistic: Statistic, count_a: int, count_b: int, *, resamples: int = 1000, seed: int
-) -> Estimate:
-    """Difference of a statistic between two sets, each resampled independently.
-
-    Args:
-        statistic: Of weights over the pooled segments, those of set a first.
-        count_a: Number of segments in set a, at least 2.
-        count_b: Number of segments in set b, at least 2.
-        resamples: At least 1.
-        seed: Non-negative.
-
-    Returns:
-        That of a minus that of b.
-
-    Raises:
-        ParameterError: If there are too few segments or resamples.
-
-    Example:
-        >>> pooled = np.array([5.0, 5.0, 5.0, 3.0, 3.0])
-        >>> difference(lambda weights: weighted_means(weights, pooled), 3, 2, seed=0).low.item()
-        2.0
-    """
-    # Not seed and seed + 1: with the next seed, set a would be resampled as set b is here.
-    seed_a, seed_b = np.random.SeedSequence(seed).generate_state(2).tolist()
-    of_a = bootstrap_weights(count_a, resamples, seed=seed_a)
-    of_b = bootstrap_weights(count_b, resamples, seed=seed_b)
-    value_a = statistic(np.pad(of_a, [(0, 0), (0, count_b)]))
-    value_b = statistic(np.pad(of_b, [(0, 0), (count_a, 0)]))
-    with np.errstate(invalid="ignore"):  # two equal infinities have no difference: NaN
-        return estimate(value_a - value_b)
-
-
-def permutation_test(
-    statistic: Statistic, count_a: int, count_b: int, *, permutations: int = 1000, seed: int
-) -> float | np.ndarray:
-    """Probability of so large a difference between two sets if both were drawn alike.
-
-    Row 0 of the weights is the sets as they are: `1 / count_a` on the first `count_a` pooled
-    segments and 0 on the rest for a, `1 / count_b` on the rest for b. For every other row all
-    segments are put in random order; a takes the first `count_a` of them, b the rest.
-
-    Args:
-        statistic: Of weights over the pooled segments, those of set a first.
-        count_a: Number of segments in set a, at least 2.
-        count_b: Number of segments in set b, at least 2.
-        permutations: At least 1; the smallest p-value is 1 / (1 + permutations).
-        seed: Non-negative.
-
-    Returns:
-        Two-sided p-value; one for each entry if the statistic has shape (R, ...). NaN where the
-        difference is.
-
-    Raises:
-        ParameterError: If there are too few segments or permutations.
-
-    Source:
-        B. Phipson, G. K. Smyth, "Permutation P-values should never be zero" (2010).
-
-    Example:
-        >>> pooled = np.arange(20) % 10
-        >>> permutation_test(lambda weights: weighted_means(weights, pooled), 10, 10, seed=0).item()
-        1.0
-    """
-    if min(count_a, count_b) < 2 or permutations < 1:
-        raise ParameterError(
-            "count_a and count_b must be at least 2, permutations at least 1. "
-            f"Received: {count_a}, {count_b}, {permutations}"
-        )
-    rng = np.random.default_rng(seed)
-    in_a = np.zeros((permutations + 1, count_a + count_b), dtype=bool)
-    in_a[:, :count_a] = True
-    rng.permuted(in_a[1:], axis=1, out=in_a[1:])
-    value_a = statistic(in_a / np.float32(count_a))
-    value_b = statistic(~in_a / np.float32(count_b))
-    with np.errstate(invalid="ignore"):  # two equal infinities have no difference: NaN
-        change = np.abs(value_a - value_b)
-    # A permutation without a value counts as extreme: the p-value can only be too large.
-    less_extreme = change[1:] < change[0] * (1 - _ROUNDING)
-    p_value = (1 + (~less_extreme).sum(axis=0)) / (1 + permutations)
-    return np.where(np.isnan(change[0]), np.nan, p_value)[()]
-
-
-def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
-    """P-values adjusted for testing many at once: those below 0.05 hold 5 % false ones at most.
-
-    Args:
-        p_values: Array of shape (tests,); NaN (no test made) stays NaN and does not count.
-
-    Returns:
-        Array of shape (tests,).
-
-    Source:
-        Y. Benjamini, Y. Hochberg, "Controlling the False Discovery Rate" (1995), section 3.1.
-
-    Example:
-        >>> benjamini_hochberg(np.array([0.02, 0.01, np.nan])).tolist()
-        [0.02, 0.02, nan]
-    """
-    p_values = np.asarray(p_values, dtype=np.float64)
-    adjusted = np.full(p_values.shape, np.nan)
-    tested = ~np.isnan(p_values)
-    if tested.any():
-        adjusted[tested] = stats.false_discovery_control(p_values[tested], method="bh")
-    return adjusted

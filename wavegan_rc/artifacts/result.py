@@ -10,48 +10,57 @@ import numpy as np
 from wavegan_rc.artifacts.bootstrap import Estimate
 
 # Of the JSON; raised when a field changes its meaning or goes.
-SCHEMA = "wavegan_rc.artifacts/1"
-# Share of unlocked lines that are called locked.
+SCHEMA = "wavegan_rc.artifacts/2"
 SIGNIFICANCE = 0.05
 _SHOWN_LINES = 5
+_NOTHING = "nothing is there: minus infinity dB"
+_NO_INTERVAL = "no interval: too few segments, or a count that resamples would bias"
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number with its interval, beside the same of real segments.
+    """A number with its interval, beside the same of another set.
 
     Attributes:
         name: With the unit as suffix, where it has one.
         estimate: Of the set; None where it could not be measured.
-        real: Of real segments; None without them.
-        difference: Set less real; None without real ones.
         stage: That it belongs to; None for the whole.
         frequency_hz: Of a line; None for others.
-        p_value: Of phase locking by chance, corrected for the number of lines.
+        reference: Of the set beside it; None without one.
+        difference: Set less reference; None without one.
+        p_value: Of so large a difference by chance, corrected for the number of stages or lines.
+        locked_p_value: Of a line's phase locking by chance, corrected for the number of lines.
         reason: Why there is no estimate.
     """
 
     name: str
-    estimate: Estimate | None
-    real: Estimate | None = None
-    difference: Estimate | None = None
+    estimate: Estimate | None = None
     stage: int | None = None
     frequency_hz: float | None = None
+    reference: Estimate | None = None
+    difference: Estimate | None = None
     p_value: float | None = None
+    locked_p_value: float | None = None
     reason: str | None = None
 
     @property
     def verdict(self) -> str:
-        """In words: whether a line is locked, or on which side of real the set lies for certain."""
+        """In words: whether a line is locked, or on which side of the reference the set lies.
+
+        A set lies above or below if the interval of the difference excludes 0 and the p-value,
+        which knows how many were looked at, is below 5 %.
+        """
         if self.estimate is None:
             return f"not measured: {self.reason}"
-        if self.p_value is not None:
-            return "locked" if self.p_value < SIGNIFICANCE else "not locked"
+        if self.locked_p_value is not None:
+            return "locked" if self.locked_p_value < SIGNIFICANCE else "not locked"
         if self.difference is None or math.isnan(self.difference.low):
             return ""
-        if self.difference.low > 0:
-            return "above real"
-        return "below real" if self.difference.high < 0 else "not different"
+        # Without a p-value the set or the reference is silent there, in every resample.
+        certain = self.p_value is None or self.p_value < SIGNIFICANCE
+        if certain and self.difference.low > 0:
+            return "above"
+        return "below" if certain and self.difference.high < 0 else "not different"
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class Measurement:
     """What was found out about a set.
 
     Attributes:
-        quantities: The whole first, then by stage, then by line.
+        quantities: The whole, by stage, by line, and what could not be measured.
         arrays: `frequencies_hz`, `power` (value, low, high), `phase_locking` and `image_coherence`
             (by stage) of the set, and all but the first of real segments as `real_...`.
     """
@@ -67,25 +76,32 @@ class Measurement:
     quantities: tuple[Quantity, ...]
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> list[dict[str, Any]]:
         """The quantities as JSON values; what is not finite is null, with a reason."""
-        return {"schema": SCHEMA, "quantities": [_as_json(q) for q in self.quantities]}
+        return [_as_json(q) for q in self.quantities]
 
-    def table(self) -> str:
-        """The whole, the stages and the most prominent lines, in columns."""
+    def table(self, name: str = "value", reference: str = "real") -> str:
+        """The whole, the stages and the most prominent lines, in columns.
+
+        Args:
+            name: Of the set.
+            reference: Of what stands beside it.
+        """
         whole = [q for q in self.quantities if q.stage is None]
         stages = [q for q in self.quantities if q.stage is not None and q.frequency_hz is None]
         lines = [q for q in self.quantities if q.frequency_hz is not None]
         prominent = [q for q in lines if q.name == "line_prominence_db" and q.estimate is not None]
         prominent.sort(key=lambda q: -q.estimate.value)  # pyright: ignore
         locking = [q for q in lines if q.name == "phase_locking"]
-        rows = [f"{'':36}{'value [95 % interval]':>28}{'real [95 % interval]':>28}  verdict"]
+        rows = [f"{'':36}{f'{name} [95 %]':>26}{f'{reference} [95 %]':>26}{'p':>8}  verdict"]
         rows += [_row(q) for q in [*whole, *stages, *prominent[:_SHOWN_LINES]]]
         if lines:
+            shown = min(_SHOWN_LINES, len(prominent))
             locked = sum(q.verdict == "locked" for q in locking)
+            tested = any(q.locked_p_value is not None for q in locking)
             rows.append(
-                f"({min(_SHOWN_LINES, len(prominent))} most prominent of {len(locking)} predicted "
-                f"lines; {locked} of them locked in phase)"
+                f"({shown} most prominent of {len(locking)} predicted lines"
+                + (f"; {locked} of them locked in phase)" if tested else ")")
             )
         return "\n".join(rows)
 
@@ -96,8 +112,9 @@ def _row(quantity: Quantity) -> str:
         label += f", {quantity.frequency_hz:g} Hz"
     if quantity.stage is not None:
         label += f", stage {quantity.stage}"
-    value, real = _cell(quantity.estimate), _cell(quantity.real)
-    return f"{label:36}{value:>28}{real:>28}  {quantity.verdict}"
+    value, reference = _cell(quantity.estimate), _cell(quantity.reference)
+    p_value = "" if quantity.p_value is None else f"{quantity.p_value:.3f}"
+    return f"{label:36}{value:>26}{reference:>26}{p_value:>8}  {quantity.verdict}".rstrip()
 
 
 def _cell(estimate: Estimate | None) -> str:
@@ -105,23 +122,31 @@ def _cell(estimate: Estimate | None) -> str:
         return "-"
     if not math.isfinite(estimate.value):
         return "nothing"
-    digits = 1 if abs(estimate.value) >= 10 else 2 if abs(estimate.value) >= 1 else 3
+    # Three digits, one of them at least after the point.
+    size = math.floor(math.log10(max(abs(estimate.value), 1e-5)))
+    digits = min(max(2 - size, 1), 6) if size < 0 else max(2 - size, 1)
     # Adding 0 makes a rounded -0.0 plain 0.
     value, low, high = (f"{round(float(number), digits) + 0:.{digits}f}" for number in estimate)
     return value if math.isnan(estimate.low) else f"{value} [{low}, {high}]"
 
 
 def _as_json(quantity: Quantity) -> dict[str, Any]:
+    reason = quantity.reason
+    if quantity.estimate is not None and not math.isfinite(quantity.estimate.value):
+        reason = _NOTHING
+    elif quantity.estimate is not None and not math.isfinite(quantity.estimate.low):
+        reason = _NO_INTERVAL if math.isnan(quantity.estimate.low) else _NOTHING
     return {
         "name": quantity.name,
         "stage": quantity.stage,
         "frequency_hz": quantity.frequency_hz,
         **_numbers(quantity.estimate),
-        "real": None if quantity.real is None else _numbers(quantity.real),
+        "reference": None if quantity.reference is None else _numbers(quantity.reference),
         "difference": None if quantity.difference is None else _numbers(quantity.difference),
         "p_value": quantity.p_value,
+        "locked_p_value": quantity.locked_p_value,
         "verdict": quantity.verdict,
-        "reason": quantity.reason,
+        "reason": reason,
     }
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy import fft, signal
@@ -11,8 +11,9 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.spectrogram import CombLine, predicted_comb
 
 # Resampling a thousand groups is as good as resampling segments, and needs memory for a thousand
-# spectra, whatever the hours of audio.
+# spectra, whatever the hours of audio; of longer segments there are fewer groups.
 _MOST_GROUPS = 1024
+_MOST_GROUPED_SAMPLES = 2**22
 # Power of white noise that a Hann window lets into a bin, in bins; a tone puts as much into its
 # bin and the two beside it together.
 HANN_NOISE_BANDWIDTH = 1.5
@@ -27,12 +28,14 @@ class StageComb:
         spacing_hz: Input rate of the stage: its images of 0 Hz fall on multiples of it.
         period: Output samples after which what the stage does repeats.
         lines: Those of its images of 0 Hz that no later stage shares.
+        shared_hz: Images of 0 Hz that later stages have too, to which they are given.
     """
 
     stage: int
     spacing_hz: float
     period: int
     lines: tuple[CombLine, ...]
+    shared_hz: tuple[float, ...] = ()
 
 
 def stage_combs(upsampling_factors: Sequence[int], sample_rate: int) -> tuple[StageComb, ...]:
@@ -41,13 +44,17 @@ def stage_combs(upsampling_factors: Sequence[int], sample_rate: int) -> tuple[St
     Example:
         >>> [(comb.spacing_hz, len(comb.lines)) for comb in stage_combs([2, 4], 16000)]
         [(2000.0, 2), (4000.0, 2)]
+        >>> stage_combs([2, 4], 16000)[0].shared_hz
+        (4000.0, 8000.0)
     """
     lines = predicted_comb(upsampling_factors, sample_rate)
     combs = []
     for stage in range(1, len(upsampling_factors) + 1):
         period = math.prod(upsampling_factors[stage - 1 :])
         own = tuple(line for line in lines if line.stage == stage)
-        combs.append(StageComb(stage, sample_rate / period, period, own))
+        every = (k * sample_rate / period for k in range(1, period // 2 + 1))
+        shared = tuple(hz for hz in every if hz not in {line.frequency_hz for line in own})
+        combs.append(StageComb(stage, sample_rate / period, period, own, shared))
     return tuple(combs)
 
 
@@ -60,16 +67,18 @@ class GroupedSpectra:
 
     Attributes:
         frequencies_hz: Of the bins, shape (bins,).
+        group_size: Segments in a group; the last may have fewer.
         counts: Segments in each group, shape (groups,).
         sounding: Those of them that are not silent and so have phases, shape (groups,).
         power: Mean-square power in each bin ("spectrum" scaling, one-sided), (groups, bins).
         phasors: Of the unit vectors along the spectrum's phase, (groups, bins), complex.
         images: For each stage, of the unit vectors along the phase at `f` relative to that at
-            `f - spacing`, (stages, groups, bins), complex.
+            `f - spacing`, (groups, stages, bins), complex.
         positions: Of squares by sample position modulo the longest period, (groups, period).
     """
 
     frequencies_hz: np.ndarray
+    group_size: int
     counts: np.ndarray
     sounding: np.ndarray
     power: np.ndarray
@@ -82,6 +91,41 @@ class GroupedSpectra:
         """Segments in all."""
         return int(self.counts.sum())
 
+    def sums(self) -> dict[str, np.ndarray]:
+        """What is summed over groups, by name; the first axis is that of the groups."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: a for name, a in named.items() if name not in ("frequencies_hz", "group_size")
+        }
+
+
+def group_size_of(count: int, segment_length: int, independent: int = 1) -> int:
+    """How many neighbouring segments are resampled as one.
+
+    A power of two times `independent`, so that groups of one set can be joined to the size of
+    those of another; see `join_groups`.
+
+    Args:
+        count: Of all segments.
+        segment_length: In samples.
+        independent: Neighbouring segments that hang together, a power of two.
+
+    Example:
+        >>> group_size_of(512, 2048), group_size_of(5000, 2048), group_size_of(512, 2048, 8)
+        (1, 8, 8)
+    """
+    size = independent
+    while -(-count // size) > min(_MOST_GROUPS, _MOST_GROUPED_SAMPLES // segment_length):
+        size *= 2
+    return size
+
+
+def join_groups(spectra: GroupedSpectra, factor: int) -> GroupedSpectra:
+    """The same with `factor` neighbouring groups in one."""
+    first = np.arange(0, len(spectra.counts), factor)
+    sums = {name: np.add.reduceat(a, first, axis=0) for name, a in spectra.sums().items()}
+    return GroupedSpectra(spectra.frequencies_hz, spectra.group_size * factor, **sums)
+
 
 def group_spectra(
     blocks: Iterable[np.ndarray],
@@ -90,6 +134,7 @@ def group_spectra(
     segment_length: int,
     sample_rate: int,
     combs: Sequence[StageComb] = (),
+    independent: int = 1,
 ) -> GroupedSpectra:
     """Read segments once and keep what statistics need, in bounded memory.
 
@@ -99,10 +144,37 @@ def group_spectra(
         segment_length: In samples.
         sample_rate: In Hz.
         combs: Stages whose images are looked for; their periods must divide the segment length.
+        independent: Neighbouring segments that hang together, a power of two.
 
     Raises:
         ParameterError: If there is no segment, one is not finite, or a period does not fit.
     """
+    _check(count, segment_length, combs)
+    size = group_size_of(count, segment_length, independent)
+    groups = -(-count // size)
+    bins, stages, period = segment_length // 2 + 1, len(combs), combs[0].period if combs else 1
+    # Unit vectors of at most a few hundred segments are added: float32 does.
+    sums = {
+        "counts": np.zeros(groups, int),
+        "sounding": np.zeros(groups),
+        "power": np.zeros((groups, bins)),
+        "phasors": np.zeros((groups, bins), np.complex64),
+        "images": np.zeros((groups, stages, bins), np.complex64),
+        "positions": np.zeros((groups, period)),
+    }
+    start = 0
+    for block in blocks:
+        if not np.isfinite(block).all():
+            raise ParameterError("segments must be finite. Received: NaN or infinite samples")
+        group = np.arange(start, start + len(block)) // size
+        start += len(block)
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        for name, values in _summands(block, combs, period).items():
+            sums[name][group[first]] += np.add.reduceat(values, first, axis=0)
+    return GroupedSpectra(np.fft.rfftfreq(segment_length, 1 / sample_rate), size, **sums)
+
+
+def _check(count: int, segment_length: int, combs: Sequence[StageComb]) -> None:
     for comb in combs:
         if segment_length % comb.period:
             raise ParameterError(
@@ -113,46 +185,28 @@ def group_spectra(
         raise ParameterError(f"segment_length must be even. Received: {segment_length}")
     if count < 1:
         raise ParameterError(f"count of segments must be at least 1. Received: {count}")
-    bins = segment_length // 2 + 1
-    groups = min(count, _MOST_GROUPS)
-    group_of = np.arange(count) * groups // count
-    period = combs[0].period if combs else 1
-    shifts = [segment_length // comb.period for comb in combs]
-    window = signal.get_window("hann", segment_length)
-    scale = np.full(bins, 2 / window.sum() ** 2)
+
+
+def _summands(block: np.ndarray, combs: Sequence[StageComb], period: int) -> dict[str, np.ndarray]:
+    """What each segment of a block adds to the sums of its group."""
+    length = block.shape[1]
+    bins = length // 2 + 1
+    window = signal.get_window("hann", length).astype(np.float32)
+    scale = np.full(bins, 2 / window.sum(dtype=np.float64) ** 2)
     scale[[0, -1]] /= 2
-    power, phasors = np.zeros((groups, bins)), np.zeros((groups, bins), complex)
-    images = np.zeros((len(shifts), groups, bins), complex)
-    positions = np.zeros((groups, period))
-    sounding = np.zeros(groups)
-    start = 0
-    for block in blocks:
-        if not np.isfinite(block).all():
-            raise ParameterError("segments must be finite. Received: NaN or infinite samples")
-        owner = group_of[start : start + len(block)]
-        start += len(block)
-        first = np.flatnonzero(np.diff(owner, prepend=-1))
-        rows = owner[first]
-
-        def add(sums: np.ndarray, values: np.ndarray, rows=rows, first=first) -> None:
-            sums[rows] += np.add.reduceat(values, first, axis=0)
-
-        whole = fft.fft(block * window.astype(np.float32), axis=-1)
-        magnitude = np.abs(whole)
-        add(power, magnitude[:, :bins] ** 2 * scale)
-        add(sounding, block.any(axis=1).astype(float))
-        units = whole / np.where(magnitude > 0, magnitude, 1)
-        add(phasors, units[:, :bins])
-        for i, shift in enumerate(shifts):
-            add(images[i], units[:, :bins] * np.roll(units, shift, axis=-1)[:, :bins].conj())
-        by_position = (block.astype(np.float64) ** 2).reshape(len(block), -1, period).sum(axis=1)
-        add(positions, by_position)
-    return GroupedSpectra(
-        np.fft.rfftfreq(segment_length, 1 / sample_rate),
-        np.bincount(group_of, minlength=groups),
-        sounding,
-        power,
-        phasors,
-        images,
-        positions,
-    )
+    whole = fft.fft(block * window, axis=-1)
+    magnitude = np.abs(whole)
+    units = whole / np.where(magnitude > 0, magnitude, 1)
+    images = np.empty((len(block), len(combs), bins), units.dtype)
+    for i, comb in enumerate(combs):
+        origin = np.roll(units, length // comb.period, axis=-1)
+        images[:, i] = units[:, :bins] * origin[:, :bins].conj()
+    squares = block.astype(np.float64) ** 2
+    return {
+        "counts": np.ones(len(block), int),
+        "sounding": block.any(axis=1).astype(float),
+        "power": magnitude[:, :bins].astype(np.float64) ** 2 * scale,
+        "phasors": units[:, :bins],
+        "images": images,
+        "positions": squares.reshape(len(block), -1, period).sum(axis=1),
+    }

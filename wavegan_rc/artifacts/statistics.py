@@ -89,16 +89,24 @@ def _prominences(
     )
 
 
-def phase_locking(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    """Length of the mean phase vector of each bin, shape (resamples, bins), 0 to 1.
+def phase_locking(
+    spectra: GroupedSpectra, weights: np.ndarray, lines_hz: Sequence[float] | None = None
+) -> np.ndarray:
+    """Length of the mean phase vector, 0 to 1, shape (resamples, bins) or (resamples, lines).
 
     An artifact stands at a fixed phase relative to the start of the segment; speech cut at random
     does not: its bins have about `1 / sqrt(segments)`.
 
+    Args:
+        spectra: Of the set.
+        weights: Shape (resamples, groups).
+        lines_hz: Where; None: at all bins.
+
     Source:
         K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 2.3.1.
     """
-    return np.abs(_mean_phasor(spectra.phasors, spectra, weights))
+    chosen = slice(None) if lines_hz is None else bins_of(spectra, lines_hz)
+    return np.abs(_mean_phasor(spectra.phasors[:, chosen], spectra, weights))
 
 
 def rayleigh_p_values(locking: np.ndarray, count: float) -> np.ndarray:
@@ -146,7 +154,7 @@ def unbiased_square(
     out, unrelated phases have 0 on average and equal ones 1, in a resample as in the set.
 
     Args:
-        lengths: From `phase_locking` or `image_coherence`, shape (..., resamples, bins).
+        lengths: From `phase_locking` or `image_coherence`, shape (resamples, bins).
         spectra: Of the set.
         weights: Shape (resamples, groups).
 
@@ -161,25 +169,27 @@ def unbiased_square(
     )
 
 
-def image_coherence(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    """How firmly the phase at `f` is tied to that at `f - spacing`, for every stage and bin.
+def image_coherence(spectra: GroupedSpectra, weights: np.ndarray, stage: int) -> np.ndarray:
+    """How firmly the phase at `f` is tied to that at `f - spacing`, for every bin.
 
     An image repeats the signal a multiple of the stage's input rate away, and moves with it: the
     mean spectrum blurs it, the phase between the two bins does not. Each segment counts alike,
     however loud, so that unrelated bins have about `1 / sqrt(segments)`, as in `phase_locking`.
 
+    Args:
+        spectra: Of the set.
+        weights: Shape (resamples, groups).
+        stage: Counted from 1.
+
     Returns:
-        Shape (stages, resamples, bins), 0 to 1.
+        Shape (resamples, bins), 0 to 1.
 
     Source:
         W. A. Gardner, "Exploitation of spectral redundancy in cyclostationary signals" (1991),
         on spectral correlation; J.-P. Lachaux et al., "Measuring phase synchrony in brain signals"
         (1999), on the phase alone.
     """
-    lengths = np.empty((len(spectra.images), len(weights), len(spectra.frequencies_hz)))
-    for row, image in zip(lengths, spectra.images, strict=True):
-        row[:] = np.abs(_mean_phasor(image, spectra, weights))
-    return lengths
+    return np.abs(_mean_phasor(spectra.images[:, stage - 1], spectra, weights))
 
 
 def energy_modulation(
