@@ -85,7 +85,7 @@ def test_a_planted_tone_is_found_and_everything_else_is_as_real(arrays, tmp_path
     others = [q for (name, stage, hz), q in found.items() if name == "image_coherence"]
     assert all(abs(q["value"]) < 0.01 for q in others)
     assert f"{line['value']:.1f}" in out
-    assert "1 of them locked" in out
+    assert "1 of them locked in phase, 1 more firmly" in out
 
 
 def test_clean_segments_are_not_different_from_others_drawn_alike(arrays, tmp_path, capsys):
@@ -343,3 +343,18 @@ def test_seconds_of_recordings_are_resampled_together(arrays, tmp_path, capsys):
         widths.append(level["high"] - level["low"])
     # 30 loudnesses, not 960: sqrt(32) = 5.7 times as wide.
     assert 4 < widths[0] / widths[1] < 8
+
+
+def test_a_generator_that_always_starts_alike_locks_all_bins_but_no_line_more(arrays):
+    """The same click at the start of every segment: all phases stand, the lines' no firmer."""
+    segments = np.load(arrays / "clean.npy").copy()
+    segments[:, 200] += 1
+    combs = stage_combs((4, 4), RATE)
+    read = read_set(SegmentSet("", RATE, LENGTH, COUNT, partial(iter, [segments])), combs)
+    found = {
+        (q.name, q.stage): q for q in measure(read, Statistics(Settings(RATE, combs))).quantities
+    }
+    assert found["phase_locking", 2].estimate.low > 0.9
+    excess = found["phase_locking_excess", 2].estimate
+    assert excess.low < 0.02
+    assert excess.high < 0.05

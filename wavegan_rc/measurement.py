@@ -23,6 +23,7 @@ _RESAMPLES = 1000
 _NOT_RESAMPLED = "differing_bins_share"
 _UNMEASURABLE = {
     "line_prominence_db": "silence, or lines too close together for this segment length",
+    "phase_locking_excess": "silence, or lines too close together for this segment length",
     "dc_offset_db": "no offset",
     "filtering_db": "silence, or no third-octave band below the stopband edge",
 }
@@ -122,7 +123,7 @@ def _locked_p_values(read: ReadSet, combs: Sequence[StageComb]) -> dict[Key, flo
     if not lines:
         return {}
     uniform = np.full((1, read.groups), 1 / read.groups)
-    locking = st.phase_locking(spectra, uniform, lines_hz.tolist())[0]
+    locking = st.phase_locking(spectra, uniform)[0, st.bins_of(spectra, lines_hz.tolist())]
     count = max(spectra.sounding.sum(), 1)
     p_values = np.where(
         lines_hz == spectra.frequencies_hz[-1],

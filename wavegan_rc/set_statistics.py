@@ -130,8 +130,9 @@ class Statistics:
             return {}
         lines_hz = [line.frequency_hz for line in lines]
         prominence = st.prominence_db(spectra, weights, lines_hz)
-        lengths = st.phase_locking(spectra, weights, lines_hz)
-        locking = st.unbiased_square(lengths, spectra, weights)
+        everywhere = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
+        locking = everywhere[:, st.bins_of(spectra, lines_hz)]
+        excess = locking - st.means_around(spectra, everywhere, lines_hz)
         modulation = st.energy_modulation(spectra, weights, combs)
         values: dict[Key, np.ndarray] = {}
         for i, comb in enumerate(combs):
@@ -142,6 +143,7 @@ class Statistics:
             values |= {
                 Key("line_prominence_db", comb.stage): np.median(prominence[:, own], axis=1),
                 Key("phase_locking", comb.stage): locking[:, own].mean(axis=1),
+                Key("phase_locking_excess", comb.stage): excess[:, own].mean(axis=1),
                 Key("image_coherence", comb.stage): coherence.mean(axis=1),
                 Key("energy_modulation", comb.stage): modulation[:, i],
             }
@@ -149,6 +151,7 @@ class Statistics:
             place = (line.stage, line.frequency_hz)
             values[Key("line_prominence_db", *place)] = prominence[:, j]
             values[Key("phase_locking", *place)] = locking[:, j]
+            values[Key("phase_locking_excess", *place)] = excess[:, j]
         return values
 
     def curves(self, read: ReadSet, weights: np.ndarray) -> dict[str, np.ndarray]:

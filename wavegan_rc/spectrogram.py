@@ -215,18 +215,37 @@ def line_prominence_db(
     # 0 Hz and half the sample rate have no negative twin, whose power all other bins include.
     no_twin = np.isclose(frequencies_hz, 0) | np.isclose(frequencies_hz, sample_rate / 2)
     power = np.where(no_twin, 2 * power, power)
-    last = power.shape[-1] - 1
-    reached = np.zeros(last + 1, dtype=bool)
-    for shift in range(-_TONE_REACH, _TONE_REACH + 1):
-        reached[np.clip(bins + shift, 0, last)] = True
     around = np.full((*power.shape[:-1], len(bins)), math.nan)
-    for i, centre in enumerate(bins):
-        lowest, highest = centre - _FARTHEST_NEIGHBOUR, centre + _FARTHEST_NEIGHBOUR
-        nearby = np.arange(max(0, lowest), min(highest, last) + 1)
-        neighbours = nearby[~reached[nearby]]
-        if len(neighbours) >= _FEWEST_NEIGHBOURS:
+    for i, neighbours in enumerate(line_neighbours(bins, power.shape[-1])):
+        if len(neighbours):
             around[..., i] = np.median(power[..., neighbours], axis=-1)
     at_lines = power[..., bins]
     measurable = (around > 0) & (at_lines > 0)
     ratio = np.divide(at_lines, around, out=np.ones_like(around), where=measurable)
     return np.where(measurable, 10 * np.log10(ratio), math.nan)
+
+
+def line_neighbours(line_bins: np.ndarray, bins: int) -> list[np.ndarray]:
+    """The bins that each line is compared with: 3 to 8 away, less those that a line reaches.
+
+    Args:
+        line_bins: Of all lines.
+        bins: Of the spectrum.
+
+    Returns:
+        Indices for each line; none where fewer than 4 remain.
+
+    Example:
+        >>> line_neighbours(np.array([10]), 14)[0].tolist()
+        [2, 3, 4, 5, 6, 7, 13]
+    """
+    reached = np.zeros(bins, dtype=bool)
+    for shift in range(-_TONE_REACH, _TONE_REACH + 1):
+        reached[np.clip(line_bins + shift, 0, bins - 1)] = True
+    found = []
+    for centre in line_bins:
+        lowest, highest = centre - _FARTHEST_NEIGHBOUR, centre + _FARTHEST_NEIGHBOUR
+        nearby = np.arange(max(0, lowest), min(highest, bins - 1) + 1)
+        neighbours = nearby[~reached[nearby]]
+        found.append(neighbours if len(neighbours) >= _FEWEST_NEIGHBOURS else neighbours[:0])
+    return found

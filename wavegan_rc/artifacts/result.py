@@ -1,7 +1,7 @@
 """What a measurement found: numbers with intervals, in words, as a table and as JSON."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,18 +92,22 @@ class Measurement:
         lines = [q for q in self.quantities if q.frequency_hz is not None]
         prominent = [q for q in lines if q.name == "line_prominence_db" and q.estimate is not None]
         prominent.sort(key=lambda q: -q.estimate.value)  # pyright: ignore
-        locking = [q for q in lines if q.name == "phase_locking"]
         rows = [f"{'':36}{f'{name} [95 %]':>26}{f'{reference} [95 %]':>26}{'p':>8}  verdict"]
         rows += [_row(q) for q in [*whole, *stages, *prominent[:_SHOWN_LINES]]]
         if lines:
-            shown = min(_SHOWN_LINES, len(prominent))
-            locked = sum(q.verdict == "locked" for q in locking)
-            tested = any(q.locked_p_value is not None for q in locking)
-            rows.append(
-                f"({shown} most prominent of {len(locking)} predicted lines"
-                + (f"; {locked} of them locked in phase)" if tested else ")")
-            )
+            rows.append(_of_all_lines(lines, min(_SHOWN_LINES, len(prominent))))
         return "\n".join(rows)
+
+
+def _of_all_lines(lines: Sequence[Quantity], shown: int) -> str:
+    locking = [q for q in lines if q.name == "phase_locking"]
+    excess = [q.estimate for q in lines if q.name == "phase_locking_excess" and q.estimate]
+    locked = sum(q.verdict == "locked" for q in locking)
+    more = sum(float(estimate.low) > 0 for estimate in excess)
+    words = f"({shown} most prominent of {len(locking)} predicted lines"
+    if any(q.locked_p_value is not None for q in locking):
+        words += f"; {locked} of them locked in phase, {more} more firmly than the bins around"
+    return words + ")"
 
 
 def _row(quantity: Quantity) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from wavegan_rc.artifacts.spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra, StageComb
-from wavegan_rc.spectrogram import line_prominence_db
+from wavegan_rc.spectrogram import line_neighbours, line_prominence_db
 
 
 def _mean(sums: np.ndarray, spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
@@ -89,24 +89,16 @@ def _prominences(
     )
 
 
-def phase_locking(
-    spectra: GroupedSpectra, weights: np.ndarray, lines_hz: Sequence[float] | None = None
-) -> np.ndarray:
-    """Length of the mean phase vector, 0 to 1, shape (resamples, bins) or (resamples, lines).
+def phase_locking(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
+    """Length of the mean phase vector of each bin, shape (resamples, bins), 0 to 1.
 
     An artifact stands at a fixed phase relative to the start of the segment; speech cut at random
     does not: its bins have about `1 / sqrt(segments)`.
 
-    Args:
-        spectra: Of the set.
-        weights: Shape (resamples, groups).
-        lines_hz: Where; None: at all bins.
-
     Source:
         K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 2.3.1.
     """
-    chosen = slice(None) if lines_hz is None else bins_of(spectra, lines_hz)
-    return np.abs(_mean_phasor(spectra.phasors[:, chosen], spectra, weights))
+    return np.abs(_mean_phasor(spectra.phasors, spectra, weights))
 
 
 def rayleigh_p_values(locking: np.ndarray, count: float) -> np.ndarray:
@@ -167,6 +159,26 @@ def unbiased_square(
     return np.where(
         several, (lengths**2 - with_itself) / np.where(several, 1 - with_itself, 1), np.nan
     )
+
+
+def means_around(
+    spectra: GroupedSpectra, values: np.ndarray, lines_hz: Sequence[float]
+) -> np.ndarray:
+    """Means over the bins beside each line, shape (resamples, lines); NaN if they are too few.
+
+    A generator whose segments all begin alike locks all bins: what a line has beyond those around
+    it is its own.
+
+    Args:
+        spectra: Of the set.
+        values: Shape (resamples, bins).
+        lines_hz: All predicted lines.
+    """
+    around = line_neighbours(bins_of(spectra, lines_hz), values.shape[1])
+    columns = [
+        values[:, bins].mean(axis=1) if len(bins) else values[:, 0] * np.nan for bins in around
+    ]
+    return np.stack(columns, axis=1)
 
 
 def image_coherence(spectra: GroupedSpectra, weights: np.ndarray, stage: int) -> np.ndarray:

@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 _FLOOR_DB = -140.0
+# Lines of more stages would stand too close to be told apart.
+_MARKED_STAGES = 4
 
 
 def artifact_figure(json_file: Path, arrays_file: Path) -> Figure:
@@ -57,9 +59,17 @@ def _draw_spectra(axis: Axes, data: dict[str, np.ndarray], result: dict[str, Any
     lines = [q for q in lines if q["frequency_hz"] is not None]
     last = max((q["stage"] for q in lines), default=0)
     for line in lines:
-        if line["stage"] > last - 4:
+        if line["stage"] > last - _MARKED_STAGES:
             shade = 0.5 + 0.12 * (last - line["stage"])
-            axis.axvline(line["frequency_hz"], color=str(shade), linewidth=0.7, zorder=0)
+            place = line["frequency_hz"]
+            axis.axvline(place, color=str(shade), linewidth=0.7, zorder=0)
+            axis.text(
+                *(place, 0.98, f" {line['stage']}"),
+                transform=axis.get_xaxis_transform(),
+                va="top",
+                fontsize=8,
+                color="0.3",
+            )
     for name, label, color in (("real_power", "real", "0.3"), ("power", "measured", "tab:red")):
         if name not in data:
             continue
@@ -73,8 +83,8 @@ def _draw_spectra(axis: Axes, data: dict[str, np.ndarray], result: dict[str, Any
         axis.axvline(stopband, color="black", linestyle="--", linewidth=0.8)
     axis.set_ylabel("dB re full-scale sine")
     axis.set_title(
-        "Mean power per bin with 95 % interval; grey: predicted lines of the last four stages, "
-        "darkest the last; dashed: stopband edge",
+        f"Mean power per bin with 95 % interval; grey: predicted lines of the last "
+        f"{_MARKED_STAGES} stages, with their numbers; dashed: stopband edge",
         loc="left",
         fontsize=10,
     )
