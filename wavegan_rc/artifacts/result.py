@@ -81,7 +81,7 @@ class Measurement:
         return [_as_json(q) for q in self.quantities]
 
     def table(self, name: str = "value", reference: str = "real") -> str:
-        """The whole, the stages and the most prominent lines, in columns.
+        """The whole, each quantity by stage, and the most prominent lines, in columns.
 
         Args:
             name: Of the set.
@@ -89,10 +89,12 @@ class Measurement:
         """
         whole = [q for q in self.quantities if q.stage is None]
         stages = [q for q in self.quantities if q.stage is not None and q.frequency_hz is None]
+        names = list(dict.fromkeys(q.name for q in stages))
+        stages.sort(key=lambda q: names.index(q.name))
         lines = [q for q in self.quantities if q.frequency_hz is not None]
         prominent = [q for q in lines if q.name == "line_prominence_db" and q.estimate is not None]
         prominent.sort(key=lambda q: -q.estimate.value)  # pyright: ignore
-        rows = [f"{'':36}{f'{name} [95 %]':>26}{f'{reference} [95 %]':>26}{'p':>8}  verdict"]
+        rows = [f"{'':36}{f'{name} [95 %]':>29}{f'{reference} [95 %]':>29}{'p':>8}  verdict"]
         rows += [_row(q) for q in [*whole, *stages, *prominent[:_SHOWN_LINES]]]
         if lines:
             rows.append(_of_all_lines(lines, min(_SHOWN_LINES, len(prominent))))
@@ -118,7 +120,7 @@ def _row(quantity: Quantity) -> str:
         label += f", stage {quantity.stage}"
     value, reference = _cell(quantity.estimate), _cell(quantity.reference)
     p_value = "" if quantity.p_value is None else f"{quantity.p_value:.3f}"
-    return f"{label:36}{value:>26}{reference:>26}{p_value:>8}  {quantity.verdict}".rstrip()
+    return f"{label:36}{value:>29}{reference:>29}{p_value:>8}  {quantity.verdict}".rstrip()
 
 
 def _cell(estimate: Estimate | None) -> str:
@@ -126,9 +128,10 @@ def _cell(estimate: Estimate | None) -> str:
         return "-"
     if not math.isfinite(estimate.value):
         return "nothing"
-    # Three digits, one of them at least after the point.
-    size = math.floor(math.log10(max(abs(estimate.value), 1e-5)))
-    digits = min(max(2 - size, 1), 6) if size < 0 else max(2 - size, 1)
+    # Three digits of the largest of them, one at least and five at most after the point.
+    largest = max(abs(number) for number in estimate if math.isfinite(number))
+    size = math.floor(math.log10(max(largest, 1e-3))) if largest else 0
+    digits = max(2 - size, 1)
     # Adding 0 makes a rounded -0.0 plain 0.
     value, low, high = (f"{round(float(number), digits) + 0:.{digits}f}" for number in estimate)
     return value if math.isnan(estimate.low) else f"{value} [{low}, {high}]"
