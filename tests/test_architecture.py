@@ -30,6 +30,7 @@ LAYERS = [
     "real_sets",
     "audit",
     "training",
+    "network_audit",
     "benchmarks",
     "cli",
 ]

@@ -1,0 +1,142 @@
+"""Look into the networks of a run, or into one generator, and leave what is found in files."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.segments import Segments
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError, ParameterError, WaveganError, WaveganWarning
+from wavegan_rc.generation import draw_latents, synthesize
+from wavegan_rc.generator_file import load_generator
+from wavegan_rc.network_audit.critic import (
+    input_gradients,
+    load_run,
+    shuffle_radius,
+    with_independent_shifts,
+)
+from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, silence_test
+from wavegan_rc.network_audit.generator_stages import open_stages
+from wavegan_rc.network_audit.gradients import Gradients, gradient_audit
+from wavegan_rc.network_audit.result import NetworkAudit
+from wavegan_rc.nn.downsampling import StridedConv1D
+from wavegan_rc.report.figures import save_figure
+from wavegan_rc.report.network_figures import network_figure
+
+JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "networks.json", "networks.npz", "networks.png"
+
+_SEGMENTS = 512
+
+
+def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
+    """Audit the networks of a run: kernels, silence, and the gradients of the critic.
+
+    Of a generator file, kernels and silence only: it has no critic.
+
+    Args:
+        path: Run folder, or a generator file that this package exported.
+        out: Folder for `networks.json`, `networks.npz` and `networks.png`; made if need be.
+        seed: Of latents, shifts and bootstrap, at least 0.
+
+    Returns:
+        What was found, with a `table()`.
+
+    Raises:
+        ParameterError: If `seed` is negative.
+        DataError: If the networks cannot be read, are not of this package, or `out` cannot be
+            written.
+
+    Warns:
+        WaveganWarning: If a run's recordings cannot be read: then gradients are measured at
+            generated segments alone.
+    """
+    if seed < 0:
+        raise ParameterError(f"seed must be at least 0. Received: {seed}")
+    model, settings = load_generator(path)
+    sample_rate = settings["sample_rate"]
+    stages = open_stages(str(path), model)
+    gradients = checkpoint = None
+    if path.is_dir():
+        gradients, checkpoint = _critic_audit(path, seed)
+    means = mean_maps(stages, seed)
+    kernels = kernel_audit(stages, means, sample_rate)
+    try:
+        silence, arrays = silence_test(stages, means, sample_rate=sample_rate, seed=seed)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    found = NetworkAudit(
+        str(path),
+        sample_rate,
+        kernels,
+        silence,
+        gradients,
+        checkpoint,
+        arrays | ({} if gradients is None else dict(gradients.arrays)),
+    )
+    _write(found, out)
+    return found
+
+
+def _critic_audit(run: Path, seed: int) -> tuple[Gradients, str]:
+    """The gradients of a run's critic, at segments of the generator that it teaches and real."""
+    config, model, checkpoint = load_run(run)
+    critic = with_independent_shifts(model.critic, config, seed=seed)
+    # Not the exported average: that one is never taught.
+    latents = draw_latents(_SEGMENTS, config.latent_dim, seed)
+    segments = {"generated": synthesize(model.generator, latents)}
+    real = _real_segments(run, config)
+    if real is not None:
+        segments["real"] = real
+
+    def gradients_of(audio: np.ndarray, shuffled: bool) -> np.ndarray:
+        gradients = input_gradients(critic, audio, shuffled=shuffled)
+        if not np.isfinite(gradients).all():
+            raise DataError(f"{checkpoint}: the critic's gradients are not finite")
+        return gradients
+
+    audited = gradient_audit(
+        gradients_of,
+        segments,
+        strides=[layer.strides for layer in critic.layers if isinstance(layer, StridedConv1D)],
+        radius=shuffle_radius(critic),
+        sample_rate=config.sample_rate,
+        seed=seed,
+    )
+    return audited, checkpoint.name
+
+
+def _real_segments(run: Path, config: Config) -> np.ndarray | None:
+    """Held-out segments of the run's own data."""
+    try:
+        corpus = prepare_corpus(
+            config.data,
+            sample_rate=config.sample_rate,
+            cutoff_hz=config.cutoff_hz,
+            stopband_hz=config.stopband_hz,
+        )
+        segments = Segments(
+            corpus,
+            "held_out",
+            segment_length=config.segment_length,
+            silence_db=config.silence_db,
+            seed=config.seed,
+        )
+        return segments.draw(0, _SEGMENTS)
+    except (WaveganError, OSError) as error:
+        message = f"{run}: no gradients at real segments, its data cannot be read: {error}"
+        warnings.warn(" ".join(message.split()), WaveganWarning, stacklevel=4)
+        return None
+
+
+def _write(found: NetworkAudit, out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(found.as_json(), indent=1, allow_nan=False)
+        (out / JSON_FILE).write_text(text, encoding="utf-8")
+        np.savez_compressed(out / ARRAYS_FILE, allow_pickle=False, **found.arrays)
+        save_figure(network_figure(out / JSON_FILE, out / ARRAYS_FILE), out / FIGURE_FILE)
+    except OSError as error:
+        raise DataError(f"out cannot be written: {error}") from None

@@ -1,0 +1,104 @@
+"""A run's critic, and the gradients with which it teaches."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+import yaml
+
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError, WaveganError
+from wavegan_rc.generator_file import UNREADABLE
+from wavegan_rc.nn.phase_shuffle import PhaseShuffle
+from wavegan_rc.training.train import build_model
+from wavegan_rc.training.wgan_gp import WGANGP
+
+_BATCH_SIZE = 64
+_CHECKPOINT = re.compile(r"step-(\d+)\.weights\.h5")
+
+
+def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
+    """The settings of a run, its networks at the newest checkpoint, and that checkpoint.
+
+    Raises:
+        DataError: If the settings cannot be used, or the checkpoint is missing, damaged or of
+            other networks.
+    """
+    settings = run / "config.yaml"
+    try:
+        config = Config(**yaml.safe_load(settings.read_text(encoding="utf-8")))
+        model = build_model(config)
+    except (WaveganError, OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{settings}: not the settings of a run: {_line(error)}") from None
+    folder = run / "checkpoints"
+    steps = {
+        int(match[1]): path
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if (match := _CHECKPOINT.fullmatch(path.name))
+    }
+    if not steps:
+        raise DataError(
+            f"{folder}: no checkpoint, which alone holds the critic; to audit the generator "
+            "without it, name its file"
+        )
+    checkpoint = steps[max(steps)]
+    try:
+        model.load_weights(checkpoint)
+    except UNREADABLE as error:
+        raise DataError(
+            f"{checkpoint}: damaged, or not of the networks in {settings.name}: {_line(error)}"
+        ) from None
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        raise DataError(f"{checkpoint}: weights must be finite. Received: NaN or infinite ones")
+    return config, model, checkpoint
+
+
+def _line(error: Exception) -> str:
+    return f"{' '.join(str(error).split()):.200}"
+
+
+def with_independent_shifts(critic: keras.Model, config: Config, *, seed: int) -> keras.Model:
+    """The same critic, whose phase shuffle draws shifts for each example, anew from a seed.
+
+    In training one shift may serve a whole batch. Over many steps that averages to the same, but
+    segments are to be resampled one by one, so each needs shifts of its own.
+    """
+    other = build_model(replace(config, phase_shuffle_per_example=True, seed=seed)).critic
+    other.set_weights(critic.get_weights())
+    return other
+
+
+def shuffle_radius(critic: keras.Model) -> int:
+    """Largest shift in a critic; 0 if it has no phase shuffle."""
+    radii = [layer.radius for layer in critic.layers if isinstance(layer, PhaseShuffle)]
+    return max(radii, default=0)
+
+
+def input_gradients(critic: keras.Model, segments: np.ndarray, *, shuffled: bool) -> np.ndarray:
+    """Derivative of each segment's score by its samples: what the generator is taught there.
+
+    Args:
+        critic: Model from (batch, samples, 1) to (batch, 1).
+        segments: Shape (segments, samples).
+        shuffled: With phase shuffle, as in training.
+
+    Returns:
+        float32, shape (segments, samples).
+
+    Example:
+        >>> from wavegan_rc.nn.critic import build_critic
+        >>> critic = build_critic(segment_length=64, filters=4)
+        >>> input_gradients(critic, np.zeros((2, 64), np.float32), shuffled=True).shape
+        (2, 64)
+    """
+    gradients = []
+    for start in range(0, len(segments), _BATCH_SIZE):
+        batch = tf.constant(segments[start : start + _BATCH_SIZE, :, None])
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(batch)
+            scores = critic(batch, training=shuffled)
+        gradients.append(np.asarray(tape.gradient(scores, batch))[:, :, 0])
+    return np.concatenate(gradients)

@@ -1,0 +1,195 @@
+"""Audits of a generator: tones of its kernels, and what it makes of silence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wavegan_rc.artifacts import statistics as st
+from wavegan_rc.artifacts.bootstrap import Estimate, bootstrap_weights
+from wavegan_rc.artifacts.kernels import (
+    endless_output,
+    kernel_tone_levels_db,
+    mean_map_tone_levels_db,
+    periodic_line_powers,
+)
+from wavegan_rc.artifacts.spectra import group_spectra
+from wavegan_rc.errors import DataError
+from wavegan_rc.generation import draw_latents, synthesize
+from wavegan_rc.network_audit.generator_stages import Stages
+from wavegan_rc.network_audit.levels import absolute_level, line_powers
+from wavegan_rc.spectrogram import CombLine, predicted_comb
+
+LATENTS = 512
+# Of which so many say what stages read on average.
+_LATENTS_OF_MEANS = 256
+_SCALES = (1.0, 0.1, 0.01, 0.001)
+
+
+@dataclass(frozen=True)
+class KernelTone:
+    """A tone that one stage makes of constant feature maps.
+
+    Attributes:
+        stage: Counted from 1.
+        frequency_hz: In the audio; later stages image it to other multiples of its stage's input
+            rate too.
+        kernel_db: Relative to what is left of the constants, for independent channels of equal
+            variance: from the weights alone.
+        mean_maps_db: The same with the mean feature maps of this generator and the bias.
+    """
+
+    stage: int
+    frequency_hz: float
+    kernel_db: float
+    mean_maps_db: float
+
+
+@dataclass(frozen=True)
+class Silence:
+    """How loud the predicted lines are in what a generator makes of some input.
+
+    Levels are mean squares relative to full scale 1 (a full-scale sine has -3.0 dB); they are -inf
+    below -120 dB, where float32 rounds, and NaN where lines stand too close to be measured.
+
+    Attributes:
+        input: `latents`, `zero latents`, `constant maps` or `endless constant maps`.
+        scale: Of latents; None for others.
+        stage: That the constant maps go into; None for others.
+        rms_db: Of everything, a constant offset too.
+        lines_db: Of all predicted lines together.
+        strongest_db: Of the strongest line.
+        strongest: Which one it is; None if there is none.
+        prominence_db: Of the strongest over the bins around it: what is not noise has bins of all
+            heights, and one of many lines stands some dB above its neighbours by chance.
+    """
+
+    input: str
+    scale: float | None
+    stage: int | None
+    rms_db: Estimate
+    lines_db: Estimate
+    strongest_db: Estimate
+    strongest: CombLine | None
+    prominence_db: float
+
+
+def kernel_audit(stages: Stages, means: list[np.ndarray], sample_rate: int) -> list[KernelTone]:
+    """Tones of every stage.
+
+    Args:
+        stages: Of a generator.
+        means: Mean feature maps that go into each stage.
+        sample_rate: In Hz.
+    """
+    tones = []
+    for number, (stage, mean) in enumerate(zip(stages.folded, means, strict=True), start=1):
+        levels = zip(
+            kernel_tone_levels_db(stage), mean_map_tone_levels_db(stage, mean), strict=True
+        )
+        for k, (from_kernel, from_means) in enumerate(levels, start=1):
+            frequency_hz = k * sample_rate / stages.period(number)
+            tones.append(KernelTone(number, frequency_hz, float(from_kernel), float(from_means)))
+    return tones
+
+
+def mean_maps(stages: Stages, seed: int) -> list[np.ndarray]:
+    """Means over latents and time of what goes into each stage."""
+    return stages.mean_maps(draw_latents(_LATENTS_OF_MEANS, _latent_dim(stages), seed))
+
+
+def silence_test(
+    stages: Stages, means: list[np.ndarray], *, sample_rate: int, seed: int
+) -> tuple[list[Silence], dict[str, np.ndarray]]:
+    """Lower what goes in to nothing, and see which lines stay.
+
+    Ordinary latents mask the lines by sound around them. Less and less of them, zeros, and constant
+    feature maps in place of a stage's input take the sound away. Near the ends zeros as padding
+    bend even a constant, and with long kernels that is nearly everywhere: the first stages of the
+    default generator have no sample out of reach of an end. So constant maps are measured twice: in
+    the generator as it is, and endless, where what remains is the stages' alone.
+
+    Args:
+        stages: Of a generator.
+        means: The constants, for each stage.
+        sample_rate: In Hz.
+        seed: Of latents and bootstrap.
+
+    Returns:
+        Levels, and arrays: `silence_frequencies_hz` and `silence_power` (one spectrum for each
+        measured with its ends).
+
+    Raises:
+        DataError: If the generator makes samples that are not finite.
+    """
+    comb = predicted_comb(stages.factors, sample_rate)
+    latents = draw_latents(LATENTS, _latent_dim(stages), seed)
+    inputs: list[tuple[str, float | None, int | None]] = [("latents", s, None) for s in _SCALES]
+    audio = [synthesize(stages.model, latents * np.float32(scale)) for scale in _SCALES]
+    inputs.append(("zero latents", None, None))
+    audio.append(synthesize(stages.model, np.zeros_like(latents[:1])))
+    for number, mean in enumerate(means, start=1):
+        inputs.append(("constant maps", None, number))
+        audio.append(stages.audio_from(number, mean))
+    found, powers = [], []
+    for (name, scale, number), segments in zip(inputs, audio, strict=True):
+        if not np.isfinite(segments).all():
+            raise DataError("the generator makes NaN or infinite samples")
+        frequencies_hz, power, levels = _measured(segments, comb, sample_rate, seed)
+        found.append(Silence(name, scale, number, *levels))
+        powers.append(power)
+    for number, mean in enumerate(means, start=1):
+        period = endless_output(stages.folded[number - 1 :], mean, stages.post_filter)
+        levels = _of_period(period, comb, sample_rate)
+        found.append(Silence("endless constant maps", None, number, *levels))
+    arrays = {"silence_frequencies_hz": frequencies_hz, "silence_power": np.stack(powers)}
+    return found, arrays
+
+
+_Levels = tuple[Estimate, Estimate, Estimate, CombLine | None, float]
+
+
+def _measured(
+    segments: np.ndarray, comb: tuple[CombLine, ...], sample_rate: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, _Levels]:
+    """Mean spectrum and levels of segments under a Hann window."""
+    count, length = segments.shape
+    spectra = group_spectra([segments], count, segment_length=length, sample_rate=sample_rate)
+    weights = bootstrap_weights(len(spectra.counts), seed=seed) if count > 1 else np.ones((1, 1))
+    power = st.mean_power(spectra, weights)
+    lines_hz = [line.frequency_hz for line in comb]
+    lines = line_powers(spectra.frequencies_hz, power, lines_hz)
+    squares = weights @ (spectra.positions.sum(axis=1) / length)
+    squares = squares / (weights @ spectra.counts)
+    unmeasurable = np.isnan(lines[0]).all() and squares[0] > 0
+    together = np.full(len(power), np.nan) if unmeasurable else np.nansum(lines, axis=1)
+    strongest = np.nan_to_num(lines[0], nan=-np.inf).argmax()
+    at_line = power[0, st.bins_of(spectra, [lines_hz[strongest]])[0]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        prominence_db = 10 * np.log10(at_line / (at_line - lines[0, strongest]))
+    levels = _levels(squares, together, lines[:, strongest], comb[strongest], prominence_db)
+    return spectra.frequencies_hz, power[0], levels
+
+
+def _of_period(period: np.ndarray, comb: tuple[CombLine, ...], sample_rate: int) -> _Levels:
+    lines = periodic_line_powers(period)
+    hz = (1 + lines.argmax()) * sample_rate / len(period)
+    strongest = min(comb, key=lambda line: abs(line.frequency_hz - hz))
+    squares = np.mean(period**2, keepdims=True)
+    return _levels(squares, lines.sum(keepdims=True), lines.max(keepdims=True), strongest, np.inf)
+
+
+def _levels(
+    squares: np.ndarray,
+    together: np.ndarray,
+    line: np.ndarray,
+    strongest: CombLine,
+    prominence_db: float,
+) -> _Levels:
+    rms, lines, loudest = (absolute_level(power) for power in (squares, together, line))
+    if not np.isfinite(loudest.value):
+        return rms, lines, loudest, None, np.nan
+    return rms, lines, loudest, strongest, float(prominence_db)
+
+
+def _latent_dim(stages: Stages) -> int:
+    return stages.model.input_shape[-1]

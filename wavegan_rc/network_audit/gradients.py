@@ -1,0 +1,250 @@
+"""The comb in a critic's gradients, with and without phase shuffle.
+
+The backward pass of a strided convolution is a transposed convolution, so it has what transposed
+convolutions have: what the layer with strides `s_1 ... s_i` before and in it does to a gradient
+repeats every `s_1 * ... * s_i` samples.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import signal
+
+from wavegan_rc.artifacts import statistics as st
+from wavegan_rc.artifacts.bootstrap import Estimate, bootstrap_weights
+from wavegan_rc.artifacts.kernels import shuffle_factors
+from wavegan_rc.artifacts.spectra import HANN_NOISE_BANDWIDTH, StageComb, group_spectra, stage_combs
+from wavegan_rc.network_audit.levels import interval, line_powers
+
+# A Hann window lets a line into the bins beside it; those farther off are between lines.
+_REACH = 2
+
+
+@dataclass(frozen=True)
+class GradientQuantity:
+    """A number about the gradients at one set of segments.
+
+    Attributes:
+        origin: `generated` or `real`: where the gradients are taken.
+        name: See `Gradients`.
+        layer: Of the critic, from 1 at the audio, whose stride makes the lines; None: all lines.
+        frequency_hz: Of a single line; None: all lines of the layer.
+        plain: Without phase shuffle; None where it cannot be measured.
+        shuffled: With it; None without.
+        difference: Shuffled less plain, resampled alike.
+        predicted: What shifts alone would make of the plain one; None where nothing is predicted.
+    """
+
+    origin: str
+    name: str
+    layer: int | None
+    frequency_hz: float | None
+    plain: Estimate | None
+    shuffled: Estimate | None = None
+    difference: Estimate | None = None
+    predicted: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """In words, on which side of plain the shuffled one lies for certain."""
+        if self.difference is None or np.isnan(self.difference.low):
+            return ""
+        if self.difference.high < 0:
+            return "less with shuffle"
+        return "more with shuffle" if self.difference.low > 0 else "not different"
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """The comb in a critic's gradients.
+
+    Attributes:
+        strides: Of the critic's layers, first layer first.
+        radius: Of its phase shuffle; 0: there is none.
+        quantities: By origin and name, the whole first, then by layer, then by line:
+
+            - `line_level_db`: power of lines above the bins around, relative to all power.
+            - `fixed_level_db`: the same of that part of the lines that is alike in all segments,
+              which adds up over a batch: the power of the mean gradient, less what unrelated
+              gradients would leave of it.
+            - `line_prominence_db`: as for audio; by layer, the median.
+            - `phase_locking`: mean square over lines, without bias: 0 to 1; `between` lines too.
+            - `energy_modulation`: variance of the energy by position, relative to its square.
+        arrays: `gradient_frequencies_hz`, and by origin and `plain` or `shuffled` the mean
+            power (value, low, high) and the phase locking of each bin.
+    """
+
+    strides: tuple[int, ...]
+    radius: int
+    quantities: tuple[GradientQuantity, ...]
+    arrays: Mapping[str, np.ndarray]
+
+
+# Name, layer or None, line in Hz or None.
+_Key = tuple[str, int | None, float | None]
+
+
+def gradient_audit(
+    gradients_of: Callable[[np.ndarray, bool], np.ndarray],
+    segments: Mapping[str, np.ndarray],
+    *,
+    strides: Sequence[int],
+    radius: int,
+    sample_rate: int,
+    seed: int,
+) -> Gradients:
+    """Measure the gradients at sets of segments.
+
+    Args:
+        gradients_of: From segments, and whether to shuffle, to gradients of the same shape.
+        segments: By origin, each of shape (segments, samples), 2 to 1024 segments.
+        strides: Of the critic's layers, first layer first.
+        radius: Of the phase shuffle; 0: it is not measured with shuffle.
+        sample_rate: In Hz.
+        seed: Of the bootstrap.
+    """
+    combs = stage_combs(tuple(strides)[::-1], sample_rate)
+    quantities: list[GradientQuantity] = []
+    arrays: dict[str, np.ndarray] = {}
+    for number, (origin, audio) in enumerate(segments.items()):
+        # Other seeds for other segments, the same for both passes over the same ones.
+        weights = bootstrap_weights(len(audio), seed=2 * seed + number)
+        passes: dict[str, dict[_Key, np.ndarray]] = {}
+        for mode in ("plain", "shuffled") if radius else ("plain",):
+            gradients = gradients_of(audio, mode == "shuffled")
+            passes[mode], curves = _values(gradients, weights, combs, sample_rate)
+            arrays["gradient_frequencies_hz"] = curves.pop("frequencies_hz")
+            arrays |= {f"{origin}_{mode}_{name}": curve for name, curve in curves.items()}
+        predicted = _predicted(passes["plain"], sample_rate, strides, radius) if radius else {}
+        for key in passes["plain"]:
+            values = {mode: of_mode[key] for mode, of_mode in passes.items()}
+            quantities.append(_quantity(origin, key, values, predicted.get(key)))
+    return Gradients(tuple(strides), radius, tuple(quantities), arrays)
+
+
+def _values(
+    gradients: np.ndarray, weights: np.ndarray, combs: Sequence[StageComb], sample_rate: int
+) -> tuple[dict[_Key, np.ndarray], dict[str, np.ndarray]]:
+    """Statistics under bootstrap weights (levels as powers), and curves for the figure."""
+    # Whole periods, so that lines fall on bins.
+    length = gradients.shape[1] // combs[0].period * combs[0].period
+    gradients = gradients[:, :length]
+    spectra = group_spectra(
+        [gradients], len(gradients), segment_length=length, sample_rate=sample_rate, combs=combs
+    )
+    lines = [line for comb in combs for line in comb.lines]
+    lines_hz = [line.frequency_hz for line in lines]
+    bins = st.bins_of(spectra, lines_hz)
+    power = st.mean_power(spectra, weights)
+    whole = power.sum(axis=1, keepdims=True) / HANN_NOISE_BANDWIDTH
+    # A critic that does not look has no gradient; then nothing is relative to it.
+    whole = np.where(whole > 0, whole, np.nan)
+    excess = line_powers(spectra.frequencies_hz, power, lines_hz) / whole
+    fixed = _fixed_powers(gradients, weights, bins) / whole
+    prominence = st.prominence_db(spectra, weights, lines_hz)
+    locking = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
+    modulation = st.energy_modulation(spectra, weights, combs)
+    values: dict[_Key, np.ndarray] = {
+        ("line_level_db", None, None): _total(excess),
+        ("fixed_level_db", None, None): fixed.sum(axis=1),
+        ("phase_locking_between", None, None): locking[:, _between(bins, power.shape[1])].mean(1),
+    }
+    for comb in combs[::-1]:
+        layer, own = len(combs) + 1 - comb.stage, _of_stage(lines, comb.stage)
+        values["line_level_db", layer, None] = _total(excess[:, own])
+        values["fixed_level_db", layer, None] = fixed[:, own].sum(axis=1)
+        measured = own[~np.isnan(prominence[0, own])]
+        values["line_prominence_db", layer, None] = (
+            np.median(prominence[:, measured], axis=1)
+            if len(measured)
+            else np.full(len(weights), np.nan)
+        )
+        values["phase_locking", layer, None] = locking[:, bins[own]].mean(axis=1)
+        values["energy_modulation", layer, None] = modulation[:, comb.stage - 1]
+    for j, line in enumerate(lines):
+        layer, hz = len(combs) + 1 - line.stage, line.frequency_hz
+        values["fixed_level_db", layer, hz] = fixed[:, j]
+        values["line_prominence_db", layer, hz] = prominence[:, j]
+        values["phase_locking", layer, hz] = locking[:, bins[j]]
+    arrays = {
+        "frequencies_hz": spectra.frequencies_hz,
+        "power": np.stack([power[0], *np.percentile(power[1:], [2.5, 97.5], axis=0)]),
+        "phase_locking": st.phase_locking(spectra, weights[:1])[0],
+    }
+    return values, arrays
+
+
+def _of_stage(lines: Sequence, stage: int) -> np.ndarray:
+    return np.array([j for j, line in enumerate(lines) if line.stage == stage])
+
+
+def _total(excess: np.ndarray) -> np.ndarray:
+    """Sum over the lines that can be measured, with signs; NaN if none can."""
+    measured = ~np.isnan(excess[0])
+    nothing = np.full(len(excess), np.nan)
+    return np.nansum(excess[:, measured], axis=1) if measured.any() else nothing
+
+
+def _between(bins: np.ndarray, count: int) -> np.ndarray:
+    """Bins that no line reaches, without 0 Hz and half the rate, where phases are signs."""
+    near = np.zeros(count, bool)
+    for shift in range(-_REACH, _REACH + 1):
+        near[np.clip(np.append(bins, 0) + shift, 0, count - 1)] = True
+    return ~near
+
+
+def _fixed_powers(gradients: np.ndarray, weights: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """Power at lines of the mean gradient over pairs of different segments.
+
+    `|sum of w X|^2 - sum of w^2 |X|^2` over `1 - sum of w^2` has no bias: unrelated segments give 0
+    on average, in a resample too.
+    """
+    length = gradients.shape[1]
+    window = signal.get_window("hann", length)
+    lines = np.fft.rfft(gradients * window, axis=1)[:, bins]
+    scale = np.where(bins == length // 2, 1, 2) / window.sum() ** 2
+    of_mean = np.abs(weights @ lines) ** 2 - weights**2 @ np.abs(lines) ** 2
+    return scale * of_mean / (1 - (weights**2).sum(axis=1, keepdims=True))
+
+
+def _predicted(
+    plain: Mapping[_Key, np.ndarray], sample_rate: int, strides: Sequence[int], radius: int
+) -> dict[_Key, float]:
+    """What shifts alone would leave of the fixed power, line by line and added up."""
+    found = {key: 0.0 for key in plain if key[0] == "fixed_level_db"}
+    for key in [key for key in found if key[2] is not None]:
+        (factor,) = shuffle_factors([key[2] or 0], sample_rate, strides, radius)
+        found[key] = float(plain[key][0] * factor**2)
+        for sums in (("fixed_level_db", key[1], None), ("fixed_level_db", None, None)):
+            found[sums] += found[key]
+    with np.errstate(divide="ignore"):
+        return {key: float(10 * np.log10(max(power, 0))) for key, power in found.items()}
+
+
+def _quantity(
+    origin: str, key: _Key, values: Mapping[str, np.ndarray], predicted: float | None
+) -> GradientQuantity:
+    name, layer, frequency_hz = key
+    if np.isnan(values["plain"][0]):
+        return GradientQuantity(origin, name, layer, frequency_hz, None)
+    is_level = name.endswith("level_db")
+    estimates = {mode: interval(of_mode, decibels=is_level) for mode, of_mode in values.items()}
+    difference = None
+    if "shuffled" in values:
+        plain, shuffled = values["plain"], values["shuffled"]
+        if is_level:
+            with np.errstate(divide="ignore"):
+                plain, shuffled = (10 * np.log10(np.maximum(v, 0)) for v in (plain, shuffled))
+        with np.errstate(invalid="ignore"):
+            difference = interval(shuffled - plain)
+    return GradientQuantity(
+        origin,
+        name,
+        layer,
+        frequency_hz,
+        estimates["plain"],
+        estimates.get("shuffled"),
+        difference,
+        predicted,
+    )

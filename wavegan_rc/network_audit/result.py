@@ -1,0 +1,180 @@
+"""What audits of networks found: as a table and as JSON."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wavegan_rc.artifacts.bootstrap import Estimate
+from wavegan_rc.network_audit.generator import LATENTS, KernelTone, Silence
+from wavegan_rc.network_audit.gradients import GradientQuantity, Gradients
+from wavegan_rc.network_audit.levels import FLOOR_DB
+
+# Of the JSON; raised when a field changes its meaning or goes.
+SCHEMA = "wavegan_rc.networks/1"
+_WIDTH = 29
+
+
+@dataclass(frozen=True)
+class NetworkAudit:
+    """What was found out about a generator, and about the critic that taught it.
+
+    Attributes:
+        name: Path that was audited.
+        sample_rate: In Hz.
+        kernels: Tones that stages make of constants.
+        silence: Lines in what the generator makes of less and less.
+        gradients: Of the critic; None without one.
+        checkpoint: Name of the file that the critic is from; None without one.
+        arrays: Spectra.
+    """
+
+    name: str
+    sample_rate: int
+    kernels: Sequence[KernelTone]
+    silence: Sequence[Silence]
+    gradients: Gradients | None
+    checkpoint: str | None
+    arrays: Mapping[str, np.ndarray]
+
+    def as_json(self) -> dict[str, Any]:
+        """All numbers as JSON values; what is not finite is null."""
+        gradients = None
+        if self.gradients is not None:
+            gradients = {
+                "checkpoint": self.checkpoint,
+                "critic_strides": list(self.gradients.strides),
+                "phase_shuffle_radius": self.gradients.radius,
+                "quantities": [_gradient_json(q) for q in self.gradients.quantities],
+            }
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "sample_rate": self.sample_rate,
+            "kernels": [_finite(vars(tone)) for tone in self.kernels],
+            "silence": [_silence_json(silence) for silence in self.silence],
+            "gradients": gradients,
+        }
+
+    def table(self) -> str:
+        """Everything but single lines, in columns."""
+        rows = [*_kernel_rows(self.kernels), "", *_silence_rows(self.silence)]
+        if self.gradients is not None:
+            rows += ["", *_gradient_rows(self.gradients)]
+        return "\n".join(rows)
+
+
+def _kernel_rows(tones: Sequence[KernelTone]) -> Iterator[str]:
+    yield (
+        "Tones that a stage makes of constant feature maps, dB re what is left of the constants "
+        "(-inf: none)"
+    )
+    yield f"{'':24}{'kernel alone':>16}{'with mean maps and bias':>26}"
+    for tone in tones:
+        place = f"stage {tone.stage}, {tone.frequency_hz:g} Hz"
+        yield f"{place:24}{_number(tone.kernel_db):>16}{_number(tone.mean_maps_db):>26}"
+
+
+def _silence_rows(found: Sequence[Silence]) -> Iterator[str]:
+    yield (
+        f"What the generator makes of less and less ({LATENTS} latents), dBFS as mean square "
+        f"(full-scale sine: -3.0); -inf: below {FLOOR_DB:g}"
+    )
+    yield f"{'':34}{'RMS':>24}{'predicted lines':>24}  strongest line"
+    for silence in found:
+        label = silence.input
+        if silence.scale is not None:
+            label += f" x {silence.scale:g}"
+        if silence.stage is not None:
+            label += f" into stage {silence.stage}"
+        line = "none"
+        if silence.strongest is not None:
+            line = (
+                f"{silence.strongest_db.value:.1f} at {silence.strongest.frequency_hz:g} Hz, "
+                f"stage {silence.strongest.stage}"
+            )
+            if math.isfinite(silence.prominence_db):
+                line += f"; {silence.prominence_db:.0f} dB above its surroundings"
+        yield f"{label:34}{_cell(silence.rms_db):>24}{_cell(silence.lines_db):>24}  {line}"
+
+
+def _gradient_rows(gradients: Gradients) -> Iterator[str]:
+    yield (
+        "The critic's gradients by the samples of segments; lines at multiples of the rate over "
+        "the strides up to a layer"
+    )
+    if not gradients.radius:
+        yield "(with phase shuffle: not applicable, the critic has none)"
+    for origin in dict.fromkeys(q.origin for q in gradients.quantities):
+        heads = ("plain [95 % interval]", "with phase shuffle", "difference")
+        yield f"at {origin} segments".ljust(34) + "".join(f"{head:>{_WIDTH}}" for head in heads)
+        chosen = [q for q in gradients.quantities if q.origin == origin and q.frequency_hz is None]
+        names = list(dict.fromkeys(q.name for q in chosen))
+        for quantity in sorted(chosen, key=lambda q: names.index(q.name)):
+            label = quantity.name
+            if quantity.layer is not None:
+                label += f", layer {quantity.layer}"
+            cells = (quantity.plain, quantity.shuffled, quantity.difference)
+            digits = 1 if quantity.name.endswith("_db") else 4
+            row = f"{label:34}" + "".join(f"{_cell(cell, digits):>{_WIDTH}}" for cell in cells)
+            if quantity.predicted is not None:
+                row += f"  shifts alone: {_number(quantity.predicted)};"
+            yield f"{row}  {quantity.verdict}".rstrip()
+
+
+def _cell(estimate: Estimate | None, digits: int = 1) -> str:
+    if estimate is None or math.isnan(estimate.value):
+        return "-"
+    value, low, high = (_number(float(number), digits) for number in estimate)
+    return value if math.isnan(estimate.low) else f"{value} [{low}, {high}]"
+
+
+def _number(number: float, digits: int = 1) -> str:
+    # Adding 0 makes a rounded -0.0 plain 0.
+    return "-" if math.isnan(number) else f"{round(number, digits) + 0:.{digits}f}"
+
+
+def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in values.items()
+    }
+
+
+def _estimate_json(estimate: Estimate | None) -> dict[str, float | None] | None:
+    return None if estimate is None else _finite(estimate._asdict())
+
+
+def _silence_json(silence: Silence) -> dict[str, Any]:
+    line = silence.strongest
+    return {
+        "input": silence.input,
+        "scale": silence.scale,
+        "stage": silence.stage,
+        "rms_db": _estimate_json(silence.rms_db),
+        "lines_db": _estimate_json(silence.lines_db),
+        "strongest": None
+        if line is None
+        else {
+            "frequency_hz": line.frequency_hz,
+            "stage": line.stage,
+            "level_db": _estimate_json(silence.strongest_db),
+            **_finite({"prominence_db": silence.prominence_db}),
+        },
+    }
+
+
+def _gradient_json(quantity: GradientQuantity) -> dict[str, Any]:
+    return {
+        "origin": quantity.origin,
+        "name": quantity.name,
+        "layer": quantity.layer,
+        "frequency_hz": quantity.frequency_hz,
+        "plain": _estimate_json(quantity.plain),
+        "shuffled": _estimate_json(quantity.shuffled),
+        "difference": _estimate_json(quantity.difference),
+        **_finite({"predicted": quantity.predicted}),
+        "verdict": quantity.verdict,
+    }

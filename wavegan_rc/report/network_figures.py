@@ -1,0 +1,147 @@
+"""Figures of an audit of networks, drawn from its files."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_MODES = {"plain": ("without phase shuffle", "tab:blue"), "shuffled": ("with", "tab:orange")}
+# Levels that are nothing are drawn at the foot.
+_FOOT_DB = -120.0
+
+
+def network_figure(json_file: Path, arrays_file: Path) -> Figure:
+    """Draw gradients' spectra and phase locking, levels in silence, and kernels' tones.
+
+    Args:
+        json_file: `networks.json` of an audit.
+        arrays_file: `networks.npz` beside it.
+    """
+    result = json.loads(json_file.read_text(encoding="utf-8"))
+    with np.load(arrays_file, allow_pickle=False) as arrays:
+        data = dict(arrays)
+    gradients = result["gradients"]
+    origins = list(dict.fromkeys(q["origin"] for q in gradients["quantities"])) if gradients else []
+    rows = 2 * len(origins) + 1
+    figure = Figure(figsize=(12, 4.2 + 2.6 * (rows - 1)), dpi=110, layout="constrained")
+    grid = figure.add_gridspec(
+        rows, 2, height_ratios=[1] * (rows - 1) + [1.6], width_ratios=[1.5, 1]
+    )
+    for i, origin in enumerate(origins):
+        spectrum = figure.add_subplot(grid[2 * i, :])
+        _draw_spectrum(spectrum, data, result, origin)
+        _draw_locking(figure.add_subplot(grid[2 * i + 1, :], sharex=spectrum), data, result, origin)
+    _draw_silence(figure.add_subplot(grid[rows - 1, 0]), result["silence"])
+    _draw_kernels(figure.add_subplot(grid[rows - 1, 1]), result["kernels"])
+    return figure
+
+
+def _mark_comb(axis: Axes, result: dict[str, Any]) -> None:
+    """Lines of the first three layers; those of later ones stand too close to be told apart."""
+    rate, strides = result["sample_rate"], result["gradients"]["critic_strides"]
+    for layer in range(min(3, len(strides)), 0, -1):
+        spacing = rate / math.prod(strides[:layer])
+        for k in range(1, int(rate / 2 / spacing) + 1):
+            axis.axvline(k * spacing, color=str(0.3 + 0.2 * layer), linewidth=0.8, zorder=0)
+    axis.set_xlim(0, 1.01 * rate / 2)
+
+
+def _draw_spectrum(
+    axis: Axes, data: dict[str, np.ndarray], result: dict[str, Any], origin: str
+) -> None:
+    _mark_comb(axis, result)
+    plain = data[f"{origin}_plain_power"][0]
+    total = plain.sum() or 1
+    for mode, (label, color) in _MODES.items():
+        if f"{origin}_{mode}_power" not in data:
+            continue
+        value, low, high = (
+            10 * np.log10(np.maximum(power / total, 1e-12))
+            for power in data[f"{origin}_{mode}_power"]
+        )
+        frequencies = data["gradient_frequencies_hz"]
+        axis.fill_between(frequencies, low, high, color=color, alpha=0.3, linewidth=0)
+        axis.plot(frequencies, value, color=color, linewidth=0.8, label=label)
+    axis.set_ylabel("dB re total")
+    axis.set_title(
+        f"Critic's gradient at {origin} segments: mean power per bin with 95 % interval; grey: "
+        "lines of the critic's first three layers, darkest the first",
+        loc="left",
+        fontsize=10,
+    )
+    axis.legend(loc="upper right", ncols=2, fontsize=8)
+
+
+def _draw_locking(
+    axis: Axes, data: dict[str, np.ndarray], result: dict[str, Any], origin: str
+) -> None:
+    _mark_comb(axis, result)
+    for mode, (label, color) in _MODES.items():
+        if f"{origin}_{mode}_phase_locking" in data:
+            locking = data[f"{origin}_{mode}_phase_locking"]
+            frequencies = data["gradient_frequencies_hz"]
+            axis.plot(frequencies, locking, color=color, linewidth=0.8, label=label)
+    axis.set_ylim(0, 1)
+    axis.set_ylabel("phase locking")
+    axis.set_xlabel("frequency (Hz)")
+    axis.set_title(
+        f"Phase locking of the gradient at {origin} segments (1: the same phase in all)",
+        loc="left",
+        fontsize=10,
+    )
+    axis.legend(loc="upper right", ncols=2, fontsize=8)
+
+
+def _value(estimate: dict[str, float | None] | None) -> float:
+    value = None if estimate is None else estimate["value"]
+    return _FOOT_DB if value is None else value
+
+
+def _draw_silence(axis: Axes, silence: list[dict[str, Any]]) -> None:
+    names = []
+    for level in silence:
+        scale = "" if level["scale"] is None else f" x {level['scale']:g}"
+        stage = "" if level["stage"] is None else f", stage {level['stage']}"
+        names.append(level["input"] + scale + stage)
+    places = range(len(silence))
+    strongest = [_value(level["strongest"] and level["strongest"]["level_db"]) for level in silence]
+    for values, label, mark in (
+        ([_value(level["rms_db"]) for level in silence], "RMS", "o"),
+        ([_value(level["lines_db"]) for level in silence], "predicted lines together", "s"),
+        (strongest, "strongest line", "x"),
+    ):
+        axis.plot(values, places, mark, label=label, markersize=5)
+    for place, level in zip(places, silence, strict=True):
+        if level["strongest"] is not None:
+            text = f"{level['strongest']['frequency_hz']:g} Hz"
+            position = (strongest[place] - 2, place)
+            axis.text(*position, text, fontsize=7, ha="right", va="center", color="tab:green")
+    axis.set_yticks(places, names, fontsize=8)
+    axis.invert_yaxis()
+    axis.set_xlim(_FOOT_DB - 3, 3)
+    axis.set_xlabel("dBFS (at the left edge: nothing, or not measured)")
+    axis.set_title("What the generator makes of less and less", loc="left", fontsize=10)
+    axis.legend(loc="lower right", fontsize=8)
+    axis.grid(alpha=0.3)
+
+
+def _draw_kernels(axis: Axes, tones: list[dict[str, Any]]) -> None:
+    places = np.arange(len(tones))
+    for key, label, mark in (
+        ("kernel_db", "kernel alone", "o"),
+        ("mean_maps_db", "with mean maps and bias", "s"),
+    ):
+        values = [_FOOT_DB if tone[key] is None else tone[key] for tone in tones]
+        axis.plot(places, values, mark, label=label, markersize=5)
+    labels = [f"{tone['stage']}\n{tone['frequency_hz']:g}" for tone in tones]
+    axis.set_xticks(places, labels, fontsize=7)
+    axis.set_ylim(bottom=_FOOT_DB - 5)
+    axis.set_xlabel("stage, and frequency of its tone (Hz)")
+    axis.set_ylabel("dB re constant")
+    axis.set_title("Tone that a stage makes of a constant (foot: none)", loc="left", fontsize=10)
+    axis.legend(loc="best", fontsize=8)
+    axis.grid(alpha=0.3)
