@@ -1,6 +1,7 @@
 """A run's critic, and the gradients with which it teaches."""
 
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,8 +47,11 @@ def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
         )
     checkpoint = steps[max(steps)]
     try:
-        model.load_weights(checkpoint)
-    except UNREADABLE as error:
+        with warnings.catch_warnings():
+            # Where Keras only warns, it leaves layers with the weights that they started from.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(checkpoint)
+    except (*UNREADABLE, UserWarning) as error:
         raise DataError(
             f"{checkpoint}: damaged, or not of the networks in {settings.name}: {_line(error)}"
         ) from None

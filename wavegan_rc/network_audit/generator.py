@@ -157,16 +157,15 @@ def _measured(
     weights = bootstrap_weights(len(spectra.counts), seed=seed) if count > 1 else np.ones((1, 1))
     power = st.mean_power(spectra, weights)
     lines_hz = [line.frequency_hz for line in comb]
-    lines = line_powers(spectra.frequencies_hz, power, lines_hz)
-    squares = weights @ (spectra.positions.sum(axis=1) / length)
-    squares = squares / (weights @ spectra.counts)
+    prominence_db = st.prominence_db(spectra, weights, lines_hz)
+    lines = line_powers(power[:, st.bins_of(spectra, lines_hz)], prominence_db)
+    squares = weights @ spectra.positions.sum(axis=1) / (weights @ spectra.counts) / length
     unmeasurable = np.isnan(lines[0]).all() and squares[0] > 0
     together = np.full(len(power), np.nan) if unmeasurable else np.nansum(lines, axis=1)
     strongest = np.nan_to_num(lines[0], nan=-np.inf).argmax()
-    at_line = power[0, st.bins_of(spectra, [lines_hz[strongest]])[0]]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        prominence_db = 10 * np.log10(at_line / (at_line - lines[0, strongest]))
-    levels = _levels(squares, together, lines[:, strongest], comb[strongest], prominence_db)
+    levels = _levels(
+        squares, together, lines[:, strongest], comb[strongest], prominence_db[0, strongest]
+    )
     return spectra.frequencies_hz, power[0], levels
 
 

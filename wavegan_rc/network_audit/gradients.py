@@ -140,9 +140,9 @@ def _values(
     whole = power.sum(axis=1, keepdims=True) / HANN_NOISE_BANDWIDTH
     # A critic that does not look has no gradient; then nothing is relative to it.
     whole = np.where(whole > 0, whole, np.nan)
-    excess = line_powers(spectra.frequencies_hz, power, lines_hz) / whole
-    fixed = _fixed_powers(gradients, weights, bins) / whole
     prominence = st.prominence_db(spectra, weights, lines_hz)
+    excess = line_powers(power[:, bins], prominence) / whole
+    fixed = _fixed_powers(gradients, weights, bins) / whole
     locking = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
     modulation = st.energy_modulation(spectra, weights, combs)
     values: dict[_Key, np.ndarray] = {

@@ -1,39 +1,29 @@
 """Powers of lines, and levels with intervals."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from wavegan_rc.artifacts.bootstrap import Estimate, estimate
-from wavegan_rc.spectrogram import line_prominence_db
 
 # Fainter sounds are rounding of float32 weights and samples.
 FLOOR_DB = -120.0
 
 
-def line_powers(
-    frequencies_hz: np.ndarray, power: np.ndarray, lines_hz: Sequence[float]
-) -> np.ndarray:
+def line_powers(at_lines: np.ndarray, prominence_db: np.ndarray) -> np.ndarray:
     """Power of lines: what their bins hold above the median of the bins around.
 
     Args:
-        frequencies_hz: Of the bins up to half the sample rate, in Hz.
-        power: Mean power spectra, shape (resamples, bins).
-        lines_hz: All predicted lines, in Hz.
+        at_lines: Mean power in the lines' bins, shape (resamples, lines).
+        prominence_db: Of the lines, from `prominence_db` of the statistics.
 
     Returns:
-        Shape (resamples, lines), negative where there is less than around; NaN where
-        `line_prominence_db` has none.
+        Shape (resamples, lines), negative where there is less than around; NaN where there is no
+        prominence.
 
     Example:
-        >>> power = np.ones((1, 65))
-        >>> power[0, 32] = 100
-        >>> line_powers(np.arange(65) * 125.0, power, [4000.0]).tolist()
+        >>> line_powers(np.array([[100.0]]), np.array([[20.0]])).tolist()
         [[99.0]]
     """
-    prominence = line_prominence_db(frequencies_hz, power, lines_hz, 2 * frequencies_hz[-1])
-    bins = np.rint(np.asarray(lines_hz) / frequencies_hz[1]).astype(int)
-    return power[:, bins] * (1 - 10 ** (-prominence / 10))
+    return at_lines * (1 - 10 ** (-prominence_db / 10))
 
 
 def absolute_level(power: np.ndarray) -> Estimate:

@@ -121,11 +121,11 @@ def _draw_silence(axis: Axes, silence: list[dict[str, Any]]) -> None:
             position = (strongest[place] - 2, place)
             axis.text(*position, text, fontsize=7, ha="right", va="center", color="tab:green")
     axis.set_yticks(places, names, fontsize=8)
-    axis.invert_yaxis()
+    axis.set_ylim(len(silence) - 0.5, -3)  # from the top, with room for the legend
     axis.set_xlim(_FOOT_DB - 3, 3)
     axis.set_xlabel("dBFS (at the left edge: nothing, or not measured)")
     axis.set_title("What the generator makes of less and less", loc="left", fontsize=10)
-    axis.legend(loc="lower right", fontsize=8)
+    axis.legend(loc="upper center", ncols=3, fontsize=8)
     axis.grid(alpha=0.3)
 
 
@@ -139,7 +139,7 @@ def _draw_kernels(axis: Axes, tones: list[dict[str, Any]]) -> None:
         axis.plot(places, values, mark, label=label, markersize=5)
     labels = [f"{tone['stage']}\n{tone['frequency_hz']:g}" for tone in tones]
     axis.set_xticks(places, labels, fontsize=7)
-    axis.set_ylim(bottom=_FOOT_DB - 5)
+    axis.set_ylim(_FOOT_DB - 5, max(10, axis.get_ylim()[1] + 10))
     axis.set_xlabel("stage, and frequency of its tone (Hz)")
     axis.set_ylabel("dB re constant")
     axis.set_title("Tone that a stage makes of a constant (foot: none)", loc="left", fontsize=10)
