@@ -190,8 +190,12 @@ def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(tmp_p
         measured = found["line_prominence_db", line["stage"], line["frequency_hz"]]
         assert measured["value"] == pytest.approx(line["generated_prominence_db"], abs=0.1)
     assert found["frechet_distance", None, None]["verdict"] == "above"
-    again = run([run_folder, "--out", tmp_path / "again"], capsys)[1]
-    assert again.splitlines()[:-1] == out.splitlines()[:-1]
+    argv = [run_folder, "--out", tmp_path / "again", "--networks"]
+    again = run(argv, capsys)[1].splitlines()
+    before = out.splitlines()[:-1]
+    assert again[: len(before)] == before
+    assert again[len(before) + 1] == f"networks of {run_folder}:"
+    assert (tmp_path / "again" / "networks.json").is_file()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Measure what lies at a path, beside real audio, and leave the numbers and arrays in files."""
 
-import itertools
 import json
 import math
 import warnings
@@ -236,6 +235,18 @@ def parse_limits(limits: Sequence[str]) -> dict[str, float]:
     return bounds
 
 
+def result_folders(paths: Sequence[str], out: Path) -> list[Path]:
+    """Where the results of each path go: into one folder, or of several into numbered ones in it.
+
+    Example:
+        >>> [folder.name for folder in result_folders(["a", "b"], Path("measurement"))]
+        ['01', '02']
+    """
+    if len(paths) == 1:
+        return [out]
+    return [out / f"{number:02d}" for number in range(1, len(paths) + 1)]
+
+
 def audit(
     paths: Sequence[str], settings: Audit, *, out: Path, limits: Sequence[str] = ()
 ) -> list[str]:
@@ -246,7 +257,7 @@ def audit(
     Args:
         paths: Of the sets.
         settings: How they are measured.
-        out: Folder; with several paths each gets a numbered one in it.
+        out: See `result_folders`.
         limits: `name=value` each; see `crossed`.
 
     Returns:
@@ -255,9 +266,8 @@ def audit(
     found = []
     bounds = parse_limits(limits)
     first = None
-    for number, path in zip(itertools.count(1), paths, strict=False):
+    for path, folder in zip(paths, result_folders(paths, out), strict=True):
         audited = settings.measure(path)
-        folder = out if len(paths) == 1 else out / f"{number:02d}"
         audited.write(folder)
         test = audited.segment_set
         print(

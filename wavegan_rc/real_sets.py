@@ -31,7 +31,8 @@ def run_config(run: Path) -> Config | None:
     try:
         return Config(**yaml.safe_load(file.read_text(encoding="utf-8")))
     except (WaveganError, OSError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{file}: not the settings of a run: {error}") from None
+        reason = " ".join(str(error).split())
+        raise DataError(f"{file}: not the settings of a run: {reason}") from None
 
 
 def data_of_run(path: str, count: int) -> tuple[SegmentSet, SegmentSet] | None:

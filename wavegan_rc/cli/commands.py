@@ -208,6 +208,11 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
         "--seed", type=int, metavar="N", default=0, help="of generated segments and intervals"
     )
     parser.add_argument(
+        "--networks",
+        action="store_true",
+        help="look into the networks of runs and generators too",
+    )
+    parser.add_argument(
         "--fail-above",
         type=str,
         nargs="+",
@@ -222,7 +227,7 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
     if flags.seed < 0:
         raise ParameterError(f"seed must be at least 0. Received: {flags.seed}")
     with quiet_start():
-        from wavegan_rc.audit import Audit, audit
+        from wavegan_rc.audit import Audit, audit, result_folders
     settings = Audit(
         reference=flags.reference,
         upsampling_factors=flags.upsampling_factors,
@@ -231,7 +236,14 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
         sample_rate=flags.sample_rate,
         seed=flags.seed,
     )
-    found = audit(flags.paths, settings, out=Path(flags.out).expanduser(), limits=flags.fail_above)
+    out = Path(flags.out).expanduser()
+    found = audit(flags.paths, settings, out=out, limits=flags.fail_above)
+    if flags.networks:
+        with quiet_start():
+            from wavegan_rc.network_audit.audit import audit_networks
+        for path, folder in zip(flags.paths, result_folders(flags.paths, out), strict=True):
+            networks = audit_networks(Path(path).expanduser(), folder, seed=flags.seed)
+            print(f"networks of {path}:\n{networks.table()}\nwrote {folder}", flush=True)
     for message in found:
         print(f"fail: {message}", file=sys.stderr)
     return EXIT_LIMIT_CROSSED if found else 0

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavegan_rc.audio.corpus import prepare_corpus
-from wavegan_rc.audio.segments import Segments
-from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, ParameterError, WaveganError, WaveganWarning
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generation import draw_latents, synthesize
 from wavegan_rc.generator_file import load_generator
 from wavegan_rc.network_audit.critic import (
@@ -23,6 +20,7 @@ from wavegan_rc.network_audit.generator_stages import open_stages
 from wavegan_rc.network_audit.gradients import Gradients, gradient_audit
 from wavegan_rc.network_audit.result import NetworkAudit
 from wavegan_rc.nn.downsampling import StridedConv1D
+from wavegan_rc.real_sets import data_of_run
 from wavegan_rc.report.figures import save_figure
 from wavegan_rc.report.network_figures import network_figure
 
@@ -51,7 +49,7 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
 
     Warns:
         WaveganWarning: If a run's recordings cannot be read: then gradients are measured at
-            generated segments alone.
+            generated segments alone. If there is no usable checkpoint: then not at all.
     """
     if seed < 0:
         raise ParameterError(f"seed must be at least 0. Received: {seed}")
@@ -60,7 +58,11 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
     stages = open_stages(str(path), model)
     gradients = checkpoint = None
     if path.is_dir():
-        gradients, checkpoint = _critic_audit(path, seed)
+        try:
+            gradients, checkpoint = _critic_audit(path, seed)
+        except DataError as error:
+            message = f"{path}: without the critic's gradients: {error}"
+            warnings.warn(message, WaveganWarning, stacklevel=2)
     means = mean_maps(stages, seed)
     kernels = kernel_audit(stages, means, sample_rate)
     try:
@@ -87,9 +89,10 @@ def _critic_audit(run: Path, seed: int) -> tuple[Gradients, str]:
     # Not the exported average: that one is never taught.
     latents = draw_latents(_SEGMENTS, config.latent_dim, seed)
     segments = {"generated": synthesize(model.generator, latents)}
-    real = _real_segments(run, config)
+    real = data_of_run(str(run), _SEGMENTS)
     if real is not None:
-        segments["real"] = real
+        held_out, _ = real
+        segments["real"] = np.concatenate(list(held_out.blocks()))
 
     def gradients_of(audio: np.ndarray, shuffled: bool) -> np.ndarray:
         gradients = input_gradients(critic, audio, shuffled=shuffled)
@@ -106,29 +109,6 @@ def _critic_audit(run: Path, seed: int) -> tuple[Gradients, str]:
         seed=seed,
     )
     return audited, checkpoint.name
-
-
-def _real_segments(run: Path, config: Config) -> np.ndarray | None:
-    """Held-out segments of the run's own data."""
-    try:
-        corpus = prepare_corpus(
-            config.data,
-            sample_rate=config.sample_rate,
-            cutoff_hz=config.cutoff_hz,
-            stopband_hz=config.stopband_hz,
-        )
-        segments = Segments(
-            corpus,
-            "held_out",
-            segment_length=config.segment_length,
-            silence_db=config.silence_db,
-            seed=config.seed,
-        )
-        return segments.draw(0, _SEGMENTS)
-    except (WaveganError, OSError) as error:
-        message = f"{run}: no gradients at real segments, its data cannot be read: {error}"
-        warnings.warn(" ".join(message.split()), WaveganWarning, stacklevel=4)
-        return None
 
 
 def _write(found: NetworkAudit, out: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-import yaml
 
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, WaveganError
+from wavegan_rc.errors import DataError
 from wavegan_rc.generator_file import UNREADABLE
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
+from wavegan_rc.real_sets import run_config
 from wavegan_rc.training.train import build_model
 from wavegan_rc.training.wgan_gp import WGANGP
 
@@ -28,12 +28,10 @@ def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
         DataError: If the settings cannot be used, or the checkpoint is missing, damaged or of
             other networks.
     """
-    settings = run / "config.yaml"
-    try:
-        config = Config(**yaml.safe_load(settings.read_text(encoding="utf-8")))
-        model = build_model(config)
-    except (WaveganError, OSError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{settings}: not the settings of a run: {_line(error)}") from None
+    config = run_config(run)
+    if config is None:
+        raise DataError(f"{run}: no config.yaml, so not a run folder")
+    model = build_model(config)
     folder = run / "checkpoints"
     steps = {
         int(match[1]): path
@@ -53,7 +51,7 @@ def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
             model.load_weights(checkpoint)
     except (*UNREADABLE, UserWarning) as error:
         raise DataError(
-            f"{checkpoint}: damaged, or not of the networks in {settings.name}: {_line(error)}"
+            f"{checkpoint}: damaged, or not of the networks in config.yaml: {_line(error)}"
         ) from None
     if not all(np.isfinite(weights).all() for weights in model.get_weights()):
         raise DataError(f"{checkpoint}: weights must be finite. Received: NaN or infinite ones")
