@@ -11,6 +11,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     "errors",
     "choices",
+    "whole_files",
     "theory",
     "nn",  # plain arguments: it does not know the settings
     "config",

@@ -1,0 +1,124 @@
+"""The states of a training that it can go on from: verified, the last two kept."""
+
+import hashlib
+import json
+import os
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.whole_files import flush, whole_file, write_whole
+
+_KEPT = 2
+_DESCRIPTION = re.compile(r"step-(\d+)\.json")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state of a training.
+
+    A checkpoint is there once its description is: `step-NNNNNN.json`, written after the weights,
+    with their checksum. It also says how long the run's logs were, so that what was logged after it
+    can be cut off.
+
+    Attributes:
+        step: Steps made.
+        weights: File of all variables: networks, optimizers, average, random states, metrics.
+        log_lengths: Bytes of each log, by its path relative to the run.
+    """
+
+    step: int
+    weights: Path
+    log_lengths: Mapping[str, int]
+
+
+def save_checkpoint(
+    folder: Path, step: int, save_weights: Callable[[Path], None], logs: Sequence[Path]
+) -> None:
+    """Write a checkpoint and remove those before the last two.
+
+    Args:
+        folder: Of the checkpoints, in the run folder.
+        step: Steps made.
+        save_weights: Writes all variables to a file.
+        logs: Files of the run that are only ever appended to, flushed.
+    """
+    weights = folder / f"step-{step:06d}.weights.h5"
+    with whole_file(weights) as partial:
+        save_weights(partial)
+    for log in logs:
+        flush(log)
+    description = {
+        "step": step,
+        "weights": weights.name,
+        "sha256": _checksum(weights),
+        "log_lengths": {
+            log.relative_to(folder.parent).as_posix(): log.stat().st_size for log in logs
+        },
+    }
+    write_whole(folder / f"step-{step:06d}.json", json.dumps(description, indent=1))
+    for old_step in sorted(_steps(folder))[:-_KEPT]:
+        # The description goes first: weights without one are no checkpoint, but not the reverse.
+        (folder / f"step-{old_step:06d}.json").unlink(missing_ok=True)
+        (folder / f"step-{old_step:06d}.weights.h5").unlink(missing_ok=True)
+
+
+def newest_checkpoint(folder: Path) -> Checkpoint:
+    """The newest checkpoint that is as it was written.
+
+    Raises:
+        DataError: If there is none.
+
+    Warns:
+        WaveganWarning: If a newer one is damaged.
+    """
+    reasons = []
+    for step in sorted(_steps(folder), reverse=True):
+        try:
+            checkpoint = _open(folder, step)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reasons.append(f"step {step}: {' '.join(str(error).split())}")
+            continue
+        if reasons:
+            message = f"{folder}: damaged checkpoints, going on from step {step}: "
+            warnings.warn(message + "; ".join(reasons), WaveganWarning, stacklevel=2)
+        return checkpoint
+    raise DataError(f"{folder}: no usable checkpoint" + "".join(f"; {why}" for why in reasons))
+
+
+def cut_logs(run: Path, checkpoint: Checkpoint, logs: Sequence[Path]) -> None:
+    """Bring logs back to the lengths that they had at a checkpoint; later ones are removed.
+
+    Args:
+        run: Run folder.
+        checkpoint: To go on from.
+        logs: All that are there.
+    """
+    for log in logs:
+        length = checkpoint.log_lengths.get(log.relative_to(run).as_posix())
+        if length is None:
+            log.unlink()
+        elif log.stat().st_size > length:
+            os.truncate(log, length)
+
+
+def _open(folder: Path, step: int) -> Checkpoint:
+    description = json.loads((folder / f"step-{step:06d}.json").read_text(encoding="utf-8"))
+    weights = folder / f"step-{step:06d}.weights.h5"
+    if _checksum(weights) != description["sha256"]:
+        raise ValueError(f"{weights.name} is not what was written: its checksum differs")
+    lengths = {str(name): int(length) for name, length in description["log_lengths"].items()}
+    return Checkpoint(step, weights, lengths)
+
+
+def _steps(folder: Path) -> list[int]:
+    matches = [_DESCRIPTION.fullmatch(path.name) for path in folder.glob("step-*.json")]
+    return [int(match[1]) for match in matches if match]
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,61 @@
+"""Files that appear whole or not at all, whenever the program or the machine stops."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PARTIAL = ".partial-"
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Write to a name beside a file's own; at the end it is on the disk and takes its place.
+
+    Args:
+        path: Of the file; one that exists is replaced in one step.
+
+    Yields:
+        Name to write to; it has the same suffix.
+
+    Source:
+        POSIX rename() is atomic, and after fsync() of the file and of its folder survives a loss
+        of power.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with whole_file(Path(folder) / "a.txt") as partial:
+        ...         _ = partial.write_text("all of it")
+        ...     (Path(folder) / "a.txt").read_text()
+        'all of it'
+    """
+    partial = path.with_name(_PARTIAL + path.name)
+    try:
+        yield partial
+        flush(partial)
+        os.replace(partial, path)
+        flush(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, in UTF-8, as `whole_file` does."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove what a killed program left, in a folder and those in it."""
+    for partial in folder.rglob(f"{_PARTIAL}*"):
+        partial.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Have a file, or the entries of a folder, written to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
