@@ -66,6 +66,9 @@ def test_any_factors_that_divide_the_length_are_accepted(factors, initial):
         ("kernel_initializer", "icnr"),
         ("post_filter_length", -1),
         ("post_filter_length", 4096),
+        ("measure_every", -10),
+        ("measure_every", 15),
+        ("log_every", 30),
     ],
 )
 def test_bad_values_are_named_with_what_was_received(setting, value):
@@ -75,6 +78,14 @@ def test_bad_values_are_named_with_what_was_received(setting, value):
     assert setting in message
     assert "\n" not in message
     assert "Received:" in message
+
+
+def test_never_measuring_suits_any_history():
+    assert Config(log_every=30, measure_every=0).measure_every == 0
+    with pytest.raises(
+        ParameterError, match=r"^measure_every .* log_every, 30, or 0\. Received: 45"
+    ):
+        Config(log_every=30, measure_every=45)
 
 
 def test_yaml_round_trip():

@@ -97,6 +97,9 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     out: str = _setting("runs", "folder in which the numbered run folder is made")
     sample_count: int = _setting(64, "WAV files written at the end")
     log_every: int = _setting(10, "steps between lines of the history")
+    measure_every: int = _setting(
+        100, "steps between measurements of artifacts, a multiple of log_every; 0: never"
+    )
     save_every: int = _setting(500, "steps between checkpoints, pictures and audio for TensorBoard")
 
     def __post_init__(self) -> None:
@@ -150,6 +153,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
             "seed": 0,
             "sample_count": 1,
             "log_every": 1,
+            "measure_every": 0,
             "save_every": 1,
         }
         for name, low in minimum.items():
@@ -159,6 +163,11 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
                 raise ParameterError(f"{name} must be at least {low} and finite. Received: {value}")
         if self.seed > _LARGEST_SEED:
             raise ParameterError(f"seed must be at most {_LARGEST_SEED}. Received: {self.seed}")
+        if self.measure_every % self.log_every:
+            raise ParameterError(
+                f"measure_every must be a multiple of log_every, {self.log_every}, or 0. "
+                f"Received: {self.measure_every}"
+            )
         if not 0 < self.learning_rate < math.inf:
             raise ParameterError(
                 f"learning_rate must be positive and finite. Received: {self.learning_rate}"

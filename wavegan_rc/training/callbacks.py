@@ -22,6 +22,29 @@ from wavegan_rc.report.figures import figure_pixels, spectrogram_figure
 _KEPT_CHECKPOINTS = 2
 
 
+class StepClock(keras.callbacks.Callback):
+    """Time the updates; listed first, so that no other callback's work is counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._durations: list[float] = []
+        self._began = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Stop the clock."""
+        if batch > 0:  # the first step's time is compilation
+            self._durations.append(time.perf_counter() - self._began)
+
+    def take_speed(self) -> float | None:
+        """Steps per second since this was last asked; None if no step was timed."""
+        durations, self._durations = self._durations, []
+        return len(durations) / sum(durations) if durations else None
+
+
 class Progress(keras.callbacks.Callback):
     """A bar with steps, time left, speed and losses, for the whole run.
 
@@ -49,30 +72,27 @@ class Progress(keras.callbacks.Callback):
 class History(keras.callbacks.Callback):
     """Write the mean losses of every so many steps as a JSON line and to TensorBoard.
 
-    A shorter rest at the end has its line too. The speed is that of the updates alone.
+    A shorter rest at the end has its line too. What callbacks listed before this one add to the
+    logs of a line's step is written beside the losses. The speed is that of the updates alone.
 
     Args:
         path: File of JSON lines to append to.
         writer: TensorBoard event writer.
         log_every: Steps between lines.
+        clock: Times the updates.
 
     Raises:
         DivergenceError: If a loss is not finite.
     """
 
-    def __init__(self, path: Path, writer: Any, log_every: int) -> None:
+    def __init__(self, path: Path, writer: Any, log_every: int, clock: StepClock) -> None:
         super().__init__()
         self._path = path
         self._writer = writer
         self._log_every = log_every
-        self._durations: list[float] = []
-        self._began = 0.0
+        self._clock = clock
         self._step = 0
         self._row: dict[str, float] = {}
-
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Start the clock."""
-        self._began = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Write a line if one is due, and begin new means."""
@@ -84,8 +104,6 @@ class History(keras.callbacks.Callback):
                     f"training diverged at step {self._step}: {name} is {value}; "
                     "a lower learning_rate may help"
                 )
-        if batch > 0:  # the first step's time is compilation
-            self._durations.append(time.perf_counter() - self._began)
         if self._step % self._log_every == 0:
             self._write()
 
@@ -95,14 +113,15 @@ class History(keras.callbacks.Callback):
             self._write()
 
     def _write(self) -> None:
-        if self._durations:
-            self._row["steps_per_s"] = len(self._durations) / sum(self._durations)
+        speed = self._clock.take_speed()
+        if speed is not None:
+            self._row["steps_per_s"] = speed
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": self._step, **self._row}) + "\n")
         with self._writer.as_default(self._step):
             for name, value in self._row.items():
                 tf.summary.scalar(name, value)
-        self._durations, self._row = [], {}
+        self._row = {}
         self.model.reset_metrics()
 
 

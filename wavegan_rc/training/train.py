@@ -23,13 +23,16 @@ from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import POST_FILTER, build_generator
 from wavegan_rc.report.figures import filter_figure, save_figure, spectrogram_figure
+from wavegan_rc.report.history_figure import history_figure
 from wavegan_rc.theory.overlap import uneven_overlap_message
+from wavegan_rc.training.artifact_history import artifact_histories
 from wavegan_rc.training.callbacks import (
     Checkpoints,
     History,
     Previews,
     Progress,
     Real,
+    StepClock,
     StopOnInterrupt,
 )
 from wavegan_rc.training.run_directory import RunDirectory, check_writable, create_run_directory
@@ -38,7 +41,7 @@ from wavegan_rc.training.wgan_gp import WGANGP
 
 # Shown in a spectrogram and joined in a WAV file.
 _SHOWN_SEGMENTS = 64
-# Enough for levels within a few tenths of a dB, and quick to generate.
+# Enough for levels within a few tenths of a dB, and quick to generate: during training too.
 _MEASURED_SEGMENTS = 512
 
 
@@ -96,6 +99,7 @@ def _fit(
     stop: StopOnInterrupt,
 ) -> None:
     writer = tf.summary.create_file_writer(str(run.tensorboard))
+    clock = StepClock()
     previews = Previews(
         writer,
         config.save_every,
@@ -110,8 +114,10 @@ def _fit(
         shuffle=False,
         verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
         callbacks=[
+            clock,
             Progress(config.steps),
-            History(run.history, writer, config.log_every),
+            *artifact_histories(config, _MEASURED_SEGMENTS),
+            History(run.history, writer, config.log_every, clock),
             Checkpoints(run.checkpoints, config.save_every),
             previews,
             stop,
@@ -263,4 +269,7 @@ def _write_results(
     summary = summarise(real.segments, generated, config)
     summary["seconds"] = time.perf_counter() - started
     run.summary.write_text(json.dumps(summary, indent=1), encoding="utf-8")
+    over_training = history_figure(run.history, run.summary)
+    if over_training is not None:
+        save_figure(over_training, run.figures / "artifacts-over-training.png")
     print(format_summary(summary, config.stopband_hz), flush=True)

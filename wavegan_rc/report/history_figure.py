@@ -1,0 +1,88 @@
+"""A figure of artifacts over training, drawn from a run's files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_RATIO = "out_of_band_total_db"
+_PROMINENCE = "line_prominence_db/stage_"
+_STYLES = ("-", "--", "-.")
+
+
+def history_figure(history_file: Path, summary_file: Path) -> Figure | None:
+    """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
+
+    Args:
+        history_file: `history.jsonl` of a run.
+        summary_file: `summary.json` beside it: the real segments' ratio, the stages' lines.
+
+    Returns:
+        Figure with a panel for each of the two that was measured at least twice; None if neither
+        was.
+    """
+    rows = [json.loads(line) for line in history_file.read_text(encoding="utf-8").splitlines()]
+    summary = json.loads(summary_file.read_text(encoding="utf-8"))
+    stages = sorted({line["stage"] for line in summary["lines"]})
+    ratio = _series(rows, _RATIO)
+    prominences = {stage: _series(rows, f"{_PROMINENCE}{stage}") for stage in stages}
+    prominences = {stage: series for stage, series in prominences.items() if len(series) > 1}
+    count = (len(ratio) > 1) + bool(prominences)
+    if not count:
+        return None
+    figure = Figure(figsize=(11, 0.7 + 3 * count), dpi=120, layout="constrained")
+    axes = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
+    if len(ratio) > 1:
+        _draw_ratio(axes[0], ratio, (summary["out_of_band_ratio_db"] or {}).get("real"))
+    if prominences:
+        _draw_prominences(axes[-1], prominences, summary["lines"])
+    for axis in axes:
+        axis.grid(alpha=0.3)
+        axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
+    axes[-1].set_xlabel("step")
+    return figure
+
+
+def _series(rows: list[dict[str, Any]], name: str) -> np.ndarray:
+    """Steps and values of the rows that have a value, shape (rows, 2)."""
+    return np.array([(row["step"], row[name]) for row in rows if name in row]).reshape(-1, 2)
+
+
+def _draw_ratio(axis: Axes, ratio: np.ndarray, real: float | None) -> None:
+    axis.plot(*ratio.T, color="tab:blue", linewidth=1.3, label="generated")
+    if real is not None:
+        axis.axhline(real, color="0.3", linestyle="--", linewidth=1, label="real")
+    axis.set_ylabel("out-of-band ratio (dB)")
+    axis.set_title(
+        "Power above the stopband edge over all power, moving-average generator",
+        loc="left",
+        fontsize=10,
+    )
+
+
+def _draw_prominences(
+    axis: Axes, prominences: dict[int, np.ndarray], lines: list[dict[str, Any]]
+) -> None:
+    # Not to the end of the map, whose yellow is faint on white.
+    colors = matplotlib.colormaps["viridis"](np.linspace(0.9, 0, len(prominences)))
+    for i, (stage, series) in enumerate(sorted(prominences.items(), reverse=True)):
+        own_hz = [f"{line['frequency_hz']:g}" for line in lines if line["stage"] == stage]
+        more = ", ..." if len(own_hz) > 2 else ""
+        axis.plot(
+            *series.T,
+            color=colors[-1 - i],
+            linestyle=_STYLES[i % len(_STYLES)],
+            linewidth=1.3,
+            label=f"stage {stage}: {', '.join(own_hz[:2])}{more} Hz",
+        )
+    axis.axhline(0, color="0.3", linewidth=0.8, zorder=0)
+    axis.set_ylabel("line prominence (dB)")
+    axis.set_title(
+        "Prominence of the predicted lines, median of each stage's; 0: no line",
+        loc="left",
+        fontsize=10,
+    )

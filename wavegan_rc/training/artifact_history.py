@@ -1,0 +1,146 @@
+"""The moving-average generator's artifacts while training goes on."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from wavegan_rc.artifacts import statistics as st
+from wavegan_rc.artifacts.features import level_statistics
+from wavegan_rc.artifacts.spectra import group_spectra, stage_combs
+from wavegan_rc.config import Config
+from wavegan_rc.errors import WaveganWarning
+from wavegan_rc.generation import draw_latents, synthesize
+
+
+def artifact_values(
+    segments: np.ndarray,
+    *,
+    sample_rate: int,
+    upsampling_factors: Sequence[int],
+    stopband_hz: float | None,
+) -> dict[str, float]:
+    """The cheap ones of the statistics that `measure` computes, without intervals.
+
+    Args:
+        segments: float32 array of shape (at least 2, samples), an even number of samples.
+        sample_rate: In Hz.
+        upsampling_factors: Of the generator; their product divides the number of samples.
+        stopband_hz: Above it the data holds nothing, in Hz; None: not known.
+
+    Returns:
+        `rms_db`, `out_of_band_total_db`, and for each stage `line_prominence_db/stage_1` (median of
+        its lines) and `phase_locking/stage_1` (mean over its lines of the squared length, without
+        bias). What is not finite is left out: everything, if all segments are silent or one sample
+        is not finite.
+
+    Example:
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, (2, 256)).astype(np.float32)
+        >>> values = artifact_values(
+        ...     noise, sample_rate=16000, upsampling_factors=(4,), stopband_hz=4000.0
+        ... )
+        >>> list(values)
+        ['rms_db', 'out_of_band_total_db', 'line_prominence_db/stage_1', 'phase_locking/stage_1']
+    """
+    if not np.isfinite(segments).all() or not segments.any():
+        return {}
+    count, segment_length = segments.shape
+    # Without combs no images are looked for, which would take most of the time.
+    spectra = group_spectra(
+        [segments], count, segment_length=segment_length, sample_rate=sample_rate
+    )
+    groups = len(spectra.counts)
+    weights = np.full((1, groups), 1 / groups)
+    combs = stage_combs(upsampling_factors, sample_rate)
+    lines = [line for comb in combs for line in comb.lines]
+    lines_hz = [line.frequency_hz for line in lines]
+    values = {"rms_db": level_statistics(segments, np.full((1, count), 1 / count)).rms_db[0]}
+    if stopband_hz is not None:
+        parts = st.out_of_band_db(spectra, weights, stopband_hz, lines_hz)
+        values["out_of_band_total_db"] = parts["total"][0]
+    prominence = st.prominence_db(spectra, weights, lines_hz)[0]
+    locking = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)[0]
+    at_line = st.bins_of(spectra, lines_hz)
+    for comb in combs:
+        own = [i for i, line in enumerate(lines) if line.stage == comb.stage]
+        values[f"line_prominence_db/stage_{comb.stage}"] = np.median(prominence[own])
+        values[f"phase_locking/stage_{comb.stage}"] = locking[at_line[own]].mean()
+    return {name: float(value) for name, value in values.items() if np.isfinite(value)}
+
+
+class ArtifactHistory(keras.callbacks.Callback):
+    """Measure the average generator every so many steps and at the last one.
+
+    The values are added to the step's `logs`, which Keras hands on to the callbacks listed after
+    this one, as with its own callbacks' `learning_rate`: listed before `History`, they come into
+    its row and into TensorBoard.
+
+    Args:
+        measure_every: Steps between measurements.
+        steps: Of the run.
+        latents: Shape (count, latent_dim); the same at every step, which takes part of the noise
+            out of differences between steps.
+        sample_rate: In Hz.
+        upsampling_factors: Of the generator.
+        stopband_hz: Above it the data holds nothing; None: not known.
+    """
+
+    def __init__(
+        self,
+        measure_every: int,
+        steps: int,
+        *,
+        latents: np.ndarray,
+        sample_rate: int,
+        upsampling_factors: Sequence[int],
+        stopband_hz: float | None,
+    ) -> None:
+        super().__init__()
+        self._measure_every = measure_every
+        self._steps = steps
+        self._latents = latents
+        self._sample_rate = sample_rate
+        self._upsampling_factors = upsampling_factors
+        self._stopband_hz = stopband_hz
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Add the values to `logs` if they are due."""
+        step = batch + 1
+        if logs is not None and (step % self._measure_every == 0 or step == self._steps):
+            logs |= artifact_values(
+                synthesize(self.model.average_generator, self._latents),
+                sample_rate=self._sample_rate,
+                upsampling_factors=self._upsampling_factors,
+                stopband_hz=self._stopband_hz,
+            )
+
+
+def artifact_histories(config: Config, count: int) -> list[ArtifactHistory]:
+    """The callback that the settings ask for; none if nothing is to be measured or can be.
+
+    Args:
+        config: Settings.
+        count: Segments to measure, of the latents that the run's samples begin with.
+    """
+    if not config.measure_every:
+        return []
+    if config.segment_length % 2:
+        warnings.warn(
+            f"segment_length {config.segment_length} is odd: artifacts are not measured during "
+            "training",
+            WaveganWarning,
+            stacklevel=2,
+        )
+        return []
+    return [
+        ArtifactHistory(
+            config.measure_every,
+            config.steps,
+            latents=draw_latents(count, config.latent_dim, config.seed),
+            sample_rate=config.sample_rate,
+            upsampling_factors=config.upsampling_factors,
+            stopband_hz=config.stopband_hz,
+        )
+    ]
