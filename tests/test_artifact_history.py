@@ -140,8 +140,9 @@ def runs(tmp_path_factory):
     """The same training, measured and not measured."""
     folder = tmp_path_factory.mktemp("runs")
     config = smoke_config(folder, learning_rate=1e-3, save_every=40)
-    config = replace(config, steps=STEPS, log_every=5)
-    return config, [train(replace(config, measure_every=every), [])[0] for every in (20, 0)]
+    config = replace(config, steps=STEPS, log_every=5, measure_every=20)
+    configs = (config, replace(config, measure_every=0))
+    return config, [train(each, [])[0] for each in configs]
 
 
 def test_measured_steps_have_their_values_in_the_row_of_the_losses(runs):
