@@ -236,8 +236,8 @@ def test_a_silent_generator_trains_to_the_end_and_measuring_takes_no_time_of_ste
     monkeypatch.setattr(WGANGP, "_update_average", silence)
     monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=tick))
     monkeypatch.setattr(artifact_history, "artifact_values", measure_slowly)
-    run, interrupted = train(smoke_config(tmp_path), [])
-    assert not interrupted
+    run, received = train(smoke_config(tmp_path), [])
+    assert received is None
     rows = history(run)
     assert [row.keys() for row in rows] == [{"step", *LOSSES, "steps_per_s"}] * 3
     assert [row["steps_per_s"] for row in rows] == [1, 1, 1]

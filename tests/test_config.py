@@ -80,14 +80,6 @@ def test_bad_values_are_named_with_what_was_received(setting, value):
     assert "Received:" in message
 
 
-def test_never_measuring_suits_any_history():
-    assert Config(log_every=30, measure_every=0).measure_every == 0
-    with pytest.raises(
-        ParameterError, match=r"^measure_every .* log_every, 30, or 0\. Received: 45"
-    ):
-        Config(log_every=30, measure_every=45)
-
-
 def test_yaml_round_trip():
     config = Config(upsampler="transposed", cutoff_hz=None, data="a b", segment_length=256)
     assert Config(**yaml.safe_load(config_as_yaml(config))) == config

@@ -21,6 +21,7 @@ from wavegan_rc.report.figures import save_figure
 from wavegan_rc.segment_set import SegmentSet
 from wavegan_rc.segment_sets import open_segments
 from wavegan_rc.set_statistics import Settings, Statistics
+from wavegan_rc.whole_files import whole_file, write_whole
 
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "artifacts.json", "artifacts.npz", "artifacts.png"
 COMPARISON_FILE = "comparison.json"
@@ -140,7 +141,8 @@ class Audited:
             result = {"set": self.about(), "quantities": self.measurement.as_json()}
             _write_json(result, folder / JSON_FILE)
             arrays = self.measurement.arrays
-            np.savez_compressed(folder / ARRAYS_FILE, allow_pickle=False, **arrays)
+            with whole_file(folder / ARRAYS_FILE) as partial:
+                np.savez_compressed(partial, allow_pickle=False, **arrays)
             figure = artifact_figure(folder / JSON_FILE, folder / ARRAYS_FILE)
             save_figure(figure, folder / FIGURE_FILE)
         except OSError as error:
@@ -186,7 +188,7 @@ class Audited:
 def _write_json(result: Mapping[str, Any], file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"schema": SCHEMA} | dict(result), indent=1, allow_nan=False)
-    file.write_text(text, encoding="utf-8")
+    write_whole(file, text)
 
 
 def crossed(measurement: Measurement, limits: Mapping[str, float]) -> list[str]:

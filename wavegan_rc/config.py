@@ -23,9 +23,14 @@ TRANSITION_HZ = 200.0
 _LARGEST_SEED = 2**62
 
 
-def _setting(default: Any, description: str) -> Any:
-    """A field whose description serves `--help`; `Config` is the one place to state a setting."""
-    return dataclasses.field(default=default, metadata={"help": description})
+def _setting(default: Any, description: str, *, may_change: bool = False) -> Any:
+    """A field whose description serves `--help`; `Config` is the one place to state a setting.
+
+    What may change does not alter what is trained on what: a run can go on with another value.
+    """
+    return dataclasses.field(
+        default=default, metadata={"help": description, "may_change": may_change}
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +92,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         False, "draw a shift for each example instead of one for the batch"
     )
 
-    steps: int = _setting(2000, "generator updates")
+    steps: int = _setting(2000, "generator updates", may_change=True)
     batch_size: int = _setting(32, "segments in each update")
     critic_steps: int = _setting(5, "critic updates before each generator update")
     gradient_penalty_weight: float = _setting(10.0, "weight (lambda) of the gradient penalty")
@@ -95,12 +100,16 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     seed: int = _setting(0, "fixes the initial weights, the data order and all random draws")
 
     out: str = _setting("runs", "folder in which the numbered run folder is made")
-    sample_count: int = _setting(64, "WAV files written at the end")
-    log_every: int = _setting(10, "steps between lines of the history")
+    sample_count: int = _setting(64, "WAV files written at the end", may_change=True)
+    log_every: int = _setting(10, "steps between lines of the history", may_change=True)
     measure_every: int = _setting(
-        100, "steps between measurements of artifacts, a multiple of log_every; 0: never"
+        100,
+        "steps between measurements of artifacts; 0: never",
+        may_change=True,
     )
-    save_every: int = _setting(500, "steps between checkpoints, pictures and audio for TensorBoard")
+    save_every: int = _setting(
+        500, "steps between checkpoints, pictures and audio for TensorBoard", may_change=True
+    )
 
     def __post_init__(self) -> None:
         # A list from YAML or argparse would make the frozen config unhashable.
@@ -116,6 +125,26 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     def initial_length(self) -> int:
         """Samples in the generator's first feature map, before any upsampling."""
         return self.segment_length // math.prod(self.upsampling_factors)
+
+    def check_goes_on(self, earlier: "Config") -> None:
+        """See that a run that began with other settings can go on with these.
+
+        Raises:
+            ParameterError: If a setting differs that changes the networks, the data or the updates.
+
+        Example:
+            >>> Config(steps=4000).check_goes_on(Config())
+            >>> Config(seed=1).check_goes_on(Config())
+            Traceback (most recent call last):
+                ...
+            wavegan_rc.errors.ParameterError: seed cannot change in a run, being 0. Received: 1
+        """
+        for field in dataclasses.fields(self):
+            before, now = getattr(earlier, field.name), getattr(self, field.name)
+            if before != now and not field.metadata["may_change"]:
+                raise ParameterError(
+                    f"{field.name} cannot change in a run, being {before}. Received: {now}"
+                )
 
     @property
     def stage_upsamplers(self) -> tuple[Upsampler, ...]:
@@ -163,11 +192,6 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
                 raise ParameterError(f"{name} must be at least {low} and finite. Received: {value}")
         if self.seed > _LARGEST_SEED:
             raise ParameterError(f"seed must be at most {_LARGEST_SEED}. Received: {self.seed}")
-        if self.measure_every % self.log_every:
-            raise ParameterError(
-                f"measure_every must be a multiple of log_every, {self.log_every}, or 0. "
-                f"Received: {self.measure_every}"
-            )
         if not 0 < self.learning_rate < math.inf:
             raise ParameterError(
                 f"learning_rate must be positive and finite. Received: {self.learning_rate}"

@@ -1,7 +1,6 @@
 """The file of a trained generator: a Keras archive with the settings that its audio needs."""
 
 import json
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import keras
 
 from wavegan_rc.errors import DataError
+from wavegan_rc.whole_files import whole_file
 
 GENERATOR_FILE = "generator.keras"
 # A .keras file is a zip archive; Keras passes over members that it does not know.
@@ -36,11 +36,10 @@ def save_generator(generator: keras.Model, path: Path, settings: dict[str, Any])
         path: Of the file, ending in `.keras`.
         settings: `sample_rate` and whatever else shall travel with it; JSON values.
     """
-    partial = path.with_name(f".partial-{path.name}")
-    generator.save(partial)
-    with zipfile.ZipFile(partial, "a") as archive:
-        archive.writestr(_SETTINGS_MEMBER, json.dumps(settings))
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        generator.save(partial)
+        with zipfile.ZipFile(partial, "a") as archive:
+            archive.writestr(_SETTINGS_MEMBER, json.dumps(settings))
 
 
 def load_generator(path: Path) -> tuple[keras.Model, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, whenever the program or the machine stops."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,31 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_files(folder: Path) -> Iterator[Path]:
+    """Write files into a folder beside; at the end each of them moves to where it belongs.
+
+    Args:
+        folder: That they belong in; others there stay.
+
+    Yields:
+        Folder to write to.
+    """
+    partial = folder.with_name(_PARTIAL + folder.name)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        files = sorted(partial.iterdir())
+        for file in files:
+            flush(file)
+        for file in files:
+            os.replace(file, folder / file.name)
+        flush(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a text file, in UTF-8, as `whole_file` does."""
     with whole_file(path) as partial:
@@ -48,8 +74,11 @@ def write_whole(path: Path, text: str) -> None:
 
 def remove_partial_files(folder: Path) -> None:
     """Remove what a killed program left, in a folder and those in it."""
-    for partial in folder.rglob(f"{_PARTIAL}*"):
-        partial.unlink(missing_ok=True)
+    for partial in list(folder.rglob(f"{_PARTIAL}*")):
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:

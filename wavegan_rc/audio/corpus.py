@@ -60,6 +60,14 @@ class Corpus:
     sample_rate: int
 
     @property
+    def fingerprint(self) -> str:
+        """Differs if the recordings or what was made of them does: of names, lengths and levels."""
+        content = hashlib.sha256(self.block_power.tobytes())
+        for recording in self.recordings:
+            content.update(os.fsencode(recording.name) + f" {recording.length} ".encode())
+        return content.hexdigest()
+
+    @property
     def power(self) -> float:
         """Mean square of the whole corpus, full scale 1."""
         lengths = [block_lengths(recording.length) for recording in self.recordings]

@@ -2,16 +2,18 @@
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from wavegan_rc.errors import ParameterError, WaveganError, WaveganWarning
+from wavegan_rc.errors import DivergenceError, ParameterError, WaveganError, WaveganWarning
 
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+EXIT_DIVERGED = 3
+EXIT_BY_SIGNAL = 128  # plus the signal's number, as a shell reports it
 
 
 @contextlib.contextmanager
@@ -53,6 +55,8 @@ Command = Callable[[str, Sequence[str]], int]
 def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn:
     """Run one command and leave the process: the user's mistakes as one line and exit code 2.
 
+    Training that diverged is no mistake of theirs: 3.
+
     Args:
         command: Takes what help calls it and the arguments; returns the exit code.
         program: What help and the run's record call it.
@@ -63,10 +67,10 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         code = command(program, argv)
     except WaveganError as error:
         print(f"error: {error}", file=sys.stderr)
-        code = EXIT_USER_ERROR
+        code = EXIT_DIVERGED if isinstance(error, DivergenceError) else EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        code = EXIT_INTERRUPTED
+        code = EXIT_BY_SIGNAL + signal.SIGINT
     sys.exit(code)
 
 

@@ -23,6 +23,7 @@ from wavegan_rc.nn.downsampling import StridedConv1D
 from wavegan_rc.real_sets import data_of_run
 from wavegan_rc.report.figures import save_figure
 from wavegan_rc.report.network_figures import network_figure
+from wavegan_rc.whole_files import whole_file, write_whole
 
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "networks.json", "networks.npz", "networks.png"
 
@@ -115,8 +116,9 @@ def _write(found: NetworkAudit, out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         text = json.dumps(found.as_json(), indent=1, allow_nan=False)
-        (out / JSON_FILE).write_text(text, encoding="utf-8")
-        np.savez_compressed(out / ARRAYS_FILE, allow_pickle=False, **found.arrays)
+        write_whole(out / JSON_FILE, text)
+        with whole_file(out / ARRAYS_FILE) as partial:
+            np.savez_compressed(partial, allow_pickle=False, **found.arrays)
         save_figure(network_figure(out / JSON_FILE, out / ARRAYS_FILE), out / FIGURE_FILE)
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None

@@ -1,7 +1,5 @@
 """A run's critic, and the gradients with which it teaches."""
 
-import re
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +9,15 @@ import tensorflow as tf
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
-from wavegan_rc.generator_file import UNREADABLE
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.real_sets import run_config
+from wavegan_rc.training.checkpoints import newest_checkpoint
+from wavegan_rc.training.run_directory import RunDirectory
+from wavegan_rc.training.state import load_checkpoint
 from wavegan_rc.training.train import build_model
 from wavegan_rc.training.wgan_gp import WGANGP
 
 _BATCH_SIZE = 64
-_CHECKPOINT = re.compile(r"step-(\d+)\.weights\.h5")
 
 
 def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
@@ -32,34 +31,9 @@ def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
     if config is None:
         raise DataError(f"{run}: no config.yaml, so not a run folder")
     model = build_model(config)
-    folder = run / "checkpoints"
-    steps = {
-        int(match[1]): path
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if (match := _CHECKPOINT.fullmatch(path.name))
-    }
-    if not steps:
-        raise DataError(
-            f"{folder}: no checkpoint, which alone holds the critic; to audit the generator "
-            "without it, name its file"
-        )
-    checkpoint = steps[max(steps)]
-    try:
-        with warnings.catch_warnings():
-            # Where Keras only warns, it leaves layers with the weights that they started from.
-            warnings.simplefilter("error", UserWarning)
-            model.load_weights(checkpoint)
-    except (*UNREADABLE, UserWarning) as error:
-        raise DataError(
-            f"{checkpoint}: damaged, or not of the networks in config.yaml: {_line(error)}"
-        ) from None
-    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
-        raise DataError(f"{checkpoint}: weights must be finite. Received: NaN or infinite ones")
-    return config, model, checkpoint
-
-
-def _line(error: Exception) -> str:
-    return f"{' '.join(str(error).split()):.200}"
+    checkpoint = newest_checkpoint(RunDirectory(run).checkpoints)
+    load_checkpoint(model, checkpoint)
+    return config, model, checkpoint.weights
 
 
 def with_independent_shifts(critic: keras.Model, config: Config, *, seed: int) -> keras.Model:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from wavegan_rc.spectrogram import stft_db
 from wavegan_rc.theory.response import frequency_response_db
+from wavegan_rc.whole_files import whole_file
 
 # 80 dB shows what a listener can hear beside the loudest part, and hides rounding to 16 bits.
 _RANGE_DB = 80
@@ -95,7 +96,8 @@ def filter_figure(taps: np.ndarray, sample_rate: int) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG."""
-    figure.savefig(path, format="png")
+    with whole_file(path) as partial:
+        figure.savefig(partial, format="png")
 
 
 def figure_pixels(figure: Figure) -> np.ndarray:

@@ -13,6 +13,7 @@ from wavegan_rc.artifacts.spectra import group_spectra, stage_combs
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.generation import draw_latents, synthesize
+from wavegan_rc.training.state import steps_made
 
 
 def artifact_values(
@@ -105,9 +106,9 @@ class ArtifactHistory(keras.callbacks.Callback):
         self._upsampling_factors = upsampling_factors
         self._stopband_hz = stopband_hz
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Add the values to `logs` if they are due."""
-        step = batch + 1
+        step = steps_made(self.model)
         if logs is not None and (step % self._measure_every == 0 or step == self._steps):
             logs |= artifact_values(
                 synthesize(self.model.average_generator, self._latents),

@@ -1,8 +1,7 @@
-"""What happens beside the updates: history, progress, checkpoints, previews, a clean Ctrl-C."""
+"""What happens beside the updates: history, progress, previews, a clean end."""
 
 import json
 import math
-import os
 import signal
 import sys
 import threading
@@ -18,8 +17,8 @@ import tensorflow as tf
 from wavegan_rc.errors import DivergenceError
 from wavegan_rc.generation import synthesize
 from wavegan_rc.report.figures import figure_pixels, spectrogram_figure
-
-_KEPT_CHECKPOINTS = 2
+from wavegan_rc.training.state import steps_made
+from wavegan_rc.training.wgan_gp import LOSSES
 
 
 class StepClock(keras.callbacks.Callback):
@@ -62,10 +61,11 @@ class Progress(keras.callbacks.Callback):
             steps, width=10, interval=interval, stateful_metrics=self._SHOWN
         )
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Show the means since the last line of the history."""
         self._bar.update(
-            batch + 1, [(name, float((logs or {})[f"{name}_loss"])) for name in self._SHOWN]
+            steps_made(self.model),
+            [(name, float((logs or {})[f"{name}_loss"])) for name in self._SHOWN],
         )
 
 
@@ -73,93 +73,65 @@ class History(keras.callbacks.Callback):
     """Write the mean losses of every so many steps as a JSON line and to TensorBoard.
 
     A shorter rest at the end has its line too. What callbacks listed before this one add to the
-    logs of a line's step is written beside the losses. The speed is that of the updates alone.
+    logs of a step is written beside the losses, and ends the line's steps there. The speed is that
+    of the updates alone.
 
     Args:
         path: File of JSON lines to append to.
         writer: TensorBoard event writer.
         log_every: Steps between lines.
+        steps: Of the run.
         clock: Times the updates.
 
     Raises:
         DivergenceError: If a loss is not finite.
     """
 
-    def __init__(self, path: Path, writer: Any, log_every: int, clock: StepClock) -> None:
+    def __init__(
+        self, path: Path, writer: Any, log_every: int, steps: int, clock: StepClock
+    ) -> None:
         super().__init__()
         self._path = path
         self._writer = writer
         self._log_every = log_every
+        self._steps = steps
         self._clock = clock
-        self._step = 0
-        self._row: dict[str, float] = {}
+        self._measured: dict[str, float] = {}
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Write a line if one is due, and begin new means."""
-        self._step = batch + 1
-        self._row = {name: float(value) for name, value in (logs or {}).items()}
-        for name, value in self._row.items():
+        step = steps_made(self.model)
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        for name, value in row.items():
             if not math.isfinite(value):
                 raise DivergenceError(
-                    f"training diverged at step {self._step}: {name} is {value}; "
+                    f"training diverged at step {step}: {name} is {value}; "
                     "a lower learning_rate may help"
                 )
-        if self._step % self._log_every == 0:
+        self._measured = {name: value for name, value in row.items() if name not in LOSSES}
+        # The last line waits for the end: the state that is saved before has its means.
+        if step % self._log_every == 0 or (self._measured and step < self._steps):
             self._write()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Write the rest."""
-        if self._row:
+        if any(float(mean.count) for mean in self.model.means.values()):
             self._write()
 
     def _write(self) -> None:
+        step = steps_made(self.model)
+        row = {name: float(mean.result()) for name, mean in self.model.means.items()}
+        row |= self._measured
         speed = self._clock.take_speed()
         if speed is not None:
-            self._row["steps_per_s"] = speed
+            row["steps_per_s"] = speed
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": self._step, **self._row}) + "\n")
-        with self._writer.as_default(self._step):
-            for name, value in self._row.items():
+            file.write(json.dumps({"step": step, **row}) + "\n")
+        with self._writer.as_default(step):
+            for name, value in row.items():
                 tf.summary.scalar(name, value)
-        self._row = {}
-        self.model.reset_metrics()
-
-
-class Checkpoints(keras.callbacks.Callback):
-    """Keep the newest states of the model: weights, optimizers, average, random states.
-
-    Args:
-        folder: Where `step-NNNNNN.weights.h5` files go.
-        save_every: Steps between them; the last step is saved too.
-    """
-
-    def __init__(self, folder: Path, save_every: int) -> None:
-        super().__init__()
-        self._folder = folder
-        self._save_every = save_every
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Save if it is due."""
-        if (batch + 1) % self._save_every == 0:
-            self._save()
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Save where training ends, interrupted or not."""
-        self._save()
-
-    def _save(self) -> None:
-        step = int(self.model.optimizer.iterations)
-        path = self._folder / f"step-{step:06d}.weights.h5"
-        partial = self._folder / f".partial-{path.name}"
-        self.model.save_weights(partial)
-        os.replace(partial, path)
-        kept = self._folder.glob("step-*.weights.h5")
-        for old in sorted(kept, key=_step_of)[:-_KEPT_CHECKPOINTS]:
-            old.unlink()
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.split(".")[0].removeprefix("step-"))
+        self._measured = {}
+        self.model.reset_means()
 
 
 class Real(NamedTuple):
@@ -207,7 +179,7 @@ class Previews(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Log a preview if one is due."""
-        if (batch + 1) % self._save_every == 0:
+        if steps_made(self.model) % self._save_every == 0:
             self._log()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
@@ -228,22 +200,27 @@ class Previews(keras.callbacks.Callback):
             tf.summary.image("spectrogram", figure_pixels(figure)[None])
 
 
-class StopOnInterrupt(keras.callbacks.Callback):
-    """Turn the first Ctrl-C into an orderly end after the current step; the second ends at once.
+class StopOnSignal(keras.callbacks.Callback):
+    """Turn the first Ctrl-C or SIGTERM into an orderly end after the current step.
 
-    Used as a context manager around `fit` and what follows: files are written to their end.
+    The second ends at once. Used as a context manager around `fit` and what follows: files are
+    written to their end.
+
+    Attributes:
+        received: Number of the signal; None: none came.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._interrupted = False
-        self._previous: Any = None
+        self.received: int | None = None
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         # Only the main thread may set handlers, and a shell's background job ignores Ctrl-C.
-        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        if threading.current_thread() is threading.main_thread() and not ignored:
-            self._previous = signal.signal(signal.SIGINT, self._on_signal)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
@@ -252,15 +229,17 @@ class StopOnInterrupt(keras.callbacks.Callback):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self._interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        print("\nending in good order (Ctrl-C again: at once)", file=sys.stderr)
+        self.received = number
+        for one in self._previous:
+            default = signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL
+            signal.signal(one, default)
+        print("\nending in good order (once more: at once)", file=sys.stderr)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """End training if Ctrl-C was pressed."""
-        if self._interrupted:
+        """End training if a signal came."""
+        if self.received is not None:
             self.model.stop_training = True

@@ -10,11 +10,14 @@ import time
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
+from wavegan_rc.training.checkpoints import Checkpoint, cut_logs
+from wavegan_rc.whole_files import remove_partial_files, write_whole
 
 _VERSIONS_OF = ("wavegan_rc", "tensorflow", "keras", "numpy", "scipy", "librosa", "soundfile")
 
@@ -28,6 +31,21 @@ class RunDirectory:
     """
 
     path: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings, as `--config` takes them."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, command lines."""
+        return self.path / "environment.json"
+
+    def logs(self) -> list[Path]:
+        """Files that are only ever appended to."""
+        events = sorted(self.tensorboard.glob("events.*"))
+        return [*([self.history] if self.history.exists() else []), *events]
 
     @property
     def history(self) -> Path:
@@ -78,13 +96,16 @@ def check_writable(parent: Path) -> None:
         raise DataError(f"out cannot be written: no permission for {nearest}")
 
 
-def create_run_directory(config: Config, *, device: str, command_line: list[str]) -> RunDirectory:
+def create_run_directory(
+    config: Config, *, device: str, command_line: list[str], data_fingerprint: str
+) -> RunDirectory:
     """Make the next numbered folder, with the resolved settings, versions and device in it.
 
     Args:
         config: Settings; `out` is the parent folder.
         device: In words.
         command_line: What was typed.
+        data_fingerprint: Of the prepared recordings.
 
     Raises:
         DataError: If it cannot be written.
@@ -98,21 +119,69 @@ def create_run_directory(config: Config, *, device: str, command_line: list[str]
     try:
         for folder in (run.checkpoints, run.tensorboard, run.samples, run.figures):
             folder.mkdir()
-        (run.path / "config.yaml").write_text(config_as_yaml(config), encoding="utf-8")
-        environment = {
-            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "command_line": command_line,
-            "device": device,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "versions": {name: metadata.version(name) for name in _VERSIONS_OF},
+        write_whole(run.config, config_as_yaml(config))
+        record = _session(device, command_line) | {
+            "data_fingerprint": data_fingerprint,
+            "resumed": [],
         }
-        text = json.dumps(environment, indent=1)
-        (run.path / "environment.json").write_text(text, encoding="utf-8")
+        write_whole(run.environment, json.dumps(record, indent=1))
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise DataError(f"out cannot be written: {error}") from None
     return run
+
+
+def _session(device: str, command_line: list[str]) -> dict[str, Any]:
+    """What makes a training what it is, beside the settings."""
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "command_line": command_line,
+        "device": device,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: metadata.version(name) for name in _VERSIONS_OF},
+    }
+
+
+def record_resumption(
+    run: RunDirectory,
+    config: Config,
+    checkpoint: Checkpoint,
+    *,
+    device: str,
+    command_line: list[str],
+) -> None:
+    """Record that a training goes on, with which settings, and forget what came after a checkpoint.
+
+    Args:
+        run: To go on with.
+        config: Settings from now on.
+        checkpoint: To go on from.
+        device: In words.
+        command_line: What was typed.
+    """
+    remove_partial_files(run.path)
+    cut_logs(run.path, checkpoint, run.logs())
+    record = json.loads(run.environment.read_text(encoding="utf-8"))
+    session = {"from_step": checkpoint.step} | _session(device, command_line)
+    record["resumed"] = [*record.get("resumed", []), session]
+    write_whole(run.environment, json.dumps(record, indent=1))
+    write_whole(run.config, config_as_yaml(config))
+
+
+def check_same_data(run: RunDirectory, fingerprint: str) -> None:
+    """See that a run goes on with the recordings that it began with.
+
+    Raises:
+        DataError: If they have changed, or its record cannot be read.
+    """
+    try:
+        record = json.loads(run.environment.read_text(encoding="utf-8"))
+        before = record["data_fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{run.environment}: not the record of a run") from None
+    if before != fingerprint:
+        raise DataError(f"{run.path}: its recordings have changed since it began: start a new run")
 
 
 def _next_folder(parent: Path, name: str) -> Path:

@@ -1,6 +1,5 @@
 """One run from recordings to WAVs, pictures and numbers."""
 
-import json
 import os
 import sys
 import time
@@ -13,30 +12,38 @@ import numpy as np
 import tensorflow as tf
 
 from wavegan_rc.audio.corpus import Corpus, prepare_corpus
-from wavegan_rc.audio.files import write_wav
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganWarning
-from wavegan_rc.generation import draw_latents, synthesize, write_samples
-from wavegan_rc.generator_file import GENERATOR_FILE, save_generator
+from wavegan_rc.generation import draw_latents
 from wavegan_rc.nn.critic import build_critic
-from wavegan_rc.nn.export import fold_generator
-from wavegan_rc.nn.generator import POST_FILTER, build_generator
-from wavegan_rc.report.figures import filter_figure, save_figure, spectrogram_figure
-from wavegan_rc.report.history_figure import history_figure
+from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.theory.overlap import uneven_overlap_message
 from wavegan_rc.training.artifact_history import artifact_histories
 from wavegan_rc.training.callbacks import (
-    Checkpoints,
     History,
     Previews,
     Progress,
     Real,
     StepClock,
-    StopOnInterrupt,
+    StopOnSignal,
 )
-from wavegan_rc.training.run_directory import RunDirectory, check_writable, create_run_directory
-from wavegan_rc.training.summary import format_summary, summarise
+from wavegan_rc.training.checkpoints import newest_checkpoint
+from wavegan_rc.training.results import (
+    MEASURED_SEGMENTS,
+    SHOWN_SEGMENTS,
+    export_generator,
+    write_results,
+)
+from wavegan_rc.training.run_directory import (
+    RunDirectory,
+    check_same_data,
+    check_writable,
+    create_run_directory,
+    record_resumption,
+)
+from wavegan_rc.training.run_lock import run_lock
+from wavegan_rc.training.state import Checkpoints, load_checkpoint, steps_made
 from wavegan_rc.training.wgan_gp import WGANGP
 
 # Shown in a spectrogram and joined in a WAV file.
@@ -45,16 +52,20 @@ _SHOWN_SEGMENTS = 64
 _MEASURED_SEGMENTS = 512
 
 
-def train(config: Config, command_line: list[str]) -> tuple[Path, bool]:
+def train(
+    config: Config, command_line: list[str], *, resume: Path | None = None
+) -> tuple[Path, int | None]:
     """Train on the recordings that the settings name, and leave a run folder.
 
     Args:
         config: Settings.
         command_line: What was typed; recorded in the run folder.
+        resume: Run folder to go on with, from its newest checkpoint, with settings that
+            `Config.check_goes_on` allows; None: a new run.
 
     Returns:
-        The run folder, and whether Ctrl-C ended the training early: then the folder holds a
-        checkpoint and the generator, but no samples.
+        The run folder, and the number of the signal that ended the training early: then the folder
+        holds a checkpoint and the generator, but no samples. None if it came to its end.
 
     Raises:
         WaveganError: If the settings, the recordings or `out` cannot be used: nothing is left
@@ -62,32 +73,42 @@ def train(config: Config, command_line: list[str]) -> tuple[Path, bool]:
             stays.
     """
     started = time.perf_counter()
-    _warn_of_uneven_overlap(config)
-    check_writable(Path(config.out).expanduser())
+    if resume is None:
+        _warn_of_uneven_overlap(config)
+        check_writable(Path(config.out).expanduser())
     corpus = _prepare(config)
     training = _segments(corpus, "training", config)
     origin, held_out = _reference_segments(corpus, training, config)
-    real = Real(f"real ({origin})", held_out.draw(0, _MEASURED_SEGMENTS))
+    real = Real(f"real ({origin})", held_out.draw(0, MEASURED_SEGMENTS))
     print(
         f"data: {config.data or 'bundled speech'}, {training.seconds / 60:.1f} min for training, "
         f"{held_out.seconds / 60:.1f} min {origin}",
         flush=True,
     )
     model = build_model(config)
-    device = _device()
-    run = create_run_directory(config, device=device, command_line=command_line)
-    print(f"device: {device}\nrun: {run.path}", flush=True)
+    record = {"device": _device(), "command_line": command_line}
+    if resume is None:
+        run = create_run_directory(config, data_fingerprint=corpus.fingerprint, **record)
+    else:
+        run = RunDirectory(resume)
+        check_same_data(run, corpus.fingerprint)
+    print(f"device: {record['device']}\nrun: {run.path}", flush=True)
 
     try:
-        with StopOnInterrupt() as stop:
+        with run_lock(run.path), StopOnSignal() as stop:
+            if resume is not None:
+                checkpoint = newest_checkpoint(run.checkpoints)
+                load_checkpoint(model, checkpoint)
+                record_resumption(run, config, checkpoint, **record)
             _fit(model, training, run, config, real, stop)
-            generator = _export_generator(model, run, config)
-            interrupted = int(model.optimizer.iterations) < config.steps
-            if not interrupted:
-                _write_results(generator, run, config, real, started)
+            generator = export_generator(model, run, config)
+            finished = steps_made(model) >= config.steps
+            if finished:
+                write_results(generator, run, config, real, started)
     except OSError as error:
-        raise DataError(f"{run.path} cannot be written: {error}") from None
-    return run.path, interrupted
+        reason = " ".join(str(error).split())
+        raise DataError(f"{run.path} cannot be written: {reason}") from None
+    return run.path, None if finished else stop.received
 
 
 def _fit(
@@ -96,33 +117,40 @@ def _fit(
     run: RunDirectory,
     config: Config,
     real: Real,
-    stop: StopOnInterrupt,
+    stop: StopOnSignal,
 ) -> None:
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     clock = StepClock()
     previews = Previews(
         writer,
         config.save_every,
-        latents=draw_latents(_SHOWN_SEGMENTS, config.latent_dim, config.seed),
-        real=Real(real.title, real.segments[:_SHOWN_SEGMENTS]),
+        latents=draw_latents(SHOWN_SEGMENTS, config.latent_dim, config.seed),
+        real=Real(real.title, real.segments[:SHOWN_SEGMENTS]),
         sample_rate=config.sample_rate,
         cutoff_hz=config.cutoff_hz,
     )
-    model.fit(
-        _batches(training, config),
-        steps_per_epoch=config.steps,
-        shuffle=False,
-        verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
-        callbacks=[
-            clock,
-            Progress(config.steps),
-            *artifact_histories(config, _MEASURED_SEGMENTS),
-            History(run.history, writer, config.log_every, clock),
-            Checkpoints(run.checkpoints, config.save_every),
-            previews,
-            stop,
-        ],
-    )
+    history = History(run.history, writer, config.log_every, config.steps, clock)
+    callbacks = [
+        clock,
+        Progress(config.steps),
+        Checkpoints(run, writer, config.save_every),
+        *artifact_histories(config, MEASURED_SEGMENTS),
+        history,
+        previews,
+        stop,
+    ]
+    first_step = steps_made(model)
+    if first_step < config.steps:
+        model.fit(
+            _batches(training, config, first_step),
+            steps_per_epoch=config.steps - first_step,
+            shuffle=False,
+            verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
+            callbacks=callbacks,
+        )
+    else:  # saved at its last step, before the rest of its history was written
+        history.set_model(model)
+        history.on_train_end()
     writer.close()
 
 
@@ -223,53 +251,7 @@ def _device() -> str:
     return f"GPU: {', '.join(names)}"
 
 
-def _batches(segments: Segments, config: Config) -> Iterator[tuple[np.ndarray]]:
+def _batches(segments: Segments, config: Config, first_step: int) -> Iterator[tuple[np.ndarray]]:
     shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
-    for step in range(config.steps):
+    for step in range(first_step, config.steps):
         yield (segments.draw(step, config.batch_size * config.critic_steps).reshape(shape),)
-
-
-def _export_generator(model: WGANGP, run: RunDirectory, config: Config) -> keras.Model:
-    """Write the average generator in Keras's own layers, which load without this package."""
-    generator = fold_generator(model.average_generator)
-    settings = {
-        "sample_rate": config.sample_rate,
-        "stopband_hz": config.stopband_hz,
-        "upsampling_factors": config.upsampling_factors,
-    }
-    save_generator(generator, run.path / GENERATOR_FILE, settings)
-    return generator
-
-
-def _write_results(
-    generator: keras.Model,
-    run: RunDirectory,
-    config: Config,
-    real: Real,
-    started: float,
-) -> None:
-    rate = config.sample_rate
-    write_samples(
-        generator, run.samples, count=config.sample_count, seed=config.seed, sample_rate=rate
-    )
-    latents = draw_latents(_MEASURED_SEGMENTS, config.latent_dim, config.seed)
-    generated = synthesize(generator, latents)
-    shown = slice(_SHOWN_SEGMENTS)
-    write_wav(run.samples / "joined.wav", generated[shown].ravel(), rate)
-    write_wav(run.samples / "real-joined.wav", real.segments[shown].ravel(), rate)
-    rows = {
-        real.title: real.segments[shown],
-        f"generated ({config.upsampler_name})": generated[shown],
-    }
-    save_figure(spectrogram_figure(rows, rate, config.cutoff_hz), run.figures / "spectrogram.png")
-    if config.post_filter_length:
-        taps = generator.get_layer(POST_FILTER).get_weights()[0][:, 0, 0]
-        # The convolution reads ahead with its last tap: as a filter, the taps run backwards.
-        save_figure(filter_figure(taps[::-1], rate), run.figures / "post-filter.png")
-    summary = summarise(real.segments, generated, config)
-    summary["seconds"] = time.perf_counter() - started
-    run.summary.write_text(json.dumps(summary, indent=1), encoding="utf-8")
-    over_training = history_figure(run.history, run.summary)
-    if over_training is not None:
-        save_figure(over_training, run.figures / "artifacts-over-training.png")
-    print(format_summary(summary, config.stopband_hz), flush=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -81,14 +82,28 @@ class WGANGP(keras.Model):
         generator_optimizer.build(self.generator.trainable_variables)
         critic_optimizer.build(self.critic.trainable_variables)
 
-    # Keras saves variables of layers, but not the states of their seed generators.
+    # Keras saves variables of layers, but neither the states of their seed generators nor means.
     def save_own_variables(self, store: Any) -> None:
-        """Save the state of the random draws; the parts save themselves."""
+        """Save the state of the random draws and of the means; the parts save themselves."""
         store["seed_generator"] = self.seed_generator.state
+        for name, mean in self.means.items():
+            store[name] = np.array([mean.total, mean.count], np.float32)
 
     def load_own_variables(self, store: Any) -> None:
-        """Load the state of the random draws."""
+        """Load the state of the random draws and of the means."""
         self.seed_generator.state.assign(store["seed_generator"])
+        for name, mean in self.means.items():
+            total, count = store[name]
+            mean.total.assign(total)
+            mean.count.assign(count)
+
+    def reset_metrics(self) -> None:
+        """Do nothing: Keras calls this when `fit` begins, but means go on with a training."""
+
+    def reset_means(self) -> None:
+        """Begin new means of the losses."""
+        for mean in self.means.values():
+            mean.reset_state()
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Make one step.
@@ -97,7 +112,7 @@ class WGANGP(keras.Model):
             data: Real segments, shape (batch, critic_steps, samples, channels).
 
         Returns:
-            Means of the losses since the metrics were last reset.
+            Means of the losses since `reset_means`.
 
         Raises:
             ParameterError: If the second dimension is not `critic_steps`.

@@ -1,0 +1,320 @@
+"""A training goes on as if it had never stopped, however it was stopped."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT
+
+from wavegan_rc.cli.commands import train_command
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.training.checkpoints import newest_checkpoint, save_checkpoint
+from wavegan_rc.training.run_lock import run_lock
+from wavegan_rc.training.train import build_model, load_checkpoint, train
+from wavegan_rc.whole_files import whole_file, whole_files
+
+SMOKE = ROOT / "configs" / "smoke.yaml"
+
+
+def smoke_config(out, **changes):
+    config = Config(**yaml.safe_load(SMOKE.read_text()))
+    return replace(config, out=str(out / "runs"), **changes)
+
+
+def history(run):
+    rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    return [{name: v for name, v in row.items() if name != "steps_per_s"} for row in rows]
+
+
+def weights(run, config):
+    model = build_model(config)
+    load_checkpoint(model, newest_checkpoint(run / "checkpoints"))
+    return [np.asarray(variable) for variable in model.variables]
+
+
+def assert_same_results(run, expected, config):
+    assert history(run) == history(expected)
+    for ours, theirs in zip(weights(run, config), weights(expected, config), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    names = sorted(path.name for path in (expected / "samples").iterdir())
+    assert sorted(path.name for path in (run / "samples").iterdir()) == names
+    for name in names:
+        if name.endswith(".wav"):
+            ours, theirs = ((folder / "samples" / name).read_bytes() for folder in (run, expected))
+            assert ours == theirs
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """17 steps in one go; neither the line nor the checkpoint at 17 is due by its interval."""
+    folder = tmp_path_factory.mktemp("straight")
+    config = smoke_config(folder, steps=17, log_every=4, save_every=5, measure_every=0)
+    return train(config, [])[0], config
+
+
+@pytest.mark.parametrize("first", [10, 9])
+def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path):
+    """Stopped where a checkpoint is due, and in the middle of a line of the history."""
+    expected, config = straight
+    ours = replace(config, out=str(tmp_path))
+    run, _ = train(replace(ours, steps=first), [])
+    train(ours, ["again"], resume=run)
+    assert_same_results(run, expected, config)
+    record = json.loads((run / "environment.json").read_text())
+    assert [(s["from_step"], s["command_line"]) for s in record["resumed"]] == [(first, ["again"])]
+    assert Config(**yaml.safe_load((run / "config.yaml").read_text())) == ours
+
+
+def test_what_was_logged_after_the_checkpoint_is_forgotten(straight, tmp_path):
+    """Killed after step 17 was logged and before it was saved: steps 16 and 17 come again."""
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    for path in (run / "checkpoints").glob("step-000017*"):
+        path.unlink()
+    events = [path.read_bytes() for path in sorted((run / "tensorboard").iterdir())]
+    with (run / "history.jsonl").open("a") as file:
+        file.write('{"step": 18, "crit')
+    (run / "checkpoints" / ".partial-step-000020.weights.h5").write_bytes(b"half")
+    train(config, [], resume=run)
+    assert_same_results(run, expected, config)
+    assert not [path for path in run.rglob("*") if "partial" in path.name]
+    old, new = (path.read_bytes() for path in sorted((run / "tensorboard").iterdir()))
+    assert events[0].startswith(old)
+    assert 0 < len(old) < len(events[0])
+    assert new
+
+
+def test_a_finished_run_gets_its_results_again(straight, tmp_path):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    (run / "summary.json").unlink()
+    shutil.rmtree(run / "samples")
+    (run / "samples").mkdir()
+    train(config, [], resume=run)
+    assert_same_results(run, expected, config)
+    assert (run / "summary.json").is_file()
+
+
+def damage_newest(run):
+    path = run / "checkpoints" / "step-000017.weights.h5"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut_newest(run):
+    path = run / "checkpoints" / "step-000017.weights.h5"
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def remove_newest(run):
+    (run / "checkpoints" / "step-000017.weights.h5").unlink()
+
+
+def spoil_description(run):
+    (run / "checkpoints" / "step-000017.json").write_text("{")
+
+
+@pytest.mark.parametrize("spoil", [damage_newest, cut_newest, remove_newest, spoil_description])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, tmp_path, spoil):
+    expected, _ = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    spoil(run)
+    with pytest.warns(WaveganWarning, match="going on from step 15: step 17"):
+        assert newest_checkpoint(run / "checkpoints").step == 15
+    shutil.rmtree(run / "checkpoints")
+    (run / "checkpoints").mkdir()
+    with pytest.raises(DataError, match="no usable checkpoint"):
+        newest_checkpoint(run / "checkpoints")
+
+
+def test_only_the_newest_checkpoints_are_kept_past_a_million_steps(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for step in (999_998, 999_999, 1_000_000):
+        save_checkpoint(folder, step, lambda path: path.write_bytes(b"weights"), [])
+    assert newest_checkpoint(folder).step == 1_000_000
+    assert sorted(path.name for path in folder.glob("*.h5")) == [
+        "step-1000000.weights.h5",
+        "step-999999.weights.h5",
+    ]
+
+
+def test_other_recordings_are_refused(straight, tmp_path):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    record = json.loads((run / "environment.json").read_text())
+    record["data_fingerprint"] = "another"
+    (run / "environment.json").write_text(json.dumps(record))
+    with pytest.raises(DataError, match="recordings have changed"):
+        train(config, [], resume=run)
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--filters", "8"], "filters cannot change in a run, being 16. Received: 8"),
+        (["--upsampler", "linear"], "upsampler cannot change"),
+        (["--cutoff-hz", "1000"], "cutoff_hz cannot change"),
+        (["--seed", "1"], "seed cannot change"),
+        (["--out", "elsewhere"], "out cannot change"),
+        (["--steps", "0"], "steps must be at least 1"),
+        (["--config", str(SMOKE)], "give no config"),
+    ],
+)
+def test_a_setting_that_makes_another_run_is_refused(straight, flags, named):
+    run, _ = straight
+    with pytest.raises(Exception, match=named):
+        train_command("train.py", ["--resume", str(run), *flags])
+
+
+def test_no_run_to_go_on_with(tmp_path):
+    with pytest.raises(DataError, match=r"config\.yaml: cannot be read"):
+        train_command("train.py", ["--resume", str(tmp_path / "nowhere")])
+
+
+def test_a_run_that_is_being_trained_is_refused_and_a_dead_owner_is_not(straight, tmp_path):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    with (
+        run_lock(run),
+        pytest.raises(DataError, match=rf"being trained, by process {os.getpid()} on"),
+    ):
+        train(config, [], resume=run)
+    (run / ".lock").write_text('{"process": 1, "host": "gone"}')
+    with run_lock(run):
+        assert json.loads((run / ".lock").read_text())["process"] == os.getpid()
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    (tmp_path / "folder").mkdir()
+
+    def fail_half_way(writing, name):
+        with writing as partial:
+            (partial / name).write_text("half")
+            raise OSError("full")
+
+    for writing, name in ((whole_file(path), ""), (whole_files(tmp_path / "folder"), "b.txt")):
+        with pytest.raises(OSError, match="full"):
+            fail_half_way(writing, name)
+    assert path.read_text() == "before"
+    assert not list((tmp_path / "folder").iterdir())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "folder"]
+
+
+def start(out, *flags):
+    command = [sys.executable, str(ROOT / "scripts" / "train.py"), *flags]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, cwd=out, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def wait_for(condition, process):
+    """Until a condition holds; the process ending first is a failure."""
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.stdout.read().decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def newest_step(run):
+    steps = [int(path.stem[5:]) for path in (run / "checkpoints").glob("step-*.json")]
+    return max(steps, default=0)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_ends_and_the_rest_can_be_trained(tmp_path, number, code):
+    process = start(tmp_path, "--config", str(SMOKE), "--steps", "100000", "--save-every", "5")
+    run = tmp_path / "runs" / "001-resize"
+    wait_for(lambda: newest_step(run) > 0, process)
+    process.send_signal(number)
+    output = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == code, output
+    assert "ending in good order" in output
+    saved = newest_checkpoint(run / "checkpoints").step
+    assert history(run)[-1]["step"] == saved
+    assert (run / "generator.keras").is_file()
+    config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
+    train(replace(config, steps=saved + 1, out=str(tmp_path)), [], resume=run)
+    assert newest_step(run) == saved + 1
+
+
+def test_killed_at_any_moment_nothing_is_corrupt_and_little_is_lost(tmp_path):
+    """22 kills at random moments; in the end all is as in a training that was never killed.
+
+    Saving at every step keeps the program writing most of the time.
+    """
+    argv = ["--config", str(SMOKE), "--steps", "100000", "--save-every", "1", "--log-every", "3"]
+    argv += ["--measure-every", "0"]
+    run = tmp_path / "runs" / "001-resize"
+    moments = random.Random(0)
+    reached, in_the_middle = 0, 0
+    for _ in range(22):
+        process = start(tmp_path, *argv)
+        wait_for(lambda reached=reached: newest_step(run) > reached, process)
+        time.sleep(moments.uniform(0, 0.2))
+        process.kill()
+        process.wait()
+        in_the_middle += any((run / "checkpoints").glob(".partial-*"))
+        logged = [json.loads(line) for line in _whole_lines(run / "history.jsonl")]
+        before, reached = reached, newest_checkpoint(run / "checkpoints").step  # without a warning
+        assert reached > before
+        # Only the step that was being saved is lost, and the one after if it was logged.
+        assert not logged or logged[-1]["step"] <= reached + 2
+        argv = ["--resume", str(run)]
+    assert in_the_middle > 0
+    config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
+    config = replace(config, steps=reached + 1)
+    train(config, [], resume=run)
+    expected, _ = train(replace(config, out=str(tmp_path / "expected")), [])
+    assert_same_results(run, expected, config)
+
+
+def _whole_lines(path: Path):
+    text = path.read_text() if path.exists() else ""
+    return text.splitlines()[: text.count("\n")]
+
+
+def _small_disk(folder):
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk can only be mounted by root")
+
+
+def test_a_full_disk_ends_with_an_error_and_leaves_the_last_checkpoint_good(tmp_path):
+    disk = tmp_path / "disk"
+    _small_disk(disk)
+    try:
+        config = replace(smoke_config(tmp_path), out=str(disk), steps=3, save_every=1)
+        run, _ = train(config, [])
+        room = shutil.disk_usage(disk).free
+        (disk / "ballast").write_bytes(bytes(max(0, room - 100_000)))
+        with pytest.raises(DataError, match=r"cannot be written: .*No space left"):
+            train(replace(config, steps=20), [], resume=run)
+        assert newest_checkpoint(run / "checkpoints").step >= 3
+        (disk / "ballast").unlink()
+        train(replace(config, steps=6), [], resume=run)
+        assert newest_checkpoint(run / "checkpoints").step == 6
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -1,0 +1,81 @@
+"""What a finished training leaves beside its state: generator, WAVs, pictures, numbers."""
+
+import json
+import time
+
+import keras
+
+from wavegan_rc.audio.files import write_wav
+from wavegan_rc.config import Config
+from wavegan_rc.generation import draw_latents, synthesize, write_samples
+from wavegan_rc.generator_file import GENERATOR_FILE, save_generator
+from wavegan_rc.nn.export import fold_generator
+from wavegan_rc.nn.generator import POST_FILTER
+from wavegan_rc.report.figures import filter_figure, save_figure, spectrogram_figure
+from wavegan_rc.report.history_figure import history_figure
+from wavegan_rc.training.callbacks import Real
+from wavegan_rc.training.run_directory import RunDirectory
+from wavegan_rc.training.summary import format_summary, summarise
+from wavegan_rc.training.wgan_gp import WGANGP
+from wavegan_rc.whole_files import whole_files, write_whole
+
+# Shown in a spectrogram and joined in a WAV file.
+SHOWN_SEGMENTS = 64
+# Enough for levels within a few tenths of a dB, and quick to generate.
+MEASURED_SEGMENTS = 512
+
+
+def export_generator(model: WGANGP, run: RunDirectory, config: Config) -> keras.Model:
+    """Write the average generator in Keras's own layers, which load without this package."""
+    generator = fold_generator(model.average_generator)
+    settings = {
+        "sample_rate": config.sample_rate,
+        "stopband_hz": config.stopband_hz,
+        "upsampling_factors": config.upsampling_factors,
+    }
+    save_generator(generator, run.path / GENERATOR_FILE, settings)
+    return generator
+
+
+def write_results(
+    generator: keras.Model,
+    run: RunDirectory,
+    config: Config,
+    real: Real,
+    started: float,
+) -> None:
+    """Leave samples, pictures and the table of a finished run, and print the table.
+
+    Args:
+        generator: As exported.
+        run: Where to.
+        config: Settings.
+        real: Shown and measured beside.
+        started: When the program began, by `time.perf_counter`.
+    """
+    rate = config.sample_rate
+    latents = draw_latents(MEASURED_SEGMENTS, config.latent_dim, config.seed)
+    generated = synthesize(generator, latents)
+    shown = slice(SHOWN_SEGMENTS)
+    with whole_files(run.samples) as samples:
+        write_samples(
+            generator, samples, count=config.sample_count, seed=config.seed, sample_rate=rate
+        )
+        write_wav(samples / "joined.wav", generated[shown].ravel(), rate)
+        write_wav(samples / "real-joined.wav", real.segments[shown].ravel(), rate)
+    rows = {
+        real.title: real.segments[shown],
+        f"generated ({config.upsampler_name})": generated[shown],
+    }
+    save_figure(spectrogram_figure(rows, rate, config.cutoff_hz), run.figures / "spectrogram.png")
+    if config.post_filter_length:
+        taps = generator.get_layer(POST_FILTER).get_weights()[0][:, 0, 0]
+        # The convolution reads ahead with its last tap: as a filter, the taps run backwards.
+        save_figure(filter_figure(taps[::-1], rate), run.figures / "post-filter.png")
+    summary = summarise(real.segments, generated, config)
+    summary["seconds"] = time.perf_counter() - started
+    write_whole(run.summary, json.dumps(summary, indent=1))
+    over_training = history_figure(run.history, run.summary)
+    if over_training is not None:
+        save_figure(over_training, run.figures / "artifacts-over-training.png")
+    print(format_summary(summary, config.stopband_hz), flush=True)

@@ -1,0 +1,113 @@
+"""The state of a training: counted, checked, saved and loaded."""
+
+import errno
+import os
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from wavegan_rc.errors import DataError, DivergenceError
+from wavegan_rc.generator_file import UNREADABLE
+from wavegan_rc.training.checkpoints import Checkpoint, save_checkpoint
+from wavegan_rc.training.run_directory import RunDirectory
+from wavegan_rc.training.wgan_gp import WGANGP
+
+# Of a checkpoint's file over the variables in it: HDF5 adds a few kilobytes for each.
+_ROOM_FOR_ONE = 2
+
+
+def steps_made(model: keras.Model) -> int:
+    """Steps that a model has made, over all times that its training went on."""
+    return int(model.optimizer.iterations)
+
+
+def first_broken_variable(model: keras.Model) -> str | None:
+    """Path of the first weight of a model that is not finite; None if all are."""
+    for variable in model.variables:
+        if not np.isfinite(np.asarray(variable)).all():
+            return variable.path
+    return None
+
+
+def load_checkpoint(model: WGANGP, checkpoint: Checkpoint) -> None:
+    """Give a model the state of a checkpoint: weights, optimizers, average, random states, means.
+
+    Raises:
+        DataError: If it is of other networks.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Where Keras only warns, it leaves layers with the weights that they started from.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(checkpoint.weights)
+    except (*UNREADABLE, UserWarning) as error:
+        reason = f"{' '.join(str(error).split()):.200}"
+        raise DataError(
+            f"{checkpoint.weights}: damaged, or not of the networks in config.yaml: {reason}"
+        ) from None
+    broken = first_broken_variable(model)
+    if broken is not None:
+        raise DataError(f"{checkpoint.weights}: weights must be finite. {broken} is not")
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Keep the newest states of the model, and how long the run's logs were then.
+
+    Listed before `History`: at the end of training the state is saved before the last, shorter line
+    is written, so that who goes on from it continues the means of that line.
+
+    Args:
+        run: Folder of the run.
+        writer: TensorBoard event writer.
+        save_every: Steps between checkpoints; the last step is saved too.
+    """
+
+    def __init__(self, run: RunDirectory, writer: Any, save_every: int) -> None:
+        super().__init__()
+        self._run = run
+        self._writer = writer
+        self._save_every = save_every
+        self._saved = 0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Know where this training begins."""
+        self._saved = steps_made(self.model)
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Save if it was due after the step before, now that all callbacks are done with it."""
+        if steps_made(self.model) % self._save_every == 0:
+            self._save()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Save where training ends, interrupted or not."""
+        self._save()
+
+    def _save(self) -> None:
+        step = steps_made(self.model)
+        if step == self._saved:
+            return
+        self._writer.flush()
+        save_checkpoint(self._run.checkpoints, step, self._save_weights, self._run.logs())
+        self._saved = step
+
+    def _save_weights(self, path: Path) -> None:
+        broken = first_broken_variable(self.model)
+        if broken is not None:
+            raise DivergenceError(
+                f"training diverged by step {steps_made(self.model)}: {broken} is not finite; "
+                "a lower learning_rate may help"
+            )
+        # HDF5 does not survive a disk that fills up while it writes: it may end the process.
+        variables = [
+            *self.model.variables,
+            *self.model.optimizer.variables,
+            *self.model.critic_optimizer.variables,
+        ]
+        needed = _ROOM_FOR_ONE * sum(np.asarray(variable).nbytes for variable in variables)
+        if shutil.disk_usage(path.parent).free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
+        self.model.save_weights(path)
