@@ -1,0 +1,118 @@
+"""Peaks of a spectrum, strongest first, where neither its colour nor its roughness decides."""
+
+import numpy as np
+from scipy import stats
+
+# Bins on either side with which a bin is compared: beyond the reach of a tone under a Hann window.
+_NEAREST, _FARTHEST = 3, 8
+# Offsets and slow drifts fill the bins below.
+LOWEST_BIN = 4
+# The bins on either side whose scores tell how rough the spectrum is there.
+_ROUGHNESS_REACH = 64
+# Smaller differences, in nepers of power or relative to locking, are rounding.
+_LEAST = 1e-3
+
+
+def power_scores(power: np.ndarray) -> np.ndarray:
+    """How far each bin stands above both sides, relative to how rough the spectrum is there.
+
+    A slope or an edge has no bin above both sides. Roughness is the distance of the lower quartile
+    from the median, which peaks do not move; so a band with pitch smeared over it, or with more
+    noise than others, holds no more than its share of the highest scores.
+
+    Args:
+        power: Mean power spectrum, above 0, shape (bins,); that of 0 Hz and half the sample rate,
+            which have no twin, doubled.
+
+    Returns:
+        Shape (bins,); 0 for bins that do not stand above both sides.
+
+    Example:
+        >>> power = np.random.default_rng(0).gamma(100, size=65)
+        >>> power[32] *= 2
+        >>> int(power_scores(power).argmax())
+        32
+    """
+    level = np.log(power)
+    above = level - _higher_side(level)
+    lower, middle = np.quantile(_windows(above, _ROUGHNESS_REACH), [0.25, 0.5], axis=1)
+    scores = (above - middle) / np.maximum(middle - lower, _LEAST)
+    # Its spectrum is real: the power of noise has twice the variance of other bins.
+    scores[-1] /= np.sqrt(2)
+    return np.where(above > _LEAST, np.maximum(scores, 0), 0)
+
+
+def locking_scores(locking: np.ndarray, count: float) -> np.ndarray:
+    """Minus log p-value of each bin's locking, relative to that of both sides.
+
+    Unlocked bins have 1 on average. A generator that always starts alike locks all bins; its tones
+    are those that are locked more than the bins around.
+
+    Args:
+        locking: Lengths of mean phase vectors, shape (bins,).
+        count: Segments that have phases.
+
+    Returns:
+        Shape (bins,); 0 for bins that do not stand above both sides.
+
+    Source:
+        K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 6.3.1: the Rayleigh test,
+        `p = exp(-n R^2)`.
+    """
+    surprise = count * np.asarray(locking, np.float64) ** 2
+    # Phases 0 and pi (see `sign_p_values`), and no more than other bins can have.
+    surprise[-1] = min(-stats.chi2.logsf(surprise[-1], 1), count)
+    side = _higher_side(surprise)
+    return np.where(surprise > (1 + _LEAST) * side, surprise / (1 + side), 0)
+
+
+def _higher_side(values: np.ndarray) -> np.ndarray:
+    """Median of the bins 3 to 8 below each bin or that of those above, whichever is higher."""
+    around = _windows(values, _FARTHEST)
+    side = _FARTHEST - _NEAREST + 1
+    return np.maximum(np.median(around[:, :side], axis=1), np.median(around[:, -side:], axis=1))
+
+
+def _windows(values: np.ndarray, reach: int) -> np.ndarray:
+    """Values up to `reach` bins around each bin, mirrored at the ends as real spectra are."""
+    padded = np.pad(values, min(reach, len(values) - 1), mode="reflect")
+    return np.lib.stride_tricks.sliding_window_view(padded, len(padded) - len(values) + 1)
+
+
+def closed_by(peak: int) -> slice:
+    """Bins that can be no further peak: the scores of bins up to 8 apart depend on each other.
+
+    Example:
+        >>> closed_by(20)
+        slice(12, 29, None)
+    """
+    return slice(max(0, peak - _FARTHEST), peak + _FARTHEST + 1)
+
+
+def strongest_first(scores: np.ndarray, power: np.ndarray) -> np.ndarray:
+    """Bins of the peaks: the highest score, then the highest that no peak has closed, and so on.
+
+    A strong tone locks the bins beside it as firmly as its own: of a bin and the two beside it, the
+    peak is where score times power is highest. Bins of score 0, and the lowest, where offsets and
+    drifts are, are no peaks.
+
+    Args:
+        scores: Shape (bins,), at least 0.
+        power: As of `power_scores`.
+
+    Example:
+        >>> scores = np.array([9.0] * 6 + [0.0] * 20 + [3.0, 5.1, 5.0])
+        >>> power = np.array([1.0] * 27 + [25.0, 100.0])
+        >>> strongest_first(scores, power).tolist()
+        [4, 28]
+    """
+    left = scores.copy()
+    left[:LOWEST_BIN] = 0
+    peaks = []
+    while left.any():
+        best = int(left.argmax())
+        first = max(0, best - 1)
+        beside = slice(first, best + 2)
+        peaks.append(first + int((left[beside] * power[beside]).argmax()))
+        left[closed_by(peaks[-1])] = 0
+    return np.array(peaks, dtype=int)
