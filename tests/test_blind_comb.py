@@ -131,11 +131,11 @@ def test_a_period_is_not_reported_with_its_multiples_nor_its_parts():
     """Lines of period 4 are lines of 8, 16 and 32 too, and those of 32 hold those of 4."""
     for period in (4, 8, 16, 32):
         false_parts = 0
-        for seed in range(20):
+        for seed in range(12):
             combs = found(noise(150, seed=seed) + comb(period, -20, seed=seed))
             assert periods(combs) == [period]
             false_parts += len(combs) > 1
-        assert false_parts <= 4  # 5 % of 20; more than 4 of them once in 400 times
+        assert false_parts <= 3  # of 12 at 5 %: more once in 400 times
 
 
 def test_stronger_lines_within_a_comb_are_reported_where_there_are_enough_to_tell():
@@ -191,7 +191,7 @@ def test_coloured_noise_has_no_comb_either(colour):
 @pytest.mark.parametrize("count", [32, 512])
 def test_held_out_speech_has_no_comb(count, speech):
     """Draws of 512 segments overlap, so that their false combs come together."""
-    false = [bool(found(speech(step, count))) for step in range(100 if count == 32 else 30)]
+    false = [bool(found(speech(step, count))) for step in range(60 if count == 32 else 20)]
     assert np.mean(false) <= 0.1
 
 
@@ -256,7 +256,7 @@ def test_wealth_from_peaks_anywhere_passes_x_less_often_than_once_in_x():
     nothing = np.zeros(257, dtype=bool)
     log_wealth = [
         strongest_evidence(np.array(list(random_peaks(rng))), nothing).log_wealth
-        for _ in range(800)
+        for _ in range(500)
     ]
     for x in (5, 20):
         share = np.mean(np.array(log_wealth) >= np.log(x))
@@ -288,6 +288,24 @@ def test_wealth_is_that_of_a_bettor_who_counts_bins():
     assert (evidence.comb.period, evidence.comb.image) == (16, 0)
     assert evidence.log_wealth == pytest.approx(np.log(most))
     assert sorted(evidence.hits.tolist()) == [32, 96, 160, 224]
+
+
+def test_a_tone_almost_midway_between_bins_may_show_in_either():
+    """Of period 7, lines lie at 36.57, 73.14 and 109.71 of 256 bins."""
+    nothing = np.zeros(129, dtype=bool)
+    for peaks, hits in (([37, 73, 110], 3), ([36, 73, 109], 3), ([38, 74, 108], 0)):
+        evidence = strongest_evidence(np.array(peaks), nothing)
+        on_lines = len(evidence.hits) if evidence.comb[:2] == (7, 0) else 0
+        assert on_lines == hits
+
+
+def test_the_p_value_is_for_both_scores():
+    frequencies_hz, power, _, count = measured(noise(100) + comb(8, -15))
+    (of_period,) = find_combs(frequencies_hz, power, RATE, locking=np.zeros(257), count=count)
+    power[[0, -1]] *= 2  # as of a two-sided spectrum
+    peaks = strongest_first(power_scores(power), power)
+    evidence = strongest_evidence(peaks, np.zeros(257, dtype=bool))
+    assert of_period.p_value == pytest.approx(2 * np.exp(-evidence.log_wealth))
 
 
 def test_a_strong_tone_is_one_peak_in_its_own_bin():

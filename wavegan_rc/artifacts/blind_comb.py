@@ -173,7 +173,7 @@ def _search(scores: dict[Score, np.ndarray], density: np.ndarray) -> Iterator[_L
         if p_value >= _LEVEL:
             return
         yield _Lines(comb.period, comb.image, p_value, hits, score)
-        explained |= line_bins(comb, len(explained))
+        explained |= line_bins([comb], len(explained))[0]
         if comb.image == 0:
             for period, by_rank, bins in _standing_out(comb.period, scores["power"]):
                 yield _Lines(period, 0, by_rank, bins, "power", within=comb.period)

@@ -18,7 +18,7 @@ Source:
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -77,7 +77,7 @@ def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
     """
     unexplained = peaks[~explained[peaks]]
     combs = list(_candidates(unexplained[:_IMAGES_TRIED], len(explained)))
-    lines = np.stack([line_bins(comb, len(explained)) for comb in combs])
+    lines = line_bins(combs, len(explained))
     log_wealth, depths = _highest_wealth(peaks, lines, explained)
     log_wealth += [comb.log_stake for comb in combs]
     best = int(log_wealth.argmax())
@@ -86,15 +86,21 @@ def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
     return Evidence(float(log_wealth[best]), combs[best], hits)
 
 
-def line_bins(comb: Comb, count: int) -> np.ndarray:
-    """Whether each of `count` bins may show a line of a comb."""
-    spacing = 2 * (count - 1) / comb.period
+def line_bins(combs: Sequence[Comb], count: int) -> np.ndarray:
+    """Whether each of `count` bins may show a line of each comb, shape (combs, count).
+
+    Example:
+        >>> np.flatnonzero(line_bins([Comb(7, 0, 0.0)], 129)[0]).tolist()  # 256 / 7 = 36.57
+        [36, 37, 73, 109, 110]
+    """
+    spacing = 2 * (count - 1) / np.array([[comb.period] for comb in combs])
+    image = np.array([[comb.image] for comb in combs])
     bins = np.arange(count)
-    reached = np.zeros(count, dtype=bool)
-    for shift in {comb.image, -comb.image}:
+    reached = np.zeros((len(combs), count), dtype=bool)
+    for shift in (image, -image):
         lines = np.rint((bins - shift) / spacing) * spacing + shift
         reached |= (np.abs(bins - lines) <= _TOLERANCE) & (lines > 0)
-    reached[:LOWEST_BIN] = False
+    reached[:, :LOWEST_BIN] = False
     return reached
 
 
