@@ -28,6 +28,7 @@ What it cannot do:
 """
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -35,7 +36,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
-from wavegan_rc.artifacts.comb_evidence import Evidence, line_bins, strongest_evidence
+from wavegan_rc.artifacts.comb_evidence import MIDWAY, Evidence, line_bins, strongest_evidence
 from wavegan_rc.artifacts.spectral_peaks import locking_scores, power_scores, strongest_first
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.spectrogram import line_prominence_db
@@ -169,11 +170,12 @@ def _search(scores: dict[Score, np.ndarray], density: np.ndarray) -> Iterator[_L
         }
         score = max(tried, key=lambda name: tried[name].log_wealth)
         log_wealth, comb, hits = tried[score]
-        p_value = len(tried) * math.exp(-log_wealth)
+        # Never 0: the evidence of many lines is beyond what a float can hold.
+        p_value = max(len(tried) * math.exp(-log_wealth), sys.float_info.min)
         if p_value >= _LEVEL:
             return
         yield _Lines(comb.period, comb.image, p_value, hits, score)
-        explained |= line_bins([comb], len(explained))[0]
+        explained |= line_bins(comb, len(explained))
         if comb.image == 0:
             for period, by_rank, bins in _standing_out(comb.period, scores["power"]):
                 yield _Lines(period, 0, by_rank, bins, "power", within=comb.period)
@@ -220,7 +222,7 @@ def _standing_out(period: int, scores: np.ndarray) -> Iterator[tuple[int, float,
     """
     number = np.arange(1, period // 2 + 1)
     exact = number * 2 * (len(scores) - 1) / period
-    below, above = np.rint(exact - 0.25).astype(int), np.rint(exact + 0.25).astype(int)
+    below, above = np.rint(exact - MIDWAY).astype(int), np.rint(exact + MIDWAY).astype(int)
     bins = np.where(scores[below] >= scores[above], below, above)
     wider = [p for p in range(2, period) if period % p == 0]
     while True:

@@ -18,20 +18,22 @@ Source:
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from wavegan_rc.artifacts.spectral_peaks import LOWEST_BIN, closed_by
 
-# A tone shows in the bin nearest to it, or in the other one when it lies almost midway.
-_TOLERANCE = 0.75
+# A tone so near to the middle of two bins may show in either.
+MIDWAY = 0.25
 # So that a line and the bins that it is compared with fit between others.
 _FEWEST_BINS_APART = 16
 _SHARE_OF_MULTIPLES = 0.9
 # Images are looked for at the places, relative to the multiples, of so many strongest peaks.
 _IMAGES_TRIED = 8
+# Of long segments there are ten thousand combs: too many lines for memory.
+_COMBS_AT_ONCE = 512
 
 
 class Comb(NamedTuple):
@@ -77,30 +79,34 @@ def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
     """
     unexplained = peaks[~explained[peaks]]
     combs = list(_candidates(unexplained[:_IMAGES_TRIED], len(explained)))
-    lines = line_bins(combs, len(explained))
-    log_wealth, depths = _highest_wealth(peaks, lines, explained)
-    log_wealth += [comb.log_stake for comb in combs]
-    best = int(log_wealth.argmax())
-    followed = peaks[: depths[best]]
-    hits = followed[lines[best, followed] & ~explained[followed]]
-    return Evidence(float(log_wealth[best]), combs[best], hits)
+    best = Evidence(-math.inf, combs[0], peaks[:0])
+    for start in range(0, len(combs), _COMBS_AT_ONCE):
+        block = combs[start : start + _COMBS_AT_ONCE]
+        lines = np.stack([line_bins(comb, len(explained)) for comb in block])
+        log_wealth, depths = _highest_wealth(peaks, lines, explained)
+        log_wealth += [comb.log_stake for comb in block]
+        i = int(log_wealth.argmax())
+        if log_wealth[i] > best.log_wealth:
+            followed = peaks[: depths[i]]
+            hits = followed[lines[i, followed] & ~explained[followed]]
+            best = Evidence(float(log_wealth[i]), block[i], hits)
+    return best
 
 
-def line_bins(combs: Sequence[Comb], count: int) -> np.ndarray:
-    """Whether each of `count` bins may show a line of each comb, shape (combs, count).
+def line_bins(comb: Comb, count: int) -> np.ndarray:
+    """Whether each of `count` bins may show a line: the nearest bin, or both of two almost so.
 
     Example:
-        >>> np.flatnonzero(line_bins([Comb(7, 0, 0.0)], 129)[0]).tolist()  # 256 / 7 = 36.57
+        >>> np.flatnonzero(line_bins(Comb(7, 0, 0.0), 129)).tolist()  # 256 / 7 = 36.57
         [36, 37, 73, 109, 110]
     """
-    spacing = 2 * (count - 1) / np.array([[comb.period] for comb in combs])
-    image = np.array([[comb.image] for comb in combs])
-    bins = np.arange(count)
-    reached = np.zeros((len(combs), count), dtype=bool)
-    for shift in (image, -image):
-        lines = np.rint((bins - shift) / spacing) * spacing + shift
-        reached |= (np.abs(bins - lines) <= _TOLERANCE) & (lines > 0)
-    reached[:, :LOWEST_BIN] = False
+    multiples = np.arange(comb.period // 2 + 2) * (2 * (count - 1) / comb.period)
+    lines = np.concatenate([multiples - comb.image, multiples + comb.image])
+    lines = lines[(lines > 0) & (lines < count - 0.5)]
+    reached = np.zeros(count, dtype=bool)
+    for side in (-MIDWAY, MIDWAY):
+        reached[np.minimum(np.rint(lines + side).astype(int), count - 1)] = True
+    reached[:LOWEST_BIN] = False
     return reached
 
 
@@ -133,13 +139,14 @@ def _highest_wealth(
     """
     is_open = ~explained
     is_open[:LOWEST_BIN] = False
-    on_lines, open_bins = (lines & is_open).sum(axis=1), int(is_open.sum())
+    by_bin = np.ascontiguousarray(lines.T)
+    on_lines, open_bins = by_bin[is_open].sum(axis=0), int(is_open.sum())
     log_wealth, hits = np.zeros(len(lines)), np.zeros(len(lines))
     highest, depths = np.zeros(len(lines)), np.zeros(len(lines), dtype=int)
     bets = 0
     for depth, peak in enumerate(peaks, start=1):
         if not explained[peak]:
-            hit = lines[:, peak]
+            hit = by_bin[peak]
             share, chance = (1 + hits) / (2 + bets), on_lines / open_bins
             # Where no open bin is on a line, or each is, nothing can be won or lost.
             chance = np.where((chance > 0) & (chance < 1), chance, share)
@@ -150,7 +157,7 @@ def _highest_wealth(
             highest[higher], depths[higher] = log_wealth[higher], depth
         closing = np.arange(len(is_open))[closed_by(peak)]
         closing = closing[is_open[closing]]
-        on_lines -= lines[:, closing].sum(axis=1)
+        on_lines -= by_bin[closing].sum(axis=0)
         open_bins -= len(closing)
         is_open[closing] = False
     return highest, depths
