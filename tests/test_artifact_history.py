@@ -301,7 +301,8 @@ def test_the_figure_draws_what_the_files_say(tmp_path):
     ]
     upper, lower = history_figure(*written(tmp_path, rows)).axes
     assert drawn(upper)["generated"] == [[20, -10], [30, -30]]
-    assert {y for _, y in drawn(upper)["real"]} == {-86}
+    assert {y for _, y in drawn(upper)["real: -86.0 dB, off the scale"]} == {-86}
+    assert upper.get_ylim()[0] > -40  # not flattened
     stages = {label: xy for label, xy in drawn(lower).items() if label.startswith("stage")}
     # Stage 2 was measured once only.
     assert stages == {"stage 1: 1000, 2000, ... Hz": [[20, 3], [40, 5]]}
@@ -317,6 +318,12 @@ def test_stages_differ_in_color_and_style(tmp_path):
     shown = [line for line in axis.lines if line.get_label().startswith("stage")]
     assert len({to_hex(line.get_color()) for line in shown}) == 2
     assert len({line.get_linestyle() for line in shown}) == 2
+
+
+def test_real_audio_within_the_scale_is_not_said_to_be_off_it(tmp_path):
+    rows = [{"step": step, "out_of_band_total_db": ratio} for step, ratio in ((1, -10), (2, -30))]
+    (axis,) = history_figure(*written(tmp_path, rows, real=-29.0)).axes
+    assert {y for _, y in drawn(axis)["real: -29.0 dB"]} == {-29}
 
 
 @pytest.mark.parametrize("measured", [0, 1])

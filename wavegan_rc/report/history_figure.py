@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 _RATIO = "out_of_band_total_db"
 _PROMINENCE = "line_prominence_db/stage_"
 _STYLES = ("-", "--", "-.")
+# Real speech may lie 60 dB below: an axis that reached there would flatten what training changes.
+_MARGIN_DB = 3
 
 
 def history_figure(history_file: Path, summary_file: Path) -> Figure | None:
@@ -54,8 +56,12 @@ def _series(rows: list[dict[str, Any]], name: str) -> np.ndarray:
 
 def _draw_ratio(axis: Axes, ratio: np.ndarray, real: float | None) -> None:
     axis.plot(*ratio.T, color="tab:blue", linewidth=1.3, label="generated")
+    low, high = ratio[:, 1].min() - _MARGIN_DB, ratio[:, 1].max() + _MARGIN_DB
     if real is not None:
-        axis.axhline(real, color="0.3", linestyle="--", linewidth=1, label="real")
+        where = "" if low <= real <= high else ", off the scale"
+        label = f"real: {real:.1f} dB{where}"
+        axis.axhline(real, color="0.3", linestyle="--", linewidth=1, label=label)
+    axis.set_ylim(low, high)
     axis.set_ylabel("out-of-band ratio (dB)")
     axis.set_title(
         "Power above the stopband edge over all power, moving-average generator",
