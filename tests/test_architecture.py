@@ -21,6 +21,8 @@ LAYERS = [
     "report",
     "explanation",
     "initial_spectra",
+    "weights_file",
+    "archive_checks",
     "generator_file",
     "generation",
     "segment_set",

@@ -28,7 +28,7 @@ def generator_file(tmp_path_factory):
         segment_length=64, upsampling_factors=(4,), filters=8, latent_dim=3, seed=0
     )
     generator.set_weights([9 * weight for weight in generator.get_weights()])  # audible
-    save_generator(generator, path, SETTINGS)
+    save_generator(fold_generator(generator), path, SETTINGS)
     return path
 
 

@@ -13,12 +13,15 @@ import numpy as np
 
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.generator_file import UNREADABLE, load_generator
+from wavegan_rc.generator_file import load_generator
 
 LATENTS_FILE = "latents.npz"
 # Every batch has this size (the last is filled up), so that what a latent gives does not depend on
 # how many others are asked for.
 BATCH_SIZE = 64
+# In bytes. Latents hardly compress (drawn ones, as float64, to half), so that a file which grows
+# beyond this and to more than four times its size holds something else.
+_ROOM_FOR_LATENTS = 2**26
 
 
 def draw_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
@@ -191,10 +194,22 @@ def generate(
 
 def _read_latents(path: Path, latent_dim: int) -> np.ndarray:
     try:
+        if not path.is_file():
+            raise FileNotFoundError
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > max(_ROOM_FOR_LATENTS, 4 * path.stat().st_size):
+            raise ValueError
         with np.load(path, allow_pickle=False) as file:
-            latents = np.asarray(file["latents"], np.float32)
-    except UNREADABLE:
-        raise DataError(f"{path}: not a latents file (.npz with an array `latents`)") from None
+            found = file["latents"]
+        if found.dtype.kind not in "fiu":
+            raise TypeError
+    except Exception:  # what zip archives and NumPy's headers raise on damage is of many kinds
+        raise DataError(
+            f"{path}: not a latents file (.npz with an array of numbers `latents`)"
+        ) from None
+    with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused
+        latents = found.astype(np.float32)
     right_shape = latents.ndim == 2 and len(latents) > 0 and latents.shape[1] == latent_dim
     if not right_shape or not np.isfinite(latents).all():
         raise DataError(

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -107,16 +106,6 @@ def _open_generator(
     generator, settings = load_generator(Path(name).expanduser())
     own_rate, own_length = settings["sample_rate"], generator.output_shape[1]
     factors, stopband_hz = settings.get("upsampling_factors"), settings.get("stopband_hz")
-    if not (
-        _is_positive(own_length, int)
-        and _is_positive(own_rate, int)
-        and (factors is None or _are_positive_integers(factors))
-        and (stopband_hz is None or _is_positive(stopband_hz, (int, float)))
-    ):
-        raise DataError(
-            f"{name}: segment length, sample_rate, upsampling_factors and stopband_hz must be "
-            f"positive numbers. Received: {own_length}, {own_rate}, {factors}, {stopband_hz}"
-        )
     check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
     _check_agrees(name, "segment_length", own_length, segment_length)
     _check_agrees(name, "sample_rate", own_rate, sample_rate)
@@ -131,14 +120,6 @@ def _open_generator(
 
     own_factors = None if factors is None else tuple(factors)
     return SegmentSet(name, own_rate, own_length, count, source, own_factors, stopband_hz)
-
-
-def _is_positive(value: Any, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(value, kind) and 0 < value < np.inf
-
-
-def _are_positive_integers(values: Any) -> bool:
-    return isinstance(values, list) and all(_is_positive(value, int) for value in values)
 
 
 def _open_array(name: str, segment_length: int | None, sample_rate: int | None) -> SegmentSet:

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 
 from wavegan_rc.errors import DataError, DivergenceError
-from wavegan_rc.generator_file import UNREADABLE
 from wavegan_rc.training.checkpoints import Checkpoint, save_checkpoint
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.wgan_gp import WGANGP
+from wavegan_rc.weights_file import check_weights_file, one_line
 
 # Of a checkpoint's file over the variables in it: HDF5 adds a few kilobytes for each.
 _ROOM_FOR_ONE = 2
@@ -39,15 +39,16 @@ def load_checkpoint(model: WGANGP, checkpoint: Checkpoint) -> None:
     Raises:
         DataError: If it is of other networks.
     """
+    check_weights_file(checkpoint.weights)
     try:
         with warnings.catch_warnings():
             # Where Keras only warns, it leaves layers with the weights that they started from.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(checkpoint.weights)
-    except (*UNREADABLE, UserWarning) as error:
-        reason = f"{' '.join(str(error).split()):.200}"
+    except Exception as error:  # what Keras raises on damage is of many kinds
         raise DataError(
-            f"{checkpoint.weights}: damaged, or not of the networks in config.yaml: {reason}"
+            f"{checkpoint.weights}: damaged, or not of the networks in config.yaml: "
+            f"{one_line(error)}"
         ) from None
     broken = first_broken_variable(model)
     if broken is not None:
