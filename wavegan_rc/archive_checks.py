@@ -120,6 +120,13 @@ def _new_layers() -> dict[str, dict[str, Any]]:
 
 
 def _check_model(model: Any, weight_bytes: int) -> None:
+    try:
+        _check_layers(model, weight_bytes)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{_CONFIG} is not what Keras writes: {error!r}") from None
+
+
+def _check_layers(model: Any, weight_bytes: int) -> None:
     _check_class(model, {"Functional"}, {*_LAYER_KEYS, "compile_config"})
     parts = dict(model["config"])
     model_layers = parts.pop("layers")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,23 @@ def load_generator(path: Path) -> tuple[keras.Model, dict[str, Any]]:
         raise DataError(f"{file}: no such generator file; name it or its run folder")
     try:
         settings = check_archive(file)
-        model = keras.saving.load_model(file, compile=False, safe_mode=True)
+        model = _load_model(file)
         _check_model(model)
     except Exception as error:  # on damaged or hostile files, libraries raise whatever comes
         raise DataError(f"{file}: not a generator file: {one_line(error)}") from None
     _check_settings(file, settings, model.output_shape[1])
     return model, settings
+
+
+def _load_model(file: Path) -> keras.Model:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        model = keras.saving.load_model(file, compile=False, safe_mode=True)
+    # Where Keras only warns, it leaves layers with the weights that they started from.
+    for warning in caught:
+        if issubclass(warning.category, UserWarning):
+            raise ValueError(warning.message)
+    return model
 
 
 def _check_model(model: keras.Model) -> None:

@@ -27,7 +27,7 @@ _FULL_SCALE_INT16 = np.float32(32768)
 # Samples read at a time, give or take a segment.
 _READ_LENGTH = 2**16
 # What NumPy raises on .npy files that were damaged, are pickles or something else.
-_NOT_NPY = (OSError, ValueError, TypeError, OverflowError, SyntaxError, tokenize.TokenError)
+_NOT_NPY = (OSError, ValueError, TypeError, ArithmeticError, SyntaxError, tokenize.TokenError)
 
 
 def is_generator(path: str | Path) -> bool:
@@ -124,7 +124,8 @@ def _open_generator(
 
 def _open_array(name: str, segment_length: int | None, sample_rate: int | None) -> SegmentSet:
     try:  # never unpickles
-        array = np.lib.format.open_memmap(Path(name).expanduser(), mode="r")
+        with np.errstate(over="raise"):  # a shape that no number of bytes can hold
+            array = np.lib.format.open_memmap(Path(name).expanduser(), mode="r")
     except FileNotFoundError:
         raise DataError(f"{name}: no such file") from None
     except (*_NOT_NPY, RuntimeError) as error:  # ~nobody

@@ -88,4 +88,4 @@ def one_line(error: Exception) -> str:
         'first second [31m'
     """
     text = " ".join(str(error).split()) or type(error).__name__
-    return "".join(filter(str.isprintable, text))[:200]
+    return "".join(filter(str.isprintable, text))[:300]
