@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wavegan_rc.audio.files import LARGEST_SAMPLE
 from wavegan_rc.errors import DataError, ParameterError
-
-# Beyond any scale that audio is kept in; squares of more could not be added up.
-_LARGEST_SAMPLE = 2.0**31
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,9 @@ class SegmentSet:
         shape = (min(size, self.count), self.segment_length)
         block, filled = np.empty(shape, np.float32), 0
         for segments in self.source():
-            if np.abs(segments).max(initial=0) > _LARGEST_SAMPLE:
+            if np.abs(segments).max(initial=0) > LARGEST_SAMPLE:
                 raise DataError(
-                    f"{self.name}: samples must be at most {_LARGEST_SAMPLE:g} (full scale is 1). "
+                    f"{self.name}: samples must be at most {LARGEST_SAMPLE:g} (full scale is 1). "
                     f"Received: {np.abs(segments).max():g}"
                 )
             while len(segments):

@@ -4,6 +4,7 @@ import contextlib
 import glob
 import os
 import re
+import stat
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -21,13 +22,25 @@ AUDIO_SUFFIXES = frozenset(
 )
 FULL_SCALE_INT16 = 32767
 
-# libsndfile reads what is left of a cut file without an error, but notes the cut in its log.
-_CUT_OGG = re.compile("without an End-Of-Stream|lacks an end-of-stream", re.IGNORECASE)
+# Beyond any scale that audio is kept in; squares of more could not be added up.
+LARGEST_SAMPLE = 2.0**31
+
+# libsndfile reads what is left of a damaged file without an error, but notes it in its log.
+_DAMAGED_OGG = re.compile(
+    "without an End-Of-Stream|lacks an end-of-stream|Corrupted bitstream|reports a hole",
+    re.IGNORECASE,
+)
 _DECLARED_SIZE = re.compile(r": (\d+) \(should be (\d+)\)")
 # Some programs miscount their headers by a padding byte or two.
 _HARMLESS_BYTES = 8
 # Programs that write to a pipe cannot know the size and declare the largest (sox: 0x7FFFxxxx).
 _UNKNOWN_SIZE = 0x7FFF0000
+# Recorders stay well inside; a damaged header that said 1 Hz would be resampled without end.
+_SAMPLE_RATES = range(1000, 1_000_001)
+# Samples of all channels read at a time: a header may declare a thousand channels.
+_READ_SAMPLES = 2**20
+# Samples resampled at a time.
+_BLOCK_LENGTH = 2**20
 
 
 def bundled_speech() -> Path:
@@ -42,8 +55,9 @@ def find_audio_files(data: str | None) -> list[Path]:
         data: Folder (searched recursively), glob (`**` allowed) or file; None: the bundled speech.
 
     Returns:
-        Paths of regular files with an audio suffix, each file once however many links lead to it;
-        a file named outright may have any suffix.
+        Paths with an audio suffix, each file once however many links lead to it, and folders that
+        may not be searched: `open_recording` says what is wrong with those that are no readable
+        files. A file named outright may have any suffix.
 
     Raises:
         DataError: If nothing is there, or no audio file is in it.
@@ -52,26 +66,38 @@ def find_audio_files(data: str | None) -> list[Path]:
         >>> len(find_audio_files(None))
         12
     """
+    closed: list[Path] = []
     try:
         place = bundled_speech() if data is None else Path(data).expanduser()
         if place.is_file():
             return [place]
         if place.is_dir():
-            found = [Path(folder) / name for folder, _, names in os.walk(place) for name in names]
+            tree = os.walk(place, onerror=lambda error: closed.append(Path(error.filename)))
+            found = [Path(folder) / name for folder, _, names in tree for name in names]
         elif glob.has_magic(str(place)):
-            found = [Path(name) for name in glob.glob(str(place), recursive=True)]
+            named = glob.glob(str(place), recursive=True)
+            found = [Path(name) for name in named if not os.path.isdir(name)]
+        elif place.exists():
+            raise DataError(f"{data}: is neither a folder nor a regular file")
         else:
             raise DataError(f"{data}: no such folder, glob or file")
-        audio = {path.resolve(): path for path in sorted(found, reverse=True) if _is_audio(path)}
+        audio = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
+        once = {os.path.realpath(path): path for path in sorted(audio + closed, reverse=True)}
     except (OSError, RuntimeError) as error:  # no permission, too long a name, ~nobody
         raise DataError(f"{data} cannot be searched: {error}") from None
-    if not audio:
+    if not once:
         raise DataError(f"{data}: no audio file (.wav, .flac, .ogg, .mp3, ...) in it")
-    return sorted(audio.values())
+    return sorted(once.values())
 
 
-def _is_audio(path: Path) -> bool:
-    return path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+def printable(path: Path | str) -> str:
+    """A path as one line: bytes that are no text and control characters are written as escapes.
+
+    Example:
+        >>> printable("two\\nlines.wav")
+        'two\\\\nlines.wav'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))
 
 
 @contextlib.contextmanager
@@ -82,15 +108,28 @@ def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
         path: Audio file of any rate and channel count.
 
     Raises:
-        DataError: If the file is not audio, or is known to be cut short.
+        DataError: If the path is no readable file, or the file is not audio, has a sample rate
+            below 1 kHz or above 1 MHz, or is known to be damaged.
     """
     try:
+        # Asked beforehand: opening a pipe would wait for a writer, for ever.
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise DataError("is a folder that cannot be searched")
+        if not stat.S_ISREG(mode):
+            raise DataError("is not a regular file")
+        with path.open("rb"):  # libsndfile would not say why it cannot be opened
+            pass
         with soundfile.SoundFile(os.fsencode(path)) as file:
+            if file.samplerate not in _SAMPLE_RATES:
+                raise DataError(f"has a sample rate of {file.samplerate} Hz, which none has")
             _check_complete(file)
             yield file
     except soundfile.LibsndfileError as error:
         raise DataError(f"is not readable as audio: {error.error_string}") from None
-    except (OSError, TypeError) as error:
+    except OSError as error:
+        raise DataError(f"is not readable: {error.strerror or error}") from None
+    except TypeError as error:  # headerless formats
         raise DataError(f"is not readable: {error}") from None
 
 
@@ -105,48 +144,71 @@ def mono_blocks(file: soundfile.SoundFile, block_length: int) -> Iterator[np.nda
         float32 arrays of shape (block_length,), the last maybe shorter; full scale is 1.
 
     Raises:
-        DataError: If the file is cut short, is empty or has non-finite samples.
+        DataError: If the file is damaged, is empty, or has samples that are not finite or beyond
+            2**31.
     """
     if not file.frames:
         raise DataError("has no samples")
     done = 0
+    # What a header declares may be a lie, so no memory is taken for more than a block.
     while done < file.frames:
-        expected = min(block_length, file.frames - done)
-        block = file.read(expected, dtype="float32", always_2d=True)
-        done += len(block)
-        if len(block) != expected:
-            raise DataError(f"is cut short or damaged: {done} of {file.frames} samples are there")
-        mono = block.mean(axis=1)
-        if not np.isfinite(mono).all():
-            raise DataError("has NaN or infinite samples")
-        yield mono
+        block = np.empty(min(block_length, file.frames - done), np.float32)
+        step = max(1, _READ_SAMPLES // file.channels)
+        for start in range(0, len(block), step):
+            part = block[start : start + step]
+            channels = file.read(len(part), dtype="float32", always_2d=True)
+            done += len(channels)
+            if len(channels) != len(part):
+                raise DataError(
+                    f"is cut short or damaged: {done} of {file.frames} samples are there"
+                )
+            with np.errstate(invalid="ignore", over="ignore"):
+                channels.mean(axis=1, out=part)
+        _check_samples(block)
+        yield block
+    _check_complete(file)  # damage is noted where it is met
 
 
-def read_mono(path: Path, sample_rate: int) -> np.ndarray:
-    """Read a whole recording as one channel at the given rate.
+def _check_samples(block: np.ndarray) -> None:
+    peak = np.abs(block).max()
+    if not np.isfinite(peak):
+        raise DataError("has NaN or infinite samples")
+    if peak > LARGEST_SAMPLE:
+        raise DataError(f"has samples of {peak:g}, where full scale is 1")
+
+
+def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
+    """Read a recording as one channel at the given rate, block by block.
+
+    The resampler keeps its state from block to block, so that the blocks together are what
+    resampling in one go gives.
 
     Args:
         path: Audio file of any rate and channel count; channels are averaged.
         sample_rate: Rate to resample to (soxr, high quality), in Hz.
 
-    Returns:
-        float32 array of shape (samples,); full scale is 1.
+    Yields:
+        float32 arrays of shape (samples,), of any lengths; full scale is 1.
 
     Raises:
-        DataError: If the file is not audio, is cut short, is empty or has non-finite samples.
+        DataError: As `open_recording` and `mono_blocks`, or if nothing is left of the recording.
     """
+    length = 0
     with open_recording(path) as file:
-        native_rate = file.samplerate
-        mono = np.concatenate(list(mono_blocks(file, max(1, file.frames))))
-    resampled = soxr.resample(mono, native_rate, sample_rate, quality="HQ").astype(np.float32)
-    if not len(resampled):
+        resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, "float32", "HQ")
+        for block in mono_blocks(file, _BLOCK_LENGTH):
+            resampled = resampler.resample_chunk(block)
+            length += len(resampled)
+            yield resampled
+    rest = resampler.resample_chunk(np.empty(0, np.float32), last=True)
+    if not length + len(rest):
         raise DataError(f"is too short: nothing is left of it at {sample_rate} Hz")
-    return resampled
+    yield rest
 
 
 def _check_complete(file: soundfile.SoundFile) -> None:
-    if _CUT_OGG.search(file.extra_info):
-        raise DataError("is cut short: the stream has no end")
+    if _DAMAGED_OGG.search(file.extra_info):
+        raise DataError("is cut short or damaged: parts of the stream are missing")
     for declared, there in _DECLARED_SIZE.findall(file.extra_info):
         if int(there) + _HARMLESS_BYTES < int(declared) < _UNKNOWN_SIZE:
             raise DataError(f"is cut short: {there} of {declared} bytes are there")
