@@ -15,6 +15,7 @@ LAYERS = [
     "theory",
     "nn",  # plain arguments: it does not know the settings
     "config",
+    "settings_file",
     "audio",
     "spectrogram",
     "artifacts",

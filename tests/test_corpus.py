@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import pytest
 from conftest import tone
 
 from wavegan_rc.audio import corpus as corpus_module
-from wavegan_rc.audio.corpus import BLOCK, prepare_corpus
+from wavegan_rc.audio.corpus import BLOCK, prepare_corpus, write_skipped
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import DataError, WaveganWarning
 
@@ -68,7 +69,7 @@ def test_block_powers_are_mean_squares(folder):
 
 def test_second_time_comes_from_the_cache(folder, monkeypatch):
     first = prepare(folder)
-    monkeypatch.setattr(corpus_module, "read_mono", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(corpus_module, "resampled_blocks", lambda *_: pytest.fail("read again"))
     second = prepare(folder)
     assert second.recordings == first.recordings
     np.testing.assert_array_equal(second.audio, first.audio)
@@ -89,8 +90,8 @@ def test_an_interrupted_preparation_leaves_nothing(folder, monkeypatch, fresh_ca
             raise error
         return original(path, sample_rate)
 
-    original = corpus_module.read_mono
-    monkeypatch.setattr(corpus_module, "read_mono", fail)
+    original = corpus_module.resampled_blocks
+    monkeypatch.setattr(corpus_module, "resampled_blocks", fail)
     with pytest.raises(error):
         prepare(folder)
     assert not list(fresh_cache.iterdir())
@@ -110,18 +111,36 @@ def test_two_processes_preparing_the_same_share_one_entry(folder, fresh_cache):
     assert len(list(fresh_cache.iterdir())) == 1
 
 
-def test_bad_files_are_skipped_with_a_warning_that_names_them(folder, make_wav):
+def test_skipped_files_are_listed_beside_the_audio_and_known_ever_after(
+    folder, make_wav, fresh_cache, tmp_path
+):
     (folder / "broken.wav").write_bytes(b"RIFF")
     make_wav("nan.wav", np.full(100, np.nan), subtype="FLOAT")
-    (folder / "empty.ogg").write_bytes(b"")
+    (folder / "z\nz.ogg").write_bytes(b"")
     with pytest.warns(WaveganWarning) as warned:
         corpus = prepare(folder)
     assert len(corpus.recordings) == 5
-    text = " ".join(str(w.message) for w in warned)
-    assert all(name in text for name in ("broken.wav", "nan.wav", "empty.ogg"))
+    bad = [str(folder / name) for name in ("broken.wav", "nan.wav", "z\nz.ogg")]
+    assert [file for file, _ in corpus.skipped] == bad
+    assert corpus.skipped[1][1] == "has NaN or infinite samples"
+    (entry,) = fresh_cache.iterdir()
+    rows = json.loads((entry / "skipped.json").read_text())
+    assert [(row["file"], row["reason"]) for row in rows] == list(corpus.skipped)
+    (warning,) = warned
+    assert str(warning.message).startswith(f"skipped 3 of 8 files, the first: {bad[0]} is not")
+    assert str(warning.message).endswith(f"all are in {entry / 'skipped.json'}")
     with pytest.warns(WaveganWarning) as warned_again:  # also when it comes from the cache
-        prepare(folder)
-    assert len(warned_again) == len(warned) == 3
+        assert prepare(folder).skipped == corpus.skipped
+    assert [str(w.message) for w in warned_again] == [str(warning.message)]
+    write_skipped(tmp_path, corpus.skipped)
+    assert json.loads((tmp_path / "skipped.json").read_text()) == rows
+
+
+def test_nothing_skipped_leaves_no_list(folder, fresh_cache, tmp_path):
+    assert prepare(folder).skipped == ()
+    write_skipped(tmp_path, ())
+    assert not list(fresh_cache.glob("*/skipped.json"))
+    assert not list(tmp_path.glob("skipped.json"))
 
 
 def test_only_bad_files_is_an_error_that_names_one(make_wav, fresh_cache):

@@ -1,4 +1,3 @@
-import os
 import struct
 
 import numpy as np
@@ -6,8 +5,12 @@ import pytest
 import soundfile
 from conftest import tone
 
-from wavegan_rc.audio.files import bundled_speech, find_audio_files, read_mono, write_wav
+from wavegan_rc.audio.files import bundled_speech, find_audio_files, resampled_blocks, write_wav
 from wavegan_rc.errors import DataError
+
+
+def read_mono(path, sample_rate):
+    return np.concatenate(list(resampled_blocks(path, sample_rate)))
 
 
 def peak_hz(audio, sample_rate=16000):
@@ -147,10 +150,4 @@ def test_links_to_one_file_count_once_and_may_loop(make_wav, tmp_path):
     path = make_wav("a.wav", tone(500))
     (tmp_path / "data" / "b.wav").symlink_to(path)
     (tmp_path / "data" / "up").symlink_to(tmp_path / "data")
-    assert find_audio_files(str(tmp_path / "data")) == [path]
-
-
-def test_a_fifo_is_not_waited_for(tmp_path, make_wav):
-    path = make_wav("a.wav", tone(500))
-    os.mkfifo(tmp_path / "data" / "b.wav")
     assert find_audio_files(str(tmp_path / "data")) == [path]

@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
 
-from wavegan_rc.audio.filters import design_lowpass, lowpass
+from wavegan_rc.audio import filters
+from wavegan_rc.audio.filters import design_lowpass
+
+
+def lowpass(audio, cutoff_hz, stopband_hz, sample_rate):
+    return np.concatenate([*filters.lowpass([audio], cutoff_hz, stopband_hz, sample_rate)])
 
 
 def level_db(audio):
@@ -42,6 +47,18 @@ def test_equal_to_direct_convolution_even_when_shorter_than_the_kernel(length):
     full = np.convolve(audio.astype(np.float64), kernel)
     expected = full[len(kernel) // 2 :][:length]
     np.testing.assert_allclose(lowpass(audio, 1500, 1700, 16000), expected, atol=1e-5)
+
+
+@given(st.lists(st.integers(0, 700), min_size=1, max_size=8), st.sampled_from([1, 100, 443, 1000]))
+def test_a_signal_in_pieces_is_filtered_as_in_one(lengths, block_length):
+    audio = np.random.default_rng(0).standard_normal(sum(lengths)).astype(np.float32)
+    pieces = np.split(audio, np.cumsum(lengths)[:-1])
+    whole = lowpass(audio, 1500, 1700, 16000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(filters, "_BLOCK_LENGTH", block_length)
+        joined = np.concatenate([*filters.lowpass(pieces, 1500, 1700, 16000)])
+    assert joined.dtype == np.float32
+    np.testing.assert_allclose(joined, whole, atol=1e-5)
 
 
 @given(st.sampled_from([8000, 16000, 22050, 44100]), st.floats(0.02, 0.85))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ from wavegan_rc.errors import ParameterError
 
 # The low-pass needs room between the last frequency it keeps and the first it removes.
 TRANSITION_HZ = 200.0
+
+# Sizes beyond this are no sizes: TensorFlow counts dimensions in 32 bits.
+_LARGEST_INTEGER = 2**31 - 1
 
 # Random states hold 63 bits, and the networks' seeds follow this one.
 _LARGEST_SEED = 2**62
@@ -120,6 +124,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         self._check_lengths()
         self._check_words()
         self._check_cutoff()
+        self._check_paths()
 
     @property
     def initial_length(self) -> int:
@@ -190,8 +195,9 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
             # Written so that NaN fails too.
             if not low <= value < math.inf:
                 raise ParameterError(f"{name} must be at least {low} and finite. Received: {value}")
-        if self.seed > _LARGEST_SEED:
-            raise ParameterError(f"seed must be at most {_LARGEST_SEED}. Received: {self.seed}")
+            high = _LARGEST_SEED if name == "seed" else _LARGEST_INTEGER
+            if isinstance(value, int) and value > high:
+                raise ParameterError(f"{name} must be at most {high}. Received: {value}")
         if not 0 < self.learning_rate < math.inf:
             raise ParameterError(
                 f"learning_rate must be positive and finite. Received: {self.learning_rate}"
@@ -233,3 +239,16 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
                 f"cutoff_hz must lie between 0 and {highest:g} Hz, {TRANSITION_HZ:g} Hz below half "
                 f"of sample_rate ({self.sample_rate}). Received: {self.cutoff_hz}"
             )
+
+    def _check_paths(self) -> None:
+        for name in ("data", "out"):
+            path = getattr(self, name)
+            if path is not None and not _may_be_path(path):
+                raise ParameterError(f"{name} must name a file or a folder. Received: {path!r}")
+
+
+def _may_be_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text) != b""
+    except UnicodeEncodeError:
+        return False

@@ -19,3 +19,13 @@ class DivergenceError(WaveganError):
 
 class WaveganWarning(UserWarning):
     """Something was worked around: a file skipped, a fallback taken."""
+
+
+def printable(text: str) -> str:
+    r"""A text as one line: control characters, and bytes that are no text, become escapes.
+
+    Example:
+        >>> printable("two\nlines.wav")
+        'two\\nlines.wav'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from wavegan_rc.audio.corpus import Corpus, prepare_corpus
 from wavegan_rc.audio.segments import Segments, Split
@@ -15,6 +14,7 @@ from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
 from wavegan_rc.read_sets import MOST_KEPT
 from wavegan_rc.segment_set import SegmentSet
 from wavegan_rc.segment_sets import open_segments
+from wavegan_rc.settings_file import read_settings
 
 _SHORTEST_STRETCH = 8
 
@@ -29,8 +29,8 @@ def run_config(run: Path) -> Config | None:
     if not file.is_file():
         return None
     try:
-        return Config(**yaml.safe_load(file.read_text(encoding="utf-8")))
-    except (WaveganError, OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        return Config(**read_settings(file))
+    except (WaveganError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{file}: not the settings of a run: {reason}") from None
 

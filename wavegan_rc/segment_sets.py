@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording
-from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning, printable
 from wavegan_rc.segment_set import SegmentSet, check_at_least
 
 # `generation` and `generator_file` have these names too, but load TensorFlow.
@@ -170,7 +170,8 @@ def _open_recordings(name: str, segment_length: int, sample_rate: int | None) ->
             skipped.append((str(file), str(error)))
     what = ""
     if skipped:
-        what = f"skipped {len(skipped)} of {len(files)} files, the first: {' '.join(skipped[0])}"
+        first = printable(" ".join(skipped[0]))
+        what = f"skipped {len(skipped)} of {len(files)} files, the first: {first}"
     if sample_rate is None or not usable:
         raise DataError(f"{name}: no usable audio; {what}")
     if skipped:

@@ -16,13 +16,12 @@ import platformdirs
 from wavegan_rc.audio.files import (
     FULL_SCALE_INT16,
     find_audio_files,
-    printable,
     resampled_blocks,
     to_int16,
 )
 from wavegan_rc.audio.filters import lowpass
 from wavegan_rc.audio.work_folder import remove_abandoned, work_folder
-from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.errors import DataError, WaveganWarning, printable
 
 # Levels are kept for blocks of this many samples, so that silence can be found for any
 # segment length without reading the audio again.

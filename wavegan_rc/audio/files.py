@@ -90,16 +90,6 @@ def find_audio_files(data: str | None) -> list[Path]:
     return sorted(once.values())
 
 
-def printable(path: Path | str) -> str:
-    """A path as one line: bytes that are no text and control characters are written as escapes.
-
-    Example:
-        >>> printable("two\\nlines.wav")
-        'two\\\\nlines.wav'
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))
-
-
 @contextlib.contextmanager
 def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open an audio file to read from; what cannot be read, then or later, is a `DataError`.

@@ -4,6 +4,7 @@ Nothing here imports TensorFlow or an audio library before the arguments are kno
 """
 
 import dataclasses
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -77,7 +78,8 @@ def _config(flags: Namespace, in_file: Mapping[str, Any], file: str | Path | Non
     try:
         return Config(**{field.name: flags[field.name] for field in dataclasses.fields(Config)})
     except ParameterError as error:
-        named = any(str(error).startswith(key) and flags[key] == in_file[key] for key in in_file)
+        words = re.findall(r"\w+", str(error))
+        named = any(key in words and repr(flags[key]) == repr(in_file[key]) for key in in_file)
         raise ParameterError(f"{file}: {error}" if named else str(error)) from None
 
 

@@ -1,6 +1,7 @@
 """A command as a process: how TensorFlow starts, what is shown of errors, the exit code."""
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -63,6 +64,9 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         argv: Its arguments.
     """
     warnings.showwarning = _show_warning
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A path may have bytes that are no text; the standard error has this from the start.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = command(program, argv)
     except WaveganError as error:

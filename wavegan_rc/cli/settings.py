@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.settings_file import read_settings, shown
 
 
 class Parser(ArgumentParser):
@@ -24,6 +24,9 @@ class Parser(ArgumentParser):
             return self.parse_args([_with_hyphens(argument) for argument in argv])
         except ArgumentError as error:
             raise ParameterError(one_line(error)) from None
+        # What the parser lets through of values that look like YAML.
+        except (ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
+            raise ParameterError(f"arguments cannot be read: {one_line(error)}") from None
 
 
 def _with_hyphens(argument: str) -> str:
@@ -40,7 +43,7 @@ def one_line(error: Exception) -> str:
     match = re.match(r'Parser key "(\w+)".*(?:Got|Given) value: (.*)$', text)
     if not match or match[1] not in _kinds():
         return text.replace("typing.Literal", "one of ")
-    return f"{match[1]} must be {_kind(match[1])}. Received: {match[2]}"
+    return f"{match[1]} must be {_kind(match[1])}. Received: {shown(match[2])}"
 
 
 def _kinds() -> dict[str, Any]:
@@ -83,21 +86,13 @@ def add_settings(parser: ArgumentParser) -> None:
 
 def read_config(path: Path) -> dict[str, Any]:
     """The settings in a YAML file, each of the right type; errors name the file and the key."""
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {one_line(error)}") from None
-    except yaml.YAMLError as error:
-        raise DataError(f"{path}: {one_line(error)}") from None
-    if not isinstance(given, dict):
-        raise DataError(f"{path}: must hold `setting: value` lines. Received: {given!r:.80}")
+    given = read_settings(path)
     parser = Parser()
     add_settings(parser)
     settings = {}
-    for name, value in given.items():
-        key = str(name).replace("-", "_")
+    for key, value in given.items():
         if key not in Config.__dataclass_fields__:
-            raise DataError(f"{path}: unknown setting: {name}")
+            raise DataError(f"{path}: unknown setting: {shown(key)}")
         kind = _kind(key)
         try:
             # The parser takes null for every setting.
@@ -107,5 +102,7 @@ def read_config(path: Path) -> dict[str, Any]:
             value_or_list = [value] if is_list and isinstance(value, str) else value
             settings[key] = parser.parse_object({key: value_or_list})[key]
         except (ArgumentError, TypeError):
-            raise DataError(f"{path}: {key} must be {kind}. Received: {value!r}") from None
+            raise DataError(
+                f"{path}: {key} must be {kind}. Received: {shown(repr(value))}"
+            ) from None
     return settings
