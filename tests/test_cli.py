@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -127,6 +128,132 @@ def test_a_bad_config_file_is_named_with_the_key(text, named, tmp_path, capsys):
     assert err.count("\n") == 1
     assert named in err
     assert str(file) in err
+
+
+def bomb(levels=12, width=9):
+    """Aliases of lists of aliases: as text 9 ** 12 words, as a file 500 bytes."""
+    names = [f"l{level}" for level in range(levels)]
+    lines = [f"upsampler: &{names[0]} [{', '.join(['sinc'] * width)}]"]
+    for name, inner in zip(names[1:], names, strict=False):
+        lines.append(f"{name}: &{name} [{', '.join(['*' + inner] * width)}]")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("steps: 3\nseed: 1\nsteps: 4", "line 3: steps is set twice"),
+        ("batch-size: 3\nbatch_size: 4", "line 2: batch_size is set twice"),
+        ("steps:\t3", "line 1: found character '\\t' that cannot start any token. Received: steps"),
+        ("seed: 1\nsteps: 3\t", "line 2: found character"),
+        ("seed: 1\n\tsteps: 3", "line 2: found character"),
+        (bomb(), "l1 must be one value or a plain list"),
+        ("steps: &a [*a]", "steps must be one value"),
+        ("x: &x {steps: 3}\n<<: *x", "x must be one value"),
+        ("<<: 3", "unknown setting: <<"),
+        ("steps: " + "9" * 5000, "steps must be text, a number"),
+        ("seed: 0x" + "f" * 5000, "seed must be text, a number"),
+        ("silence_db: -1" + ":59" * 5000, "silence_db must be text, a number"),
+        ("segment_length: 1" + "0" * 90, "segment_length must be at most 2147483647"),
+        ("batch_size: 2147483648", "batch_size must be at most 2147483647"),
+        (
+            "gradient_penalty_weight: 1" + "0" * 400,
+            "gradient_penalty_weight must be text, a number",
+        ),
+        ("learning_rate: 1.0e+400", "learning_rate must be positive and finite"),
+        ("cutoff_hz: .nan", "cutoff_hz must lie"),
+        ("silence_db: .nan", "silence_db must be finite"),
+        ("learning_rate: -.inf", "learning_rate must be positive"),
+        ("steps: .inf", "steps must be a whole number"),
+        ("sample_rate: 3000", "cutoff_hz must lie"),  # together with the default
+        ("steps: true", "steps must be a whole number"),
+        ("upsampler: no", "upsampler must be one of"),
+        ("upsampling_factors: [2, true]", "upsampling_factors must be a list"),
+        ("upsampling_factors: [2, [2]]", "upsampling_factors must be one value or a plain list"),
+        ("upsampling_factors: [2, {a: 2}]", "upsampling_factors must be one value"),
+        ("steps: {a: 3}", "steps must be one value"),
+        ("data: 2001-01-01", "data must be text"),
+        ("data: 2001-99-99", "data must be text"),
+        ("data: !!binary aGk=", "data must be text"),
+        ("steps: !!int abc", "steps must be text"),
+        ("steps: !!bool abc", "steps must be text"),
+        ("steps: !!timestamp abc", "steps must be text"),
+        ("steps: !!set {a, b}", "steps must be one value"),
+        ("steps: !!python/tuple [2]", "steps must be one value"),
+        ("steps: !!python/name:os.system", "steps must be text"),
+        ("steps: !!python/object/apply:os.system ['true']", "steps must be one value"),
+        ('data: ""', "data must name a file or a folder"),
+        ('out: "\\0"', "out must name a file or a folder. Received: '\\x00'"),
+        ('out: "\\ud800"', "out must name a file or a folder. Received: '\\ud800'"),
+        ("steps: 'never closed\n\n", "Received: steps: 'never closed"),
+        ("steps: [never closed", "Received: steps: [never closed"),
+        ("steps: 3\nseed: \x07", "line 2: special characters are not allowed. Received: seed: "),
+        ("? [steps]\n: 3", "line 1: a setting must be a word"),
+        ("two\\nlines: 3", "unknown setting: two\\nlines"),
+        ("k" * 1000 + ": 3", "unknown setting: kkk"),
+        ("steps: " + "k" * 10000, "steps must be a whole number. Received: 'kkk"),
+        ("[" * 20000, "nested too deeply"),
+        ("- " * 20000, "nested too deeply"),
+        ("steps: 3\n---\nsteps: 4", "but found another document"),
+        ("# " + "x" * 2**16, "longer than 65536 bytes"),
+    ],
+)
+def test_a_hostile_config_file_gives_one_short_line_with_the_file_and_the_key(
+    text, named, tmp_path, capsys
+):
+    file = tmp_path / "hostile.yaml"
+    file.write_text(text)
+    code, _, err = run(["--config", str(file)], capsys)
+    assert code == 2
+    assert err.startswith(f"error: {file}: ")
+    assert err.count("\n") == 1
+    assert err[:-1].isprintable()
+    assert named in err
+    assert len(err) < len(str(file)) + 250
+
+
+def test_a_config_that_never_ends_is_not_read_to_its_end(capsys):
+    code, _, err = run(["--config", "/dev/zero"], capsys)
+    assert (code, err) == (2, "error: /dev/zero: is longer than 65536 bytes\n")
+
+
+def test_a_config_may_come_from_a_pipe(tmp_path, capsys):
+    reading, writing = os.pipe()
+    os.write(writing, b"steps: 5")
+    os.close(writing)
+    assert resolved(["--config", f"/dev/fd/{reading}"], capsys)["steps"] == 5
+    os.close(reading)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--steps=" + "9" * 5000,
+        "--silence-db=-1" + "0" * 400,
+        "--steps=" + "[" * 5000,
+        "--steps=" + "- " * 5000,
+        "--steps=!!bool abc",
+        "--steps=!!int abc",
+        "--batch-size=2001-99-99",
+        "--steps=*a",
+        "--data=",
+        "--out=a\0b",
+    ],
+)
+def test_a_hostile_flag_gives_one_line(argument, capsys):
+    code, _, err = run([argument], capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("error: ")
+
+
+def test_paths_that_are_no_text_can_be_printed():
+    code = (
+        "from wavegan_rc.cli.process import run_command\n"
+        "run_command(lambda *_: print('caf\\udce9') or 0, 'test', [])"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, b"caf\\udce9\n")
 
 
 def test_the_file_is_blamed_only_for_what_it_says(tmp_path, capsys):

@@ -1,14 +1,18 @@
 import dataclasses
 import math
+import tempfile
+from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavegan_rc.config import Config
-from wavegan_rc.errors import ParameterError
+from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.real_sets import run_config
+from wavegan_rc.settings_file import read_settings
 from wavegan_rc.training.run_directory import config_as_yaml
 
 
@@ -78,6 +82,88 @@ def test_bad_values_are_named_with_what_was_received(setting, value):
     assert setting in message
     assert "\n" not in message
     assert "Received:" in message
+
+
+WHOLE = [field.name for field in dataclasses.fields(Config) if type(field.default) is int]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("value", [2**62 + 1, 10**400, -1, -(10**400), math.nan, math.inf])
+def test_no_whole_number_is_too_strange_to_be_refused_in_words(name, value):
+    with pytest.raises(ParameterError, match=f"{name} must .* Received: "):
+        Config(**{name: value})
+
+
+def read(data: bytes) -> dict:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return read_settings(Path(file.name))
+
+
+YAML_WORDS = st.sampled_from(
+    [*"&*!|>%@`'\"?:-{}[],#~<=\n\t .", "\r\n", ": ", "- ", "--- ", "...\n", "!!", "&a ", "*a", "<<"]
+    + [
+        "a",
+        "steps",
+        "0x1f",
+        "1_0",
+        ".nan",
+        ".inf",
+        "1:59",
+        "2001-01-32",
+        "\\ud800",
+        "\x85",
+        "\ufeff",
+    ]
+    + [f"!!{tag} " for tag in ("str", "int", "float", "bool", "null", "binary", "timestamp")]
+    + [f"!!{tag} " for tag in ("set", "omap", "pairs", "seq", "map", "merge", "python/tuple")]
+)
+
+
+@settings(max_examples=1000)
+@given(st.lists(YAML_WORDS, max_size=30).map("".join) | st.text() | st.binary())
+def test_whatever_a_file_holds_is_plain_settings_or_one_line(text):
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    found, message = {}, ""
+    try:
+        found = read(data)
+    except DataError as error:
+        message = str(error)
+    assert message.isprintable()
+    assert len(message) < 400
+    for value in found.values():
+        items = value if isinstance(value, list) else [value]
+        assert all(isinstance(item, str | int | float | None) for item in items)
+
+
+@given(
+    st.dictionaries(
+        st.from_regex("[a-z_]{1,8}", fullmatch=True),
+        st.text()
+        | st.integers(-(2**70), 2**70)
+        | st.floats(allow_nan=False)
+        | st.booleans()
+        | st.none()
+        | st.lists(st.integers() | st.text()),
+    )
+)
+def test_plain_settings_are_read_as_they_were_written(written):
+    text = yaml.safe_dump(written)
+    assert read(text.encode()) == yaml.safe_load(text)
+
+
+def test_hostile_settings_of_a_run_are_one_line(tmp_path):
+    for text in (
+        "steps: 3\nsteps: 4",
+        "[" * 20000,
+        "steps: !!bool abc",
+        "data: 2001-99-99",
+        "x: 3",
+    ):
+        (tmp_path / "config.yaml").write_text(text)
+        with pytest.raises(DataError, match=r"config\.yaml: not the settings of a run"):
+            run_config(tmp_path)
 
 
 def test_yaml_round_trip():

@@ -104,10 +104,11 @@ def _described(error: yaml.YAMLError, text: str) -> str:
 def _value(node: yaml.Node, named: str) -> Any:
     if isinstance(node, yaml.ScalarNode):
         return _scalar(node, named)
-    items = node.value if node.tag == _LIST_TAG else [node]
-    if any(not isinstance(item, yaml.ScalarNode) for item in items):
-        raise DataError(f"{named} must be one value or a plain list. Received: {node.id} of others")
-    return [_scalar(item, named) for item in items]
+    if isinstance(node, yaml.SequenceNode) and node.tag == _LIST_TAG:
+        scalars = [item for item in node.value if isinstance(item, yaml.ScalarNode)]
+        if len(scalars) == len(node.value):
+            return [_scalar(item, named) for item in scalars]
+    raise DataError(f"{named} must be one value or a plain list. Received: a nested one")
 
 
 def _scalar(node: yaml.ScalarNode, named: str) -> Any:

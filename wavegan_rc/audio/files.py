@@ -27,7 +27,8 @@ LARGEST_SAMPLE = 2.0**31
 
 # libsndfile reads what is left of a damaged file without an error, but notes it in its log.
 _DAMAGED_OGG = re.compile(
-    "without an End-Of-Stream|lacks an end-of-stream|Corrupted bitstream|reports a hole",
+    # Of a last page that is damaged, it only says that it is junk.
+    "without an End-Of-Stream|lacks an end-of-stream|Corrupted bitstream|reports a hole|Junk after",
     re.IGNORECASE,
 )
 _DECLARED_SIZE = re.compile(r": (\d+) \(should be (\d+)\)")
@@ -198,7 +199,7 @@ def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
 
 def _check_complete(file: soundfile.SoundFile) -> None:
     if _DAMAGED_OGG.search(file.extra_info):
-        raise DataError("is cut short or damaged: parts of the stream are missing")
+        raise DataError("is cut short or damaged: its stream has a hole or no end")
     for declared, there in _DECLARED_SIZE.findall(file.extra_info):
         if int(there) + _HARMLESS_BYTES < int(declared) < _UNKNOWN_SIZE:
             raise DataError(f"is cut short: {there} of {declared} bytes are there")
