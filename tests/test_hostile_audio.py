@@ -27,8 +27,8 @@ from wavegan_rc.segment_sets import open_segments
 MIB = 2**20
 
 
-def prepare(data):
-    return prepare_corpus(str(data), sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
+def prepare(data, **options):
+    return prepare_corpus(str(data), sample_rate=16000, cutoff_hz=None, stopband_hz=None, **options)
 
 
 def read(path, sample_rate=16000):
@@ -295,13 +295,7 @@ def test_names_with_spaces_newlines_and_bytes_that_are_no_text(make_wav, fresh_c
                 file.write(data)
     told = []
     with pytest.warns(WaveganWarning) as warned:
-        corpus = prepare_corpus(
-            str(folder),
-            sample_rate=16000,
-            cutoff_hz=None,
-            stopband_hz=None,
-            on_file=lambda *event: told.append(event[2]),
-        )
+        corpus = prepare(folder, on_file=lambda *event: told.append(event[2]))
     prepared = {os.fsencode(recording.name) for recording in corpus.recordings}
     assert prepared == {name + b".wav" for name in names} | {b"a b.wav"}
     (listed,) = fresh_cache.glob("*/skipped.json")
@@ -425,9 +419,7 @@ def test_a_file_that_vanishes_is_skipped(make_wav, fresh_cache):
         told.append(name)
 
     with pytest.warns(WaveganWarning, match=r"a\.wav is not readable: No such file"):
-        corpus = prepare_corpus(
-            str(gone.parent), sample_rate=16000, cutoff_hz=None, stopband_hz=None, on_file=on_file
-        )
+        corpus = prepare(gone.parent, on_file=on_file)
     assert [recording.name for recording in corpus.recordings] == ["b.wav"]
 
 
