@@ -243,7 +243,7 @@ def _filtered(
 
 
 def _write_filtered(sink: BinaryIO, blocks: Iterator[np.ndarray]) -> tuple[int, float]:
-    """Append a recording: its length and its largest sample. Of a bad one nothing is left."""
+    """Append a recording: its length and largest sample. A bad one is overwritten by the next."""
     start, length, peak = sink.tell(), 0, 0.0
     try:
         for block in blocks:
@@ -252,7 +252,6 @@ def _write_filtered(sink: BinaryIO, blocks: Iterator[np.ndarray]) -> tuple[int, 
             peak = max(peak, float(np.abs(block).max(initial=0)))
     except DataError:
         sink.seek(start)
-        sink.truncate()
         raise
     return length, peak
 
