@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wavegan_rc.audio.corpus import Corpus, prepare_corpus
+from wavegan_rc.audio.corpus import Corpus, prepare_corpus, write_skipped
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganWarning
@@ -96,6 +96,7 @@ def train(
 
     try:
         with run_lock(run.path), StopOnSignal() as stop:
+            write_skipped(run.path, corpus.skipped)
             if resume is not None:
                 checkpoint = newest_checkpoint(run.checkpoints)
                 load_checkpoint(model, checkpoint)
