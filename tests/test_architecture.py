@@ -31,6 +31,7 @@ LAYERS = [
     "read_sets",
     "set_statistics",
     "measurement",
+    "limits",
     "real_sets",
     "audit",
     "training",

@@ -144,6 +144,20 @@ def test_without_factors_no_lines_are_looked_for(arrays, tmp_path, capsys):
     assert "predicted lines" not in out
 
 
+@pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
+def test_without_factors_a_comb_is_found_and_clean_audio_has_none(arrays, tmp_path, capsys):
+    clean = np.load(arrays / "clean.npy")
+    time = np.arange(LENGTH) / RATE
+    tones = sum(np.sin(2 * np.pi * k * 1000 * time + k) for k in range(1, 8))
+    np.save(tmp_path / "comb.npy", (clean + 1e-3 * tones).astype(np.float32))
+    for path, spacings in ((tmp_path / "comb.npy", [1000.0]), (arrays / "clean.npy", [])):
+        code, out, _ = run([path, *options(arrays, tmp_path / "m")][:-3], capsys)
+        assert code == 0
+        result = json.loads((tmp_path / "m" / "artifacts.json").read_text())
+        assert [comb["spacing_hz"] for comb in result["found_combs"]] == spacings
+        assert ("multiples of 1000 Hz (period 16)" in out) == bool(spacings)
+
+
 @pytest.mark.parametrize("limit", ["line_prominence_db=6", "out_of_band_lines_db=-60"])
 def test_a_gate_that_measures_nothing_is_not_passed(arrays, tmp_path, capsys, limit):
     np.save(tmp_path / "silence.npy", np.zeros((COUNT, LENGTH), np.float32))

@@ -4,15 +4,18 @@ import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wavegan_rc.artifacts.blind_comb import FoundComb, find_combs
 from wavegan_rc.artifacts.result import SCHEMA, Measurement
 from wavegan_rc.artifacts.spectra import StageComb, stage_combs
+from wavegan_rc.artifacts.statistics import mean_power, phase_locking
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.limits import crossed, parse_limits
 from wavegan_rc.measurement import compare, measure
 from wavegan_rc.read_sets import ReadSet, read_set
 from wavegan_rc.real_sets import data_of_run, reference_parts
@@ -76,7 +79,8 @@ class Audit:
         )
         assert read is not None
         statistics = Statistics(settings, baseline)
-        return Audited(test, read, statistics, measure(read, statistics, real))
+        measurement = measure(read, statistics, real)
+        return Audited(test, read, statistics, measurement, _combs_found_in(read, test.sample_rate))
 
     def _combs(self, test: SegmentSet) -> tuple[StageComb, ...]:
         factors = self.upsampling_factors or test.upsampling_factors
@@ -86,7 +90,9 @@ class Audit:
                 f"length, {test.segment_length}. Received: {list(factors)}"
             )
         if factors is None:
-            message = f"{test.name}: its upsampling factors are not known: no lines are looked for"
+            message = (
+                f"{test.name}: its upsampling factors are not known: combs are only searched for"
+            )
             warnings.warn(message, WaveganWarning, stacklevel=3)
             return ()
         return stage_combs(factors, test.sample_rate)
@@ -101,12 +107,14 @@ class Audited:
         read: What was kept of it.
         statistics: That were taken.
         measurement: What they are.
+        found_combs: Combs that the spectrum shows, whatever the factors.
     """
 
     segment_set: SegmentSet
     read: ReadSet
     statistics: Statistics
     measurement: Measurement
+    found_combs: tuple[FoundComb, ...]
 
     def about(self) -> dict[str, Any]:
         """What the set is, as JSON values."""
@@ -138,7 +146,11 @@ class Audited:
             DataError: If the folder cannot be written.
         """
         try:
-            result = {"set": self.about(), "quantities": self.measurement.as_json()}
+            result = {
+                "set": self.about(),
+                "found_combs": [asdict(comb) for comb in self.found_combs],
+                "quantities": self.measurement.as_json(),
+            }
             _write_json(result, folder / JSON_FILE)
             arrays = self.measurement.arrays
             with whole_file(folder / ARRAYS_FILE) as partial:
@@ -185,56 +197,24 @@ class Audited:
         return comparison
 
 
+def _combs_found_in(read: ReadSet, sample_rate: int) -> tuple[FoundComb, ...]:
+    spectra = read.spectra
+    if not spectra.sounding.any():
+        return ()
+    uniform = np.full((1, read.groups), 1 / read.groups)
+    return find_combs(
+        spectra.frequencies_hz,
+        mean_power(spectra, uniform)[0],
+        sample_rate,
+        locking=phase_locking(spectra, uniform)[0],
+        count=spectra.sounding.sum(),
+    )
+
+
 def _write_json(result: Mapping[str, Any], file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"schema": SCHEMA} | dict(result), indent=1, allow_nan=False)
     write_whole(file, text)
-
-
-def crossed(measurement: Measurement, limits: Mapping[str, float]) -> list[str]:
-    """What lies above a limit, in words.
-
-    Args:
-        measurement: Of a set.
-        limits: Bounds by name; the largest value over stages and lines counts.
-
-    Raises:
-        ParameterError: If a limit names nothing that could be measured.
-    """
-    found = []
-    for name, bound in limits.items():
-        named = [q for q in measurement.quantities if q.name == name]
-        if not named:
-            names = ", ".join(dict.fromkeys(q.name for q in measurement.quantities))
-            raise ParameterError(f"fail_above must name one of {names}. Received: {name}")
-        values = [float(q.estimate.value) for q in named if q.estimate]
-        if not values:
-            raise ParameterError(f"fail_above: {name} was not measured: {named[0].reason}")
-        if max(values, default=-np.inf) > bound:
-            found.append(f"{name} is {max(values):.3g}, above {bound:g}")
-    return found
-
-
-def parse_limits(limits: Sequence[str]) -> dict[str, float]:
-    """Bounds by the name of the quantity, from `name=value` words.
-
-    Raises:
-        ParameterError: If a word is not of this form.
-
-    Example:
-        >>> parse_limits(["line_prominence_db=6"])
-        {'line_prominence_db': 6.0}
-    """
-    bounds = {}
-    for limit in limits:
-        name, _, text = limit.partition("=")
-        try:
-            bounds[name] = float(text)
-        except ValueError:
-            bounds[name] = math.nan
-        if math.isnan(bounds[name]):
-            raise ParameterError(f"fail_above must be name=value. Received: {limit}")
-    return bounds
 
 
 def result_folders(paths: Sequence[str], out: Path) -> list[Path]:
@@ -276,6 +256,8 @@ def audit(
             f"{path}: {test.count} segments of {test.segment_length} samples, "
             f"{test.sample_rate} Hz\n{audited.measurement.table()}"
         )
+        for comb in audited.found_combs:
+            print(f"found without knowing the factors: {comb.in_words()}")
         if first is None:
             first = audited
         else:

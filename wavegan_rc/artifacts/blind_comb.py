@@ -76,6 +76,19 @@ class FoundComb:
     score: Score
     within: int | None = None
 
+    def in_words(self) -> str:
+        """Where the tones stand, how surely, and how strong they are."""
+        place = f"multiples of {self.spacing_hz:g} Hz"
+        if self.image_of_hz:
+            place = f"images of {self.image_of_hz:g} Hz around the {place}"
+        if self.within is not None:
+            place += f", stronger than the other lines of period {self.within}"
+        by = "power" if self.score == "power" else "phase"
+        return (
+            f"{place} (period {self.period}): {len(self.lines_hz)} lines by their {by}, "
+            f"p = {self.p_value:.1g}, median prominence {self.prominence_db:.1f} dB"
+        )
+
 
 class _Lines(NamedTuple):
     """What was found, in bins."""
