@@ -38,53 +38,47 @@ def measure(test: ReadSet, statistics: Statistics, real: ReadSet | None = None) 
         statistics: To take.
         real: Real segments: each quantity is given for them too.
     """
-    # Sets are resampled independently: the same resamples would make them vary together.
-    seeds = np.random.SeedSequence(statistics.settings.seed).generate_state(2).tolist()
-    weights = _weights(test, seeds[0])
-    ours, theirs = statistics.values(test, weights), {}
+    found = _measure(test, real, statistics, _locked_p_values(test, statistics.settings.combs))
+    weights = _weights(test, _seeds(statistics)[0])
     arrays = {"frequencies_hz": test.spectra.frequencies_hz} | statistics.curves(test, weights)
     if real is not None:
-        weights = _weights(real, seeds[1])
-        theirs = statistics.values(real, weights)
+        weights = _weights(real, _seeds(statistics)[1])
         arrays |= {f"real_{name}": a for name, a in statistics.curves(real, weights).items()}
-    changes = {}
-    for key in [key for key in ours if key in theirs and key.name != _NOT_RESAMPLED]:
-        difference = _difference(ours[key], theirs[key])
-        with np.errstate(invalid="ignore"):
-            changes[key] = np.append(difference[:1], difference[1:] - difference[0])
-    locked = _locked_p_values(test, statistics.settings.combs)
-    quantities = _quantities(ours, theirs, _p_values(changes), locked)
-    return Measurement(quantities + _absent(statistics, test), arrays)
+    return Measurement(found, arrays)
 
 
 def compare(test: ReadSet, other: ReadSet, statistics: Statistics) -> Measurement:
-    """Measure a set beside another: differences with intervals and permutation p-values.
+    """Measure a set beside another.
 
     Args:
         test: What is judged.
         other: What it is compared with.
         statistics: To take of both.
     """
-    seeds = np.random.SeedSequence(statistics.settings.seed).generate_state(3).tolist()
-    ours, theirs = (
-        statistics.values(read, _weights(read, seed))
-        for read, seed in zip((test, other), seeds, strict=False)
-    )
-    keys = [key for key in ours if key in theirs]
-    changes: dict[Key, np.ndarray] = {}
-    together, first = pool(test, other)
-    second = together.groups - first
-    if min(first, second) >= FEWEST_GROUPS:
+    return Measurement(_measure(test, other, statistics, {}))
 
-        def all_values(weights: np.ndarray) -> np.ndarray:
-            values = statistics.values(together, weights)
-            return np.stack([values[key] for key in keys], axis=1)
 
-        permuted = permuted_differences(
-            all_values, first, second, permutations=_RESAMPLES, seed=seeds[2]
-        )
-        changes = dict(zip(keys, permuted.T, strict=True))
-    return Measurement(_quantities(ours, theirs, _p_values(changes)) + _absent(statistics, test))
+def _measure(
+    test: ReadSet,
+    other: ReadSet | None,
+    statistics: Statistics,
+    locked: Mapping[Key, float],
+) -> tuple[Quantity, ...]:
+    """All quantities of a set; beside another one, differences with intervals and p-values."""
+    first, second, permutation = _seeds(statistics)
+    ours = statistics.values(test, _weights(test, first))
+    theirs: dict[Key, np.ndarray] = {}
+    p_values: dict[Key, float] = {}
+    if other is not None:
+        theirs = statistics.values(other, _weights(other, second))
+        keys = [key for key in ours if key in theirs]
+        p_values = _p_values(test, other, statistics, keys, permutation)
+    return _quantities(ours, theirs, p_values, locked) + _absent(statistics, test)
+
+
+def _seeds(statistics: Statistics) -> list[int]:
+    """Sets are resampled independently: alike, they would vary together."""
+    return np.random.SeedSequence(statistics.settings.seed).generate_state(3).tolist()
 
 
 def _weights(read: ReadSet, seed: int) -> np.ndarray:
@@ -100,19 +94,32 @@ def _difference(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         return ours[:rows] - theirs[:rows]
 
 
-def _p_values(changes: Mapping[Key, np.ndarray]) -> dict[Key, float]:
-    """P-values corrected for the number of stages, or of lines, that a quantity is measured of.
+def _p_values(
+    test: ReadSet, other: ReadSet, statistics: Statistics, keys: Sequence[Key], seed: int
+) -> dict[Key, float]:
+    """P-values of differences, from permutations of the groups of both sets.
 
-    Args:
-        changes: Each found difference, followed by what chance makes of it.
+    Corrected for the number of stages, or of lines, that a quantity is measured of. Not from the
+    bootstrap: with a few hundred segments of speech, whose levels are uneven, it calls a line of
+    clean audio different in 8 to 11 % of sets instead of 5 %.
     """
-    families: dict[tuple[str, bool], list[Key]] = {}
-    for key in changes:
-        families.setdefault((key.name, key.frequency_hz is None), []).append(key)
+    together, first = pool(test, other)
+    second = together.groups - first
+    if min(first, second) < FEWEST_GROUPS:
+        return {}
+
+    def all_values(weights: np.ndarray) -> np.ndarray:
+        values = statistics.values(together, weights)
+        return np.stack([values[key] for key in keys], axis=1)
+
+    changes = permuted_differences(all_values, first, second, permutations=_RESAMPLES, seed=seed)
+    families: dict[tuple[str, bool], list[int]] = {}
+    for column, key in enumerate(keys):
+        families.setdefault((key.name, key.frequency_hz is None), []).append(column)
     found: dict[Key, float] = {}
-    for keys in families.values():
-        columns = np.stack([changes[key] for key in keys], axis=1)
-        found |= dict(zip(keys, max_t_p_values(columns[0], columns[1:]).tolist(), strict=True))
+    for columns in families.values():
+        p_values = max_t_p_values(changes[0, columns], changes[1:, columns])
+        found |= {keys[c]: p for c, p in zip(columns, p_values.tolist(), strict=True)}
     return found
 
 
@@ -144,7 +151,7 @@ def _quantities(
     ours: Mapping[Key, np.ndarray],
     theirs: Mapping[Key, np.ndarray],
     p_values: Mapping[Key, float],
-    locked: Mapping[Key, float] | None = None,
+    locked: Mapping[Key, float],
 ) -> tuple[Quantity, ...]:
     found = []
     for key, values in ours.items():
@@ -166,7 +173,7 @@ def _quantities(
                 reference=reference,
                 difference=difference,
                 p_value=None if np.isnan(p_value) else p_value,
-                locked_p_value=(locked or {}).get(key),
+                locked_p_value=locked.get(key),
             )
         )
     return tuple(found)

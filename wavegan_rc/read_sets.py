@@ -9,7 +9,7 @@ from wavegan_rc.artifacts.spectra import GroupedSpectra, StageComb, group_spectr
 from wavegan_rc.segment_set import SegmentSet
 
 # Levels and features are made of at most so many segments.
-MOST_KEPT = 2000
+MOST_KEPT = 1000
 # Samples in a block that is transformed at once.
 _BLOCK_LENGTH = 2**20
 
@@ -21,7 +21,7 @@ class ReadSet:
     Attributes:
         name: What the user called the set.
         spectra: Sums over all segments.
-        segments: Evenly spaced ones, at most 2000, shape (kept, samples).
+        segments: Evenly spaced ones, at most 1000, shape (kept, samples).
         group: Index of the group that each of them belongs to, shape (kept,).
     """
 

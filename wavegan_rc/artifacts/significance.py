@@ -62,8 +62,7 @@ def max_t_p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
 
     Args:
         observed: Shape (numbers,); NaN and infinities have no p-value and do not count.
-        null: Draws under the null hypothesis, shape (draws, numbers): differences of permuted sets,
-            or bootstrapped ones less the observed.
+        null: Draws under the null hypothesis, shape (draws, numbers).
 
     Returns:
         Shape (numbers,), at least `1 / (1 + draws)`; NaN where there is none, and without draws.
