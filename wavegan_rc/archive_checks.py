@@ -151,7 +151,6 @@ def _check_class(written: Any, allowed: Set[str], keys: Set[str]) -> None:
     new = _new_layers()[class_name]
     if any(written[key] != new[key] for key in _NAME) or written.keys() - keys:
         raise ValueError(f"it has another {class_name!r} than exported generators")
-    _check_plain(written.get("name"))
     _check_plain(written.get("build_config"))
 
 
@@ -176,7 +175,7 @@ def _unshared(value: Any) -> Any:
 
 def _check_initializer(written: Any) -> None:
     name = (written["module"], written["class_name"], written["registered_name"])
-    if name not in _INITIALIZERS or written.keys() != {*_NAME, "config"}:
+    if name not in _INITIALIZERS:
         raise ValueError(f"it has an initializer that no exported generator has: {name}")
     _check_plain(written["config"])
 
