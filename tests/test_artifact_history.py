@@ -256,7 +256,8 @@ def test_an_odd_segment_length_trains_unmeasured_and_says_so(tmp_path):
 
 
 def test_the_callback_is_due_at_multiples_and_at_the_last_step():
-    model = SimpleNamespace(average_generator=None)
+    optimizer = SimpleNamespace(iterations=0)
+    model = SimpleNamespace(average_generator=None, optimizer=optimizer)
     measured = []
 
     class Recording(ArtifactHistory):
@@ -273,6 +274,7 @@ def test_the_callback_is_due_at_multiples_and_at_the_last_step():
             callback = Recording(every, steps, **options)
             callback.set_model(model)
             for batch in range(steps):
+                optimizer.iterations = batch + 1
                 callback.on_train_batch_end(batch, {})
     assert measured == [3, 6, 7, 4, 2, 4]
 

@@ -37,6 +37,7 @@ from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.theory.overlap import overlap_counts
 from wavegan_rc.theory.response import phase_gains, tone_levels_db
+from wavegan_rc.training.checkpoints import save_checkpoint
 from wavegan_rc.training.train import build_model, train
 
 RATE = 16000
@@ -448,7 +449,9 @@ def test_the_critic_is_that_of_the_newest_checkpoint(run_copy):
         True,
         True,
     ]
-    shutil.copy(checkpoint, checkpoint.with_name("step-1000000.weights.h5"))
+    save_checkpoint(
+        checkpoint.parent, 1_000_000, lambda path: shutil.copy(checkpoint, path) and None, []
+    )
     checkpoint.write_bytes(b"")
     _, again, newest = load_run(run_copy)
     assert newest.name == "step-1000000.weights.h5"
@@ -492,20 +495,20 @@ def no_checkpoint(run):
 
 
 def cut_checkpoint(run):
-    newest = max((run / "checkpoints").iterdir())
+    newest = max((run / "checkpoints").glob("*.h5"))
     newest.write_bytes(newest.read_bytes()[:5000])
 
 
 def empty_checkpoint(run):
-    max((run / "checkpoints").iterdir()).write_bytes(b"")
+    max((run / "checkpoints").glob("*.h5")).write_bytes(b"")
 
 
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
-        (no_checkpoint, "checkpoints: no checkpoint"),
-        (cut_checkpoint, "step-000003.weights.h5: damaged"),
-        (empty_checkpoint, "step-000003.weights.h5: damaged"),
+        (no_checkpoint, "checkpoints: no usable checkpoint"),
+        (cut_checkpoint, "step-000003.weights.h5 is not what was written"),
+        (empty_checkpoint, "step-000003.weights.h5 is not what was written"),
         (lambda run: set_in_config(run, filters=24), "not of the networks in config.yaml"),
         (lambda run: set_in_config(run, segment_length=2048), "not of the networks in config.yaml"),
         (lambda run: set_in_config(run, bogus=1), "config.yaml: not the settings of a run"),

@@ -13,7 +13,7 @@ import numpy as np
 from wavegan_rc.artifacts.blind_comb import FoundComb, find_combs
 from wavegan_rc.artifacts.result import SCHEMA, Measurement
 from wavegan_rc.artifacts.spectra import StageComb, stage_combs
-from wavegan_rc.artifacts.statistics import mean_power, phase_locking
+from wavegan_rc.artifacts.statistics import mean_power
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.limits import crossed, parse_limits
 from wavegan_rc.measurement import compare, measure
@@ -202,13 +202,9 @@ def _combs_found_in(read: ReadSet, sample_rate: int) -> tuple[FoundComb, ...]:
     if not spectra.sounding.any():
         return ()
     uniform = np.full((1, read.groups), 1 / read.groups)
-    return find_combs(
-        spectra.frequencies_hz,
-        mean_power(spectra, uniform)[0],
-        sample_rate,
-        locking=phase_locking(spectra, uniform)[0],
-        count=spectra.sounding.sum(),
-    )
+    power = mean_power(spectra, uniform)[0]
+    locking, count = spectra.locking_of_groups()
+    return find_combs(spectra.frequencies_hz, power, sample_rate, locking=locking, count=count)
 
 
 def _write_json(result: Mapping[str, Any], file: Path) -> None:

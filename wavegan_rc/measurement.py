@@ -23,11 +23,11 @@ _RESAMPLES = 1000
 _NOT_RESAMPLED = "differing_bins_share"
 _UNMEASURABLE = {
     "line_prominence_db": "silence, or lines too close together for this segment length",
+    "image_coherence": "silence, or images too close together for this segment length",
     "phase_locking_excess": "silence, or lines too close together for this segment length",
     "dc_offset_db": "no offset",
     "filtering_db": "silence, or no third-octave band below the stopband edge",
 }
-_RESAMPLES = 1000
 
 
 def measure(test: ReadSet, statistics: Statistics, real: ReadSet | None = None) -> Measurement:
@@ -129,9 +129,8 @@ def _locked_p_values(read: ReadSet, combs: Sequence[StageComb]) -> dict[Key, flo
     spectra, lines_hz = read.spectra, np.array([line.frequency_hz for line in lines])
     if not lines:
         return {}
-    uniform = np.full((1, read.groups), 1 / read.groups)
-    locking = st.phase_locking(spectra, uniform)[0, st.bins_of(spectra, lines_hz.tolist())]
-    count = max(spectra.sounding.sum(), 1)
+    everywhere, count = spectra.locking_of_groups()
+    locking = everywhere[st.bins_of(spectra, lines_hz.tolist())]
     p_values = np.where(
         lines_hz == spectra.frequencies_hz[-1],
         st.sign_p_values(locking, count),

@@ -178,7 +178,9 @@ def _open_recordings(name: str, segment_length: int, sample_rate: int | None) ->
         warnings.warn(f"{name}: {what}", WaveganWarning, stacklevel=3)
     source = partial(_cut, usable, segment_length)
     count = sum(usable.values())
-    independent = 2 ** math.ceil(math.log2(max(1, sample_rate / segment_length)))
+    # About a second, or a file if all are shorter.
+    neighbours = min(max(1, sample_rate / segment_length), max(usable.values()))
+    independent = 2 ** math.ceil(math.log2(neighbours))
     return SegmentSet(
         name,
         sample_rate,

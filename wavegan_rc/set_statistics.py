@@ -20,6 +20,8 @@ from wavegan_rc.read_sets import ReadSet
 
 # What the Frechet distance's covariances and the k-means bins need.
 FEWEST_SEGMENTS = 100
+# Bins from a component to its image.
+_FEWEST_BINS_APART = 3
 _DISTANCES = (
     "frechet_distance",
     "kernel_distance",
@@ -140,6 +142,8 @@ class Statistics:
             lengths = st.image_coherence(spectra, weights, comb.stage)
             # At 0 Hz and half the rate spectra are real: there the phase is 0 or pi.
             coherence = st.unbiased_square(lengths, spectra, weights)[:, 1:-1]
+            if 2 * (len(spectra.frequencies_hz) - 1) // comb.period < _FEWEST_BINS_APART:
+                coherence = coherence * np.nan  # the window ties bins as near as this
             values |= {
                 Key("line_prominence_db", comb.stage): np.median(prominence[:, own], axis=1),
                 Key("phase_locking", comb.stage): locking[:, own].mean(axis=1),

@@ -14,6 +14,7 @@ SCHEMA = "wavegan_rc.artifacts/2"
 SIGNIFICANCE = 0.05
 _SHOWN_LINES = 5
 _NOTHING = "nothing is there: minus infinity dB"
+_NOTHING_AT_TIMES = "in some resamples nothing is there: minus infinity dB"
 _NO_INTERVAL = "no interval: too few segments, or a count that resamples would bias"
 
 
@@ -56,7 +57,9 @@ class Quantity:
             return "locked" if self.locked_p_value < SIGNIFICANCE else "not locked"
         if self.difference is None or math.isnan(self.difference.low):
             return ""
-        # Without a p-value the set or the reference is silent there, in every resample.
+        if self.p_value is None and math.isfinite(self.difference.value):
+            return ""
+        # Something beside nothing at all is minus infinity dB apart: for that there is no p-value.
         certain = self.p_value is None or self.p_value < SIGNIFICANCE
         if certain and self.difference.low > 0:
             return "above"
@@ -142,7 +145,7 @@ def _as_json(quantity: Quantity) -> dict[str, Any]:
     if quantity.estimate is not None and not math.isfinite(quantity.estimate.value):
         reason = _NOTHING
     elif quantity.estimate is not None and not math.isfinite(quantity.estimate.low):
-        reason = _NO_INTERVAL if math.isnan(quantity.estimate.low) else _NOTHING
+        reason = _NO_INTERVAL if math.isnan(quantity.estimate.low) else _NOTHING_AT_TIMES
     return {
         "name": quantity.name,
         "stage": quantity.stage,

@@ -91,6 +91,22 @@ class GroupedSpectra:
         """Segments in all."""
         return int(self.counts.sum())
 
+    def locking_of_groups(self) -> tuple[np.ndarray, int]:
+        """How far the groups' sums of phases agree, and how many groups have any.
+
+        With `S` the sum over a group, `|sum of S|**2 / (sum of |S|**2)` is to the groups what
+        `n R**2` is to `n` independent segments, and for groups of one segment the same: it takes
+        nothing from neighbours that agree because a tone lasts longer than a segment.
+
+        Returns:
+            Lengths `R` of shape (bins,), 0 to 1, and `n`, at least 1.
+        """
+        count = max(int((self.sounding > 0).sum()), 1)
+        squares = (np.abs(self.phasors) ** 2).sum(axis=0, dtype=np.float64)
+        whole = np.abs(self.phasors.sum(axis=0, dtype=np.complex128)) ** 2
+        z = np.divide(whole, squares, out=np.zeros_like(whole), where=squares > 0)
+        return np.minimum(np.sqrt(z / count), 1), count
+
     def sums(self) -> dict[str, np.ndarray]:
         """What is summed over groups, by name; the first axis is that of the groups."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}

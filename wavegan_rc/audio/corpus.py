@@ -74,10 +74,8 @@ class Corpus:
     @property
     def fingerprint(self) -> str:
         """Differs if the recordings or what was made of them does: of names, lengths and levels."""
-        content = hashlib.sha256(self.block_power.tobytes())
-        for recording in self.recordings:
-            content.update(os.fsencode(recording.name) + f" {recording.length} ".encode())
-        return content.hexdigest()
+        listed = repr([(recording.name, recording.length) for recording in self.recordings])
+        return hashlib.sha256(self.block_power.tobytes() + listed.encode()).hexdigest()
 
     @property
     def power(self) -> float:

@@ -61,9 +61,7 @@ def save_checkpoint(
     }
     write_whole(folder / f"step-{step:06d}.json", json.dumps(description, indent=1))
     for old_step in sorted(_steps(folder))[:-_KEPT]:
-        # The description goes first: weights without one are no checkpoint, but not the reverse.
-        (folder / f"step-{old_step:06d}.json").unlink(missing_ok=True)
-        (folder / f"step-{old_step:06d}.weights.h5").unlink(missing_ok=True)
+        _remove(folder, old_step)
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint:
@@ -79,7 +77,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
     for step in sorted(_steps(folder), reverse=True):
         try:
             checkpoint = _open(folder, step)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reasons.append(f"step {step}: {' '.join(str(error).split())}")
             continue
         if reasons:
@@ -103,6 +101,18 @@ def cut_logs(run: Path, checkpoint: Checkpoint, logs: Sequence[Path]) -> None:
             log.unlink()
         elif log.stat().st_size > length:
             os.truncate(log, length)
+
+
+def remove_later(folder: Path, step: int) -> None:
+    """Remove checkpoints of later steps than one: damaged, they would count as kept."""
+    for later in [other for other in _steps(folder) if other > step]:
+        _remove(folder, later)
+
+
+def _remove(folder: Path, step: int) -> None:
+    # The description goes first: weights without one are no checkpoint, but not the reverse.
+    (folder / f"step-{step:06d}.json").unlink(missing_ok=True)
+    (folder / f"step-{step:06d}.weights.h5").unlink(missing_ok=True)
 
 
 def _open(folder: Path, step: int) -> Checkpoint:

@@ -63,6 +63,9 @@ def write_results(
         )
         write_wav(samples / "joined.wav", generated[shown].ravel(), rate)
         write_wav(samples / "real-joined.wav", real.segments[shown].ravel(), rate)
+    for file in run.samples.glob("*.wav"):  # of an earlier time, if there were more
+        if file.stem.isdigit() and int(file.stem) >= config.sample_count:
+            file.unlink()
     rows = {
         real.title: real.segments[shown],
         f"generated ({config.upsampler_name})": generated[shown],

@@ -16,7 +16,7 @@ import yaml
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
-from wavegan_rc.training.checkpoints import Checkpoint, cut_logs
+from wavegan_rc.training.checkpoints import Checkpoint, cut_logs, remove_later
 from wavegan_rc.whole_files import remove_partial_files, write_whole
 
 _VERSIONS_OF = ("wavegan_rc", "tensorflow", "keras", "numpy", "scipy", "librosa", "soundfile")
@@ -143,6 +143,14 @@ def _session(device: str, command_line: list[str]) -> dict[str, Any]:
     }
 
 
+def is_finished(run: RunDirectory, config: Config, checkpoint: Checkpoint) -> bool:
+    """Whether a run has made all its steps and written the last line of its history."""
+    if checkpoint.step < config.steps or not run.history.is_file():
+        return False
+    last = f'{{"step": {checkpoint.step}, '
+    return any(line.startswith(last) for line in run.history.read_text().splitlines())
+
+
 def record_resumption(
     run: RunDirectory,
     config: Config,
@@ -161,7 +169,9 @@ def record_resumption(
         command_line: What was typed.
     """
     remove_partial_files(run.path)
-    cut_logs(run.path, checkpoint, run.logs())
+    remove_later(run.checkpoints, checkpoint.step)
+    if not is_finished(run, config, checkpoint):
+        cut_logs(run.path, checkpoint, run.logs())
     record = json.loads(run.environment.read_text(encoding="utf-8"))
     session = {"from_step": checkpoint.step} | _session(device, command_line)
     record["resumed"] = [*record.get("resumed", []), session]

@@ -14,7 +14,7 @@ import tensorflow as tf
 from wavegan_rc.audio.corpus import Corpus, prepare_corpus, write_skipped
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generation import draw_latents
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
@@ -40,16 +40,12 @@ from wavegan_rc.training.run_directory import (
     check_same_data,
     check_writable,
     create_run_directory,
+    is_finished,
     record_resumption,
 )
 from wavegan_rc.training.run_lock import run_lock
 from wavegan_rc.training.state import Checkpoints, load_checkpoint, steps_made
 from wavegan_rc.training.wgan_gp import WGANGP
-
-# Shown in a spectrogram and joined in a WAV file.
-_SHOWN_SEGMENTS = 64
-# Enough for levels within a few tenths of a dB, and quick to generate: during training too.
-_MEASURED_SEGMENTS = 512
 
 
 def train(
@@ -99,9 +95,15 @@ def train(
             write_skipped(run.path, corpus.skipped)
             if resume is not None:
                 checkpoint = newest_checkpoint(run.checkpoints)
+                if config.steps < checkpoint.step:
+                    raise ParameterError(
+                        f"steps must be at least {checkpoint.step}, which {run.path} has made. "
+                        f"Received: {config.steps}"
+                    )
                 load_checkpoint(model, checkpoint)
                 record_resumption(run, config, checkpoint, **record)
-            _fit(model, training, run, config, real, stop)
+            if resume is None or not is_finished(run, config, checkpoint):
+                _fit(model, training, run, config, real, stop)
             generator = export_generator(model, run, config)
             finished = steps_made(model) >= config.steps
             if finished:
