@@ -376,3 +376,32 @@ def test_a_generator_that_always_starts_alike_locks_all_bins_but_no_line_more(ar
     excess = found["phase_locking_excess", 2].estimate
     assert excess.low < 0.02
     assert excess.high < 0.05
+
+
+def test_short_recordings_are_as_independent_as_they_are_many(arrays, tmp_path, capsys):
+    for number, segment in enumerate(np.load(arrays / "tone.npy")[:64]):
+        soundfile.write(tmp_path / f"{number}.wav", segment, RATE, subtype="FLOAT")
+    argv = [tmp_path / "*.wav", *options(arrays, tmp_path / "m"), "--segment-length", LENGTH]
+    assert run(argv, capsys)[0] == 0
+    line = quantities(tmp_path / "m")["line_prominence_db", 2, 4000.0]
+    assert line["low"] is not None
+    assert line["verdict"] == "above"
+
+
+def test_notes_that_last_a_second_do_not_lock_a_line():
+    """Each note has a phase of its own; its 32 segments agree, but say it only once."""
+    combs = stage_combs((4, 4), RATE)
+    time = np.arange(32 * LENGTH) / RATE
+    locked = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        phases = rng.uniform(0, 2 * np.pi, 16)
+        notes = [np.sin(2 * np.pi * 4000 * time + phase).reshape(32, LENGTH) for phase in phases]
+        segments = np.concatenate(notes) + 0.1 * rng.standard_normal((512, LENGTH))
+        one = SegmentSet(
+            "", RATE, LENGTH, 512, partial(iter, [segments.astype(np.float32)]), independent=32
+        )
+        result = measure(read_set(one, combs), Statistics(Settings(RATE, combs)))
+        found = {(q.name, q.frequency_hz): q for q in result.quantities}
+        locked += found["phase_locking", 4000.0].verdict == "locked"
+    assert locked <= 4  # of 20 at 5 %: more than 4 once in 400

@@ -17,7 +17,7 @@ from conftest import ROOT
 
 from wavegan_rc.cli.commands import train_command
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.training.checkpoints import newest_checkpoint, save_checkpoint
 from wavegan_rc.training.run_lock import run_lock
 from wavegan_rc.training.train import build_model, load_checkpoint, train
@@ -107,6 +107,24 @@ def test_a_finished_run_gets_its_results_again(straight, tmp_path):
     assert (run / "summary.json").is_file()
 
 
+def test_a_finished_run_loses_nothing_and_cannot_become_shorter(tmp_path):
+    """Steps that no line of the history ends at, with what is measured at the last one."""
+    config = smoke_config(tmp_path, steps=5, log_every=2, measure_every=2)
+    run, _ = train(config, [])
+    before = [history(run), *(path.read_bytes() for path in (run / "tensorboard").iterdir())]
+    assert "rms_db" in before[0][-1]
+    train(replace(config, sample_count=2), [], resume=run)
+    after = [history(run), *(path.read_bytes() for path in sorted((run / "tensorboard").iterdir()))]
+    assert after[: len(before)] == before
+    assert sorted(path.name for path in (run / "samples").glob("0*.wav")) == [
+        "0000.wav",
+        "0001.wav",
+    ]
+    with pytest.raises(ParameterError, match=r"steps must be at least 5.* Received: 3"):
+        train(replace(config, steps=3), [], resume=run)
+    assert Config(**yaml.safe_load((run / "config.yaml").read_text())).steps == 5
+
+
 def damage_newest(run):
     path = run / "checkpoints" / "step-000017.weights.h5"
     content = bytearray(path.read_bytes())
@@ -139,6 +157,17 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, tmp_path, s
     (run / "checkpoints").mkdir()
     with pytest.raises(DataError, match="no usable checkpoint"):
         newest_checkpoint(run / "checkpoints")
+
+
+def test_a_damaged_checkpoint_does_not_count_as_kept(straight, tmp_path):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    damage_newest(run)
+    with pytest.warns(WaveganWarning, match="going on from step 15"):
+        train(replace(config, steps=16), [], resume=run)
+    steps = sorted(int(path.stem[5:]) for path in (run / "checkpoints").glob("*.json"))
+    assert steps == [15, 16]
 
 
 def test_only_the_newest_checkpoints_are_kept_past_a_million_steps(tmp_path):
