@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wavegan_rc.report.figures import save_figure
+from wavegan_rc.figures.drawing import save_figure
 
 COUNTS = ("64", "512", "4096")
 CASES = ("white noise", "speech, in its band", "speech, above its band", "silence")

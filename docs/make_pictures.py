@@ -9,7 +9,7 @@ import soundfile
 import yaml
 from matplotlib.figure import Figure
 
-from wavegan_rc.report.figures import save_figure, spectrogram_figure
+from wavegan_rc.figures.drawing import save_figure, spectrogram_figure
 from wavegan_rc.spectrogram import mean_power_spectrum, predicted_comb
 
 SHOWN = ("wasserstein_estimate", "gradient_norm", "generator_loss")

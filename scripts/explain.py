@@ -1,6 +1,6 @@
 from sys import argv
 
-from wavegan_rc.cli.commands import explain_command
+from wavegan_rc.cli.explain import explain_command
 from wavegan_rc.cli.process import run_command
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 from sys import argv
 
-from wavegan_rc.cli.commands import measure_command
+from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ LAYERS = [
     "audio",
     "spectrogram",
     "artifacts",
-    "report",
+    "figures",
     "explanation",
     "initial_spectra",
     "weights_file",

@@ -14,8 +14,8 @@ from test_run import history, smoke_config, tensorboard_events
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganWarning
+from wavegan_rc.figures.history_figure import history_figure
 from wavegan_rc.generation import draw_latents, synthesize
-from wavegan_rc.report.history_figure import history_figure
 from wavegan_rc.training import artifact_history, callbacks
 from wavegan_rc.training.artifact_history import (
     ArtifactHistory,

@@ -4,7 +4,7 @@ import pytest
 
 from wavegan_rc.benchmarks import upsampling
 from wavegan_rc.choices import UPSAMPLERS
-from wavegan_rc.cli.commands import benchmark_command
+from wavegan_rc.cli.benchmark import benchmark_command
 from wavegan_rc.cli.process import run_command
 
 

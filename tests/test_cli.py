@@ -6,8 +6,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from wavegan_rc.cli.commands import train_command
 from wavegan_rc.cli.process import run_command
+from wavegan_rc.cli.train import train_command
 
 
 def run(argv, capsys):
@@ -295,7 +295,7 @@ def test_an_output_folder_that_cannot_be_written(where, tmp_path, capsys):
 def test_help_states_units_and_defaults_and_loads_no_heavy_library():
     code = (
         "import sys\n"
-        "from wavegan_rc.cli.commands import train_command\n"
+        "from wavegan_rc.cli.train import train_command\n"
         "try: train_command('train.py', ['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'keras', 'librosa', 'scipy', 'numpy', 'soundfile', 'matplotlib'}\n"

@@ -9,7 +9,7 @@ from scipy import signal
 
 from wavegan_rc import initial_spectra as measured
 from wavegan_rc.choices import UPSAMPLERS
-from wavegan_rc.cli.commands import explain_command
+from wavegan_rc.cli.explain import explain_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.initial_spectra import initial_spectra
 from wavegan_rc.nn.upsampling import UpsampleConv1D

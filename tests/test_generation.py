@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from wavegan_rc.choices import UPSAMPLERS
-from wavegan_rc.cli.commands import generate_command
+from wavegan_rc.cli.generate import generate_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.generation import draw_latents, generate, synthesize, write_samples

@@ -14,7 +14,7 @@ from scipy import signal
 
 from wavegan_rc.artifacts.spectra import stage_combs
 from wavegan_rc.audit import Audit
-from wavegan_rc.cli.commands import measure_command
+from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganWarning

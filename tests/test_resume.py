@@ -15,7 +15,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from wavegan_rc.cli.commands import train_command
+from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.training.checkpoints import newest_checkpoint, save_checkpoint

@@ -171,7 +171,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_names_the_run(tmp_path):
     code = (
         "import signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from wavegan_rc.cli.commands import train_command\n"
+        "from wavegan_rc.cli.train import train_command\n"
         "from wavegan_rc.cli.process import run_command\n"
         "run_command(train_command, 'train.py', sys.argv[1:])"
     )

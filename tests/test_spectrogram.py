@@ -222,7 +222,7 @@ def test_lines_outside_the_spectrum_are_refused():
 
 def test_measuring_loads_no_deep_learning_library():
     code = (
-        "import sys, wavegan_rc.spectrogram, wavegan_rc.report.figures\n"
+        "import sys, wavegan_rc.spectrogram, wavegan_rc.figures.drawing\n"
         "loaded = {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)\n"
         "sys.exit(str(loaded) if loaded else 0)"
     )

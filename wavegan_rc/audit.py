@@ -15,12 +15,12 @@ from wavegan_rc.artifacts.result import SCHEMA, Measurement
 from wavegan_rc.artifacts.spectra import StageComb, stage_combs
 from wavegan_rc.artifacts.statistics import mean_power
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.figures.artifact_figures import artifact_figure
+from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.limits import crossed, parse_limits
 from wavegan_rc.measurement import compare, measure
 from wavegan_rc.read_sets import ReadSet, read_set
 from wavegan_rc.real_sets import data_of_run, reference_parts
-from wavegan_rc.report.artifact_figures import artifact_figure
-from wavegan_rc.report.figures import save_figure
 from wavegan_rc.segment_set import SegmentSet
 from wavegan_rc.segment_sets import open_segments
 from wavegan_rc.set_statistics import Settings, Statistics

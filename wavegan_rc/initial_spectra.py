@@ -12,9 +12,9 @@ import numpy as np
 from wavegan_rc.choices import UPSAMPLERS, Upsampler, per_stage
 from wavegan_rc.errors import DataError
 from wavegan_rc.explanation import Stages
+from wavegan_rc.figures.drawing import save_figure
+from wavegan_rc.figures.theory_figures import initial_spectra_figure, theory_figure
 from wavegan_rc.nn.upsampling import UpsampleConv1D
-from wavegan_rc.report.figures import save_figure
-from wavegan_rc.report.theory_figures import initial_spectra_figure, theory_figure
 from wavegan_rc.spectrogram import CombLine, line_prominence_db, mean_power_spectrum, predicted_comb
 
 # Of every feature map. Enough that a draw is not ruled by a handful of channels.

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.figures.drawing import save_figure
+from wavegan_rc.figures.network_figures import network_figure
 from wavegan_rc.generation import draw_latents, synthesize
 from wavegan_rc.generator_file import load_generator
 from wavegan_rc.network_audit.critic import (
@@ -21,8 +23,6 @@ from wavegan_rc.network_audit.gradients import Gradients, gradient_audit
 from wavegan_rc.network_audit.result import NetworkAudit
 from wavegan_rc.nn.downsampling import StridedConv1D
 from wavegan_rc.real_sets import data_of_run
-from wavegan_rc.report.figures import save_figure
-from wavegan_rc.report.network_figures import network_figure
 from wavegan_rc.whole_files import whole_file, write_whole
 
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "networks.json", "networks.npz", "networks.png"

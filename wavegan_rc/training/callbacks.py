@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from wavegan_rc.errors import DivergenceError
+from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
 from wavegan_rc.generation import synthesize
-from wavegan_rc.report.figures import figure_pixels, spectrogram_figure
 from wavegan_rc.training.state import steps_made
 from wavegan_rc.training.wgan_gp import LOSSES
 

@@ -7,12 +7,12 @@ import keras
 
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.config import Config
+from wavegan_rc.figures.drawing import filter_figure, save_figure, spectrogram_figure
+from wavegan_rc.figures.history_figure import history_figure
 from wavegan_rc.generation import draw_latents, synthesize, write_samples
 from wavegan_rc.generator_file import GENERATOR_FILE, save_generator
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import POST_FILTER
-from wavegan_rc.report.figures import filter_figure, save_figure, spectrogram_figure
-from wavegan_rc.report.history_figure import history_figure
 from wavegan_rc.training.callbacks import Real
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.summary import format_summary, summarise

@@ -1,0 +1,67 @@
+"""The `train` command."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start
+from wavegan_rc.cli.settings import Parser, add_settings, read_config
+from wavegan_rc.config import Config
+from wavegan_rc.errors import ParameterError
+
+
+def train_command(program: str, argv: Sequence[str]) -> int:
+    """Train a generator; leave WAVs, pictures and a table of its artifacts in a run folder."""
+    parser = Parser(prog=program, description=train_command.__doc__)
+    parser.add_argument(
+        "--config", type=str, metavar="FILE", help="YAML file of settings; flags beat it"
+    )
+    parser.add_argument(
+        "--resume",
+        type=str,
+        metavar="RUN",
+        help="run folder to go on with, from its last checkpoint; its settings are the defaults",
+    )
+    parser.add_argument(
+        "--print-config", action="store_true", help="print the resolved settings as YAML and exit"
+    )
+    add_settings(parser)
+    flags = parser.parse_command_line(argv)
+    if flags.resume is not None and flags.config is not None:
+        raise ParameterError("resume takes its settings from the run: give no config beside it")
+    run = None if flags.resume is None else Path(flags.resume).expanduser()
+    file = flags.config if run is None else run / "config.yaml"
+    in_file = {}
+    if file is not None:
+        # The file's values become the defaults, so a flag wins wherever it stands.
+        in_file = read_config(Path(file))
+        parser.set_defaults(in_file)
+        flags = parser.parse_command_line(argv)
+    config = _config(flags, in_file, file)
+    if run is not None:
+        config.check_goes_on(Config(**{**dataclasses.asdict(config), **in_file}))
+    if flags.print_config:
+        from wavegan_rc.training.run_directory import config_as_yaml
+
+        print(config_as_yaml(config), end="")
+        return 0
+
+    with quiet_start():
+        from wavegan_rc.training.train import train
+    folder, received = train(config, command_line=[program, *argv], resume=run)
+    print(f"run: {folder}")
+    return 0 if received is None else EXIT_BY_SIGNAL + received
+
+
+def _config(flags: Namespace, in_file: Mapping[str, Any], file: str | Path | None) -> Config:
+    """The settings that flags and file make; an error names the file if the value is from it."""
+    try:
+        return Config(**{field.name: flags[field.name] for field in dataclasses.fields(Config)})
+    except ParameterError as error:
+        words = re.findall(r"\w+", str(error))
+        named = any(key in words and repr(flags[key]) == repr(in_file[key]) for key in in_file)
+        raise ParameterError(f"{file}: {error}" if named else str(error)) from None
