@@ -36,6 +36,7 @@ LAYERS = [
     "audit",
     "training",
     "network_audit",
+    "report",
     "benchmarks",
     "cli",
 ]

@@ -114,3 +114,28 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
     if tested.any():
         adjusted[tested] = stats.false_discovery_control(p_values[tested], method="bh")
     return adjusted
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """P-values adjusted so that the chance of a single false one among all is what they say.
+
+    Args:
+        p_values: Array of shape (tests,); NaN (no test made) stays NaN and does not count.
+
+    Returns:
+        Array of shape (tests,), at most 1.
+
+    Source:
+        S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (1979), section 3.
+
+    Example:
+        >>> holm(np.array([0.04, 0.01, np.nan])).tolist()
+        [0.04, 0.02, nan]
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(p_values.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(p_values))
+    order = tested[np.argsort(p_values[tested])]
+    left = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(left * p_values[order]), 1)
+    return adjusted

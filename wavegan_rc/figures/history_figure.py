@@ -1,6 +1,7 @@
 """A figure of artifacts over training, drawn from a run's files."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_RATIO = "out_of_band_total_db"
-_PROMINENCE = "line_prominence_db/stage_"
+from wavegan_rc.errors import DataError, printable
+
+RATIO = "out_of_band_total_db"
+PROMINENCE = "line_prominence_db/stage_"
 _STYLES = ("-", "--", "-.")
 # Real speech may lie 60 dB below: an axis that reached there would flatten what training changes.
 _MARGIN_DB = 3
@@ -27,11 +30,11 @@ def history_figure(history_file: Path, summary_file: Path) -> Figure | None:
         Figure with a panel for each of the two that was measured at least twice; None if neither
         was.
     """
-    rows = [json.loads(line) for line in history_file.read_text(encoding="utf-8").splitlines()]
+    rows = read_history(history_file)
     summary = json.loads(summary_file.read_text(encoding="utf-8"))
     stages = sorted({line["stage"] for line in summary["lines"]})
-    ratio = _series(rows, _RATIO)
-    prominences = {stage: _series(rows, f"{_PROMINENCE}{stage}") for stage in stages}
+    ratio = series(rows, RATIO)
+    prominences = {stage: series(rows, f"{PROMINENCE}{stage}") for stage in stages}
     prominences = {stage: series for stage, series in prominences.items() if len(series) > 1}
     count = (len(ratio) > 1) + bool(prominences)
     if not count:
@@ -49,9 +52,34 @@ def history_figure(history_file: Path, summary_file: Path) -> Figure | None:
     return figure
 
 
-def _series(rows: list[dict[str, Any]], name: str) -> np.ndarray:
-    """Steps and values of the rows that have a value, shape (rows, 2)."""
-    return np.array([(row["step"], row[name]) for row in rows if name in row]).reshape(-1, 2)
+def read_history(file: Path) -> list[dict[str, Any]]:
+    """The rows of a run's history.
+
+    Args:
+        file: `history.jsonl` of a run.
+
+    Raises:
+        DataError: If a line is no JSON object with a whole `step`, or steps go back.
+    """
+    rows: list[dict[str, Any]] = []
+    try:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            # A whole number of hundreds of digits becomes infinite: no library can convert it.
+            row = json.loads(line, parse_int=lambda text: (int, float)[len(text) > 18](text))
+            if type(row["step"]) is not int or row["step"] < (rows[-1]["step"] if rows else 0):
+                raise ValueError(f"step {row['step']!r:.40} in line {len(rows) + 1}")
+            rows.append(row)
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        reason = printable(f"{type(error).__name__}: {error}")
+        raise DataError(f"{file}: not the history of a run: {reason}") from None
+    return rows
+
+
+def series(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    """Steps and values of the rows that have a finite value, shape (rows, 2)."""
+    found = [(row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float)]
+    pairs = np.array(found, float).reshape(-1, 2)
+    return pairs[np.isfinite(pairs).all(axis=1)]
 
 
 def _draw_ratio(axis: Axes, ratio: np.ndarray, real: float | None) -> None:

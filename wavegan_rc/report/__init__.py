@@ -1,0 +1,1 @@
+"""Finished runs put side by side: their numbers, verdicts, warnings and figures."""
