@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wavegan_rc.artifacts.bootstrap import Estimate
+from wavegan_rc.artifacts.over_seeds import Tested, difference_over_seeds
 from wavegan_rc.artifacts.result import Quantity
 from wavegan_rc.artifacts.significance import holm
 from wavegan_rc.audit import COMPARISON_FILE, JSON_FILE, Audit
@@ -23,7 +24,6 @@ from wavegan_rc.report.measured import (
     audited_run,
     read_measured,
 )
-from wavegan_rc.report.over_seeds import Tested, difference_over_seeds
 from wavegan_rc.report.run_files import Run
 
 SEGMENTS, SEEDS = "segments", "seeds"

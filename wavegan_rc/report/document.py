@@ -61,7 +61,12 @@ def build_document(runs: Sequence[Path], out: Path) -> dict[str, Any]:
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "groups": [group.about() for group in groups],
         "runs": [
-            run.about() | {"group": group_of[run.id], "stages": measurements[run.id].stages}
+            run.about()
+            | {
+                "group": group_of[run.id],
+                "segments": measurements[run.id].segments,
+                "stages": measurements[run.id].stages,
+            }
             for run in read
         ],
         "differing_settings": differing_settings(read),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wavegan_rc.artifacts.over_seeds import mean_over_seeds
 from wavegan_rc.report.comparisons import (
     SEEDS,
     SEGMENTS,
@@ -16,7 +17,6 @@ from wavegan_rc.report.comparisons import (
 )
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import Key, Measured
-from wavegan_rc.report.over_seeds import mean_over_seeds
 
 _NO_SUCH_STAGE = "its generator has other stages"
 _NOT_COMPARED = "not measured of both"

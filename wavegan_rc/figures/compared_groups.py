@@ -1,0 +1,138 @@
+"""Settings side by side in a figure: what is read of their runs, their colours, lines and bands."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wavegan_rc.artifacts.bootstrap import Estimate
+from wavegan_rc.errors import DataError, printable
+from wavegan_rc.figures.drawing import save_figure
+from wavegan_rc.figures.history_figure import read_history
+from wavegan_rc.whole_files import whole_file
+
+# Told apart with any colour vision: M. Okabe, K. Ito, "Color Universal Design" (2008); their yellow
+# is faint on white. The second time round the lines are dashed.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_STYLES = ("-", "--", ":")
+
+
+@dataclass(frozen=True)
+class DrawnGroup:
+    """What is drawn of one setting.
+
+    Attributes:
+        label: As text without mathematics.
+        style: Colour and line style.
+        stages: Each with the frequencies of its lines, in Hz.
+        arrays: `artifacts.npz` of each run.
+        histories: Rows of each run's history.
+    """
+
+    label: str
+    style: dict[str, Any]
+    stages: tuple[tuple[int, tuple[float, ...]], ...]
+    arrays: list[dict[str, np.ndarray]]
+    histories: list[list[dict[str, Any]]]
+
+    @property
+    def name(self) -> str:
+        """Label, and how many trainings it stands for."""
+        count = len(self.arrays)
+        return f"{self.label} ({f'{count} seeds' if count > 1 else 'one training'})"
+
+
+def read_groups(document: Mapping[str, Any], runs: Sequence[Path]) -> list[DrawnGroup]:
+    """Read what is drawn.
+
+    Args:
+        document: Of a report.
+        runs: Folders of its runs, in its order.
+
+    Raises:
+        DataError: If a run's measurement or history cannot be read.
+    """
+    folders = {run["id"]: path for run, path in zip(document["runs"], runs, strict=True)}
+    stages = {
+        run["id"]: tuple((stage["stage"], tuple(stage["lines_hz"])) for stage in run["stages"])
+        for run in document["runs"]
+    }
+    found = []
+    for i, group in enumerate(document["groups"]):
+        histories = [folders[run] / "history.jsonl" for run in group["runs"]]
+        found.append(
+            DrawnGroup(
+                # A dollar sign would begin mathematics, which may not be any.
+                label=printable(group["label"]).replace("$", r"\$"),
+                style={
+                    "color": _COLORS[i % len(_COLORS)],
+                    "linestyle": _STYLES[i // len(_COLORS) % len(_STYLES)],
+                },
+                stages=stages[group["runs"][0]],
+                arrays=[_read_arrays(folders[run]) for run in group["runs"]],
+                histories=[read_history(file) for file in histories],
+            )
+        )
+    return found
+
+
+def _read_arrays(run: Path) -> dict[str, np.ndarray]:
+    file = run / "measurement" / "artifacts.npz"
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            found = {name: np.asarray(array, float) for name, array in arrays.items()}
+        bins = len(found["frequencies_hz"])
+        shapes = {"power": (3, bins), "phase_locking": (bins,)}
+        for name, shape in shapes.items():
+            for array in (name, f"real_{name}"):
+                if (array in found and found[array].shape != shape) or name not in found:
+                    raise ValueError(f"{array} must have shape {shape}")
+    # What NumPy raises on damaged archives is of many kinds.
+    except Exception as error:
+        raise DataError(f"{file}: cannot be drawn: {printable(str(error))}") from None
+    return found
+
+
+def write_figure(figure: Figure, path: Path) -> list[Path]:
+    """Write PNG and SVG; of equal figures the files are equal, byte for byte.
+
+    Args:
+        figure: To write.
+        path: Without suffix.
+    """
+    png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
+    with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "wavegan_rc"}):
+        # Of a label in a script that Matplotlib's font does not have: boxes are drawn.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        save_figure(figure, png)
+        with whole_file(svg) as partial:
+            figure.savefig(partial, format="svg", metadata={"Date": None})
+    return [png, svg]
+
+
+def draw_estimate(
+    axis: Axes, x: np.ndarray, y: Estimate, name: str, style: Mapping[str, Any]
+) -> None:
+    """Draw a line, with a band where there is an interval.
+
+    Args:
+        axis: To draw on.
+        x: Shape (points,).
+        y: Of shape (points,) each; the interval is NaN where there is none.
+        name: In the legend.
+        style: Colour and line style.
+    """
+    if np.isfinite(y.low).any():
+        axis.fill_between(x, y.low, y.high, color=style["color"], alpha=0.25, linewidth=0)
+    axis.plot(x, y.value, linewidth=0.9, label=name, **style)
+
+
+def bands_in_words(groups: Sequence[DrawnGroup]) -> str:
+    """What bands are, where there are any."""
+    return "; bands: 95 % over seeds" if any(len(group.arrays) > 1 for group in groups) else ""
