@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -214,12 +215,12 @@ def to_int16(audio: np.ndarray) -> np.ndarray:
     return np.round(np.clip(audio, -1, 1) * FULL_SCALE_INT16).astype(np.int16)
 
 
-def write_wav(path: Path, audio: np.ndarray, sample_rate: int) -> None:
+def write_wav(file: Path | BinaryIO, audio: np.ndarray, sample_rate: int) -> None:
     """Write samples in [-1, 1] as a 16-bit PCM WAV file.
 
     Args:
-        path: File to write.
+        file: To write; a path, or open.
         audio: Array of shape (samples,).
         sample_rate: In Hz.
     """
-    soundfile.write(path, to_int16(audio), sample_rate, subtype="PCM_16", format="WAV")
+    soundfile.write(file, to_int16(audio), sample_rate, subtype="PCM_16", format="WAV")

@@ -1,0 +1,91 @@
+// The table of all numbers: sort, filter, copy.
+
+const table = one("#table");
+const body = table.tBodies[0];
+
+const valueOf = (cell) => cell.dataset.value ?? cell.textContent.trim();
+
+// Numbers by size, words by the alphabet; what is missing comes last either way.
+function compareCells(first, second, direction) {
+  const [a, b] = [first, second].map(valueOf);
+  if (a === "" || b === "") return (a === "") - (b === "");
+  const numeric = first.dataset.value !== undefined;
+  return direction * (numeric ? Number(a) - Number(b) : a.localeCompare(b));
+}
+
+function sortBy(heading) {
+  const direction = heading.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+  all("thead th", table).forEach((other) => other.removeAttribute("aria-sort"));
+  heading.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
+  const column = heading.cellIndex;
+  const rows = [...body.rows];
+  rows.sort((a, b) => compareCells(a.cells[column], b.cells[column], direction));
+  body.append(...rows);
+}
+
+function showScope(scope) {
+  table.dataset.scope = scope;
+  for (const row of body.rows) row.hidden = scope !== "" && row.dataset.scope !== scope;
+}
+
+// Columns that a scope has no use for are not displayed.
+const isShown = (cell) => getComputedStyle(cell).display !== "none";
+
+// What a cell says, in one line; the values of single seeds are left to report.json.
+function cellText(cell) {
+  const copy = cell.cloneNode(true);
+  all(".seeds", copy).forEach((part) => part.remove());
+  all("small", copy).forEach((part) => part.prepend("; "));
+  return copy.textContent.replace(/\s+/g, " ").replaceAll(" ;", ";").trim();
+}
+
+function shownCells() {
+  const rows = [table.tHead.rows[0], ...body.rows].filter((row) => !row.hidden);
+  return rows.map((row) => [...row.cells].filter(isShown).map(cellText));
+}
+
+function asMarkdown() {
+  const escaped = (text) => text.replace(/[\\|<>*_`[\]]/g, "\\$&");
+  const [heading, ...rows] = shownCells();
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  const rule = line(heading.map((_, i) => (i === 0 ? "---" : "---:")));
+  // Brackets of intervals are no links.
+  const plain = (cells) => line(cells.map(escaped)).replace(/\\([[\]])/g, "$1");
+  return [plain(heading), rule, ...rows.map(plain)].join("\n");
+}
+
+const LATEX = {
+  "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
+  "−": "$-$", "–": "--", "<": "$<$", ">": "$>$",
+};
+
+function asLatex() {
+  const escaped = (text) => text.replace(/[\\~^−–<>&%$#_{}]/g, (c) => LATEX[c] ?? `\\${c}`);
+  const [heading, ...rows] = shownCells();
+  // In braces, since a bracket after a row's end would be its spacing.
+  const line = (cells) => `${cells.map((cell) => (cell.startsWith("[") ? `{${escaped(cell)}}` : escaped(cell))).join(" & ")} \\\\`;
+  return [
+    `\\begin{tabular}{l${"r".repeat(heading.length - 1)}}`, "\\hline", line(heading), "\\hline",
+    ...rows.map(line), "\\hline", "\\end{tabular}",
+  ].join("\n");
+}
+
+// Where the clipboard is refused, the text is shown and selected.
+async function copy(text) {
+  const area = one("#copy-text");
+  area.hidden = true;
+  try {
+    await navigator.clipboard.writeText(text);
+    one("#copied").textContent = "copied";
+  } catch {
+    area.value = text;
+    area.hidden = false;
+    area.select();
+    one("#copied").textContent = "the browser refused: press Ctrl-C (⌘C) to copy";
+  }
+}
+
+all("thead button", table).forEach((button) => button.addEventListener("click", () => sortBy(button.closest("th"))));
+all("input[name=scope]").forEach((input) => input.addEventListener("change", () => showScope(input.value)));
+one("#copy-markdown").addEventListener("click", () => copy(asMarkdown()));
+one("#copy-latex").addEventListener("click", () => copy(asLatex()));
