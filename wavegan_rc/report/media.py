@@ -10,7 +10,7 @@ import pyloudnorm
 from PIL import Image
 from scipy import signal
 
-from wavegan_rc.audio.files import to_int16, write_wav
+from wavegan_rc.audio.files import write_wav
 from wavegan_rc.audio.filters import design_lowpass
 from wavegan_rc.spectrogram import stft_db
 

@@ -17,6 +17,12 @@ from wavegan_rc.report.sounds import Sound, Sounds
 
 _TEMPLATE = "page.html.j2"
 _SCRIPTS = ("players.js", "table.js", "listening.js")
+_CAPTIONS = {
+    "spectra": "Mean spectra with 95 % intervals; predicted lines with the stage that makes them.",
+    "phase-locking": "Phase locking: 0 where the phase differs from window to window, as in real "
+    "audio; 1 where it is always the same.",
+    "training": "Artifacts over the steps of training.",
+}
 _HIGHEST_DIGITS = 5
 # Drawings with more curves than this are smaller as pixels.
 _LARGEST_SVG = 700_000
@@ -57,18 +63,22 @@ def render_page(document: Mapping[str, Any], sounds: Sounds, figures: Sequence[P
     groups = document["groups"]
     # The first two settings; of one alone, real audio beside it.
     choices = {"A": real_rows + 1, "B": real_rows + 2 if len(groups) > 1 else 1}
-    return _environment().get_template(_TEMPLATE).render(
-        document=document,
-        sounds=sounds,
-        figures=drawings(figures),
-        labels={group["id"]: group["label"] for group in groups},
-        headings=table_headings(groups),
-        first_choices=choices,
-        scale=media.data_uri(media.scale_png(), "image/png"),
-        range_db=media.RANGE_DB,
-        policy=Markup(_policy(css, js)),
-        css=Markup(css),
-        js=Markup(js),
+    return (
+        _environment()
+        .get_template(_TEMPLATE)
+        .render(
+            document=document,
+            sounds=sounds,
+            figures=drawings(figures),
+            labels={group["id"]: group["label"] for group in groups},
+            headings=table_headings(groups),
+            first_choices=choices,
+            scale=media.data_uri(media.scale_png(), "image/png"),
+            range_db=media.RANGE_DB,
+            policy=Markup(_policy(css, js)),
+            css=Markup(css),
+            js=Markup(js),
+        )
     )
 
 
@@ -114,8 +124,7 @@ def drawings(files: Sequence[Path]) -> list[Drawing]:
         svg, png = stem.with_suffix(".svg"), stem.with_suffix(".png")
         small = svg.is_file() and svg.stat().st_size <= _LARGEST_SVG
         file, kind = (svg, "image/svg+xml") if small else (png, "image/png")
-        caption = stem.name.replace("-", " ").capitalize()
-        found.append(Drawing(media.data_uri(file.read_bytes(), kind), caption))
+        found.append(Drawing(media.data_uri(file.read_bytes(), kind), _CAPTIONS[stem.name]))
     return found
 
 
