@@ -256,7 +256,12 @@ def test_hostile_text_is_text_wherever_it_stands(tmp_path):
     row = {"name": bad, "unit": bad, "stage": None, "frequency_hz": None, "lines_hz": []}
     rows = [row | {"real": None, "cells": {"g1": cell | {"runs": {"r1": 1.0}}}, "differences": {}}]
     document = document_of([entry], {"g1": bad}, rows)
-    document |= {"warnings": [bad], "verdicts": [{"text": bad}], "created": bad, "wavegan_rc": bad}
+    document |= {
+        "warnings": [bad],
+        "verdicts": [{"kind": bad, "text": bad}],
+        "created": bad,
+        "wavegan_rc": bad,
+    }
     page = render_page(document, collect_sounds(document, [run]), [])
     tags = _Tags()
     tags.feed(page)

@@ -8,12 +8,15 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+import yaml
+from conftest import ROOT
 from matplotlib.figure import Figure
 from scipy import stats
 from selenium import webdriver
@@ -23,13 +26,14 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from test_report_media import COUNT, HOSTILE, LENGTH, RATE, document_of, run_entry, write_run
 
+from wavegan_rc.cli.process import run_command
+from wavegan_rc.cli.report import report_command
+from wavegan_rc.config import Config
 from wavegan_rc.report.page import render_page
 from wavegan_rc.report.sounds import collect_sounds
+from wavegan_rc.training.train import train
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (BROWSER and DRIVER), reason="needs the programs chromium and chromedriver"
-)
 NON_ASCII = "Läufe 日本 ẞ"
 DESKTOP, PHONE = (1280, 900), (390, 844)
 WINDOW_SECONDS = LENGTH / RATE
@@ -95,7 +99,9 @@ def page(tmp_path_factory):
     ]
     document = document_of(entries, {"g1": HOSTILE, "g2": NON_ASCII}, table_rows())
     document["warnings"] = [f"{HOSTILE} and {NON_ASCII} differ in data"]
-    document["verdicts"] = [{"text": f"{NON_ASCII} has 8.6 dB [7.9, 9.2] less than {HOSTILE}"}]
+    document["verdicts"] = [
+        {"kind": "tonal lines", "text": f"{NON_ASCII} has 8.6 dB [7.9, 9.2] less than {HOSTILE}"}
+    ]
     figures = [
         folder / f"{name}.{kind}" for name in ("spectra", "training") for kind in ("png", "svg")
     ]
@@ -118,6 +124,8 @@ def screenshots(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
+    if not (BROWSER and DRIVER):
+        pytest.skip("needs the programs chromium and chromedriver")
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER or ""
     for argument in ("--headless=new", "--hide-scrollbars"):
@@ -137,7 +145,7 @@ def emulate(browser, size=DESKTOP, scheme="light", media=""):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [feature]})
 
 
-# Keeps what is played: the samples, the rate and the gain.
+# Keeps what is played: every 16th sample (the tones lie below 1.2 kHz), their rate, the gain.
 _RECORDER = """
 window.played = [];
 const start = AudioBufferSourceNode.prototype.start;
@@ -148,7 +156,10 @@ AudioBufferSourceNode.prototype.connect = function (node) {
 };
 AudioBufferSourceNode.prototype.start = function () {
   window.played.push({
-    samples: [...this.buffer.getChannelData(0)], rate: this.buffer.sampleRate, gain: this.volume.gain.value,
+    samples: [...this.buffer.getChannelData(0).filter((_, i) => i % 16 === 0)]
+      .map((x) => Math.round(32767 * x)),
+    rate: this.buffer.sampleRate / 16,
+    gain: this.volume.gain.value,
   });
   return start.call(this);
 };
@@ -186,9 +197,16 @@ def played_windows(browser, index=-1):
     """The tones in each window of what was played, in periods per window."""
     wait(browser, "played.length > 0")
     recording = browser.execute_script("return played.at(arguments[0])", index)
-    length = int(WINDOW_SECONDS * recording["rate"])
-    spectra = np.abs(np.fft.rfft(np.reshape(recording["samples"], (-1, length))))
-    return spectra.argmax(axis=1), recording
+    samples = np.array(recording["samples"])
+    place = np.arange(len(samples)) / recording["rate"] / WINDOW_SECONDS
+    windows = [samples[place.astype(int) == window] for window in range(round(place[-1] + 0.1))]
+    periods = np.arange(1, 200)[:, None]
+    # Of each window; they are not cut on the sample at the rate of the sound card.
+    tones = [
+        np.abs(np.exp(-2j * np.pi * periods * np.arange(len(w)) / len(w)) @ w).argmax() + 1
+        for w in windows
+    ]
+    return np.array(tones), recording
 
 
 def screenshot(browser, file):
@@ -266,8 +284,9 @@ def test_players_play_and_the_playhead_follows(opened):
     place = "parseFloat(document.querySelector('#sound-r1 .playhead').getAttribute('x1'))"
     places = [wait(opened, f"{place} > {least} && {place}") for least in (0, 3, 6)]
     assert all(before < after for before, after in pairwise(places))
+    audio = "document.querySelector('#sound-r1 audio')"
     time, place_then = opened.execute_script(
-        f"const a = document.querySelector('#sound-r1 audio'); a.pause(); return [a.currentTime, {place}]"
+        f"{audio}.pause(); return [{audio}.currentTime, {place}]"
     )
     # A frame of the screen may lie between.
     assert place_then == pytest.approx(100 * time / (COUNT * WINDOW_SECONDS), abs=5)
@@ -352,8 +371,9 @@ def test_seeds_are_chosen(opened):
 
 
 def column(browser, index):
-    cells = f"[...document.querySelectorAll('#table tbody tr:not([hidden])')].map((row) => row.cells[{index}]"
-    return browser.execute_script(f"return {cells}.dataset.value ?? '')")
+    rows = "[...document.querySelectorAll('#table tbody tr:not([hidden])')]"
+    value = f"row.cells[{index}].dataset.value ?? ''"
+    return browser.execute_script(f"return {rows}.map((row) => {value})")
 
 
 def test_the_table_is_filtered_and_sorted(opened):
@@ -494,7 +514,8 @@ def test_it_fits_and_can_be_read(opened, screenshots, size, scheme):
     # Elements outside a box of their own that scrolls.
     beyond = opened.execute_script("""
         return [...document.querySelectorAll("body *")]
-          .filter((e) => !e.closest(".scroll, svg, [hidden]") && e.getBoundingClientRect().right > innerWidth + 1)
+          .filter((e) => !e.closest(".scroll, svg, [hidden]"))
+          .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
           .map((e) => e.outerHTML.slice(0, 200));
     """)
     assert beyond == []
@@ -560,3 +581,61 @@ def test_it_prints(opened, screenshots):
     assert opened.execute_script(
         "return [...document.querySelectorAll('details')].every((d) => d.open)"
     )
+
+
+@pytest.fixture(scope="module")
+def smoke_report(tmp_path_factory):
+    """What the command makes of two runs of seconds, one in a folder with a hostile name."""
+    folder = tmp_path_factory.mktemp("smoke")
+    config = Config(**yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text()))
+    runs = []
+    for name, upsampler in (("<img src=x onerror=alert(1)>", "transposed"), (NON_ASCII, "resize")):
+        settings = replace(config, upsampler=(upsampler,), out=str(folder / upsampler))
+        runs.append(train(settings, []).rename(folder / name))
+    out = folder / "report"
+    arguments = [*map(str, runs), "--out", str(out)]
+    with pytest.raises(SystemExit) as ended:
+        run_command(report_command, "report.py", arguments)
+    assert ended.value.code == 0
+    return out
+
+
+def test_the_command_leaves_page_numbers_and_figures(smoke_report):
+    numbers = json.loads((smoke_report / "report.json").read_text(encoding="utf-8"))
+    assert numbers["schema"] == "wavegan_rc.report/1"
+    assert [group["label"] for group in numbers["groups"]] == ["transposed", "resize"]
+    figures = {file.name for file in (smoke_report / "figures").iterdir()}
+    assert {"spectra.png", "spectra.svg", "training.png", "training.svg"} <= figures
+    assert (smoke_report / "index.html").stat().st_size < 6e6
+
+
+def test_the_report_of_two_runs_opens(browser, smoke_report, screenshots):
+    emulate(browser)
+    browser.get_log("browser")
+    browser.get((smoke_report / "index.html").as_uri())
+    broken = "[...document.images].filter((image) => !image.complete || !image.naturalWidth).length"
+    assert browser.execute_script(f"return {broken}") == 0
+    wait(browser, "[...document.querySelectorAll('audio')].every((audio) => audio.readyState >= 1)")
+    assert browser.execute_script("return document.querySelectorAll('.drawing').length") >= 2
+    screenshot(browser, screenshots / "smoke.png")
+    for name in ("<img src=x onerror=alert(1)>", NON_ASCII):
+        assert name in find(browser, "#runs").text
+    click(browser, "#copy-markdown")
+    wait(browser, "document.querySelector('#copied').textContent !== ''")
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [([], "runs"), (["nowhere"], "nowhere: no such run folder"), (["--out"], "out")],
+)
+def test_the_commands_mistakes_are_one_line(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        run_command(report_command, "report.py", arguments)
+    error = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -120,8 +120,8 @@ def artifact_only(
         segments: Array of shape (segments, samples).
         sample_rate: In Hz.
         cutoff_hz: Where the low-pass of the data begins.
-        stopband_hz: Below it at least 80 dB are removed; all is kept as far above it as the low-pass
-            of the data is wide.
+        stopband_hz: Below it at least 80 dB are removed; above, the slope is as wide as that of the
+            low-pass of the data.
 
     Returns:
         Array of shape (segments * samples,); None if there is no room above the data's band.
