@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from hypothesis import settings
+
+from wavegan_rc.config import Config
 
 # Byte-equal WAVs and tolerances of 1e-5 are promised for the CPU.
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -26,6 +29,17 @@ def own_cache(tmp_path_factory):
         del os.environ["XDG_CACHE_HOME"]
     else:
         os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def smoke_runs(tmp_path_factory, own_cache):
+    """Two finished runs, transposed and resize, for tests that only read them (or copies)."""
+    from wavegan_rc.training.train import train
+
+    settings = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text())
+    out = str(tmp_path_factory.mktemp("smoke-runs"))
+    configs = [Config(**settings, upsampler=word, out=out) for word in ("transposed", "resize")]
+    return [train(config, [])[0] for config in configs]
 
 
 @pytest.fixture

@@ -58,7 +58,9 @@ def read_groups(document: Mapping[str, Any], runs: Sequence[Path]) -> list[Drawn
     Raises:
         DataError: If a run's measurement or history cannot be read.
     """
-    folders = {run["id"]: path for run, path in zip(document["runs"], runs, strict=True)}
+    folders = {
+        run["id"]: path.expanduser() for run, path in zip(document["runs"], runs, strict=True)
+    }
     stages = {
         run["id"]: tuple((stage["stage"], tuple(stage["lines_hz"])) for stage in run["stages"])
         for run in document["runs"]

@@ -46,9 +46,9 @@ def write_comparison_figures(
     """
     groups = read_groups(document, runs)
     figures = {
-        "spectra": _spectra_figure(groups, document),
-        "phase-locking": _locking_figure(groups, document),
-        "training": _training_figure(groups),
+        "spectra": spectra_figure(groups, document),
+        "phase-locking": locking_figure(groups, document),
+        "training": training_figure(groups),
     }
     written = []
     try:
@@ -66,7 +66,13 @@ def _decibels(power: np.ndarray) -> np.ndarray:
     return 10 * np.log10(np.maximum(power / 0.5, 10 ** (_FLOOR_DB / 10)))
 
 
-def _spectra_figure(groups: Sequence[DrawnGroup], document: Mapping[str, Any]) -> Figure:
+def spectra_figure(groups: Sequence[DrawnGroup], document: Mapping[str, Any]) -> Figure:
+    """Draw mean spectra, one over the other, real audio among them, and below them the lines.
+
+    Args:
+        groups: Settings.
+        document: Of the report: its `runs` with their stopband.
+    """
     combs = _combs(groups)
     figure = Figure(
         figsize=(_SIZE_INCHES, 5 + 1.6 * len(combs)),
@@ -152,8 +158,15 @@ def _draw_real(axis: Axes, groups: Sequence[DrawnGroup], name: str) -> None:
             return
 
 
-def _locking_figure(groups: Sequence[DrawnGroup], document: Mapping[str, Any]) -> Figure:
-    """A panel for each setting: overlaid, locked lines of one would hide those of another."""
+def locking_figure(groups: Sequence[DrawnGroup], document: Mapping[str, Any]) -> Figure:
+    """Draw phase locking by frequency, with the level of unlocked bins.
+
+    A panel for each setting: overlaid, locked lines of one would hide those of another.
+
+    Args:
+        groups: Settings.
+        document: Of the report: its `groups`, and `runs` with their numbers of segments.
+    """
     figure = Figure(
         figsize=(_SIZE_INCHES, 0.9 + 1.9 * len(groups)),
         dpi=120,
@@ -193,8 +206,15 @@ def _frequency_axis(axis: Axes, groups: Sequence[DrawnGroup]) -> None:
     axis.set_xlabel("frequency (Hz)")
 
 
-def _training_figure(groups: Sequence[DrawnGroup]) -> Figure | None:
-    """Out-of-band ratio and the prominence of each stage's lines over the steps."""
+def training_figure(groups: Sequence[DrawnGroup]) -> Figure | None:
+    """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
+
+    Args:
+        groups: Settings.
+
+    Returns:
+        None if none of it was measured at least twice in all runs of a setting.
+    """
     panels: dict[tuple[int, tuple[float, ...]] | None, str] = {None: RATIO}
     for group in groups:
         panels |= {stage: f"{PROMINENCE}{stage[0]}" for stage in group.stages}

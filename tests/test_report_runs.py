@@ -1,0 +1,160 @@
+"""A report of real runs: measured once, compared over segments."""
+
+import json
+import os
+import shutil
+import time
+
+import pytest
+
+from wavegan_rc.audit import Audit
+from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.figures.comparison_figures import write_comparison_figures
+from wavegan_rc.report.document import build_document
+
+
+@pytest.fixture(scope="module")
+def report(smoke_runs, tmp_path_factory):
+    """Copies of two runs, and the document that measured them."""
+    folder = tmp_path_factory.mktemp("report")
+    runs = [shutil.copytree(run, folder / run.name) for run in smoke_runs]
+    return runs, folder / "out", build_document(runs, folder / "out")
+
+
+@pytest.fixture
+def measured_again(monkeypatch):
+    """The paths that are measured from here on."""
+    paths, measure = [], Audit.measure
+    monkeypatch.setattr(
+        Audit, "measure", lambda self, path: paths.append(path) or measure(self, path)
+    )
+    return paths
+
+
+def without_time(document):
+    return {name: value for name, value in document.items() if name != "created"}
+
+
+def test_each_run_is_measured_once_and_each_pair_compared_once(report, measured_again):
+    runs, out, document = report
+    for run in runs:
+        assert (run / "measurement" / "artifacts.json").is_file()
+    assert without_time(build_document(runs, out)) == without_time(document)
+    assert measured_again == []
+    assert len(list((out / "comparisons").iterdir())) == 1
+
+
+def test_the_numbers_are_those_of_the_files(report):
+    runs, _, document = report
+    for run, group in zip(runs, ("g1", "g2"), strict=True):
+        result = json.loads((run / "measurement" / "artifacts.json").read_text())
+        assert len(document["rows"]) == len(result["quantities"])
+        rows = {(r["name"], r["stage"], r["frequency_hz"]): r for r in document["rows"]}
+        for quantity in result["quantities"]:
+            row = rows[quantity["name"], quantity["stage"], quantity["frequency_hz"]]
+            cell = row["cells"][group]
+            for name in ("value", "low", "high", "p_value", "verdict", "reason"):
+                assert cell[name] == quantity[name]
+            assert (cell["over"], cell["count"]) == ("segments", 512)
+
+
+def test_segments_are_compared_as_measure_does(report, tmp_path):
+    """The runs' sets, measured anew and compared by the class that the command uses."""
+    runs, _, document = report
+    theirs, ours = (Audit().measure(str(run)) for run in runs)
+    compared = ours.compare(theirs, tmp_path).as_json()
+    rows = {(r["name"], r["stage"], r["frequency_hz"]): r for r in document["rows"]}
+    told = 0
+    for quantity in compared:
+        if quantity["difference"] is None:
+            continue
+        row = rows[quantity["name"], quantity["stage"], quantity["frequency_hz"]]
+        found = row["differences"]["g2"]
+        expected = quantity["difference"] | {
+            name: quantity[name] for name in ("p_value", "verdict")
+        }
+        assert {name: found[name] for name in expected} == expected
+        told += found["value"] is not None
+    assert told > 50
+
+
+def test_one_training_each_is_said_to_be_one(report):
+    _, _, document = report
+    texts = [verdict["text"] for verdict in document["verdicts"] if verdict["over"]]
+    assert len(texts) == 6
+    assert all("one training each]" in text or "one training each)" in text for text in texts)
+    assert "not a fair comparison" not in " ".join(document["warnings"])
+    assert document["warnings"][0].startswith("one training of transposed, resize: intervals over")
+
+
+def test_a_verdict_is_what_its_row_says(report):
+    _, _, document = report
+    for verdict in document["verdicts"]:
+        (row,) = [
+            row
+            for row in document["rows"]
+            if (row["name"], row["stage"], row["frequency_hz"])
+            == (verdict["quantity"], verdict["stage"], None)
+        ]
+        difference = row["differences"]["g2"]
+        assert verdict["difference"]["value"] == difference["value"]
+        assert verdict["p_value"] == difference["p_value"]
+        won = " more " in verdict["text"].split(";")[0] + verdict["text"].split("]")[-1]
+        if difference["verdict"] == "not different":
+            assert "is not different" in verdict["text"]
+        assert won <= (difference["verdict"] in ("above", "below")) or "stages" in verdict["text"]
+
+
+@pytest.mark.parametrize("change", ["older", "schema", "form", "arrays"])
+def test_a_measurement_of_something_else_is_made_anew(report, tmp_path, measured_again, change):
+    run = shutil.copytree(report[0][0], tmp_path / "run")
+    file = run / "measurement" / "artifacts.json"
+    before = json.loads(file.read_text())
+    if change == "older":
+        later = time.time() + 10
+        os.utime(run / "generator.keras", (later, later))
+    elif change == "arrays":
+        (run / "measurement" / "artifacts.npz").unlink()
+    else:
+        old = {"schema": before["schema"], "form": '"stopband_hz": 1700.0'}[change]
+        new = {"schema": "wavegan_rc.artifacts/0", "form": '"stopband_hz": 1800.0'}[change]
+        assert old in file.read_text()
+        file.write_text(file.read_text().replace(old, new))
+    document = build_document([run], tmp_path / "out")
+    assert measured_again == [str(run)]
+    after = json.loads(file.read_text())
+    assert after["quantities"] == before["quantities"]
+    assert document["groups"][0]["label"] == "transposed"
+
+
+def test_a_generator_that_is_none_is_named(smoke_runs, tmp_path):
+    run = shutil.copytree(smoke_runs[0], tmp_path / "run")
+    shutil.rmtree(run / "measurement", ignore_errors=True)
+    (run / "generator.keras").write_bytes(b"PK")
+    with pytest.raises(DataError, match="cannot be measured: ") as error:
+        build_document([run], tmp_path / "out")
+    assert str(error.value).startswith(str(run))
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(
+    smoke_runs, tmp_path, measured_again
+):
+    (tmp_path / "file").write_text("")
+    run = shutil.copytree(smoke_runs[0], tmp_path / "run")
+    with pytest.raises(DataError, match="out cannot be written"):
+        build_document([run], tmp_path / "file" / "out")
+    shutil.rmtree(run / "measurement", ignore_errors=True)
+    (run / "measurement").write_text("")
+    with pytest.raises(DataError, match="measurement cannot be written"):
+        build_document([run], tmp_path / "out")
+    with pytest.raises(ParameterError, match="settings or seeds"):
+        build_document([run, run], tmp_path / "out")
+    assert measured_again == [str(run)]
+
+
+def test_figures_are_drawn_of_real_runs(report, tmp_path):
+    runs, _, document = report
+    files = write_comparison_figures(document, runs, tmp_path / "figures")
+    names = {file.name for file in files}
+    stems = ("spectra", "phase-locking", "training")
+    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
