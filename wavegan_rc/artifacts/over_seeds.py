@@ -26,26 +26,6 @@ class Tested(NamedTuple):
     p_value: float
 
 
-def interval_over_seeds(values: np.ndarray) -> Estimate:
-    """Mean with Student's interval.
-
-    Args:
-        values: Shape (trainings, ...). Of a single training there is no interval: it is NaN.
-
-    Source:
-        Student, "The Probable Error of a Mean" (1908).
-
-    Example:
-        >>> [round(float(number), 2) for number in interval_over_seeds(np.array([1.0, 2.0, 3.0]))]
-        [2.0, -0.48, 4.48]
-    """
-    count, mean = len(values), np.mean(values, axis=0)
-    if count < 2:
-        return Estimate(mean, mean * np.nan, mean * np.nan)
-    half = stats.t.ppf((1 + _LEVEL) / 2, count - 1) * np.std(values, axis=0, ddof=1) / count**0.5
-    return Estimate(mean, mean - half, mean + half)
-
-
 def mean_over_seeds(values: Sequence[float]) -> Tested:
     """Mean with Student's interval, and the p-value of the mean being 0.
 

@@ -87,7 +87,8 @@ def read_groups(document: Mapping[str, Any], runs: Sequence[Path]) -> list[Drawn
 def _read_arrays(run: Path) -> dict[str, np.ndarray]:
     file = run / "measurement" / "artifacts.npz"
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        # Opened here: NumPy leaves a damaged archive open.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             found = {name: np.asarray(array, float) for name, array in arrays.items()}
         bins = len(found["frequencies_hz"])
         shapes = {"power": (3, bins), "phase_locking": (bins,)}
@@ -135,6 +136,30 @@ def draw_estimate(
     axis.plot(x, y.value, linewidth=0.9, label=name, **style)
 
 
+def over_seeds(curves: Sequence[np.ndarray]) -> Estimate:
+    """Mean of several trainings' curves, with the least and the largest.
+
+    Student's interval of two or three curves is so wide at some of a thousand points that nothing
+    else could be seen. The range lies within the data, and that of five trainings holds the median
+    of all trainings with a probability of 94 %.
+
+    Args:
+        curves: Of shape (points,) each; of a single one there is no range: it is NaN.
+
+    Source:
+        H. A. David, H. N. Nagaraja, "Order Statistics" (2003), section 7.1: `1 - 2 / 2**n`.
+
+    Example:
+        >>> [number.tolist() for number in over_seeds([np.array([1.0]), np.array([4.0])])]
+        [[2.5], [1.0], [4.0]]
+    """
+    values = np.stack(curves)
+    if len(values) == 1:
+        return Estimate(values[0], values[0] * np.nan, values[0] * np.nan)
+    return Estimate(values.mean(axis=0), values.min(axis=0), values.max(axis=0))
+
+
 def bands_in_words(groups: Sequence[DrawnGroup]) -> str:
     """What bands are, where there are any."""
-    return "; bands: 95 % over seeds" if any(len(group.arrays) > 1 for group in groups) else ""
+    several = any(len(group.arrays) > 1 for group in groups)
+    return "; bands: smallest to largest of the seeds' values" if several else ""

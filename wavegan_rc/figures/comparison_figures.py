@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wavegan_rc.artifacts.bootstrap import Estimate
-from wavegan_rc.artifacts.over_seeds import interval_over_seeds
 from wavegan_rc.errors import DataError
 from wavegan_rc.figures.compared_groups import (
     DrawnGroup,
     bands_in_words,
     draw_estimate,
+    over_seeds,
     read_groups,
     write_figure,
 )
@@ -95,14 +95,14 @@ def spectra_figure(groups: Sequence[DrawnGroup], document: Mapping[str, Any]) ->
         estimate = (
             Estimate(*curves[0])
             if len(curves) == 1
-            else interval_over_seeds(np.stack([value for value, _, _ in curves]))
+            else over_seeds([value for value, _, _ in curves])
         )
         draw_estimate(axis, group.arrays[0]["frequencies_hz"], estimate, group.name, group.style)
     _mark_stopband(axis, document)
     axis.set_ylabel("dB re full-scale sine")
     axis.set_title(
-        "Mean power per bin; bands: 95 % over seeds, of one training over its segments; "
-        f"grey: lines of the last {_MARKED_STAGES} stages; dashed: stopband edge",
+        f"Mean power per bin{bands_in_words(groups)}; of real audio and of one training: 95 % "
+        f"over segments\ngrey: lines of the last {_MARKED_STAGES} stages; dashed: stopband edge",
         loc="left",
         fontsize=9,
     )
@@ -180,9 +180,9 @@ def locking_figure(groups: Sequence[DrawnGroup], document: Mapping[str, Any]) ->
         null = np.sqrt(-np.log(0.05) / min(counts[run] for run in about["runs"]))
         axis.axhspan(0, null, color="0.88", linewidth=0)
         _draw_real(axis, [group], "phase_locking")
-        locking = np.stack([arrays["phase_locking"] for arrays in group.arrays])
+        locking = [arrays["phase_locking"] for arrays in group.arrays]
         frequencies = group.arrays[0]["frequencies_hz"]
-        estimate = interval_over_seeds(locking)
+        estimate = over_seeds(locking)
         draw_estimate(axis, frequencies, estimate, group.name, group.style)
         lines = np.array([hz for _, own in group.stages for hz in own])
         at_lines = np.interp(lines, frequencies, estimate.value)
@@ -276,5 +276,5 @@ def _over_steps(
     steps = sorted(set(curves[0]).intersection(*curves[1:]))
     if len(steps) < 2:
         return None
-    values = np.array([[curve[step] for step in steps] for curve in curves])
-    return np.array(steps), interval_over_seeds(values)
+    values = [np.array([curve[step] for step in steps]) for curve in curves]
+    return np.array(steps), over_seeds(values)

@@ -116,7 +116,7 @@ def _verdict(
         size = _interval(difference, unit, chosen)
         text = f"{noun} of {sides} cannot be told apart or alike{place} ({size})"
         text += f": {difference['reason']}" if difference["reason"] else ""
-    if several:
+    if several and difference["verdict"] in _WORDS:
         text += f"; {_directions(told)}"
     return _as_json(kind, chosen, text)
 
@@ -162,7 +162,7 @@ def _directions(told: Sequence[dict[str, Any]]) -> str:
     verdicts = [each["difference"]["verdict"] for each in told]
     words = {"below": "less", "above": "more", "not different": "not different"}
     counts = [f"{word} in {verdicts.count(key)}" for key, word in words.items() if key in verdicts]
-    return f"of {len(told)} stages: {', '.join(counts)}" if counts else f"{len(told)} stages"
+    return f"of {len(told)} stages: {', '.join(counts)}"
 
 
 def _interval(
