@@ -16,6 +16,7 @@ LAYERS = [
     "nn",  # plain arguments: it does not know the settings
     "config",
     "settings_file",
+    "run_settings",
     "audio",
     "spectrogram",
     "artifacts",
@@ -38,6 +39,7 @@ LAYERS = [
     "network_audit",
     "report",
     "benchmarks",
+    "sweep",
     "cli",
 ]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.real_sets import run_config
+from wavegan_rc.run_settings import run_config
 from wavegan_rc.settings_file import read_settings
 from wavegan_rc.training.run_directory import config_as_yaml
 

@@ -12,27 +12,11 @@ from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
 from wavegan_rc.read_sets import MOST_KEPT
+from wavegan_rc.run_settings import run_config
 from wavegan_rc.segment_set import SegmentSet
 from wavegan_rc.segment_sets import open_segments
-from wavegan_rc.settings_file import read_settings
 
 _SHORTEST_STRETCH = 8
-
-
-def run_config(run: Path) -> Config | None:
-    """The settings of a run; None if the folder holds none.
-
-    Raises:
-        DataError: If they cannot be read.
-    """
-    file = run / "config.yaml"
-    if not file.is_file():
-        return None
-    try:
-        return Config(**read_settings(file))
-    except (WaveganError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{file}: not the settings of a run: {reason}") from None
 
 
 def data_of_run(path: str, count: int) -> tuple[SegmentSet, SegmentSet] | None:

@@ -43,6 +43,46 @@ def read_settings(path: Path) -> dict[str, Any]:
         ...     read_settings(Path(file.name))
         {'batch_size': 8}
     """
+    nodes = _nodes(path)
+    return {key: _value(node, f"{path}: {shown(key)}") for key, node in nodes.items()}
+
+
+def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    r"""The settings in a YAML file, and its `grid`: settings that have a list of values each.
+
+    Args:
+        path: As for `read_settings`.
+
+    Returns:
+        Values by key, and lists of values by key; a value of a list can be a list itself.
+
+    Raises:
+        DataError: As `read_settings` does, or if there is no grid.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile("w") as file:
+        ...     _ = file.write("steps: 8\ngrid:\n  upsampler: [sinc, [linear, resize]]")
+        ...     file.flush()
+        ...     read_grid(Path(file.name))
+        ({'steps': 8}, {'upsampler': ['sinc', ['linear', 'resize']]})
+    """
+    nodes = _nodes(path)
+    grid = nodes.pop("grid", None)
+    if not isinstance(grid, yaml.MappingNode) or not grid.value:
+        raise DataError(f"{path}: must have a `grid:` of settings with a list of values each")
+    settings = {key: _value(node, f"{path}: {shown(key)}") for key, node in nodes.items()}
+    lists = {}
+    for key, node in _by_key(grid, path).items():
+        named = f"{path}: grid: {shown(key)}"
+        if not isinstance(node, yaml.SequenceNode) or node.tag != _LIST_TAG or not node.value:
+            raise DataError(f"{named} must be a list of values")
+        lists[key] = [_value(item, named) for item in node.value]
+    return settings, lists
+
+
+def _nodes(path: Path) -> dict[str, yaml.Node]:
+    """The parsed tree of a file: a node for every key."""
     text = _read_text(path)
     try:
         root = yaml.compose(text, yaml.SafeLoader)
@@ -54,16 +94,20 @@ def read_settings(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(root, yaml.MappingNode):
         raise DataError(f"{path}: must hold `setting: value` lines. Received: {shown(text)}")
-    settings: dict[str, Any] = {}
-    for key_node, value_node in root.value:
+    return _by_key(root, path)
+
+
+def _by_key(mapping: yaml.MappingNode, path: Path) -> dict[str, yaml.Node]:
+    nodes: dict[str, yaml.Node] = {}
+    for key_node, value_node in mapping.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
             raise DataError(f"{path}: line {line}: a setting must be a word")
         key = key_node.value.replace("-", "_")
-        if key in settings:
+        if key in nodes:
             raise DataError(f"{path}: line {line}: {shown(key)} is set twice")
-        settings[key] = _value(value_node, f"{path}: {shown(key)}")
-    return settings
+        nodes[key] = value_node
+    return nodes
 
 
 def shown(value: Any) -> str:

@@ -13,6 +13,7 @@ from wavegan_rc.cli.generate import generate_command
 from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import EXIT_USER_ERROR, Command, run_command
 from wavegan_rc.cli.report import report_command
+from wavegan_rc.cli.sweep import sweep_command
 from wavegan_rc.cli.train import train_command
 
 COMMANDS: dict[str, Command] = {
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Command] = {
     "benchmark": benchmark_command,
     "measure": measure_command,
     "report": report_command,
+    "sweep": sweep_command,
 }
 
 

@@ -1,5 +1,7 @@
 """YAML and flags become a `Config`; the only module that knows the parser's own ways."""
 
+import dataclasses
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,25 +86,60 @@ def add_settings(parser: ArgumentParser) -> None:
         parser.add_argument("--" + name.replace("_", "-"), help=field.metadata["help"], **options)
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file, each of the right type; errors name the file and the key."""
-    given = read_settings(path)
+def settings_parser() -> Parser:
+    """A parser of all settings and nothing else."""
     parser = Parser()
     add_settings(parser)
-    settings = {}
-    for key, value in given.items():
-        if key not in Config.__dataclass_fields__:
-            raise DataError(f"{path}: unknown setting: {shown(key)}")
-        kind = _kind(key)
-        try:
-            # The parser takes null for every setting.
-            if value is None and "null" not in kind:
-                raise TypeError
-            is_list = get_origin(get_type_hints(Config)[key]) is tuple
-            value_or_list = [value] if is_list and isinstance(value, str) else value
-            settings[key] = parser.parse_object({key: value_or_list})[key]
-        except (ArgumentError, TypeError):
-            raise DataError(
-                f"{path}: {key} must be {kind}. Received: {shown(repr(value))}"
-            ) from None
-    return settings
+    return parser
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, each of the right type; errors name the file and the key."""
+    given, parser = read_settings(path), settings_parser()
+    return {key: typed(key, value, str(path), parser) for key, value in given.items()}
+
+
+def typed(key: str, value: Any, source: str, parser: Parser) -> Any:
+    """A setting's value from a YAML file, as `Config` takes it.
+
+    Args:
+        key: Of the setting.
+        value: As read.
+        source: Where it stands, for the error.
+        parser: From `settings_parser`.
+
+    Raises:
+        DataError: If there is no such setting, or the value is of another type.
+    """
+    if key not in Config.__dataclass_fields__:
+        raise DataError(f"{source}: unknown setting: {shown(key)}")
+    kind = _kind(key)
+    try:
+        # The parser takes null for every setting.
+        if value is None and "null" not in kind:
+            raise TypeError
+        is_list = get_origin(get_type_hints(Config)[key]) is tuple
+        value_or_list = [value] if is_list and isinstance(value, str) else value
+        return parser.parse_object({key: value_or_list})[key]
+    except (ArgumentError, TypeError):
+        raise DataError(f"{source}: {key} must be {kind}. Received: {shown(repr(value))}") from None
+
+
+def as_flags(config: Config) -> list[str]:
+    """The flags of `train` that give some settings; what is as by default is left out.
+
+    Example:
+        >>> as_flags(Config(upsampler=("sinc",), cutoff_hz=None, seed=3))
+        ['--cutoff-hz=null', '--upsampler', 'sinc', '--seed=3']
+    """
+    flags = []
+    for field in dataclasses.fields(config):
+        value, flag = getattr(config, field.name), "--" + field.name.replace("_", "-")
+        if value == field.default:
+            continue
+        if isinstance(value, tuple):
+            flags += [flag, *map(str, value)]
+        else:
+            text = value if isinstance(value, str) else json.dumps(value)
+            flags.append(f"{flag}={text}")
+    return flags

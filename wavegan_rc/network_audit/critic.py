@@ -10,7 +10,7 @@ import tensorflow as tf
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
-from wavegan_rc.real_sets import run_config
+from wavegan_rc.run_settings import run_config
 from wavegan_rc.training.checkpoints import newest_checkpoint
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.state import load_checkpoint

@@ -13,7 +13,7 @@ from typing import Any
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, printable
 from wavegan_rc.figures.history_figure import read_history
-from wavegan_rc.real_sets import run_config
+from wavegan_rc.run_settings import run_config
 
 GENERATOR_FILE = "generator.keras"
 # A record has 1 kB, a measurement of 64 lines 85 kB.

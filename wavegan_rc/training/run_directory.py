@@ -27,7 +27,7 @@ class RunDirectory:
     """Where everything of a run lies.
 
     Attributes:
-        path: `NNN-<upsampler>`.
+        path: `NNN-<upsampler>`, or of a name that was asked for.
     """
 
     path: Path
@@ -97,12 +97,18 @@ def check_writable(parent: Path) -> None:
 
 
 def create_run_directory(
-    config: Config, *, device: str, command_line: list[str], data_fingerprint: str
+    config: Config,
+    *,
+    name: str | None = None,
+    device: str,
+    command_line: list[str],
+    data_fingerprint: str,
 ) -> RunDirectory:
     """Make the next numbered folder, with the resolved settings, versions and device in it.
 
     Args:
         config: Settings; `out` is the parent folder.
+        name: Of the folder, instead of the next number and the upsampler.
         device: In words.
         command_line: What was typed.
         data_fingerprint: Of the prepared recordings.
@@ -113,7 +119,10 @@ def create_run_directory(
     parent = Path(config.out).expanduser()
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        run = RunDirectory(_next_folder(parent, config.upsampler_name))
+        if name is None:
+            run = RunDirectory(_next_folder(parent, config.upsampler_name))
+        else:
+            run = RunDirectory(_new_folder(parent / name))
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     try:
@@ -149,6 +158,11 @@ def is_finished(run: RunDirectory, config: Config, checkpoint: Checkpoint) -> bo
         return False
     last = f'{{"step": {checkpoint.step}, '
     return any(line.startswith(last) for line in run.history.read_text().splitlines())
+
+
+def has_begun(run: RunDirectory) -> bool:
+    """Whether a run holds anything worth keeping: a checkpoint, or a generator."""
+    return any(run.checkpoints.glob("step-*.json")) or (run.path / "generator.keras").exists()
 
 
 def record_resumption(
@@ -211,6 +225,14 @@ def _next_folder(parent: Path, name: str) -> Path:
                 return folder
         finally:
             reservation.rmdir()
+
+
+def _new_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        raise DataError(f"{folder} exists: a run is never overwritten") from None
+    return folder
 
 
 def _numbers(parent: Path) -> list[int]:

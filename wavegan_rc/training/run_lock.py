@@ -18,19 +18,23 @@ _LOCK_FILE = ".lock"
 
 
 @contextmanager
-def run_lock(run: Path) -> Iterator[None]:
+def run_lock(run: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold a run folder.
 
     The operating system gives the lock back when its process ends, however it ends: what is left in
     the file is only a name.
 
+    Args:
+        run: Folder that exists.
+        wait: For another process to let go of it.
+
     Raises:
-        DataError: If another process holds it.
+        DataError: If another process holds it, and it is not waited for.
     """
     with (run / _LOCK_FILE).open("a+", encoding="utf-8") as file:
         if fcntl is not None:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise DataError(f"{run} is being trained, by {_owner(run)}") from None
         file.truncate(0)

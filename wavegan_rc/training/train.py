@@ -49,7 +49,11 @@ from wavegan_rc.training.wgan_gp import WGANGP
 
 
 def train(
-    config: Config, command_line: list[str], *, resume: Path | None = None
+    config: Config,
+    command_line: list[str],
+    *,
+    resume: Path | None = None,
+    name: str | None = None,
 ) -> tuple[Path, int | None]:
     """Train on the recordings that the settings name, and leave a run folder.
 
@@ -58,6 +62,7 @@ def train(
         command_line: What was typed; recorded in the run folder.
         resume: Run folder to go on with, from its newest checkpoint, with settings that
             `Config.check_goes_on` allows; None: a new run.
+        name: Of a new run's folder; None: the next number and the upsampler.
 
     Returns:
         The run folder, and the number of the signal that ended the training early: then the folder
@@ -84,7 +89,7 @@ def train(
     model = build_model(config)
     record = {"device": _device(), "command_line": command_line}
     if resume is None:
-        run = create_run_directory(config, data_fingerprint=corpus.fingerprint, **record)
+        run = create_run_directory(config, name=name, data_fingerprint=corpus.fingerprint, **record)
     else:
         run = RunDirectory(resume)
         check_same_data(run, corpus.fingerprint)

@@ -1,0 +1,1 @@
+"""Grids of runs: their cells, the engines that train them, what is shown and kept of them."""

@@ -1,0 +1,76 @@
+"""What of this machine the cells of a sweep can share."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from wavegan_rc.sweep.process import ONE_THREAD
+
+# Of one process training at the defaults, which was 1.1 GB, with a margin.
+CELL_MEMORY_BYTES = 1_500_000_000
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+_COUNT_GPUS = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+
+
+def places(at_once: int | None) -> list[Mapping[str, str]]:
+    """Where cells can be trained at the same time: one on each GPU, or else on each core.
+
+    Args:
+        at_once: How many on cores; None: as many as there are, and as the memory has room for at
+            1.5 GB each.
+
+    Returns:
+        For each place, the environment variables that keep a process to it.
+    """
+    gpus = _gpus()
+    if gpus:
+        return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus[:at_once]]
+    if at_once is None:
+        at_once = max(1, min(_cores(), _free_memory() // CELL_MEMORY_BYTES))
+    return [ONE_THREAD] * at_once
+
+
+def _gpus() -> list[str]:
+    """Names, for CUDA, of the GPUs that TensorFlow can use."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    # Asked in a process of its own, so that this one takes no memory of theirs.
+    asked = subprocess.run(
+        [sys.executable, "-c", _COUNT_GPUS], capture_output=True, text=True, check=False
+    )
+    count = int(asked.stdout.split()[-1]) if asked.returncode == 0 else 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = map(str, range(count)) if visible is None else visible.split(",")
+    return list(names)[:count]
+
+
+def _cores() -> int:
+    """Cores that this process may use: containers often have fewer than the machine."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    quota, _, period = _read(_CONTROL_GROUP / "cpu.max").partition(" ")
+    if quota.isdigit() and period.strip().isdigit():
+        cores = min(cores, round(int(quota) / int(period)))
+    return max(1, cores)
+
+
+def _free_memory() -> int:
+    """Bytes that processes can still take here, as far as the system says."""
+    free = [sys.maxsize]
+    for line in _read(Path("/proc/meminfo")).splitlines():
+        if line.startswith("MemAvailable:"):
+            free.append(1024 * int(line.split()[1]))
+    limit, used = (_read(_CONTROL_GROUP / f"memory.{what}").strip() for what in ("max", "current"))
+    if limit.isdigit() and used.isdigit():
+        free.append(int(limit) - int(used))
+    return max(0, min(free))
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except OSError:
+        return ""
