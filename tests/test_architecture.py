@@ -13,6 +13,7 @@ LAYERS = [
     "choices",
     "whole_files",
     "theory",
+    "ranges",
     "nn",  # plain arguments: it does not know the settings
     "config",
     "settings_file",
@@ -101,4 +102,5 @@ def test_modules_are_short_and_keras_is_used_through_its_public_names(path):
 def test_settings_use_the_standard_library_only():
     tree = ast.parse((PACKAGE / "config.py").read_text())
     names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert names <= {"dataclasses", "typing", "wavegan_rc.choices", "wavegan_rc.errors"}
+    own = {f"wavegan_rc.{name}" for name in ("choices", "errors", "ranges")}
+    assert names <= {"dataclasses", "typing"} | own

@@ -154,8 +154,21 @@ def bomb(levels=12, width=9):
         ("steps: " + "9" * 5000, "steps must be text, a number"),
         ("seed: 0x" + "f" * 5000, "seed must be text, a number"),
         ("silence_db: -1" + ":59" * 5000, "silence_db must be text, a number"),
-        ("segment_length: 1" + "0" * 90, "segment_length must be at most 2147483647"),
-        ("batch_size: 2147483648", "batch_size must be at most 2147483647"),
+        ("segment_length: 1" + "0" * 90, "segment_length must be at most 1048576"),
+        ("steps: 2147483648", "steps must be at most 2147483647"),
+        ("batch_size: 65537", "batch_size must be at most 65536"),
+        ("sample_rate: 2000000", "sample_rate must be at most 1000000"),
+        ("filters: 1000000000", "filters must be at most 16384"),
+        ("filters: 16384", "filters 16384, kernel_size 22, latent_dim 64 and segment_length 2048"),
+        ("latent_dim: 65536\nupsampling_factors: [2]", "latent_dim 65536"),
+        ("kernel_size: 65536", "kernel_size 65536"),
+        ("batch_size: 60000", "batch_size 60000, critic_steps 5 and segment_length 2048 must"),
+        ("critic_steps: 101", "critic_steps must be at most 100"),
+        ("sample_count: 1000001", "sample_count must be at most 1000000"),
+        (f"upsampling_factors: [{'2, ' * 21}]", "upsampling_factors must be whole numbers"),
+        (f"upsampling_factors: [{'2, ' * 101}]", "upsampling_factors must have at most 100"),
+        (f"upsampling_factors: [{('9' * 99 + ', ') * 90}]", "upsampling_factors must be whole"),
+        (f"upsampler: [{'sinc, ' * 2000}]", "upsampler must have at most 100 values"),
         (
             "gradient_penalty_weight: 1" + "0" * 400,
             "gradient_penalty_weight must be text, a number",
@@ -192,10 +205,12 @@ def bomb(levels=12, width=9):
         ("two\\nlines: 3", "unknown setting: two\\nlines"),
         ("k" * 1000 + ": 3", "unknown setting: kkk"),
         ("steps: " + "k" * 10000, "steps must be a whole number. Received: 'kkk"),
-        ("[" * 20000, "nested too deeply"),
-        ("- " * 20000, "nested too deeply"),
+        ("[" * 5000, "nested too deeply"),
+        ("- " * 8000, "nested too deeply"),
         ("steps: 3\n---\nsteps: 4", "but found another document"),
-        ("# " + "x" * 2**16, "longer than 65536 bytes"),
+        ("{" * 5000, "nested too deeply"),
+        ("[[]," * 4000, "nested too deeply"),
+        ("# " + "x" * 2**14, "longer than 16384 bytes"),
     ],
 )
 def test_a_hostile_config_file_gives_one_short_line_with_the_file_and_the_key(
@@ -214,7 +229,7 @@ def test_a_hostile_config_file_gives_one_short_line_with_the_file_and_the_key(
 
 def test_a_config_that_never_ends_is_not_read_to_its_end(capsys):
     code, _, err = run(["--config", "/dev/zero"], capsys)
-    assert (code, err) == (2, "error: /dev/zero: is longer than 65536 bytes\n")
+    assert (code, err) == (2, "error: /dev/zero: is longer than 16384 bytes\n")
 
 
 def test_a_config_may_come_from_a_pipe(tmp_path, capsys):
@@ -321,3 +336,41 @@ def test_the_installed_program_lists_its_commands():
 def test_scripts_are_thin():
     for script in (ROOT / "scripts").glob("*.py"):
         assert len(script.read_text().splitlines()) < 20, script
+
+
+def test_no_settings_take_a_second_or_more_memory_than_a_few_megabytes(tmp_path):
+    """In a fresh process, whose largest memory tells, and which loads no heavy library for it."""
+    texts = [
+        bomb(levels=20, width=20),
+        "[" * 16000,
+        "[[]," * 4000,
+        "? " * 8000,
+        "\n".join(f"k{i}: 1" for i in range(1500)),
+        f"upsampling_factors: [{'2, ' * 5000}]",
+        f"upsampling_factors: [{('9' * 99 + ', ') * 100}]",
+        "filters: 2147483647",
+        "segment_length: 1048576\nbatch_size: 65536",
+        "x" * 10**8,
+    ]
+    for i, text in enumerate(texts):
+        (tmp_path / f"{i}.yaml").write_text(text)
+    code = (
+        "import resource, sys, time\n"
+        "from wavegan_rc.cli.train import train_command\n"
+        "from wavegan_rc.errors import WaveganError\n"
+        "def memory(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "for path in sys.argv[1:]:\n"
+        "    began, before = time.process_time(), memory()\n"
+        "    try: train_command('train.py', ['--config', path])\n"
+        "    except WaveganError: print(time.process_time() - began, memory() - before)\n"
+        "    else: print('taken')\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    files = [str(tmp_path / f"{i}.yaml") for i in range(len(texts))]
+    done = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert len(rows) == len(texts)
+    for seconds, kilobytes in rows:
+        assert float(seconds) < 1
+        assert int(kilobytes) < 20_000

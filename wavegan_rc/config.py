@@ -16,15 +16,10 @@ from wavegan_rc.choices import (
     per_stage,
 )
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.ranges import check_factors, check_numbers, check_sizes
 
 # The low-pass needs room between the last frequency it keeps and the first it removes.
 TRANSITION_HZ = 200.0
-
-# Sizes beyond this are no sizes: TensorFlow counts dimensions in 32 bits.
-_LARGEST_INTEGER = 2**31 - 1
-
-# Random states hold 63 bits, and the networks' seeds follow this one.
-_LARGEST_SEED = 2**62
 
 
 def _setting(default: Any, description: str, *, may_change: bool = False) -> Any:
@@ -172,32 +167,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         return None if self.cutoff_hz is None else self.cutoff_hz + TRANSITION_HZ
 
     def _check_ranges(self) -> None:
-        minimum = {
-            "sample_rate": 1,
-            "segment_length": 16,
-            "kernel_size": 1,
-            "filters": 1,
-            "latent_dim": 1,
-            "post_filter_length": 0,
-            "phase_shuffle_radius": 0,
-            "steps": 1,
-            "batch_size": 1,
-            "critic_steps": 1,
-            "gradient_penalty_weight": 0,
-            "seed": 0,
-            "sample_count": 1,
-            "log_every": 1,
-            "measure_every": 0,
-            "save_every": 1,
-        }
-        for name, low in minimum.items():
-            value = getattr(self, name)
-            # Written so that NaN fails too.
-            if not low <= value < math.inf:
-                raise ParameterError(f"{name} must be at least {low} and finite. Received: {value}")
-            high = _LARGEST_SEED if name == "seed" else _LARGEST_INTEGER
-            if isinstance(value, int) and value > high:
-                raise ParameterError(f"{name} must be at most {high}. Received: {value}")
+        check_numbers(self)
         if not 0 < self.learning_rate < math.inf:
             raise ParameterError(
                 f"learning_rate must be positive and finite. Received: {self.learning_rate}"
@@ -218,17 +188,23 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
                 f"Received: {self.post_filter_length}"
             )
         factors = self.upsampling_factors
-        if not factors or min(factors) < 2:
-            raise ParameterError(
-                "upsampling_factors must be integers of at least 2, one per stage. "
-                f"Received: {list(factors)}"
-            )
+        check_factors(factors, self.segment_length)
         if self.segment_length % math.prod(factors):
             product = f"{' x '.join(map(str, factors))} = {math.prod(factors)}"
             raise ParameterError(
                 "segment_length must be a multiple of the product of upsampling_factors, "
                 f"{product}. Received: {self.segment_length}"
             )
+
+        check_sizes(
+            filters=self.filters,
+            kernel_size=self.kernel_size,
+            latent_dim=self.latent_dim,
+            initial_length=self.initial_length,
+            segment_length=self.segment_length,
+            batch_size=self.batch_size,
+            critic_steps=self.critic_steps,
+        )
 
     def _check_cutoff(self) -> None:
         if self.cutoff_hz is None:

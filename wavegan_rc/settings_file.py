@@ -11,7 +11,9 @@ from yaml.constructor import SafeConstructor
 from wavegan_rc.errors import DataError, printable
 
 # A file of all settings has 1 kB. Parsing takes time, and memory, in proportion.
-_LONGEST_FILE = 2**16
+_LONGEST_FILE = 2**14
+# Of lists, and of the brackets that open one. In nested brackets the parser's time is quadratic.
+_LONGEST_LIST = 100
 # Digits of a number. Reading one takes time in proportion to their square.
 _LONGEST_NUMBER = 100
 _SHOWN = 80
@@ -26,7 +28,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     of them. So neither an object nor nested aliases that grow exponentially are ever built.
 
     Args:
-        path: File of at most 64 KiB; a pipe will do.
+        path: File of at most 16 KiB; a pipe will do.
 
     Returns:
         Values by key, hyphens in keys replaced by underscores.
@@ -84,6 +86,8 @@ def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
 def _nodes(path: Path) -> dict[str, yaml.Node]:
     """The parsed tree of a file: a node for every key."""
     text = _read_text(path)
+    if text.count("[") + text.count("{") > _LONGEST_LIST:
+        raise DataError(f"{path}: is nested too deeply")
     try:
         root = yaml.compose(text, yaml.SafeLoader)
     except yaml.YAMLError as error:
@@ -150,6 +154,10 @@ def _value(node: yaml.Node, named: str) -> Any:
         return _scalar(node, named)
     if isinstance(node, yaml.SequenceNode) and node.tag == _LIST_TAG:
         scalars = [item for item in node.value if isinstance(item, yaml.ScalarNode)]
+        if len(node.value) > _LONGEST_LIST:
+            raise DataError(
+                f"{named} must have at most {_LONGEST_LIST} values. Received: {len(node.value)}"
+            )
         if len(scalars) == len(node.value):
             return [_scalar(item, named) for item in scalars]
     raise DataError(f"{named} must be one value or a plain list. Received: a nested one")
