@@ -14,7 +14,7 @@ _LEVEL = 0.95
 _ROUNDING = 1e-9
 
 
-class Tested(NamedTuple):
+class SeedResult(NamedTuple):
     """A number with its interval and how probable so large a one is by chance.
 
     Attributes:
@@ -26,7 +26,7 @@ class Tested(NamedTuple):
     p_value: float
 
 
-def mean_over_seeds(values: Sequence[float]) -> Tested:
+def mean_over_seeds(values: Sequence[float]) -> SeedResult:
     """Mean with Student's interval, and the p-value of the mean being 0.
 
     Args:
@@ -42,11 +42,11 @@ def mean_over_seeds(values: Sequence[float]) -> Tested:
     """
     value = float(np.mean(values))
     if not _spread(values):
-        return Tested(Estimate(value, math.nan, math.nan), math.nan)
+        return SeedResult(Estimate(value, math.nan, math.nan), math.nan)
     return _tested(value, lambda: stats.ttest_1samp(values, 0.0))
 
 
-def difference_over_seeds(ours: Sequence[float], theirs: Sequence[float]) -> Tested:
+def difference_over_seeds(ours: Sequence[float], theirs: Sequence[float]) -> SeedResult:
     """Difference of two settings' means with Welch's interval and p-value.
 
     Spreads need not be alike: a setting can train more evenly than another.
@@ -66,7 +66,7 @@ def difference_over_seeds(ours: Sequence[float], theirs: Sequence[float]) -> Tes
     """
     value = float(np.mean(ours) - np.mean(theirs))
     if min(len(ours), len(theirs)) < 2 or (not _spread(ours) and not _spread(theirs)):
-        return Tested(Estimate(value, math.nan, math.nan), math.nan)
+        return SeedResult(Estimate(value, math.nan, math.nan), math.nan)
     return _tested(value, lambda: stats.ttest_ind(ours, theirs, equal_var=False))
 
 
@@ -75,10 +75,12 @@ def _spread(values: Sequence[float]) -> bool:
     return float(np.ptp(values)) > _ROUNDING * float(np.abs(values).max())
 
 
-def _tested(value: float, test: Callable[[], Any]) -> Tested:
+def _tested(value: float, test: Callable[[], Any]) -> SeedResult:
     with warnings.catch_warnings():
         # SciPy's, where one of the two samples is constant; at least one is not.
         warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
         result = test()
     interval = result.confidence_interval(_LEVEL)
-    return Tested(Estimate(value, float(interval.low), float(interval.high)), float(result.pvalue))
+    return SeedResult(
+        Estimate(value, float(interval.low), float(interval.high)), float(result.pvalue)
+    )

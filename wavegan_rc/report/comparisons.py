@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wavegan_rc.artifacts.bootstrap import Estimate
-from wavegan_rc.artifacts.over_seeds import Tested, difference_over_seeds
+from wavegan_rc.artifacts.over_seeds import SeedResult, difference_over_seeds
 from wavegan_rc.artifacts.result import Quantity
 from wavegan_rc.artifacts.significance import holm
 from wavegan_rc.audit import COMPARISON_FILE, JSON_FILE, Audit
@@ -141,14 +141,14 @@ def _over_segments(
 
 def _over_seeds(ours: Sequence[Measured], theirs: Sequence[Measured]) -> dict[Key, Difference]:
     """Differences of what every run of both settings has, with Welch's intervals."""
-    tested: dict[Key, Tested] = {}
+    tested: dict[Key, SeedResult] = {}
     for key in shared_keys((*ours, *theirs)):
         tested[key] = difference_over_seeds(values_of(ours, key), values_of(theirs, key))
     alone = min(len(ours), len(theirs)) < 2
     return judged(tested, _ONE_TRAINING if alone else _NO_SPREAD)
 
 
-def judged(tested: Mapping[Key, Tested], reason: str) -> dict[Key, Difference]:
+def judged(tested: Mapping[Key, SeedResult], reason: str) -> dict[Key, Difference]:
     """Correct p-values within each family by Holm's method, and judge.
 
     Args:
