@@ -172,6 +172,14 @@ def test_one_scale_and_one_gain_serve_all(tmp_path):
     assert top <= sounds.top_db < top + 5
 
 
+def test_rounding_is_not_made_loud(tmp_path):
+    real = low_passed_noise(0)
+    run = write_run(tmp_path / "a", real, real)
+    sounds = collect_sounds(document_of([run_entry(1, "g1")], {"g1": "resize"}), [run])
+    assert sounds.artifact_gain_db == 40
+    assert abs(decoded(sounds.rows[1][0].artifact)[0]).max() < 0.02
+
+
 def test_full_band_data_has_no_artifact_players(tmp_path):
     run = write_run(tmp_path / "a", low_passed_noise(1), low_passed_noise(0))
     document = document_of([run_entry(1, "g1", cutoff_hz=None)], {"g1": "resize"})

@@ -18,8 +18,10 @@ _EMBEDDED_SAMPLES = 64 * 2048
 _EMBEDDED_RUNS = 10
 # Lines of more stages would stand too close to be told apart.
 _MARKED_STAGES = 4
-# The loudest player of artifacts peaks at this.
+# The loudest player of artifacts peaks at this, unless that takes more gain: rounding to 16 bits
+# is not to be made loud.
 _ARTIFACT_PEAK_DB = -1.0
+_LARGEST_GAIN_DB = 40.0
 # What the recordings of real audio depend on.
 _REAL_SETTINGS = ("data", "sample_rate", "segment_length", "cutoff_hz")
 
@@ -116,7 +118,9 @@ def collect_sounds(document: Mapping[str, Any], runs: Sequence[Path]) -> Sounds:
     top_db = math.ceil(float(levels[rows[0][0].id].max()) / 5) * 5.0
     peaks = [float(np.abs(part).max()) for part in artifacts.values() if part is not None]
     loudest = max(peaks, default=0.0)
-    gain_db = _ARTIFACT_PEAK_DB - 20 * math.log10(loudest) if loudest > 0 else None
+    gain_db = None
+    if loudest > 0:
+        gain_db = min(_ARTIFACT_PEAK_DB - 20 * math.log10(loudest), _LARGEST_GAIN_DB)
     sounds = [
         [_sound(r, levels[r.id], top_db, artifacts[r.id], gain_db) for r in row] for row in rows
     ]
