@@ -186,6 +186,19 @@ def test_a_planted_difference_is_told_with_its_size_unit_stage_and_seeds(tmp_pat
     assert (verdict["group"], verdict["beside"]) == ("g2", "g1")
 
 
+def test_a_stage_that_is_certain_is_told_before_a_larger_one_that_is_not(tmp_path):
+    theirs = [{"image_coherence": [0.1 + d, 0.1]} for d in (-0.01, 0, 0.01)]
+    ours = [{"image_coherence": [0.3 - d, 0.1 + 40 * d]} for d in (-0.01, 0, 0.05)]
+    runs = write_seeds(tmp_path, "a", theirs, TRANSPOSED) + write_seeds(tmp_path, "b", ours)
+    document = build_document(runs, tmp_path / "out")
+    values = [row_of(document, "image_coherence", stage)["differences"]["g2"] for stage in (1, 2)]
+    assert values[1]["value"] > values[0]["value"]
+    verdict = verdict_on(document, "images moving with the signal")
+    assert (verdict["stage"], verdict["verdict"]) == (1, "above")
+    assert verdict["text"].startswith("resize has 0.19 [")
+    assert verdict["text"].endswith("(stage 1); of 2 stages: more in 1, not different in 1")
+
+
 def test_equal_settings_have_no_winner(tmp_path):
     spread = [{"out_of_band_total_db": -20.0 + d, "frechet_distance": 5 + d} for d in (0, 1, 2)]
     other = [{"out_of_band_total_db": -20.1 + d, "frechet_distance": 9 + d} for d in (0, 1, 2)]
