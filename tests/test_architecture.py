@@ -10,6 +10,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Data flows one way; a module may import from its own layer's package and from layers before it.
 LAYERS = [
     "errors",
+    "extras",
     "choices",
     "whole_files",
     "theory",
@@ -27,6 +28,7 @@ LAYERS = [
     "weights_file",
     "archive_checks",
     "generator_file",
+    "exports",
     "generation",
     "segment_set",
     "segment_sets",

@@ -56,6 +56,13 @@ def test_upsamplers_are_one_word_or_a_list_on_the_command_line_and_in_a_file(tmp
         assert resolved([*base, "--config", str(file)], capsys)["upsampler"] == expected
 
 
+def test_a_run_of_a_name_that_exists_is_refused_before_any_work(tmp_path, capsys, fresh_cache):
+    (tmp_path / "a=b,c_d").mkdir()
+    code, _, err = run(["--name=a=b,c_d", "--out", str(tmp_path)], capsys)
+    assert (code, err) == (2, f"error: {tmp_path}/a=b,c_d exists: a run is never overwritten\n")
+    assert not fresh_cache.exists()
+
+
 def test_a_value_keeps_its_underscores(capsys):
     assert resolved(["--data=my_speech"], capsys)["data"] == "my_speech"
     assert resolved(["--data", "my_speech"], capsys)["data"] == "my_speech"
@@ -86,6 +93,9 @@ def test_print_config_can_be_read_back(tmp_path, capsys):
         (["--data", "~nosuchuser/speech"], ["~nosuchuser/speech cannot be searched"]),
         (["--data", "x" * 300], ["x" * 300]),
         (["--seed", str(2**64)], ["seed"]),
+        (["--name", "a/b"], ["name must be that of one folder", "a/b"]),
+        (["--name", ".."], ["name must be that of one folder", ".."]),
+        (["--name="], ["name must be that of one folder"]),
     ],
 )
 def test_bad_flags_give_one_line_and_exit_code_2(argv, named, capsys, tmp_path):

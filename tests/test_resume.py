@@ -203,6 +203,7 @@ def test_other_recordings_are_refused(straight, tmp_path):
         (["--out", "elsewhere"], "out cannot change"),
         (["--steps", "0"], "steps must be at least 1"),
         (["--config", str(SMOKE)], "give no config"),
+        (["--name", "other"], "give no name"),
     ],
 )
 def test_a_setting_that_makes_another_run_is_refused(straight, flags, named):

@@ -9,6 +9,7 @@ from typing import NoReturn
 import wavegan_rc
 from wavegan_rc.cli.benchmark import benchmark_command
 from wavegan_rc.cli.explain import explain_command
+from wavegan_rc.cli.export import export_command
 from wavegan_rc.cli.generate import generate_command
 from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import EXIT_USER_ERROR, Command, run_command
@@ -20,6 +21,7 @@ COMMANDS: dict[str, Command] = {
     "train": train_command,
     "generate": generate_command,
     "explain": explain_command,
+    "export": export_command,
     "benchmark": benchmark_command,
     "measure": measure_command,
     "report": report_command,

@@ -12,6 +12,7 @@ from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start
 from wavegan_rc.cli.settings import Parser, add_settings, read_config
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.settings_file import shown
 
 
 def train_command(program: str, argv: Sequence[str]) -> int:
@@ -27,12 +28,21 @@ def train_command(program: str, argv: Sequence[str]) -> int:
         help="run folder to go on with, from its last checkpoint; its settings are the defaults",
     )
     parser.add_argument(
+        "--name",
+        type=str | None,
+        metavar="WORD",
+        help="of the run folder; null: the next number and the upsampler",
+    )
+    parser.add_argument(
         "--print-config", action="store_true", help="print the resolved settings as YAML and exit"
     )
     add_settings(parser)
     flags = parser.parse_command_line(argv)
-    if flags.resume is not None and flags.config is not None:
-        raise ParameterError("resume takes its settings from the run: give no config beside it")
+    for other in ("config", "name"):
+        if flags.resume is not None and flags[other] is not None:
+            raise ParameterError(f"resume takes all from the run: give no {other} beside it")
+    if flags.name in ("", "..") or (flags.name and Path(flags.name).name != flags.name):
+        raise ParameterError(f"name must be that of one folder. Received: {shown(flags.name)}")
     run = None if flags.resume is None else Path(flags.resume).expanduser()
     file = flags.config if run is None else run / "config.yaml"
     in_file = {}
@@ -52,7 +62,7 @@ def train_command(program: str, argv: Sequence[str]) -> int:
 
     with quiet_start():
         from wavegan_rc.training.train import train
-    folder, received = train(config, command_line=[program, *argv], resume=run)
+    folder, received = train(config, command_line=[program, *argv], resume=run, name=flags.name)
     print(f"run: {folder}")
     return 0 if received is None else EXIT_BY_SIGNAL + received
 

@@ -78,12 +78,19 @@ class RunDirectory:
         return self.path / "summary.json"
 
 
-def check_writable(parent: Path) -> None:
+def check_writable(parent: Path, name: str | None = None) -> None:
     """See that runs can be kept in a folder, before any work is done; nothing is made yet.
 
+    Args:
+        parent: Folder.
+        name: That a run in it shall have; None: the next number and the upsampler.
+
     Raises:
-        DataError: If the folder, or the nearest one above it that exists, cannot be written.
+        DataError: If the folder, or the nearest one above it that exists, cannot be written, or
+            it has a run of this name.
     """
+    if name is not None:
+        _check_is_new(parent / name)
     nearest = parent.absolute()
     try:
         while not nearest.exists():
@@ -122,7 +129,9 @@ def create_run_directory(
         if name is None:
             run = RunDirectory(_next_folder(parent, config.upsampler_name))
         else:
-            run = RunDirectory(_new_folder(parent / name))
+            run = RunDirectory(parent / name)
+            _check_is_new(run.path)
+            run.path.mkdir()
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     try:
@@ -227,12 +236,9 @@ def _next_folder(parent: Path, name: str) -> Path:
             reservation.rmdir()
 
 
-def _new_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        raise DataError(f"{folder} exists: a run is never overwritten") from None
-    return folder
+def _check_is_new(folder: Path) -> None:
+    if os.path.lexists(folder):
+        raise DataError(f"{folder} exists: a run is never overwritten")
 
 
 def _numbers(parent: Path) -> list[int]:

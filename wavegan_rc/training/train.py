@@ -76,7 +76,7 @@ def train(
     started = time.perf_counter()
     if resume is None:
         _warn_of_uneven_overlap(config)
-        check_writable(Path(config.out).expanduser())
+        check_writable(Path(config.out).expanduser(), name)
     corpus = _prepare(config)
     training = _segments(corpus, "training", config)
     origin, held_out = _reference_segments(corpus, training, config)
