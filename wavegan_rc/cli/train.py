@@ -34,6 +34,18 @@ def train_command(program: str, argv: Sequence[str]) -> int:
         help="of the run folder; null: the next number and the upsampler",
     )
     parser.add_argument(
+        "--wandb",
+        type=str | None,
+        metavar="PROJECT",
+        help="send losses, artifacts and results to Weights & Biases too (extra `wandb`)",
+    )
+    parser.add_argument(
+        "--mlflow",
+        type=str | None,
+        metavar="URI",
+        help="send losses, artifacts and results to an MLflow store too (extra `mlflow`)",
+    )
+    parser.add_argument(
         "--print-config", action="store_true", help="print the resolved settings as YAML and exit"
     )
     add_settings(parser)
@@ -61,8 +73,15 @@ def train_command(program: str, argv: Sequence[str]) -> int:
         return 0
 
     with quiet_start():
+        from wavegan_rc.training.trackers import Destinations
         from wavegan_rc.training.train import train
-    folder, received = train(config, command_line=[program, *argv], resume=run, name=flags.name)
+    folder, received = train(
+        config,
+        command_line=[program, *argv],
+        resume=run,
+        name=flags.name,
+        destinations=Destinations(wandb=flags.wandb, mlflow=flags.mlflow),
+    )
     print(f"run: {folder}")
     return 0 if received is None else EXIT_BY_SIGNAL + received
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple, Self
@@ -82,13 +83,20 @@ class History(keras.callbacks.Callback):
         log_every: Steps between lines.
         steps: Of the run.
         clock: Times the updates.
+        send: Given the step and the values of each line too.
 
     Raises:
         DivergenceError: If a loss is not finite.
     """
 
     def __init__(
-        self, path: Path, writer: Any, log_every: int, steps: int, clock: StepClock
+        self,
+        path: Path,
+        writer: Any,
+        log_every: int,
+        steps: int,
+        clock: StepClock,
+        send: Callable[[int, dict[str, float]], None],
     ) -> None:
         super().__init__()
         self._path = path
@@ -96,6 +104,7 @@ class History(keras.callbacks.Callback):
         self._log_every = log_every
         self._steps = steps
         self._clock = clock
+        self._send = send
         self._measured: dict[str, float] = {}
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
@@ -130,6 +139,7 @@ class History(keras.callbacks.Callback):
         with self._writer.as_default(step):
             for name, value in row.items():
                 tf.summary.scalar(name, value)
+        self._send(step, row)
         self._measured = {}
         self.model.reset_means()
 

@@ -45,6 +45,7 @@ from wavegan_rc.training.run_directory import (
 )
 from wavegan_rc.training.run_lock import run_lock
 from wavegan_rc.training.state import Checkpoints, load_checkpoint, steps_made
+from wavegan_rc.training.trackers import NOWHERE, Destinations, Trackers, tracking
 from wavegan_rc.training.wgan_gp import WGANGP
 
 
@@ -54,6 +55,7 @@ def train(
     *,
     resume: Path | None = None,
     name: str | None = None,
+    destinations: Destinations = NOWHERE,
 ) -> tuple[Path, int | None]:
     """Train on the recordings that the settings name, and leave a run folder.
 
@@ -63,6 +65,7 @@ def train(
         resume: Run folder to go on with, from its newest checkpoint, with settings that
             `Config.check_goes_on` allows; None: a new run.
         name: Of a new run's folder; None: the next number and the upsampler.
+        destinations: Where else the run's numbers are sent to.
 
     Returns:
         The run folder, and the number of the signal that ended the training early: then the folder
@@ -70,10 +73,11 @@ def train(
 
     Raises:
         WaveganError: If the settings, the recordings or `out` cannot be used: nothing is left
-            behind then. If the training diverges or the disk fills up: what is in the run folder
-            stays.
+            behind then. If a tracker cannot be reached, the training diverges or the disk fills
+            up: what is in the run folder stays.
     """
     started = time.perf_counter()
+    destinations.check()
     if resume is None:
         _warn_of_uneven_overlap(config)
         check_writable(Path(config.out).expanduser(), name)
@@ -96,7 +100,11 @@ def train(
     print(f"device: {record['device']}\nrun: {run.path}", flush=True)
 
     try:
-        with run_lock(run.path), StopOnSignal() as stop:
+        with (
+            run_lock(run.path),
+            StopOnSignal() as stop,
+            tracking(run, config, destinations) as trackers,
+        ):
             write_skipped(run.path, corpus.skipped)
             if resume is not None:
                 checkpoint = newest_checkpoint(run.checkpoints)
@@ -108,11 +116,12 @@ def train(
                 load_checkpoint(model, checkpoint)
                 record_resumption(run, config, checkpoint, **record)
             if resume is None or not is_finished(run, config, checkpoint):
-                _fit(model, training, run, config, real, stop)
+                _fit(model, training, run, config, real, stop, trackers)
             generator = export_generator(model, run, config)
             finished = steps_made(model) >= config.steps
             if finished:
                 write_results(generator, run, config, real, started)
+                trackers.log_results(run, config.steps)
     except OSError as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{run.path} cannot be written: {reason}") from None
@@ -126,6 +135,7 @@ def _fit(
     config: Config,
     real: Real,
     stop: StopOnSignal,
+    trackers: Trackers,
 ) -> None:
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     clock = StepClock()
@@ -137,7 +147,7 @@ def _fit(
         sample_rate=config.sample_rate,
         cutoff_hz=config.cutoff_hz,
     )
-    history = History(run.history, writer, config.log_every, config.steps, clock)
+    history = History(run.history, writer, config.log_every, config.steps, clock, trackers.log)
     callbacks = [
         clock,
         Progress(config.steps),
