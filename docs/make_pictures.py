@@ -1,6 +1,5 @@
 """Draw the README's pictures: python docs/make_pictures.py TRANSPOSED_RUN RESIZE_RUN."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from matplotlib.figure import Figure
 
 from wavegan_rc.figures.drawing import save_figure, spectrogram_figure
 from wavegan_rc.spectrogram import mean_power_spectrum, predicted_comb
-
-SHOWN = ("wasserstein_estimate", "gradient_norm", "generator_loss")
 
 
 def draw_spectrograms(runs: dict[str, Path], out: Path) -> None:
@@ -29,22 +26,6 @@ def draw_spectrograms(runs: dict[str, Path], out: Path) -> None:
     # Real speech on top, then the runs as they were given.
     rows = {label: rows[label] for label in ("real speech, held out", *runs)}
     save_figure(spectrogram_figure(rows, rate, settings["cutoff_hz"]), out)
-
-
-def draw_losses(runs: dict[str, Path], out: Path) -> None:
-    figure = Figure(figsize=(11, 3), dpi=120, layout="constrained")
-    axes = figure.subplots(1, len(SHOWN))
-    for (title, run), style in zip(runs.items(), ("-", "--"), strict=True):
-        rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-        for axis, name in zip(axes, SHOWN, strict=True):
-            values = np.convolve([row[name] for row in rows], np.ones(5) / 5, mode="valid")
-            axis.plot([row["step"] for row in rows][2:-2], values, style, label=title)
-            axis.set_title(name, loc="left", fontsize=10)
-            axis.set_xlabel("step")
-            axis.grid(alpha=0.3)
-    axes[0].set_ylim(bottom=0)
-    axes[0].legend()
-    save_figure(figure, out)
 
 
 def draw_spectra(runs: dict[str, Path], out: Path) -> None:
@@ -76,4 +57,3 @@ if __name__ == "__main__":
     runs = dict(zip(("transposed", "resize"), map(Path, sys.argv[1:]), strict=True))
     draw_spectrograms(runs, folder / "spectrograms.png")
     draw_spectra(runs, folder / "spectra.png")
-    draw_losses(runs, folder / "losses.png")

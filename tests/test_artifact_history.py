@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from scipy import signal
 from test_run import history, smoke_config, tensorboard_events
 
+from wavegan_rc.artifacts.features import log_mel_features, standardize
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.history_figure import history_figure
@@ -21,8 +22,10 @@ from wavegan_rc.training.artifact_history import (
     ArtifactHistory,
     artifact_histories,
     artifact_values,
+    sound_values,
 )
-from wavegan_rc.training.train import build_model, train
+from wavegan_rc.training.model import build_model
+from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import LOSSES, WGANGP
 
 # Of configs/smoke.yaml: two stages of 4, so lines at multiples of 1000 Hz, and of 4000 Hz.
@@ -34,6 +37,8 @@ NAMES = {"rms_db", "out_of_band_total_db"} | {
     for name in ("line_prominence_db", "phase_locking")
     for stage in STAGE_LINES_HZ
 }
+
+SOUND = {"relative_level_db", "clipped_share", "diversity"}
 
 
 def noise(count=40, seed=0):
@@ -120,15 +125,63 @@ def test_lines_too_close_to_be_measured_are_left_out():
 
 
 @pytest.mark.parametrize("weight", [0.0, np.nan])
-def test_a_generator_without_sound_adds_nothing_to_the_logs(weight, tmp_path):
+def test_a_generator_without_sound_has_no_artifacts(weight, tmp_path):
     model = build_model(smoke_config(tmp_path))
     for variable in model.average_generator.variables:
         variable.assign(np.full(variable.shape, weight))
-    (callback,) = artifact_histories(smoke_config(tmp_path), 8)
+    (callback,) = artifact_histories(smoke_config(tmp_path), noise(8))
     callback.set_model(model)
     logs = {"critic_loss": 1.0}
     callback.on_train_batch_end(1, logs)
-    assert logs == {"critic_loss": 1.0}
+    silence = {"relative_level_db": -120.0, "clipped_share": 0.0, "diversity": 0.0}
+    assert logs == {"critic_loss": 1.0} | (silence if weight == 0 else {})
+
+
+def test_levels_and_clipping_are_those_planted():
+    real, segments = noise(), 3 * noise(seed=1)
+    segments[:, :64] = -1
+    values = sound_values(segments, real, RATE)
+    ratio = np.mean(segments.astype(float) ** 2) / np.mean(real.astype(float) ** 2)
+    assert values["relative_level_db"] == pytest.approx(10 * np.log10(ratio), abs=1e-6)
+    assert values["clipped_share"] == pytest.approx(64 / LENGTH)
+
+
+def test_diversity_tells_few_sounds_from_many_by_brute_force_distances():
+    """Sounds that come again have none, one sound or eight; others are as far apart as real."""
+    rng = np.random.default_rng(0)
+
+    def sounds(count):
+        wave = noise(count, seed=rng.integers(1000))
+        time = np.arange(LENGTH) / LENGTH
+        return wave * (rng.uniform(0.1, 2, (count, 1)) ** (1 + time)).astype(np.float32)
+
+    real, other = sounds(96), sounds(96)
+    for count in (1, 8, 48):
+        few = np.tile(other[:count], (96 // count, 1))
+        assert sound_values(few, real, RATE)["diversity"] == pytest.approx(0, abs=1e-3)
+    features = [
+        standardize(log_mel_features(x, RATE), log_mel_features(real, RATE)) for x in (other, real)
+    ]
+    nearest = []
+    for each in features:
+        distances = np.sqrt(((each[:, None] - each) ** 2).sum(-1))
+        nearest.append(np.median(np.sort(distances, axis=1)[:, 1]))
+    expected = nearest[0] / nearest[1]
+    assert 0.8 < expected < 1.25
+    assert sound_values(other, real, RATE)["diversity"] == pytest.approx(expected, rel=1e-6)
+    # Nearly one sound: told apart from many well before it is exactly one.
+    alike = other[:1] + 1e-3 * other
+    assert sound_values(alike.astype(np.float32), real, RATE)["diversity"] < 0.1
+
+
+def test_diversity_is_left_out_where_it_is_not_defined():
+    short = noise()[:, :64]
+    assert sound_values(short, short, RATE).keys() == SOUND - {"diversity"}
+    one = np.repeat(noise(1), 8, axis=0)
+    assert sound_values(noise(8), one, RATE).keys() == SOUND - {"diversity"}
+    broken = noise(8)
+    broken[0, 0] = np.inf
+    assert sound_values(broken, noise(8), RATE) == {}
 
 
 # The last step is no multiple of log_every, and is measured all the same.
@@ -151,9 +204,9 @@ def test_measured_steps_have_their_values_in_the_row_of_the_losses(runs):
     assert [row["step"] for row in rows] == LOGGED
     for row in rows:
         values = row.keys() - {"step", "steps_per_s", *LOSSES}
-        assert values == (NAMES if row["step"] in MEASURED else set())
+        assert values == (NAMES | SOUND if row["step"] in MEASURED else set())
         assert row.keys() >= set(LOSSES)
-    assert not set().union(*history(unmeasured)) & NAMES
+    assert not set().union(*history(unmeasured)) & (NAMES | SOUND)
     assert (run / "figures" / "artifacts-over-training.png").exists()
     assert not (unmeasured / "figures" / "artifacts-over-training.png").exists()
 
@@ -203,7 +256,8 @@ def test_measuring_leaves_training_as_it_is(runs):
         [{k: v for k, v in row.items() if k != "steps_per_s"} for row in history(run)]
         for run in folders
     )
-    assert [{k: v for k, v in row.items() if k not in NAMES} for row in measured] == unmeasured
+    measures = NAMES | SOUND
+    assert [{k: v for k, v in row.items() if k not in measures} for row in measured] == unmeasured
     states = []
     for run in folders:
         model = build_model(config)
@@ -239,7 +293,7 @@ def test_a_silent_generator_trains_to_the_end_and_measuring_takes_no_time_of_ste
     run, received = train(smoke_config(tmp_path), [])
     assert received is None
     rows = history(run)
-    assert [row.keys() for row in rows] == [{"step", *LOSSES, "steps_per_s"}] * 3
+    assert [row.keys() for row in rows] == [{"step", *LOSSES, *SOUND, "steps_per_s"}] * 3
     assert [row["steps_per_s"] for row in rows] == [1, 1, 1]
     assert now[0] > 3000
     assert not (run / "figures" / "artifacts-over-training.png").exists()
@@ -248,11 +302,11 @@ def test_a_silent_generator_trains_to_the_end_and_measuring_takes_no_time_of_ste
 def test_an_odd_segment_length_trains_unmeasured_and_says_so(tmp_path):
     odd = replace(smoke_config(tmp_path), segment_length=729, upsampling_factors=(3, 3))
     with pytest.warns(WaveganWarning, match="segment_length 729 is odd"):
-        assert artifact_histories(odd, 8) == []
+        assert artifact_histories(odd, noise(8)) == []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert artifact_histories(replace(odd, measure_every=0), 8) == []
-        assert len(artifact_histories(Config(), 8)) == 1
+        assert artifact_histories(replace(odd, measure_every=0), noise(8)) == []
+        assert len(artifact_histories(Config(), noise(8))) == 1
 
 
 def test_the_callback_is_due_at_multiples_and_at_the_last_step():
@@ -267,7 +321,7 @@ def test_the_callback_is_due_at_multiples_and_at_the_last_step():
             if logs != before:
                 measured.append(batch + 1)
 
-    options = {"latents": None, **FORM}
+    options = {"latents": None, "real": noise(2), **FORM}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(artifact_history, "synthesize", lambda *_: noise(2))
         for every, steps in ((3, 7), (10, 4), (2, 4)):

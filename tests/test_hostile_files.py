@@ -29,8 +29,8 @@ from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.segment_sets import open_segments
 from wavegan_rc.training.checkpoints import Checkpoint, save_checkpoint
+from wavegan_rc.training.model import build_model
 from wavegan_rc.training.state import load_checkpoint
-from wavegan_rc.training.train import build_model
 from wavegan_rc.weights_file import check_weights_file
 
 SETTINGS = {"sample_rate": 8000}

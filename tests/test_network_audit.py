@@ -38,7 +38,8 @@ from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.theory.overlap import overlap_counts
 from wavegan_rc.theory.response import phase_gains, tone_levels_db
 from wavegan_rc.training.checkpoints import save_checkpoint
-from wavegan_rc.training.train import build_model, train
+from wavegan_rc.training.model import build_model
+from wavegan_rc.training.train import train
 
 RATE = 16000
 

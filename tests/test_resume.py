@@ -19,8 +19,10 @@ from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.training.checkpoints import newest_checkpoint, save_checkpoint
+from wavegan_rc.training.model import build_model
 from wavegan_rc.training.run_lock import run_lock
-from wavegan_rc.training.train import build_model, load_checkpoint, train
+from wavegan_rc.training.state import load_checkpoint
+from wavegan_rc.training.train import train
 from wavegan_rc.whole_files import whole_file, whole_files
 
 SMOKE = ROOT / "configs" / "smoke.yaml"

@@ -169,7 +169,7 @@ def test_a_store_that_cannot_be_is_one_line(tmp_path, monkeypatch):
     pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
     with (
-        pytest.raises(DataError, match="^--mlflow nosuchscheme://x: .*nosuchscheme"),
+        pytest.raises(DataError, match=r"^--mlflow nosuchscheme://x: .*nosuchscheme"),
         tracking(RunDirectory(tmp_path), Config(), Destinations(mlflow="nosuchscheme://x")),
     ):
         pass

@@ -14,6 +14,9 @@ PADDINGS: tuple[Padding, ...] = Padding.__args__
 KernelInitializer = Literal["he", "linear_interpolation", "icnr"]
 KERNEL_INITIALIZERS: tuple[KernelInitializer, ...] = KernelInitializer.__args__
 
+OnNonfinite = Literal["stop", "rollback"]
+ON_NONFINITE: tuple[OnNonfinite, ...] = OnNonfinite.__args__
+
 # Initializers that are made for one upsampler.
 _SUITED: dict[KernelInitializer, Upsampler] = {
     "linear_interpolation": "transposed",

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavegan_rc.choices import (
+    ON_NONFINITE,
     PADDINGS,
     KernelInitializer,
+    OnNonfinite,
     Padding,
     Upsampler,
     check_word,
@@ -98,6 +100,13 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     learning_rate: float = _setting(1e-4, "learning rate of both Adam optimizers")
     seed: int = _setting(0, "fixes the initial weights, the data order and all random draws")
 
+    on_nonfinite: OnNonfinite = _setting(
+        "stop",
+        "what to do when a loss or gradient is not finite: stop (exit code 3), or rollback: go on "
+        "from the last checkpoint with other random draws, at most 3 times",
+        may_change=True,
+    )
+
     out: str = _setting("runs", "folder in which the numbered run folder is made")
     sample_count: int = _setting(64, "WAV files written at the end", may_change=True)
     log_every: int = _setting(10, "steps between lines of the history", may_change=True)
@@ -179,6 +188,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
 
     def _check_words(self) -> None:
         check_word("padding", self.padding, PADDINGS)
+        check_word("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         initializers_per_stage(self.kernel_initializer, self.stage_upsamplers)
 
     def _check_lengths(self) -> None:

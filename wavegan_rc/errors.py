@@ -14,7 +14,18 @@ class DataError(WaveganError):
 
 
 class DivergenceError(WaveganError):
-    """Training has left the finite numbers."""
+    """Training has left the finite numbers.
+
+    Args:
+        message: For the user.
+        step: At which it did.
+        tensor: The first that is not finite, in words.
+    """
+
+    def __init__(self, message: str, *, step: int, tensor: str) -> None:
+        super().__init__(message)
+        self.step = step
+        self.tensor = tensor
 
 
 class WaveganWarning(UserWarning):

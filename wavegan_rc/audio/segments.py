@@ -135,6 +135,34 @@ class Segments:
         Raises:
             ParameterError: If `step` or `count` is negative.
         """
+        positions = self._positions(step, count)
+        segments = self.corpus.audio[positions[:, None] + np.arange(self.segment_length)]
+        return segments.astype(np.float32) / FULL_SCALE_INT16
+
+    def sources(self, step: int, count: int) -> list[tuple[str, int]]:
+        """Where the segments that `draw` gives come from.
+
+        Args:
+            step: As for `draw`.
+            count: As for `draw`.
+
+        Returns:
+            For each segment, the name of its recording and the sample at which it begins there, at
+            the corpus's rate.
+
+        Raises:
+            ParameterError: If `step` or `count` is negative.
+        """
+        positions = self._positions(step, count)
+        recordings = self.corpus.recordings
+        first_samples = np.array([recording.start for recording in recordings])
+        own = np.searchsorted(first_samples, positions, side="right") - 1
+        return [
+            (recordings[i].name, int(position - first_samples[i]))
+            for i, position in zip(own, positions, strict=True)
+        ]
+
+    def _positions(self, step: int, count: int) -> np.ndarray:
         if step < 0 or count < 0:
             raise ParameterError(f"step and count must not be negative. Received: {step}, {count}")
         # Philox is counter-based: it jumps to any step at no cost. The raw 64-bit words are
@@ -143,6 +171,4 @@ class Segments:
         words = np.random.Philox(key=[self.seed, step]).random_raw(count)
         number = (words % np.uint64(self._ends[-1])).astype(np.int64)
         run = np.searchsorted(self._ends, number, side="right")
-        positions = self._starts[run] + number - (self._ends[run] - self._counts[run])
-        segments = self.corpus.audio[positions[:, None] + np.arange(self.segment_length)]
-        return segments.astype(np.float32) / FULL_SCALE_INT16
+        return self._starts[run] + number - (self._ends[run] - self._counts[run])

@@ -1,4 +1,4 @@
-"""The moving-average generator's artifacts while training goes on."""
+"""The moving-average generator's sound and artifacts while training goes on."""
 
 import warnings
 from collections.abc import Sequence
@@ -6,14 +6,17 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.spatial import KDTree
 
 from wavegan_rc.artifacts import statistics as st
-from wavegan_rc.artifacts.features import level_statistics
+from wavegan_rc.artifacts.features import level_statistics, log_mel_features, standardize
 from wavegan_rc.artifacts.spectra import group_spectra, stage_combs
 from wavegan_rc.config import Config
-from wavegan_rc.errors import WaveganWarning
+from wavegan_rc.errors import ParameterError, WaveganWarning
 from wavegan_rc.generation import draw_latents, synthesize
 from wavegan_rc.training.state import steps_made
+
+_SMALLEST_POWER = 1e-12  # -120 dB
 
 
 def artifact_values(
@@ -71,6 +74,54 @@ def artifact_values(
     return {name: float(value) for name, value in values.items() if np.isfinite(value)}
 
 
+def sound_values(segments: np.ndarray, real: np.ndarray, sample_rate: int) -> dict[str, float]:
+    """By what a silent, a clipped or a collapsed generator is known.
+
+    Args:
+        segments: float32 array of shape (count, samples), at least 2 segments.
+        real: As many, to compare with.
+        sample_rate: In Hz.
+
+    Returns:
+        `relative_level_db` (level of the mean power over that of `real`, at least -120),
+        `clipped_share` (of the samples, 0 to 1) and `diversity`: the median distance from a segment
+        to the most similar other one, by log-mel features, over the same among real segments. About
+        1: as diverse as real audio; 0: each sound comes again. Segments too short for these
+        features have no diversity; segments with a sample that is not finite have nothing.
+
+    Example:
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, (64, 2048)).astype(np.float32)
+        >>> values = sound_values(np.repeat(noise[:16], 4, axis=0), noise, 16000)
+        >>> {name: round(abs(value), 1) for name, value in values.items()}
+        {'relative_level_db': 0.0, 'clipped_share': 0.0, 'diversity': 0.0}
+    """
+    if not np.isfinite(segments).all():
+        return {}
+    powers = [np.mean(np.square(each, dtype=np.float64)) for each in (segments, real)]
+    ratio = powers[0] / max(powers[1], _SMALLEST_POWER)
+    levels = level_statistics(segments, np.full((1, len(segments)), 1 / len(segments)))
+    values = {
+        "relative_level_db": float(10 * np.log10(max(ratio, _SMALLEST_POWER))),
+        "clipped_share": float(levels.clipped_share[0]),
+    }
+    try:
+        of_real = log_mel_features(real, sample_rate)
+        own, of_reals = (
+            _median_nearest_distance(standardize(features, of_real))
+            for features in (log_mel_features(segments, sample_rate), of_real)
+        )
+    except ParameterError:  # too short
+        return values
+    # Real segments that all come again, a single tone, have no diversity to compare with.
+    return values | ({"diversity": own / of_reals} if of_reals else {})
+
+
+def _median_nearest_distance(features: np.ndarray) -> float:
+    """Unlike their spread, it also sees a generator that only knows a few sounds, far apart."""
+    distances, _ = KDTree(features).query(features, k=2)  # the nearest is the segment itself
+    return float(np.median(distances[:, 1]))
+
+
 class ArtifactHistory(keras.callbacks.Callback):
     """Measure the average generator every so many steps and at the last one.
 
@@ -86,6 +137,7 @@ class ArtifactHistory(keras.callbacks.Callback):
         sample_rate: In Hz.
         upsampling_factors: Of the generator.
         stopband_hz: Above it the data holds nothing; None: not known.
+        real: Segments to compare with, shape (count, samples).
     """
 
     def __init__(
@@ -97,6 +149,7 @@ class ArtifactHistory(keras.callbacks.Callback):
         sample_rate: int,
         upsampling_factors: Sequence[int],
         stopband_hz: float | None,
+        real: np.ndarray,
     ) -> None:
         super().__init__()
         self._measure_every = measure_every
@@ -105,25 +158,29 @@ class ArtifactHistory(keras.callbacks.Callback):
         self._sample_rate = sample_rate
         self._upsampling_factors = upsampling_factors
         self._stopband_hz = stopband_hz
+        self._real = real
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Add the values to `logs` if they are due."""
         step = steps_made(self.model)
         if logs is not None and (step % self._measure_every == 0 or step == self._steps):
+            segments = synthesize(self.model.average_generator, self._latents)
+            logs |= sound_values(segments, self._real, self._sample_rate)
             logs |= artifact_values(
-                synthesize(self.model.average_generator, self._latents),
+                segments,
                 sample_rate=self._sample_rate,
                 upsampling_factors=self._upsampling_factors,
                 stopband_hz=self._stopband_hz,
             )
 
 
-def artifact_histories(config: Config, count: int) -> list[ArtifactHistory]:
+def artifact_histories(config: Config, real: np.ndarray) -> list[ArtifactHistory]:
     """The callback that the settings ask for; none if nothing is to be measured or can be.
 
     Args:
         config: Settings.
-        count: Segments to measure, of the latents that the run's samples begin with.
+        real: Segments to compare with, shape (count, samples). As many generated ones are measured,
+            of the latents that the run's samples begin with.
     """
     if not config.measure_every:
         return []
@@ -139,9 +196,10 @@ def artifact_histories(config: Config, count: int) -> list[ArtifactHistory]:
         ArtifactHistory(
             config.measure_every,
             config.steps,
-            latents=draw_latents(count, config.latent_dim, config.seed),
+            latents=draw_latents(len(real), config.latent_dim, config.seed),
             sample_rate=config.sample_rate,
             upsampling_factors=config.upsampling_factors,
             stopband_hz=config.stopband_hz,
+            real=real,
         )
     ]

@@ -1,23 +1,24 @@
 """What happens beside the updates: history, progress, previews, a clean end."""
 
 import json
-import math
 import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from wavegan_rc.errors import DivergenceError
+from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
 from wavegan_rc.generation import synthesize
+from wavegan_rc.training.health import Watch, write_findings
+from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.state import steps_made
 from wavegan_rc.training.wgan_gp import LOSSES
 
@@ -45,28 +46,38 @@ class StepClock(keras.callbacks.Callback):
         return len(durations) / sum(durations) if durations else None
 
 
+def leave_progress_bar() -> None:
+    """What is printed next is not to stand in the bar's line; in a log file it has an end."""
+    if sys.stdout.isatty():
+        print(flush=True)
+
+
 class Progress(keras.callbacks.Callback):
-    """A bar with steps, time left, speed and losses, for the whole run.
+    """A bar with steps, time left, speed and what tells a healthy training, for the whole run.
 
     Args:
         steps: Of the run.
     """
 
-    _SHOWN = ("critic", "generator")
+    _SHOWN: ClassVar = {
+        "distance": "wasserstein_estimate",
+        "critic gradient": "gradient_norm",
+        "generator gradient": "generator_gradient_norm",
+    }
 
     def __init__(self, steps: int) -> None:
         super().__init__()
         # In a log file every update is a line of its own, so there they are far between.
         interval = 0.2 if sys.stdout.isatty() else 30
         self._bar = keras.utils.Progbar(
-            steps, width=10, interval=interval, stateful_metrics=self._SHOWN
+            steps, width=10, interval=interval, stateful_metrics=[*self._SHOWN]
         )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Show the means since the last line of the history."""
         self._bar.update(
             steps_made(self.model),
-            [(name, float((logs or {})[f"{name}_loss"])) for name in self._SHOWN],
+            [(label, float((logs or {})[name])) for label, name in self._SHOWN.items()],
         )
 
 
@@ -75,31 +86,38 @@ class History(keras.callbacks.Callback):
 
     A shorter rest at the end has its line too. What callbacks listed before this one add to the
     logs of a step is written beside the losses, and ends the line's steps there. The speed is that
-    of the updates alone.
+    of the updates alone. Bad signs in it are warned of, once each, and recorded beside it.
 
     Args:
-        path: File of JSON lines to append to.
+        run: Folder of the run, whose history goes on where it is.
         writer: TensorBoard event writer.
         log_every: Steps between lines.
         steps: Of the run.
         clock: Times the updates.
+        real_norm: Of real segments, by which losses are judged: `health.mean_norm`.
         send: Given the step and the values of each line too.
 
-    Raises:
-        DivergenceError: If a loss is not finite.
+    Warns:
+        WaveganWarning: Of a bad sign.
     """
 
     def __init__(
         self,
-        path: Path,
+        run: RunDirectory,
         writer: Any,
         log_every: int,
         steps: int,
+        *,
         clock: StepClock,
+        real_norm: float,
         send: Callable[[int, dict[str, float]], None],
     ) -> None:
         super().__init__()
-        self._path = path
+        self._run = run
+        self._watch = Watch(real_norm)
+        if run.history.exists():
+            for line in run.history.read_text(encoding="utf-8").splitlines():
+                self._watch.add(json.loads(line))
         self._writer = writer
         self._log_every = log_every
         self._steps = steps
@@ -111,12 +129,6 @@ class History(keras.callbacks.Callback):
         """Write a line if one is due, and begin new means."""
         step = steps_made(self.model)
         row = {name: float(value) for name, value in (logs or {}).items()}
-        for name, value in row.items():
-            if not math.isfinite(value):
-                raise DivergenceError(
-                    f"training diverged at step {step}: {name} is {value}; "
-                    "a lower learning_rate may help"
-                )
         self._measured = {name: value for name, value in row.items() if name not in LOSSES}
         # The last line waits for the end: the state that is saved before has its means.
         if step % self._log_every == 0 or (self._measured and step < self._steps):
@@ -126,6 +138,7 @@ class History(keras.callbacks.Callback):
         """Write the rest."""
         if any(float(mean.count) for mean in self.model.means.values()):
             self._write()
+        write_findings(self._run.health, self._watch.findings.values())
 
     def _write(self) -> None:
         step = steps_made(self.model)
@@ -134,7 +147,7 @@ class History(keras.callbacks.Callback):
         speed = self._clock.take_speed()
         if speed is not None:
             row["steps_per_s"] = speed
-        with self._path.open("a", encoding="utf-8") as file:
+        with self._run.history.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **row}) + "\n")
         with self._writer.as_default(step):
             for name, value in row.items():
@@ -142,6 +155,10 @@ class History(keras.callbacks.Callback):
         self._send(step, row)
         self._measured = {}
         self.model.reset_means()
+        for finding in self._watch.add({"step": step, **row}):
+            leave_progress_bar()
+            warnings.warn(finding.message, WaveganWarning, stacklevel=2)
+            write_findings(self._run.health, self._watch.findings.values())
 
 
 class Real(NamedTuple):

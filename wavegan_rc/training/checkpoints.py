@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wavegan_rc.errors import DataError, WaveganWarning
@@ -28,15 +28,21 @@ class Checkpoint:
         step: Steps made.
         weights: File of all variables: networks, optimizers, average, random states, metrics.
         log_lengths: Bytes of each log, by its path relative to the run.
+        rollbacks: That the training had made, or makes in going on from here.
     """
 
     step: int
     weights: Path
     log_lengths: Mapping[str, int]
+    rollbacks: int
 
 
 def save_checkpoint(
-    folder: Path, step: int, save_weights: Callable[[Path], None], logs: Sequence[Path]
+    folder: Path,
+    step: int,
+    save_weights: Callable[[Path], None],
+    logs: Sequence[Path],
+    rollbacks: int = 0,
 ) -> None:
     """Write a checkpoint and remove those before the last two.
 
@@ -45,6 +51,7 @@ def save_checkpoint(
         step: Steps made.
         save_weights: Writes all variables to a file.
         logs: Files of the run that are only ever appended to, flushed.
+        rollbacks: That the training has made.
     """
     weights = folder / f"step-{step:06d}.weights.h5"
     with whole_file(weights) as partial:
@@ -58,10 +65,28 @@ def save_checkpoint(
         "log_lengths": {
             log.relative_to(folder.parent).as_posix(): log.stat().st_size for log in logs
         },
+        "rollbacks": rollbacks,
     }
     write_whole(folder / f"step-{step:06d}.json", json.dumps(description, indent=1))
     for old_step in sorted(_steps(folder))[:-_KEPT]:
         _remove(folder, old_step)
+
+
+def mark_rollback(folder: Path, checkpoint: Checkpoint, rollbacks: int) -> Checkpoint:
+    """Write down that a training goes on from a checkpoint with other random draws than before.
+
+    Args:
+        folder: Of the checkpoints.
+        checkpoint: That it goes back to.
+        rollbacks: With this one.
+
+    Returns:
+        The checkpoint as it is now.
+    """
+    path = folder / f"step-{checkpoint.step:06d}.json"
+    description = json.loads(path.read_text(encoding="utf-8")) | {"rollbacks": rollbacks}
+    write_whole(path, json.dumps(description, indent=1))
+    return replace(checkpoint, rollbacks=rollbacks)
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint:
@@ -121,7 +146,7 @@ def _open(folder: Path, step: int) -> Checkpoint:
     if _checksum(weights) != description["sha256"]:
         raise ValueError(f"{weights.name} is not what was written: its checksum differs")
     lengths = {str(name): int(length) for name, length in description["log_lengths"].items()}
-    return Checkpoint(step, weights, lengths)
+    return Checkpoint(step, weights, lengths, int(description["rollbacks"]))
 
 
 def _steps(folder: Path) -> list[int]:

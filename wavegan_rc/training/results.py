@@ -14,6 +14,7 @@ from wavegan_rc.generator_file import GENERATOR_FILE, save_generator
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import POST_FILTER
 from wavegan_rc.training.callbacks import Real
+from wavegan_rc.training.health import format_findings
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.summary import format_summary, summarise
 from wavegan_rc.training.wgan_gp import WGANGP
@@ -81,4 +82,4 @@ def write_results(
     over_training = history_figure(run.history, run.summary)
     if over_training is not None:
         save_figure(over_training, run.figures / "artifacts-over-training.png")
-    print(format_summary(summary, config.stopband_hz), flush=True)
+    print(format_summary(summary, config.stopband_hz) + format_findings(run.health), flush=True)

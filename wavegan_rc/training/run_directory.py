@@ -58,6 +58,16 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def health(self) -> Path:
+        """Bad signs in the history."""
+        return self.path / "health.json"
+
+    @property
+    def diverged(self) -> Path:
+        """Batches at which training left the finite numbers; made when it does."""
+        return self.path / "diverged"
+
+    @property
     def tensorboard(self) -> Path:
         """Event files with losses, audio and spectrogram images."""
         return self.path / "tensorboard"
@@ -141,6 +151,7 @@ def create_run_directory(
         record = _session(device, command_line) | {
             "data_fingerprint": data_fingerprint,
             "resumed": [],
+            "rollbacks": [],
         }
         write_whole(run.environment, json.dumps(record, indent=1))
     except OSError as error:
@@ -200,6 +211,21 @@ def record_resumption(
     record["resumed"] = [*record.get("resumed", []), session]
     write_whole(run.environment, json.dumps(record, indent=1))
     write_whole(run.config, config_as_yaml(config))
+
+
+def record_rollback(run: RunDirectory, *, step: int, tensor: str, to_step: int) -> None:
+    """Record that a training diverged and goes on from an earlier state.
+
+    Args:
+        run: Of the training.
+        step: At which it diverged.
+        tensor: The first that was not finite.
+        to_step: From which it goes on.
+    """
+    record = json.loads(run.environment.read_text(encoding="utf-8"))
+    rollback = {"step": step, "first_nonfinite": tensor, "to_step": to_step}
+    record["rollbacks"] = [*record.get("rollbacks", []), rollback]
+    write_whole(run.environment, json.dumps(record, indent=1))
 
 
 def check_same_data(run: RunDirectory, fingerprint: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from wavegan_rc.errors import DataError, DivergenceError
+from wavegan_rc.errors import DataError
 from wavegan_rc.training.checkpoints import Checkpoint, save_checkpoint
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.wgan_gp import WGANGP
@@ -53,6 +53,7 @@ def load_checkpoint(model: WGANGP, checkpoint: Checkpoint) -> None:
     broken = first_broken_variable(model)
     if broken is not None:
         raise DataError(f"{checkpoint.weights}: weights must be finite. {broken} is not")
+    model.draw_afresh(checkpoint.rollbacks)
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -92,16 +93,16 @@ class Checkpoints(keras.callbacks.Callback):
         if step == self._saved:
             return
         self._writer.flush()
-        save_checkpoint(self._run.checkpoints, step, self._save_weights, self._run.logs())
+        save_checkpoint(
+            self._run.checkpoints,
+            step,
+            self._save_weights,
+            self._run.logs(),
+            self.model.rollbacks,
+        )
         self._saved = step
 
     def _save_weights(self, path: Path) -> None:
-        broken = first_broken_variable(self.model)
-        if broken is not None:
-            raise DivergenceError(
-                f"training diverged by step {steps_made(self.model)}: {broken} is not finite; "
-                "a lower learning_rate may help"
-            )
         # HDF5 does not survive a disk that fills up while it writes: it may end the process.
         variables = [
             *self.model.variables,

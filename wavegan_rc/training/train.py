@@ -4,22 +4,18 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
-import keras
-import numpy as np
 import tensorflow as tf
 
 from wavegan_rc.audio.corpus import Corpus, prepare_corpus, write_skipped
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
 from wavegan_rc.generation import draw_latents
-from wavegan_rc.nn.critic import build_critic
-from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.theory.overlap import uneven_overlap_message
 from wavegan_rc.training.artifact_history import artifact_histories
+from wavegan_rc.training.batches import batches
 from wavegan_rc.training.callbacks import (
     History,
     Previews,
@@ -29,6 +25,9 @@ from wavegan_rc.training.callbacks import (
     StopOnSignal,
 )
 from wavegan_rc.training.checkpoints import newest_checkpoint
+from wavegan_rc.training.divergence import MOST_ROLLBACKS, StopAtNonFinite, go_back
+from wavegan_rc.training.health import mean_norm
+from wavegan_rc.training.model import build_model
 from wavegan_rc.training.results import (
     MEASURED_SEGMENTS,
     SHOWN_SEGMENTS,
@@ -116,7 +115,7 @@ def train(
                 load_checkpoint(model, checkpoint)
                 record_resumption(run, config, checkpoint, **record)
             if resume is None or not is_finished(run, config, checkpoint):
-                _fit(model, training, run, config, real, stop, trackers)
+                model = _fit_and_go_back(model, training, run, config, real, stop, trackers)
             generator = export_generator(model, run, config)
             finished = steps_made(model) >= config.steps
             if finished:
@@ -126,6 +125,33 @@ def train(
         reason = " ".join(str(error).split())
         raise DataError(f"{run.path} cannot be written: {reason}") from None
     return run.path, None if finished else stop.received
+
+
+def _fit_and_go_back(
+    model: WGANGP,
+    training: Segments,
+    run: RunDirectory,
+    config: Config,
+    real: Real,
+    stop: StopOnSignal,
+    trackers: Trackers,
+) -> WGANGP:
+    """Fit; where training diverges, go back to the last checkpoint if the settings say so."""
+    while True:
+        try:
+            _fit(model, training, run, config, real, stop, trackers)
+        except DivergenceError as error:
+            rollbacks = model.rollbacks + 1
+            if config.on_nonfinite == "stop" or rollbacks > MOST_ROLLBACKS:
+                raise
+            checkpoint = go_back(run, error, rollbacks)
+            model = build_model(config)
+            if checkpoint is None:
+                model.draw_afresh(rollbacks)
+            else:
+                load_checkpoint(model, checkpoint)
+        else:
+            return model
 
 
 def _fit(
@@ -147,73 +173,40 @@ def _fit(
         sample_rate=config.sample_rate,
         cutoff_hz=config.cutoff_hz,
     )
-    history = History(run.history, writer, config.log_every, config.steps, clock, trackers.log)
+    history = History(
+        run,
+        writer,
+        config.log_every,
+        config.steps,
+        clock=clock,
+        real_norm=mean_norm(real.segments),
+        send=trackers.log,
+    )
     callbacks = [
         clock,
+        StopAtNonFinite(run, training, config),
         Progress(config.steps),
         Checkpoints(run, writer, config.save_every),
-        *artifact_histories(config, MEASURED_SEGMENTS),
+        *artifact_histories(config, real.segments),
         history,
         previews,
         stop,
     ]
     first_step = steps_made(model)
-    if first_step < config.steps:
-        model.fit(
-            _batches(training, config, first_step),
-            steps_per_epoch=config.steps - first_step,
-            shuffle=False,
-            verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
-            callbacks=callbacks,
-        )
-    else:  # saved at its last step, before the rest of its history was written
-        history.set_model(model)
-        history.on_train_end()
-    writer.close()
-
-
-def build_model(config: Config) -> WGANGP:
-    """The compiled model that the settings describe, with its initial weights.
-
-    Args:
-        config: Settings.
-
-    Raises:
-        ParameterError: If the networks cannot be built with these settings.
-    """
-    generator = build_generator(
-        segment_length=config.segment_length,
-        latent_dim=config.latent_dim,
-        upsampling_factors=config.upsampling_factors,
-        kernel_size=config.kernel_size,
-        filters=config.filters,
-        upsampler=config.stage_upsamplers,
-        padding=config.padding,
-        kernel_initializer=config.kernel_initializer,
-        use_bias=config.use_bias,
-        post_filter_length=config.post_filter_length,
-        seed=config.seed,
-    )
-    critic = build_critic(
-        segment_length=config.segment_length,
-        filters=config.filters,
-        phase_shuffle_radius=config.phase_shuffle_radius,
-        phase_shuffle_per_example=config.phase_shuffle_per_example,
-        seed=config.seed + 1,
-    )
-    model = WGANGP(
-        generator,
-        critic,
-        critic_steps=config.critic_steps,
-        gradient_penalty_weight=config.gradient_penalty_weight,
-        seed=config.seed + 2,
-    )
-    # Gulrajani et al. (2017), algorithm 1: low momentum, since the two losses move.
-    model.compile(
-        generator_optimizer=keras.optimizers.Adam(config.learning_rate, 0.5, 0.9),
-        critic_optimizer=keras.optimizers.Adam(config.learning_rate, 0.5, 0.9),
-    )
-    return model
+    try:
+        if first_step < config.steps:
+            model.fit(
+                batches(training, config, first_step + 1, model.rollbacks),
+                steps_per_epoch=config.steps - first_step,
+                shuffle=False,
+                verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
+                callbacks=callbacks,
+            )
+        else:  # saved at its last step, before the rest of its history was written
+            history.set_model(model)
+            history.on_train_end()
+    finally:
+        writer.close()
 
 
 def _warn_of_uneven_overlap(config: Config) -> None:
@@ -267,9 +260,3 @@ def _device() -> str:
         return f"CPU, {os.cpu_count()} cores"
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", "") for gpu in gpus]
     return f"GPU: {', '.join(names)}"
-
-
-def _batches(segments: Segments, config: Config, first_step: int) -> Iterator[tuple[np.ndarray]]:
-    shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
-    for step in range(first_step, config.steps):
-        yield (segments.draw(step, config.batch_size * config.critic_steps).reshape(shape),)

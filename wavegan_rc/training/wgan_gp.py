@@ -8,20 +8,29 @@ import tensorflow as tf
 from keras import ops
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 
 # Exponent of the average's weights t**_AVERAGE_POWER over steps t: a relative width (standard
 # deviation over age) of 5 %, the sharper of the two that Karras et al. store.
 _AVERAGE_POWER = 16.97
 
-# What is logged of each step, in this order.
+# What is logged of each step, in this order; gradient_norm is of the critic's scores by its input,
+# generator_gradient_norm of the generator's loss by its weights.
 LOSSES = (
     "critic_loss",
     "wasserstein_estimate",
     "gradient_penalty",
     "gradient_norm",
     "generator_loss",
+    "generator_gradient_norm",
 )
+# Beside them in a step's logs: which of `WGANGP.checked` is not finite, the first; -1: all are.
+FIRST_NONFINITE = "first_nonfinite"
+
+# A rollback moves all random draws on by so many. JAX counts draws in 32 bits, so this leaves room
+# for three rollbacks, and in each for the draws of 150 million steps of the default size.
+_DRAWS_APART = 2**30
 
 
 class WGANGP(keras.Model):
@@ -37,6 +46,11 @@ class WGANGP(keras.Model):
         critic_steps: Critic updates in a step.
         gradient_penalty_weight: Lambda.
         seed: Of latents and interpolation; None draws one.
+
+    Attributes:
+        rollbacks: How often training went back to an earlier state with fresh random draws.
+        checked: Names of the tensors of a step, in the order of their computation, that are looked
+            at for what is not finite; known once a step has been traced.
 
     Source:
         I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), algorithm 1;
@@ -62,6 +76,8 @@ class WGANGP(keras.Model):
         self.gradient_penalty_weight = gradient_penalty_weight
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.means = {name: keras.metrics.Mean(name) for name in LOSSES}
+        self.rollbacks = 0
+        self.checked: tuple[str, ...] = ()
         self.built = True  # there is no call(): the parts are built already
 
     def compile(
@@ -112,7 +128,8 @@ class WGANGP(keras.Model):
             data: Real segments, shape (batch, critic_steps, samples, channels).
 
         Returns:
-            Means of the losses since `reset_means`.
+            Means of the losses since `reset_means`, and the index into `checked` of the first
+            tensor of this step that is not finite.
 
         Raises:
             ParameterError: If the second dimension is not `critic_steps`.
@@ -127,17 +144,69 @@ class WGANGP(keras.Model):
         # The generator stands still meanwhile, so one pass makes the fakes of all critic updates.
         fakes = self.generator(self._latents(self.critic_steps * batch_size))
         fakes = ops.reshape(fakes, (self.critic_steps, batch_size, *fakes.shape[1:]))
+        checked = {"generated segments": _size(fakes)}
         for k in range(self.critic_steps):
-            self._update_critic(segments[:, k], fakes[k])
-        self._update_generator(batch_size)
+            sizes = self._update_critic(segments[:, k], fakes[k])
+            where = f" in critic update {k + 1} of {self.critic_steps}"
+            checked |= {name + where: size for name, size in sizes.items()}
+        checked |= self._update_generator(batch_size)
         self._update_average()
-        return {name: mean.result() for name, mean in self.means.items()}
+        self.checked = tuple(checked)
+        finite = ops.isfinite(ops.stack(list(checked.values())))
+        first = ops.where(ops.all(finite), -1, ops.argmin(ops.cast(finite, "int32")))
+        return {name: mean.result() for name, mean in self.means.items()} | {FIRST_NONFINITE: first}
+
+    def last_latents(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the latents of the last step again, without effect on the next.
+
+        Args:
+            batch_size: Of that step.
+
+        Returns:
+            Latents of the critic updates, shape (critic_steps, batch, latent_dim), and of the
+            generator update, shape (batch, latent_dim).
+        """
+        now = np.asarray(self.seed_generator.state)
+        # A step draws latents, an interpolation for each critic update, and latents again.
+        for_critic, for_generator = (
+            np.asarray(self._latents_at(now - [0, draws_ago], count))
+            for draws_ago, count in (
+                (self.critic_steps + 2, self.critic_steps * batch_size),
+                (1, batch_size),
+            )
+        )
+        return for_critic.reshape(self.critic_steps, batch_size, -1), for_generator
+
+    def _latents_at(self, state: np.ndarray, count: int) -> Any:
+        generator = keras.random.SeedGenerator(0)
+        generator.state.assign(state)
+        return keras.random.uniform(
+            (count, self.generator.input_shape[-1]), -1.0, 1.0, seed=generator
+        )
+
+    def draw_afresh(self, rollbacks: int) -> None:
+        """Draw other random numbers from now on than before so many rollbacks.
+
+        Args:
+            rollbacks: That the training has made, 0 to 3. Called again with the same number, it
+                changes nothing: a state that was saved later goes on as it was.
+        """
+        self.rollbacks = rollbacks
+        if not rollbacks:
+            return
+        shuffles = [layer for layer in self.critic.layers if isinstance(layer, PhaseShuffle)]
+        for part in (self, *shuffles):
+            seed, drawn = np.asarray(part.seed_generator.state)
+            part.seed_generator.state.assign(
+                [seed, drawn % _DRAWS_APART + rollbacks * _DRAWS_APART]
+            )
 
     def _latents(self, count: Any) -> Any:
         shape = (count, self.generator.input_shape[-1])
         return keras.random.uniform(shape, -1.0, 1.0, seed=self.seed_generator)
 
-    def _update_critic(self, real: Any, fake: Any) -> None:
+    def _update_critic(self, real: Any, fake: Any) -> dict[str, Any]:
+        """Make an update; return the sizes of what was computed, in that order."""
         mixing = keras.random.uniform((ops.shape(real)[0], 1, 1), seed=self.seed_generator)
         mixed = interpolate(real, fake, mixing)
         with tf.GradientTape() as tape:
@@ -150,18 +219,32 @@ class WGANGP(keras.Model):
             penalty, norm = gradient_penalty(inner.gradient(scores, mixed))
             loss = self.gradient_penalty_weight * penalty - distance
         variables = self.critic.trainable_variables
-        self.critic_optimizer.apply(tape.gradient(loss, variables), variables)
-        for name, value in zip(LOSSES, (loss, distance, penalty, norm), strict=False):
+        gradients = tape.gradient(loss, variables)
+        self.critic_optimizer.apply(gradients, variables)
+        losses = {
+            "wasserstein_estimate": distance,
+            "gradient_norm": norm,
+            "gradient_penalty": penalty,
+            "critic_loss": loss,
+        }
+        for name, value in losses.items():
             self.means[name].update_state(value)
+        sizes = {name: _size(value) for name, value in losses.items()}
+        return sizes | _sizes("critic", gradients, variables)
 
-    def _update_generator(self, batch_size: Any) -> None:
+    def _update_generator(self, batch_size: Any) -> dict[str, Any]:
+        """Make an update; return the sizes of what was computed, in that order."""
         latents = self._latents(batch_size)
         with tf.GradientTape() as tape:
             scores = self.critic(self.generator(latents, training=True), training=True)
             loss = -ops.mean(ops.cast(scores, "float32"))
         variables = self.generator.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        gradients = tape.gradient(loss, variables)
+        self.optimizer.apply(gradients, variables)
+        norm = ops.sqrt(sum(_size(gradient) for gradient in gradients))
         self.means["generator_loss"].update_state(loss)
+        self.means["generator_gradient_norm"].update_state(norm)
+        return {"generator_loss": _size(loss)} | _sizes("generator", gradients, variables)
 
     def _update_average(self) -> None:
         step = ops.cast(self.optimizer.iterations, "float32")
@@ -171,3 +254,15 @@ class WGANGP(keras.Model):
             self.average_generator.variables, self.generator.variables, strict=True
         ):
             average.assign_add(share * (ops.convert_to_tensor(current) - average))
+
+
+def _size(tensor: Any) -> Any:
+    """Sum of squares: not finite if an element is not, or is too large for Adam to square."""
+    return ops.sum(ops.square(ops.cast(tensor, "float32")))
+
+
+def _sizes(network: str, gradients: list[Any], variables: list[Any]) -> dict[str, Any]:
+    """Of the gradients, from the last layer back, as they are computed, and of the new weights."""
+    pairs = list(zip(gradients, variables, strict=True))
+    of_gradients = {f"gradient of {network}/{v.path}": _size(g) for g, v in reversed(pairs)}
+    return of_gradients | {f"{network}/{variable.path}": _size(variable) for variable in variables}

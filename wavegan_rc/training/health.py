@@ -1,0 +1,231 @@
+"""Bad signs in what a training logs, in words, with what to try.
+
+A training is judged by its logged numbers alone, so a history can be judged again at any time.
+
+Where thresholds come from: healthy are the runs at the default settings (five upsamplers; three
+seeds each of resize and transposed; 2000 steps), ill are short runs (400 steps of batches of 8, 32
+filters, 1024 samples) with one thing made wrong; such a run with nothing made wrong is healthy too.
+
+Source:
+    I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), section 4: gradients of
+    norm 1; C. Villani, "Optimal Transport" (2009), section 5: the duality that bounds the estimate.
+"""
+
+import json
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from wavegan_rc.whole_files import write_whole
+
+Row = Mapping[str, float]
+
+# Nothing is judged before: critics reach a gradient norm of 1 within 50 to 100 healthy steps.
+WARM_UP_STEPS = 200
+# Means over so many steps are judged. Single lines of 10 steps stray: the Wasserstein estimate of
+# one healthy run fell from 2.2 to 0.58 and rose again.
+WINDOW_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A bad sign: the mean of a logged value lies beyond a limit.
+
+    Attributes:
+        value: Name in the history.
+        limit: The value's.
+        above: Whether it is bad to be above the limit, or below.
+        message: What it means and what to try, with a place for the value.
+        in_norms: Whether the limit is in units of the norm of real segments.
+    """
+
+    value: str
+    limit: float
+    above: bool
+    message: str
+    in_norms: bool = False
+
+    @property
+    def sign(self) -> str:
+        """Its name."""
+        return f"{self.value} too {'high' if self.above else 'low'}"
+
+
+RULES = (
+    # Healthy: 1.06 to 1.23. With hardly a penalty (weight 0.01): 3 at step 150, 39 at 400. At a
+    # learning rate of 1e-2: 2.5.
+    Rule(
+        "gradient_norm",
+        1.75,
+        True,
+        "the critic's gradient norm is {value:.3g}, far above 1: the penalty does not hold it; "
+        "try a lower learning_rate, or a gradient_penalty_weight of 10",
+    ),
+    # Healthy as above. A critic with a learning rate of 1e-6: 0.14 to 0.16.
+    Rule(
+        "gradient_norm",
+        0.5,
+        False,
+        "the critic's gradient norm is {value:.2g}, far below 1: it hardly learns; try a higher "
+        "learning_rate or more critic_steps",
+    ),
+    # By the duality, a critic with gradients of norm 1 tells two sets apart by no more than the
+    # distance of their segments: twice the norm where both are equally loud. Healthy: 0.2 to 0.9.
+    # At a learning rate of 1e-2: 15.
+    Rule(
+        "wasserstein_estimate",
+        2,
+        True,
+        "the Wasserstein estimate is {value:.3g}, more than segments can differ: the critic's "
+        "scores run away and teach nothing; try a lower learning_rate, or a "
+        "gradient_penalty_weight of 10",
+        in_norms=True,
+    ),
+    # A critic of two filters, or with a learning rate of 1e-6: below 0.
+    Rule(
+        "wasserstein_estimate",
+        0.02,
+        False,
+        "the Wasserstein estimate is {value:.2g}: the critic does not tell generated from real "
+        "segments, and nothing can be learnt from it; try more filters, more critic_steps or a "
+        "higher learning_rate",
+        in_norms=True,
+    ),
+    # Healthy: 0.7 in the first steps, then 3 to 60. A generator whose output is all at full scale,
+    # where tanh is flat (learning rate 1e-2): exactly 0.
+    Rule(
+        "generator_gradient_norm",
+        0.01,
+        False,
+        "the generator's gradient norm is {value:.2g}: it has vanished, and the generator stays "
+        "as it is; start again with a lower learning_rate",
+    ),
+    # Healthy: -3 to 0.5. Beside the two weak critics above: 4 to 12.
+    Rule(
+        "relative_level_db",
+        3,
+        True,
+        "the output is {value:.0f} dB louder than real segments; try more filters, more "
+        "critic_steps or a lower learning_rate",
+    ),
+    # No run went silent by itself; 20 dB less is a tenth of the amplitude.
+    Rule(
+        "relative_level_db",
+        -20,
+        False,
+        "the output is silent: {value:.0f} dB relative to real segments; try a lower "
+        "learning_rate or another seed",
+    ),
+    # Healthy: 0. Output all at full scale: 1.
+    Rule(
+        "clipped_share",
+        0.01,
+        True,
+        "the output is clipped: a share of {value:.2g} of its samples is at full scale; start "
+        "again with a lower learning_rate",
+    ),
+    # Healthy: 0.5 to 0.7. One sound for all latents: 0, and of few sounds each many times, too.
+    Rule(
+        "diversity",
+        0.2,
+        False,
+        "the output has lost its diversity: each segment has another {value:.2g} times as far "
+        "away as among real ones; try a lower learning_rate, more critic_steps or another seed",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A bad sign in a training.
+
+    Attributes:
+        sign: Name of its rule.
+        first_step: Of the first line of the history that shows it.
+        last_step: Of the last.
+        message: In words, with the value at the first.
+    """
+
+    sign: str
+    first_step: int
+    last_step: int
+    message: str
+
+
+def mean_norm(real: np.ndarray) -> float:
+    """Root of the mean squared Euclidean norm of segments of shape (count, samples)."""
+    return float(np.sqrt(np.square(real, dtype=np.float64).sum(axis=1).mean()))
+
+
+class Watch:
+    """Judge a history line by line.
+
+    Args:
+        real_norm: `mean_norm` of real segments.
+
+    Attributes:
+        findings: So far, by sign.
+
+    Example:
+        >>> watch = Watch(real_norm=7.2)
+        >>> row = {"gradient_norm": 2.0}
+        >>> [finding.sign for finding in watch.add({"step": 250, **row})]
+        ['gradient_norm too high']
+        >>> watch.add({"step": 260, **row})
+        []
+        >>> watch.findings["gradient_norm too high"].last_step
+        260
+    """
+
+    def __init__(self, real_norm: float) -> None:
+        self.findings: dict[str, Finding] = {}
+        self._real_norm = real_norm
+        self._rows: deque[Row] = deque()
+
+    def add(self, row: Row) -> list[Finding]:
+        """Judge what is known after one more line.
+
+        Args:
+            row: Line of the history, of a later step than those before.
+
+        Returns:
+            What was not found before.
+        """
+        step = int(row["step"])
+        self._rows.append(row)
+        while self._rows[0]["step"] <= step - WINDOW_STEPS:
+            self._rows.popleft()
+        new = []
+        for rule in RULES if step >= WARM_UP_STEPS else ():
+            values = [line[rule.value] for line in self._rows if rule.value in line]
+            if not values:
+                continue
+            value = sum(values) / len(values)
+            limit = rule.limit * (self._real_norm if rule.in_norms else 1)
+            if value <= limit if rule.above else value >= limit:
+                continue
+            known = self.findings.get(rule.sign)
+            if known is None:
+                message = f"step {step}: {rule.message.format(value=value)}"
+                new.append(Finding(rule.sign, step, step, message))
+                self.findings[rule.sign] = new[-1]
+            else:
+                self.findings[rule.sign] = replace(known, last_step=step)
+        return new
+
+
+def write_findings(path: Path, findings: Iterable[Finding]) -> None:
+    """Write findings as JSON."""
+    write_whole(path, json.dumps({"warnings": [asdict(each) for each in findings]}, indent=1))
+
+
+def format_findings(path: Path) -> str:
+    """What `write_findings` wrote, as text for the end of a run; empty if there is nothing."""
+    if not path.is_file():
+        return ""
+    found = [Finding(**each) for each in json.loads(path.read_text(encoding="utf-8"))["warnings"]]
+    lines = [f"- {each.message} (last seen at step {each.last_step})" for each in found]
+    return "\n".join(["", "bad signs in training:", *lines]) if lines else ""
