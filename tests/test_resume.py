@@ -2,58 +2,29 @@
 
 import json
 import os
-import random
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from runs import (
+    SMOKE,
+    assert_same_results,
+    history,
+    newest_step,
+    smoke_config,
+    start_training,
+    wait_for,
+)
 
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.training.checkpoints import newest_checkpoint, save_checkpoint
-from wavegan_rc.training.model import build_model
 from wavegan_rc.training.run_lock import run_lock
-from wavegan_rc.training.state import load_checkpoint
 from wavegan_rc.training.train import train
 from wavegan_rc.whole_files import whole_file, whole_files
-
-SMOKE = ROOT / "configs" / "smoke.yaml"
-
-
-def smoke_config(out, **changes):
-    config = Config(**yaml.safe_load(SMOKE.read_text()))
-    return replace(config, out=str(out / "runs"), **changes)
-
-
-def history(run):
-    rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-    return [{name: v for name, v in row.items() if name != "steps_per_s"} for row in rows]
-
-
-def weights(run, config):
-    model = build_model(config)
-    load_checkpoint(model, newest_checkpoint(run / "checkpoints"))
-    return [np.asarray(variable) for variable in model.variables]
-
-
-def assert_same_results(run, expected, config):
-    assert history(run) == history(expected)
-    for ours, theirs in zip(weights(run, config), weights(expected, config), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    names = sorted(path.name for path in (expected / "samples").iterdir())
-    assert sorted(path.name for path in (run / "samples").iterdir()) == names
-    for name in names:
-        if name.endswith(".wav"):
-            ours, theirs = ((folder / "samples" / name).read_bytes() for folder in (run, expected))
-            assert ours == theirs
 
 
 @pytest.fixture(scope="module")
@@ -251,42 +222,16 @@ def test_files_appear_whole_or_not_at_all(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "folder"]
 
 
-def start(folder, *arguments):
-    """A Python process in a folder, what it prints in `output.txt` there."""
-    with (folder / "output.txt").open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-
-
-def start_training(folder, *flags):
-    return start(folder, str(ROOT / "scripts" / "train.py"), *flags)
-
-
-def wait_for(condition, process, folder):
-    """Until a condition holds; the process ending first is a failure."""
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None, (folder / "output.txt").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def newest_step(run):
-    steps = [int(path.stem[5:]) for path in (run / "checkpoints").glob("step-*.json")]
-    return max(steps, default=0)
-
-
 def test_sigterm_saves_and_ends_and_the_rest_can_be_trained(tmp_path):
     """As Ctrl-C does: see test_run."""
     flags = ["--config", str(SMOKE), "--steps", "100000", "--save-every", "5"]
     process = start_training(tmp_path, *flags)
     run = tmp_path / "runs" / "001-resize"
     wait_for(lambda: newest_step(run) > 0, process, tmp_path)
+    config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
+    config = replace(config, out=str(tmp_path))
+    with pytest.raises(DataError, match=rf"being trained, by process {process.pid} on \w"):
+        train(config, [], resume=run)
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=60)
     output = (tmp_path / "output.txt").read_text()
@@ -295,105 +240,5 @@ def test_sigterm_saves_and_ends_and_the_rest_can_be_trained(tmp_path):
     saved = newest_checkpoint(run / "checkpoints").step
     assert history(run)[-1]["step"] == saved
     assert (run / "generator.keras").is_file()
-    config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
-    train(replace(config, steps=saved + 1, out=str(tmp_path)), [], resume=run)
+    train(replace(config, steps=saved + 1), [], resume=run)
     assert newest_step(run) == saved + 1
-
-
-# A training without networks: as many writes in a second as a real one makes in minutes.
-WRITER = """
-import sys
-from pathlib import Path
-from wavegan_rc.training.checkpoints import cut_logs, newest_checkpoint, save_checkpoint
-run = Path(sys.argv[1])
-log, step = run / "history.jsonl", 0
-if list((run / "checkpoints").glob("step-*.json")):
-    checkpoint = newest_checkpoint(run / "checkpoints")
-    step = checkpoint.step
-    cut_logs(run, checkpoint, [log])
-
-def save_weights(path):
-    with path.open("wb") as file:
-        for _ in range(200):
-            file.write(bytes([step % 256]) * 1000)
-            file.flush()
-
-while True:
-    step += 1
-    with log.open("a") as file:
-        for part in ("{", f'"step": {step}', "}", chr(10)):
-            file.write(part)
-            file.flush()
-    save_checkpoint(run / "checkpoints", step, save_weights, [log])
-"""
-
-
-def test_killed_60_times_while_it_writes_nothing_is_corrupt_and_nothing_saved_is_lost(tmp_path):
-    (tmp_path / "checkpoints").mkdir()
-    moments = random.Random(0)
-    reached, in_the_middle = 0, 0
-    for _ in range(60):
-        process = start(tmp_path, "-c", WRITER, str(tmp_path))
-        wait_for(lambda reached=reached: newest_step(tmp_path) > reached, process, tmp_path)
-        time.sleep(moments.uniform(0, 0.05))
-        seen = newest_step(tmp_path)
-        process.kill()
-        process.wait()
-        in_the_middle += any((tmp_path / "checkpoints").glob(".partial-*"))
-        checkpoint = newest_checkpoint(tmp_path / "checkpoints")  # a warning would fail the test
-        assert checkpoint.step >= seen > reached
-        reached = checkpoint.step
-        assert set(checkpoint.weights.read_bytes()) == {reached % 256}
-        log = (tmp_path / "history.jsonl").read_bytes()
-        (length,) = checkpoint.log_lengths.values()
-        rows = [json.loads(line) for line in log[:length].splitlines()]
-        assert [row["step"] for row in rows] == list(range(1, reached + 1))
-    assert in_the_middle > 5
-
-
-def test_a_training_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path):
-    """Three times, after checkpoints at every step; nothing may be lost but the step begun."""
-    argv = ["--config", str(SMOKE), "--steps", "100000", "--save-every", "1", "--log-every", "3"]
-    argv += ["--measure-every", "0"]
-    run = tmp_path / "runs" / "001-resize"
-    moments = random.Random(0)
-    reached = 0
-    for _ in range(3):
-        process = start_training(tmp_path, *argv)
-        wait_for(lambda reached=reached: newest_step(run) > reached, process, tmp_path)
-        time.sleep(moments.uniform(0, 0.2))
-        process.kill()
-        process.wait()
-        before, reached = reached, newest_checkpoint(run / "checkpoints").step
-        assert reached > before
-        argv = ["--resume", str(run)]
-    config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
-    config = replace(config, steps=reached + 1)
-    train(config, [], resume=run)
-    expected, _ = train(replace(config, out=str(tmp_path / "expected")), [])
-    assert_same_results(run, expected, config)
-
-
-def _small_disk(folder):
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small disk can only be mounted by root")
-
-
-def test_a_full_disk_ends_with_an_error_and_leaves_the_last_checkpoint_good(tmp_path):
-    disk = tmp_path / "disk"
-    _small_disk(disk)
-    try:
-        config = replace(smoke_config(tmp_path), out=str(disk), steps=3, save_every=1)
-        run, _ = train(config, [])
-        room = shutil.disk_usage(disk).free
-        (disk / "ballast").write_bytes(bytes(max(0, room - 100_000)))
-        with pytest.raises(DataError, match=r"cannot be written: .*No space left"):
-            train(replace(config, steps=20), [], resume=run)
-        assert newest_checkpoint(run / "checkpoints").step >= 3
-        (disk / "ballast").unlink()
-        train(replace(config, steps=6), [], resume=run)
-        assert newest_checkpoint(run / "checkpoints").step == 6
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -313,17 +312,37 @@ def test_unusable_input_leaves_no_run_folder(what, tmp_path, make_wav):
     assert not (tmp_path / "runs").exists()
 
 
-def test_two_arms_started_together_get_different_numbers(tmp_path):
-    config = smoke_config(tmp_path)
-    arms = [replace(config, upsampler=name) for name in ("resize", "transposed")] * 8
-    with ThreadPoolExecutor(16) as pool:
-        runs = pool.map(
-            lambda arm: create_run_directory(arm, device="", command_line=[], data_fingerprint=""),
-            arms,
+# Makes run folders as fast as it can once a line comes in.
+START_RUNS = """
+import sys
+from wavegan_rc.config import Config
+from wavegan_rc.training.run_directory import create_run_directory
+config = Config(out=sys.argv[1], upsampler=sys.argv[2])
+sys.stdin.readline()
+for _ in range(20):
+    run = create_run_directory(config, device="", command_line=[], data_fingerprint="")
+    print(run.path.name)
+"""
+
+
+def test_processes_that_start_runs_together_get_different_numbers(tmp_path):
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", START_RUNS, str(tmp_path / "runs"), upsampler],
+            stdin=pipe,
+            stdout=pipe,
+            text=True,
+            env=environment(),
         )
-    numbers = [run.path.name[:3] for run in runs]
-    assert len(set(numbers)) == 16
-    assert not list((tmp_path / "runs").glob(".*"))
+        for upsampler in ("resize", "transposed", "linear")
+    ]
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    names = [name for process in processes for name in process.communicate()[0].split()]
+    assert sorted(int(name[:3]) for name in names) == list(range(1, 61))
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == sorted(names)
 
 
 def test_history_rows_are_means_of_their_own_interval(tmp_path):

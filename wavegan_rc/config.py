@@ -109,14 +109,20 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
 
     out: str = _setting("runs", "folder in which the numbered run folder is made")
     sample_count: int = _setting(64, "WAV files written at the end", may_change=True)
-    log_every: int = _setting(10, "steps between lines of the history", may_change=True)
+    log_every: int = _setting(
+        10,
+        "steps between lines of the history; from 1000 lines on, more with each doubling",
+        may_change=True,
+    )
     measure_every: int = _setting(
         100,
-        "steps between measurements of artifacts; 0: never",
+        "steps between measurements of artifacts, more after 1000 of them; 0: never",
         may_change=True,
     )
     save_every: int = _setting(
-        500, "steps between checkpoints, pictures and audio for TensorBoard", may_change=True
+        500,
+        "steps between checkpoints, and pictures and audio for TensorBoard, more after 100 of them",
+        may_change=True,
     )
 
     def __post_init__(self) -> None:

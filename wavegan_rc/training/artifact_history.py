@@ -14,9 +14,12 @@ from wavegan_rc.artifacts.spectra import group_spectra, stage_combs
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError, WaveganWarning
 from wavegan_rc.generation import draw_latents, synthesize
+from wavegan_rc.training.schedule import due
 from wavegan_rc.training.state import steps_made
 
 _SMALLEST_POWER = 1e-12  # -120 dB
+# Measurements before they become rarer.
+_DENSE = 1000
 
 
 def artifact_values(
@@ -130,7 +133,7 @@ class ArtifactHistory(keras.callbacks.Callback):
     its row and into TensorBoard.
 
     Args:
-        measure_every: Steps between measurements.
+        measure_every: Steps between measurements; more in long runs, see `due`.
         steps: Of the run.
         latents: Shape (count, latent_dim); the same at every step, which takes part of the noise
             out of differences between steps.
@@ -163,7 +166,7 @@ class ArtifactHistory(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Add the values to `logs` if they are due."""
         step = steps_made(self.model)
-        if logs is not None and (step % self._measure_every == 0 or step == self._steps):
+        if logs is not None and (due(step, self._measure_every, _DENSE) or step == self._steps):
             segments = synthesize(self.model.average_generator, self._latents)
             logs |= sound_values(segments, self._real, self._sample_rate)
             logs |= artifact_values(

@@ -19,8 +19,13 @@ from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
 from wavegan_rc.generation import synthesize
 from wavegan_rc.training.health import Watch, write_findings
 from wavegan_rc.training.run_directory import RunDirectory
+from wavegan_rc.training.schedule import due
 from wavegan_rc.training.state import steps_made
 from wavegan_rc.training.wgan_gp import LOSSES
+
+# Lines take about 300 bytes in the history and 1 kB in event files, previews half a megabyte.
+DENSE_LINES = 1000
+_DENSE_PREVIEWS = 100
 
 
 class StepClock(keras.callbacks.Callback):
@@ -28,7 +33,8 @@ class StepClock(keras.callbacks.Callback):
 
     def __init__(self) -> None:
         super().__init__()
-        self._durations: list[float] = []
+        self._count = 0
+        self._seconds = 0.0
         self._began = 0.0
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
@@ -38,12 +44,14 @@ class StepClock(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Stop the clock."""
         if batch > 0:  # the first step's time is compilation
-            self._durations.append(time.perf_counter() - self._began)
+            self._count += 1
+            self._seconds += time.perf_counter() - self._began
 
     def take_speed(self) -> float | None:
         """Steps per second since this was last asked; None if no step was timed."""
-        durations, self._durations = self._durations, []
-        return len(durations) / sum(durations) if durations else None
+        speed = self._count / self._seconds if self._count else None
+        self._count, self._seconds = 0, 0.0
+        return speed
 
 
 def leave_progress_bar() -> None:
@@ -91,7 +99,7 @@ class History(keras.callbacks.Callback):
     Args:
         run: Folder of the run, whose history goes on where it is.
         writer: TensorBoard event writer.
-        log_every: Steps between lines.
+        log_every: Steps between lines; more in long runs, see `due`.
         steps: Of the run.
         clock: Times the updates.
         real_norm: Of real segments, by which losses are judged: `health.mean_norm`.
@@ -131,7 +139,7 @@ class History(keras.callbacks.Callback):
         row = {name: float(value) for name, value in (logs or {}).items()}
         self._measured = {name: value for name, value in row.items() if name not in LOSSES}
         # The last line waits for the end: the state that is saved before has its means.
-        if step % self._log_every == 0 or (self._measured and step < self._steps):
+        if due(step, self._log_every, DENSE_LINES) or (self._measured and step < self._steps):
             self._write()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
@@ -178,7 +186,7 @@ class Previews(keras.callbacks.Callback):
 
     Args:
         writer: TensorBoard event writer.
-        save_every: Steps between previews.
+        save_every: Steps between previews; more in long runs, see `due`.
         latents: Shape (count, latent_dim), the same at every step.
         real: Drawn above the generated segments.
         sample_rate: In Hz.
@@ -206,7 +214,7 @@ class Previews(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Log a preview if one is due."""
-        if steps_made(self.model) % self._save_every == 0:
+        if due(steps_made(self.model), self._save_every, _DENSE_PREVIEWS):
             self._log()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002

@@ -13,6 +13,8 @@ from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.whole_files import flush, whole_file, write_whole
 
 _KEPT = 2
+# What reading a description raises that is not one, of nested brackets too.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _DESCRIPTION = re.compile(r"step-(\d+)\.json")
 
 
@@ -102,7 +104,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
     for step in sorted(_steps(folder), reverse=True):
         try:
             checkpoint = _open(folder, step)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except _UNREADABLE as error:
             reasons.append(f"step {step}: {' '.join(str(error).split())}")
             continue
         if reasons:

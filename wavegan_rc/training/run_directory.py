@@ -44,8 +44,11 @@ class RunDirectory:
 
     def logs(self) -> list[Path]:
         """Files that are only ever appended to."""
-        events = sorted(self.tensorboard.glob("events.*"))
-        return [*([self.history] if self.history.exists() else []), *events]
+        return [*([self.history] if self.history.exists() else []), *self.event_files()]
+
+    def event_files(self) -> list[Path]:
+        """TensorBoard's, one of each time that the training went on."""
+        return sorted(self.tensorboard.glob("events.*"))
 
     @property
     def history(self) -> Path:
@@ -237,7 +240,7 @@ def check_same_data(run: RunDirectory, fingerprint: str) -> None:
     try:
         record = json.loads(run.environment.read_text(encoding="utf-8"))
         before = record["data_fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{run.environment}: not the record of a run") from None
     if before != fingerprint:
         raise DataError(f"{run.path}: its recordings have changed since it began: start a new run")

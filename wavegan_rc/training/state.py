@@ -12,6 +12,7 @@ import numpy as np
 
 from wavegan_rc.errors import DataError
 from wavegan_rc.training.checkpoints import Checkpoint, save_checkpoint
+from wavegan_rc.training.event_files import EventFiles
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.weights_file import check_weights_file, one_line
@@ -74,6 +75,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._writer = writer
         self._save_every = save_every
         self._saved = 0
+        self._events = EventFiles()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Know where this training begins."""
@@ -93,6 +95,7 @@ class Checkpoints(keras.callbacks.Callback):
         if step == self._saved:
             return
         self._writer.flush()
+        self._events.check(self._run.event_files())
         save_checkpoint(
             self._run.checkpoints,
             step,

@@ -26,6 +26,7 @@ from wavegan_rc.training.callbacks import (
 )
 from wavegan_rc.training.checkpoints import newest_checkpoint
 from wavegan_rc.training.divergence import MOST_ROLLBACKS, StopAtNonFinite, go_back
+from wavegan_rc.training.event_files import EventFiles
 from wavegan_rc.training.health import mean_norm
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.results import (
@@ -207,6 +208,7 @@ def _fit(
             history.on_train_end()
     finally:
         writer.close()
+    EventFiles().check(run.event_files())
 
 
 def _warn_of_uneven_overlap(config: Config) -> None:
