@@ -13,7 +13,8 @@ from conftest import ROOT
 
 from wavegan_rc.config import Config
 from wavegan_rc.training.checkpoints import newest_checkpoint
-from wavegan_rc.training.train import build_model, load_checkpoint
+from wavegan_rc.training.model import build_model
+from wavegan_rc.training.state import load_checkpoint
 
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
