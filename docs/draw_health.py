@@ -1,8 +1,8 @@
 """Draw health.png from two histories: python docs/draw_health.py.
 
 health-healthy.jsonl and health-ill.jsonl are the history.jsonl of
-`train.py --upsampler transposed --measure-every 50`, the latter with `--learning-rate 1e-2`; both
-were ended early.
+`train.py --upsampler transposed --measure-every 50 --steps 500`, the latter with
+`--learning-rate 1e-2`.
 """
 
 import json
@@ -17,12 +17,12 @@ from wavegan_rc.figures.drawing import save_figure
 PANELS = {
     "wasserstein_estimate": ("Wasserstein estimate", 1, None),
     "gradient_norm": ("critic's gradient norm", None, 1),
-    "generator_gradient_norm": ("generator's gradient norm", 0.1, None),
+    "generator_gradient_norm": ("generator's gradient norm", 1, None),
     "diversity": ("diversity (real audio: 1)", None, None),
 }
 RUNS = {
-    "healthy": ("healthy: learning rate 1e-4", "#0072B2", "-"),
-    "ill": ("gone wrong: learning rate 1e-2", "#D55E00", "--"),
+    "ill": ("gone wrong: learning rate 1e-2", "#D55E00", 1.0),
+    "healthy": ("healthy: learning rate 1e-4", "#0072B2", 2.0),
 }
 
 
@@ -30,12 +30,15 @@ def draw_panel(axis: Axes, name: str, histories: dict[str, list[dict]]) -> None:
     title, linear_up_to, ideal = PANELS[name]
     if ideal is not None:
         axis.axhline(ideal, color="0.5", linewidth=1, linestyle=":")
-    for run, (label, colour, style) in RUNS.items():
+    for run, (label, colour, width) in RUNS.items():
         points = [(row["step"], row[name]) for row in histories[run] if name in row]
-        axis.plot(*zip(*points, strict=True), style, color=colour, linewidth=1.4, label=label)
-    if linear_up_to is not None:
+        axis.plot(*zip(*points, strict=True), color=colour, linewidth=width, label=label)
+    if linear_up_to is None:
+        axis.set_ylim(bottom=-0.02 * axis.get_ylim()[1])
+    else:
         axis.set_yscale("symlog", linthresh=linear_up_to)
-    axis.set_ylim(bottom=0)
+        axis.yaxis.set_major_formatter("{x:g}")
+    axis.set_xlim(0, 500)
     axis.set_title(title, loc="left", fontsize=10)
     axis.set_xlabel("step")
     axis.grid(alpha=0.3)

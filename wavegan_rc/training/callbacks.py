@@ -54,12 +54,6 @@ class StepClock(keras.callbacks.Callback):
         return speed
 
 
-def leave_progress_bar() -> None:
-    """What is printed next is not to stand in the bar's line; in a log file it has an end."""
-    if sys.stdout.isatty():
-        print(flush=True)
-
-
 class Progress(keras.callbacks.Callback):
     """A bar with steps, time left, speed and what tells a healthy training, for the whole run.
 
@@ -164,7 +158,7 @@ class History(keras.callbacks.Callback):
         self._measured = {}
         self.model.reset_means()
         for finding in self._watch.add({"step": step, **row}):
-            leave_progress_bar()
+            print(flush=True)  # the progress bar leaves its line open
             warnings.warn(finding.message, WaveganWarning, stacklevel=2)
             write_findings(self._run.health, self._watch.findings.values())
 

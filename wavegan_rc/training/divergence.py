@@ -10,7 +10,6 @@ from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, printable
 from wavegan_rc.training.batches import batch, batch_sources
-from wavegan_rc.training.callbacks import leave_progress_bar
 from wavegan_rc.training.checkpoints import (
     Checkpoint,
     cut_logs,
@@ -55,7 +54,7 @@ class StopAtNonFinite(keras.callbacks.Callback):
         if first < 0:
             return
         step, tensor = steps_made(self.model), self.model.checked[first]
-        leave_progress_bar()
+        print(flush=True)  # the progress bar leaves its line open
         try:
             kept = f"its batch is in {self._keep(step, tensor)}"
         except OSError as error:
