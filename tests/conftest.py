@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from wavegan_rc.config import Config
 
 # Byte-equal WAVs and tolerances of 1e-5 are promised for the CPU.
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+# A shell's background job ignores Ctrl-C, and so would the programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # On shared machines a first call may take seconds, and a failure must come again when run again.
 settings.register_profile("shared", deadline=None, derandomize=True)
 settings.load_profile("shared")

@@ -18,7 +18,7 @@ from wavegan_rc.report.sounds import Sound, Sounds
 _TEMPLATE = "page.html.j2"
 _SCRIPTS = ("players.js", "table.js", "listening.js")
 _CAPTIONS = {
-    "spectra": "Mean spectra with bands of uncertainty; predicted lines with the stage that makes them.",
+    "spectra": "Mean spectra with bands of uncertainty; predicted lines with their stages.",
     "phase-locking": "Phase locking: 0 where the phase differs from window to window, as in real "
     "audio; 1 where it is always the same.",
     "training": "Artifacts over the steps of training.",
