@@ -73,7 +73,7 @@ def test_killed_60_times_while_it_writes_nothing_is_corrupt_and_nothing_saved_is
 # Trains in a process of its own for each line of arguments. Loading libraries takes most of a small
 # training's time, and they can be forked with as long as TensorFlow has computed nothing.
 NURSERY = """
-import json, os, sys
+import json, os, signal, sys
 import numpy as np
 import wavegan_rc.training.train
 from wavegan_rc.cli.process import run_command
@@ -84,10 +84,10 @@ answers = open(int(sys.argv[1]), "w", buffering=1)
 for line in sys.stdin:
     process = os.fork()
     if not process:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
         run_command(train_command, "train.py", json.loads(line))
     print(process, file=answers)
-    os.waitpid(process, 0)
-    print("ended", file=answers)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), file=answers)
 """
 
 
@@ -109,10 +109,17 @@ class Training:
             return 1
         return None
 
+    def send_signal(self, number):
+        os.kill(self._process, number)
+
+    def wait(self):
+        """Its exit code; minus the number of the signal that killed it."""
+        return int(self._answers.readline())
+
     def kill(self):
         """Its age in seconds."""
-        os.kill(self._process, signal.SIGKILL)
-        assert self._answers.readline() == "ended\n"
+        self.send_signal(signal.SIGKILL)
+        assert self.wait() == -signal.SIGKILL
         return time.monotonic() - self._began
 
 
@@ -138,8 +145,8 @@ def nursery(tmp_path):
     parent.communicate()
 
 
-def assert_sound(run, checkpoint):
-    """What a killed training leaves can be read, and its history ends no later than it may."""
+def steps_lost(run, checkpoint):
+    """By a training that was killed, whose files are looked into on the way."""
     Config(**yaml.safe_load((run / "config.yaml").read_text()))
     json.loads((run / "environment.json").read_text())
     log = (run / "history.jsonl").read_bytes()
@@ -164,13 +171,18 @@ KILLS = 20
 SAVE_EVERY = 2
 
 
-def test_a_training_killed_20_times_goes_on_as_if_it_had_not_been(tmp_path, make_wav, nursery):
-    """Soon after a checkpoint, anywhere between start and then, and while one is written."""
+@pytest.fixture
+def argv(tmp_path, make_wav):
+    """A training without end."""
     (tmp_path / "tiny.yaml").write_text(TINY)
     data = make_wav("own.wav", tone(440, seconds=4))
     settings = {"data": str(data), "steps": 10**6, "save_every": SAVE_EVERY, "log_every": 1}
     settings |= {"measure_every": 0, "config": "tiny.yaml"}
-    argv = [f"--{name}={value}" for name, value in settings.items()]
+    return [f"--{name}={value}" for name, value in settings.items()]
+
+
+def test_a_training_killed_20_times_goes_on_as_if_it_had_not_been(tmp_path, argv, nursery):
+    """Soon after a checkpoint, anywhere between start and then, and while one is written."""
     run = tmp_path / "runs" / "001-resize"
     moments = random.Random(0)
     reached, age, in_the_middle = 0, 0.0, 0
@@ -193,7 +205,7 @@ def test_a_training_killed_20_times_goes_on_as_if_it_had_not_been(tmp_path, make
         in_the_middle += any(run.rglob(".partial-*"))
         checkpoint = newest_checkpoint(run / "checkpoints")  # a warning would fail the test
         assert checkpoint.step >= seen >= reached
-        assert assert_sound(run, checkpoint) <= SAVE_EVERY
+        assert steps_lost(run, checkpoint) <= SAVE_EVERY
         reached = checkpoint.step
         argv = ["--resume", str(run)]
     assert in_the_middle > 0
@@ -206,3 +218,24 @@ def test_a_training_killed_20_times_goes_on_as_if_it_had_not_been(tmp_path, make
     events.Reload()
     steps = [event.step for event in events.Tensors("critic_loss")]
     assert steps == list(range(1, reached + 2))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 128 + signal.SIGINT)]
+)
+def test_a_second_signal_ends_at_once_and_what_was_saved_is_good(
+    number, code, tmp_path, argv, nursery
+):
+    """At once: before the generator is exported, which is what a first signal alone leads to."""
+    run = tmp_path / "runs" / "001-resize"
+    output = tmp_path / "output.txt"
+    training = nursery(argv)
+    wait_for(lambda: newest_step(run) > 0, training, tmp_path)
+    training.send_signal(number)
+    wait_for(lambda: "ending in good order" in output.read_text(), training, tmp_path)
+    training.send_signal(number)
+    assert training.wait() == code
+    assert "Traceback" not in output.read_text()
+    assert not (run / "generator.keras").exists()
+    checkpoint = newest_checkpoint(run / "checkpoints")
+    assert steps_lost(run, checkpoint) <= SAVE_EVERY

@@ -118,7 +118,13 @@ def spoil_description(run):
     (run / "checkpoints" / "step-000017.json").write_text("{")
 
 
-@pytest.mark.parametrize("spoil", [damage_newest, cut_newest, remove_newest, spoil_description])
+def nest_description(run):
+    (run / "checkpoints" / "step-000017.json").write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "spoil", [damage_newest, cut_newest, remove_newest, spoil_description, nest_description]
+)
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, tmp_path, spoil):
     expected, _ = straight
     run = tmp_path / "run"
@@ -163,6 +169,9 @@ def test_other_recordings_are_refused(straight, tmp_path):
     record["data_fingerprint"] = "another"
     (run / "environment.json").write_text(json.dumps(record))
     with pytest.raises(DataError, match="recordings have changed"):
+        train(config, [], resume=run)
+    (run / "environment.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match="not the record of a run"):
         train(config, [], resume=run)
 
 

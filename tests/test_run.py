@@ -13,6 +13,8 @@ import pytest
 import soundfile
 import yaml
 from conftest import ROOT, tone
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib import image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -20,8 +22,10 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
 from wavegan_rc.generation import draw_latents
 from wavegan_rc.generator_file import load_generator
+from wavegan_rc.training import artifact_history, callbacks
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.run_directory import create_run_directory
+from wavegan_rc.training.schedule import due
 from wavegan_rc.training.train import train
 
 SMOKE = ROOT / "configs" / "smoke.yaml"
@@ -245,6 +249,13 @@ def test_an_uneven_kernel_is_warned_of_before_training(tmp_path):
         train(config, [])
 
 
+def test_the_cores_that_a_run_may_use_are_recorded(tmp_path, monkeypatch):
+    """Their number decides whether another run repeats this one to the last bit."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    run, _ = train(smoke_config(tmp_path, steps=1), [])
+    assert json.loads((run / "environment.json").read_text())["device"] == "CPU, 3 cores"
+
+
 def test_a_post_filter_is_trained_and_drawn(tmp_path):
     run, _ = train(replace(smoke_config(tmp_path), post_filter_length=64), [])
     generator, _ = load_generator(run)
@@ -316,7 +327,9 @@ def test_unusable_input_leaves_no_run_folder(what, tmp_path, make_wav):
 START_RUNS = """
 import sys
 from wavegan_rc.config import Config
+from wavegan_rc.training import artifact_history, callbacks
 from wavegan_rc.training.run_directory import create_run_directory
+from wavegan_rc.training.schedule import due
 config = Config(out=sys.argv[1], upsampler=sys.argv[2])
 sys.stdin.readline()
 for _ in range(20):
@@ -351,6 +364,33 @@ def test_history_rows_are_means_of_their_own_interval(tmp_path):
     for i, row in enumerate(pairs):
         mean = np.mean([each[2 * i]["critic_loss"], each[2 * i + 1]["critic_loss"]])
         assert row["critic_loss"] == pytest.approx(mean, rel=1e-4)
+
+
+@given(st.integers(1, 10**4), st.integers(1, 1000), st.data())
+def test_what_is_due_becomes_rarer_with_each_doubling(every, half, data):
+    """As many in each doubling of the steps, none but those that were asked for."""
+    dense = 2 * half
+    first = dense * every
+    octave = data.draw(st.integers(0, 20))
+    begin, spacing = first << octave, every << (octave + 1)
+    step = data.draw(st.integers(begin + 1, 2 * begin))
+    assert due(step, every, dense) == (step % spacing == 0)
+    step = data.draw(st.integers(1, first))
+    assert due(step, every, dense) == (step % every == 0)
+
+
+def test_long_runs_write_and_measure_ever_more_rarely(tmp_path, monkeypatch):
+    monkeypatch.setattr(callbacks, "_DENSE_LINES", 4)
+    monkeypatch.setattr(callbacks, "_DENSE_PREVIEWS", 2)
+    monkeypatch.setattr(artifact_history, "_DENSE", 2)
+    settings = {"log_every": 1, "measure_every": 3, "save_every": 2, "steps": 13}
+    run, _ = train(smoke_config(tmp_path, **settings), [])
+    rows = history(run)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 6, 8, 12, 13]
+    assert [row["step"] for row in rows if "rms_db" in row] == [3, 6, 12, 13]
+    pictures = tensorboard_events(run)["spectrogram"]
+    assert [event.step for event in pictures] == [2, 4, 8, 13]
+    assert (run / "checkpoints" / "step-000012.json").exists()
 
 
 def test_divergence_ends_training_and_names_the_step(tmp_path):

@@ -24,7 +24,7 @@ from wavegan_rc.training.state import steps_made
 from wavegan_rc.training.wgan_gp import LOSSES
 
 # Lines take about 300 bytes in the history and 1 kB in event files, previews half a megabyte.
-DENSE_LINES = 1000
+_DENSE_LINES = 1000
 _DENSE_PREVIEWS = 100
 
 
@@ -133,7 +133,7 @@ class History(keras.callbacks.Callback):
         row = {name: float(value) for name, value in (logs or {}).items()}
         self._measured = {name: value for name, value in row.items() if name not in LOSSES}
         # The last line waits for the end: the state that is saved before has its means.
-        if due(step, self._log_every, DENSE_LINES) or (self._measured and step < self._steps):
+        if due(step, self._log_every, _DENSE_LINES) or (self._measured and step < self._steps):
             self._write()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002

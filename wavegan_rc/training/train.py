@@ -259,6 +259,9 @@ def _reference_segments(corpus: Corpus, training: Segments, config: Config) -> t
 def _device() -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return f"CPU, {os.cpu_count()} cores"
+        # Those that this process may use: their number decides in which order sums are made.
+        has_affinity = hasattr(os, "sched_getaffinity")
+        cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
+        return f"CPU, {cores} cores"
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", "") for gpu in gpus]
     return f"GPU: {', '.join(names)}"
