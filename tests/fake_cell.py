@@ -36,7 +36,11 @@ def main() -> int:
         run.config.write_text(config_as_yaml(config))
         step = max((int(p.stem[5:]) for p in run.checkpoints.iterdir()), default=0)
         with run.history.open("a") as history:
-            history.write(json.dumps({"begun_at": step, "process": os.getpid()}) + "\n")
+            history.write(
+                json.dumps({"begun_at": step, "process": os.getpid(), "parent": os.getppid()})
+                + "\n"
+            )
+            history.flush()
             while step < config.steps and not stopped:
                 if step >= allowed():
                     time.sleep(0.01)

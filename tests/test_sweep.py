@@ -56,6 +56,7 @@ class Sweep:
         self.grid = folder / "grid.yaml"
         self.grid.write_text(text)
         self.out = folder / "out"
+        self.started = []
         self.allowed = folder / "allowed"
         self.allowed.write_text("inf")
         self.environment = os.environ | {
@@ -67,7 +68,16 @@ class Sweep:
     def start(self, *flags, **options):
         argv = [sys.executable, "-c", DRIVER, str(self.grid), "--out", str(self.out), *flags]
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-        return subprocess.Popen(argv, env=self.environment, cwd=self.folder, **options)
+        self.started.append(
+            subprocess.Popen(argv, env=self.environment, cwd=self.folder, **options)
+        )
+        return self.started[-1]
+
+    def kill(self):
+        """Leave no process behind, whatever a test came to."""
+        for process in self.started:
+            process.kill()
+            process.communicate()
 
     def run(self, *flags):
         process = self.start(*flags)
@@ -94,7 +104,15 @@ class Sweep:
 
 @pytest.fixture
 def sweep(tmp_path):
-    return lambda text: Sweep(tmp_path, text)
+    made = []
+
+    def make(text):
+        made.append(Sweep(tmp_path, text))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill()
 
 
 def contents(folder):

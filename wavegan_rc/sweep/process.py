@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,6 +16,7 @@ from typing import IO
 _ENDED_BY_SIGNAL = (128 + signal.SIGTERM, -signal.SIGTERM)
 # In bytes: of a log, where the error is looked for.
 _LAST_BYTES = 65536
+_PATIENCE_S = 1.0
 # Results depend on the number of threads in the last bits (the order of sums), and one thread for
 # each of several cells makes more steps per second than several threads for one.
 ONE_THREAD = {
@@ -88,7 +90,7 @@ def run_job(
     assert process.stdin is not None
     try:
         on_start(process.stdin)
-        code = process.wait()
+        code = _wait(process)
     finally:
         process.stdin.close()
         process.wait()
@@ -97,6 +99,13 @@ def run_job(
     if code in _ENDED_BY_SIGNAL:
         return Outcome(interrupted=True)
     return Outcome(error=_error(job.log, start, code))
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Exit code. In pieces: Ray's way to cancel a task is not heeded by one long wait."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=_PATIENCE_S)
 
 
 def _error(log: Path, start: int, code: int) -> str:
