@@ -138,7 +138,7 @@ def test_a_generator_without_sound_has_no_artifacts(weight, tmp_path):
 
 
 def test_levels_and_clipping_are_those_planted():
-    real, segments = noise(), 3 * noise(seed=1)
+    real, segments = noise(), 2 * noise(seed=1)
     segments[:, :64] = -1
     values = sound_values(segments, real, RATE)
     ratio = np.mean(segments.astype(float) ** 2) / np.mean(real.astype(float) ** 2)

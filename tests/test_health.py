@@ -63,7 +63,7 @@ def rows_of(name):
         ("wasserstein_estimate", -0.3, "wasserstein_estimate too low", "does not tell"),
         ("generator_gradient_norm", 0.0, "generator_gradient_norm too low", "vanished"),
         ("relative_level_db", -120.0, "relative_level_db too low", "silent"),
-        ("relative_level_db", 12.0, "relative_level_db too high", "12 dB louder"),
+        ("relative_level_db", 12.0, "relative_level_db too high", "dB louder"),
         ("clipped_share", 0.3, "clipped_share too high", "clipped"),
         ("diversity", 0.05, "diversity too low", "diversity"),
     ],
@@ -158,7 +158,7 @@ def test_training_warns_once_of_each_sign_records_it_and_says_it_again(
     config = smoke_config(tmp_path, learning_rate=1e-9, steps=8, measure_every=0)
     with pytest.warns(WaveganWarning) as warned:
         run, _ = train(config, [])
-    messages = [str(each.message) for each in warned]
+    messages = [str(each.message) for each in warned if each.category is WaveganWarning]
     assert len(messages) == len(set(messages))
     assert any("hardly learns" in message for message in messages)
     recorded = json.loads((run / "health.json").read_text())["warnings"]
