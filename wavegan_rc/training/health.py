@@ -4,9 +4,9 @@ A training is judged by its logged numbers alone, so a history can be judged aga
 
 Where thresholds come from: healthy are 15 runs at the default settings (five upsamplers with one
 seed, resize and transposed with five more; 2000 steps). Those did not log the generator's gradient
-norm, level, clipping and diversity: that is from one more of 500 steps, a small one, and the 15
-generators at their end. Small runs have 400 steps of batches of 8, 32 filters and 1024 samples. Ill are
-small ones with one thing made wrong, and one of the default size with a learning rate of 1e-2.
+norm, clipping and diversity: that is from one more of 500 steps, from a small one, and from the 15
+generators at their end. Small runs have 400 steps of batches of 8, 32 filters and 1024 samples. Ill
+are small ones with one thing made wrong, and one of the default size with a learning rate of 1e-2.
 
 Source:
     I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), section 4: gradients of
