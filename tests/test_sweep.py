@@ -290,7 +290,8 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(sweep):
         lambda: all({"step": 5, "steps_per_s": 10.0} in ours.history(f"seed={n}") for n in (0, 1)),
         first,
     )
-    assert (ours.states()["seed=0"], ours.states()["seed=2"]) == ("training", "waiting")
+    ours.wait_for(lambda: ours.states()["seed=0"] == "training", first)
+    assert ours.states()["seed=2"] == "waiting"
     first.kill()
     first.communicate()
     # At once, without waiting for the cells of the first; nothing more is allowed to them.

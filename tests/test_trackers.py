@@ -150,7 +150,10 @@ def test_how_a_run_ended_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "another")
     store = str(tmp_path / "store")
-    for name, raised in (("stopped", None), ("diverged", DivergenceError("at step 3"))):
+    for name, raised in (
+        ("stopped", None),
+        ("diverged", DivergenceError("at step 3", step=3, tensor="critic_loss")),
+    ):
         run = RunDirectory(tmp_path / name)
         run.path.mkdir()
         try:
