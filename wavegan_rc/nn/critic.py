@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from wavegan_rc.nn.downsampling import StridedConv1D
+from wavegan_rc.nn.leaky_relu import LeakyReLU
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
 
@@ -60,7 +61,7 @@ def build_critic(
     for layer in range(1, depth + 1):
         width = max(floor, filters >> (depth - layer))
         x = StridedConv1D(width, KERNEL_SIZE, STRIDES, seed=next(seeds), name=f"conv_{layer}")(x)
-        x = layers.LeakyReLU(_LEAKY_SLOPE, name=f"conv_{layer}_relu")(x)
+        x = LeakyReLU(_LEAKY_SLOPE, name=f"conv_{layer}_relu")(x)
         if layer < depth and phase_shuffle_radius > 0:
             x = PhaseShuffle(
                 phase_shuffle_radius,
