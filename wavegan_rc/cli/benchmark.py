@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from wavegan_rc.cli.process import quiet_start
+from wavegan_rc.cli.process import quiet_start, require_tensorflow
 from wavegan_rc.cli.settings import Parser
 
 
@@ -25,6 +25,7 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
     )
     parser.add_argument("--json", type=str | None, metavar="FILE", help="write the numbers there")
     flags = parser.parse_command_line(argv)
+    require_tensorflow("benchmark")
     with quiet_start():
         from wavegan_rc.benchmarks.upsampling import benchmark
     benchmark(flags.stacks, flags.repeats, None if flags.json is None else Path(flags.json))
