@@ -28,7 +28,10 @@ def both(tmp_path_factory):
     np.savez(folder / "here-before.npz", *weights(here, config))
     np.save(folder / "here-before.npy", audio(here))
     program = str(ROOT / "tests" / "other_backend.py")
-    process = start(folder, program, str(folder), KERAS_BACKEND=THERE)
+    # JAX compiles for seconds what it trains for less; the second run need not compile again.
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
+    cache |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    process = start(folder, program, str(folder), KERAS_BACKEND=THERE, **cache)
     assert process.wait() == 0, (folder / "output.txt").read_text()
     return folder
 

@@ -31,6 +31,8 @@ from wavegan_rc.training.state import load_checkpoint
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE
 
+pytestmark = pytest.mark.backend
+
 
 def first_nonfinite(model, data=None):
     """Name of the first tensor of a step that is not finite; None: all are."""

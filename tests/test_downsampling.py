@@ -11,6 +11,8 @@ from keras import ops
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.downsampling import StridedConv1D
 
+pytestmark = pytest.mark.backend
+
 
 @settings(max_examples=60 // FEWER_EXAMPLES)
 @given(st.integers(1, 6), st.integers(1, 26), st.integers(1, 40))

@@ -18,6 +18,8 @@ from wavegan_rc.generator_file import load_generator, save_generator
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import build_generator
 
+pytestmark = pytest.mark.backend
+
 # Sums in another order: half a step of 16 bits is 1.5e-5 (found: 6e-8).
 TOLERANCE = 1e-5
 

@@ -7,6 +7,8 @@ from keras import ops
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 
+pytestmark = pytest.mark.backend
+
 RADIUS = 3
 
 

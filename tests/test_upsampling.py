@@ -14,6 +14,8 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 from wavegan_rc.theory.response import dc_image_levels_db
 
+pytestmark = pytest.mark.backend
+
 upsamplers = st.sampled_from(UPSAMPLERS)
 paddings = st.sampled_from(PADDINGS)
 

@@ -16,6 +16,8 @@ from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstei
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE, LOSSES, WGANGP
 
+pytestmark = pytest.mark.backend
+
 TINY = Config(
     segment_length=64,
     upsampling_factors=(4, 2),
