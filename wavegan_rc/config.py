@@ -107,6 +107,11 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     )
     seed: int = _setting(0, "fixes the initial weights, the data order and all random draws")
 
+    devices: int = _setting(
+        1,
+        "GPUs of each host (or parts of its CPU) that share each batch",
+        may_change=True,
+    )
     on_nonfinite: OnNonfinite = _setting(
         "stop",
         "what to do when a loss or gradient is not finite: stop (exit code 3), or rollback: go on "
@@ -139,6 +144,11 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         object.__setattr__(self, "upsampler", (words,) if isinstance(words, str) else tuple(words))
         self._check_ranges()
         self._check_lengths()
+        if self.batch_size % self.devices:
+            raise ParameterError(
+                f"batch_size must be a multiple of devices, {self.devices}. "
+                f"Received: {self.batch_size}"
+            )
         self._check_words()
         self._check_cutoff()
         self._check_paths()

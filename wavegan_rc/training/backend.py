@@ -1,6 +1,8 @@
 """What training does differently on TensorFlow and on JAX, beside taking gradients."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,20 @@ def bring_up_to_date(model: keras.Model) -> None:
     """
     if on_jax():
         model.jax_state_sync()
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Where this process computes by itself, on one device, while it trains on several.
+
+    Under JAX, arrays and models are otherwise made on all devices of all hosts.
+    """
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
 
 
 def compiles_with_xla() -> bool:
