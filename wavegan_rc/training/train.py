@@ -122,6 +122,8 @@ def train(
             if finished:
                 write_results(generator, run, config, real, started)
                 trackers.log_results(run, config.steps)
+    except BrokenPipeError:  # it is not the run's folder that cannot be written
+        raise
     except OSError as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{run.path} cannot be written: {reason}") from None
