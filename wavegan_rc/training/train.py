@@ -27,6 +27,7 @@ from wavegan_rc.training.callbacks import (
 from wavegan_rc.training.checkpoints import newest_checkpoint
 from wavegan_rc.training.divergence import MOST_ROLLBACKS, StopAtNonFinite, go_back
 from wavegan_rc.training.event_files import EventFiles
+from wavegan_rc.training.found_run import check_own_files
 from wavegan_rc.training.health import mean_norm
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.results import (
@@ -96,6 +97,7 @@ def train(
         run = create_run_directory(config, name=name, data_fingerprint=corpus.fingerprint, **record)
     else:
         run = RunDirectory(resume)
+        check_own_files(run)
         check_same_data(run, corpus.fingerprint)
     print(f"device: {record['device']}\nrun: {run.path}", flush=True)
 
