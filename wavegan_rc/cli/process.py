@@ -102,6 +102,10 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = EXIT_BY_SIGNAL + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read the output is gone (`| head`); Python would complain of it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_BY_SIGNAL + signal.SIGPIPE
     sys.exit(code)
 
 

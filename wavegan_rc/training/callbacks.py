@@ -15,6 +15,7 @@ import numpy as np
 
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
+from wavegan_rc.figures.history_figure import read_history
 from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.event_writer import EventWriter
 from wavegan_rc.training.health import Watch, write_findings
@@ -97,6 +98,9 @@ class History(StepCallback):
         real_norm: Of real segments, by which losses are judged: `health.mean_norm`.
         send: Given the step and the values of each line too.
 
+    Raises:
+        DataError: If the history before is none.
+
     Warns:
         WaveganWarning: Of a bad sign.
     """
@@ -116,8 +120,8 @@ class History(StepCallback):
         self._run = run
         self._watch = Watch(real_norm)
         if run.history.exists():
-            for line in run.history.read_text(encoding="utf-8").splitlines():
-                self._watch.add(json.loads(line))
+            for row in read_history(run.history):
+                self._watch.add(row)
         self._writer = writer
         self._log_every = log_every
         self._steps = steps

@@ -25,6 +25,8 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, LostHostError, ParameterError
 from wavegan_rc.training.backend import device_name, on_jax
 from wavegan_rc.training.callbacks import StopOnSignal
+from wavegan_rc.training.found_run import check_own_files
+from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.weights_file import one_line
 
 # As `keras.distribution.initialize` reads it; the number of processes and the own number belong to
@@ -209,6 +211,7 @@ class Devices:
 def _copy(run: Path | None, folder: Path) -> Path | None:
     if run is None:
         return None
+    check_own_files(RunDirectory(run))
     copy = folder / "run"
     shutil.copytree(run, copy, ignore=shutil.ignore_patterns("samples", "figures", ".lock"))
     for empty in ("samples", "figures"):

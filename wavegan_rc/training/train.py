@@ -16,6 +16,7 @@ from wavegan_rc.training.callbacks import Real, StopOnSignal
 from wavegan_rc.training.checkpoints import newest_checkpoint
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.fitting import Fitting
+from wavegan_rc.training.found_run import check_own_files
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, write_results
 from wavegan_rc.training.run_directory import (
@@ -96,6 +97,7 @@ def _train(
         run = create_run_directory(config, name=name, data_fingerprint=corpus.fingerprint, **record)
     else:
         run = RunDirectory(resume)
+        check_own_files(run)
         check_same_data(run, corpus.fingerprint)
     print(f"device: {record['device']}, {config.precision}\nrun: {run.path}", flush=True)
 
@@ -123,6 +125,8 @@ def _train(
             if finished:
                 write_results(generator, run, config, real, started)
                 trackers.log_results(run, config.steps)
+    except BrokenPipeError:  # it is not the run's folder that cannot be written
+        raise
     except OSError as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{run.path} cannot be written: {reason}") from None
