@@ -1,0 +1,220 @@
+"""Time a step of training, against the same in plain Keras layers and in PyTorch."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import keras
+import numpy as np
+
+from wavegan_rc.benchmarks.operations import operations_per_step
+from wavegan_rc.benchmarks.timing import check_request, interleaved, machine, write_numbers
+from wavegan_rc.benchmarks.training_table import format_training, summarize
+from wavegan_rc.choices import Upsampler
+from wavegan_rc.config import Config
+from wavegan_rc.training.model import build_model
+
+Precision = Literal["float32", "mixed_bfloat16"]
+PRECISIONS: tuple[Precision, ...] = Precision.__args__
+UPSAMPLERS: tuple[Upsampler, ...] = ("resize", "transposed")
+
+# As in configs/; WaveGAN's with a batch that two cores bear.
+CONFIGS = {
+    "speech2048": Config(),
+    "wavegan16384": Config(
+        segment_length=16384,
+        upsampling_factors=(4, 4, 4, 4, 4),
+        kernel_size=25,
+        filters=1024,
+        latent_dim=100,
+        batch_size=8,
+        cutoff_hz=None,
+    ),
+    "gpu": Config(filters=512, batch_size=64),
+}
+# Steps timed at each visit, after one that is not: the other programs' threads come to rest in it.
+_STEPS_PER_VISIT = 3
+
+
+class Arm(NamedTuple):
+    """One of what is compared."""
+
+    upsampler: Upsampler
+    program: str
+    precision: Precision
+
+
+Visit = Callable[[], list[float]]
+
+
+@contextlib.contextmanager
+def _dtype_policy(precision: Precision) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _build_ours(config: Config, precision: Precision) -> keras.Model:
+    with _dtype_policy(precision):
+        return build_model(config)
+
+
+class _StepTimes(keras.callbacks.Callback):
+    """When steps ended, and how many had been made by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[tuple[int, float]] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        float((logs or {})["critic_loss"])  # wait for it
+        self.ends.append((batch, time.perf_counter()))
+
+
+def our_visit(config: Config, precision: Precision, segments: np.ndarray) -> Visit:
+    """Steps of this package through `fit`, as training makes them: data come from the host."""
+    model = _build_ours(config, precision)
+    count = _STEPS_PER_VISIT + 2
+
+    def visit() -> list[float]:
+        times = _StepTimes()
+        batches = ((segments,) for _ in range(count))
+        model.fit(batches, steps_per_epoch=count, verbose=0, shuffle=False, callbacks=[times])
+        ends = times.ends[1:]
+        return [
+            (end - start) / (last - first)
+            for (first, start), (last, end) in zip(ends, ends[1:], strict=False)
+        ]
+
+    return visit
+
+
+def _timed(step: Callable[[], Any]) -> Visit:
+    """Visits of a step that waits for its result."""
+
+    def visit() -> list[float]:
+        step()
+        times = []
+        for _ in range(_STEPS_PER_VISIT):
+            started = time.perf_counter()
+            step()
+            times.append(time.perf_counter() - started)
+        return times
+
+    return visit
+
+
+def plain_visit(config: Config, precision: Precision, segments: np.ndarray) -> Visit:
+    """Steps of the same in plain Keras layers (TensorFlow)."""
+    import tensorflow as tf
+
+    from wavegan_rc.benchmarks.plain_keras import plain_critic, plain_generator, plain_step
+
+    with _dtype_policy(precision):
+        step = plain_step(config, plain_generator(config), plain_critic(config))
+    real = tf.constant(segments)
+    return _timed(lambda: float(step(real)))
+
+
+def our_peak(size: int, precision: Precision) -> Visit:
+    """A matrix product of the library that runs Keras."""
+    dtype = "float32" if precision == "float32" else "bfloat16"
+    rng = np.random.default_rng(0)
+    left, right = (
+        keras.ops.cast(rng.standard_normal((size, size), np.float32), dtype) for _ in range(2)
+    )
+    return _timed(lambda: float(keras.ops.matmul(left, right)[0, 0]))
+
+
+def _has_gpu() -> bool:
+    return any("gpu" in device or "cuda" in device for device in keras.distribution.list_devices())
+
+
+def arms_of(config: Config, notices: list[str]) -> dict[Arm, Visit]:
+    """What is timed of one configuration.
+
+    Args:
+        config: Its sizes; the upsampler is set here.
+        notices: What is left out, and why, is added to these.
+    """
+    rng = np.random.default_rng(0)
+    shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
+    segments = 0.1 * rng.standard_normal(shape, np.float32)
+    programs = {"wavegan_rc": our_visit}
+    if keras.backend.backend() == "tensorflow":
+        programs["plain Keras"] = plain_visit
+    if find_spec("torch") is None:
+        notices.append("PyTorch is left out: pip install 'wavegan_rc[bench]'")
+    else:
+        from wavegan_rc.benchmarks.pytorch_arms import pytorch_programs
+
+        programs |= pytorch_programs()
+    arms = {}
+    for upsampler in UPSAMPLERS:
+        for precision in PRECISIONS:
+            for program, visit in programs.items():
+                arm = Arm(upsampler, program, precision)
+                try:
+                    arms[arm] = visit(
+                        replace(config, upsampler=(upsampler,)), precision, segments
+                    )
+                except NotImplementedError as error:
+                    notices.append(f"{' '.join(arm)} is left out: {error}")
+    return arms
+
+
+def peaks_of(programs: set[str]) -> dict[tuple[str, Precision], tuple[int, Visit]]:
+    """Matrix products to time, and their operations, for each library and precision."""
+    size = 8192 if _has_gpu() else 2048
+    peaks: dict[tuple[str, Precision], tuple[int, Visit]] = {
+        ("Keras", precision): (2 * size**3, our_peak(size, precision)) for precision in PRECISIONS
+    }
+    if any(program.startswith("PyTorch") for program in programs):
+        from wavegan_rc.benchmarks.pytorch_arms import pytorch_peak
+
+        for precision in PRECISIONS:
+            peaks["PyTorch", precision] = 2 * size**3, pytorch_peak(size, precision)
+    return peaks
+
+
+def benchmark_training(names: Sequence[str], repeats: int, json_file: Path | None) -> None:
+    """Time steps of some configurations, print a table of each, and write the numbers to a file.
+
+    Args:
+        names: Of `CONFIGS`.
+        repeats: Timed rounds, at least 1; the medians are shown.
+        json_file: None: no file.
+
+    Raises:
+        ParameterError: If `repeats` is smaller than 1.
+        DataError: If the file cannot be written.
+    """
+    check_request(repeats, json_file)
+    result: dict[str, Any] = {"machine": machine(), "repeats": repeats, "rows": []}
+    for name in names:
+        config, notices = CONFIGS[name], []
+        arms = arms_of(config, notices)
+        peaks = peaks_of({arm.program for arm in arms})
+        result["machine"] = machine()
+        times = interleaved({**arms, **{key: visit for key, (_, visit) in peaks.items()}}, repeats)
+        operations = {
+            arm: operations_per_step(
+                replace(config, upsampler=(arm.upsampler,)),
+                "polyphase" if arm.program == "wavegan_rc" else "plain",
+            )
+            for arm in arms
+        }
+        best = {key: count / min(times[key]) for key, (count, _) in peaks.items()}
+        rows = summarize(name, config.batch_size, {arm: times[arm] for arm in arms}, operations, best)
+        result["rows"] += rows
+        for notice in dict.fromkeys(notices):
+            print(notice)
+        print(f"\n{format_training(rows)}", flush=True)
+        write_numbers(json_file, result)
