@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import yaml
 from conftest import ROOT
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from wavegan_rc.config import Config
 from wavegan_rc.training.checkpoints import newest_checkpoint
@@ -27,6 +28,14 @@ def smoke_config(out, **changes):
 def history(run):
     rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     return [{name: v for name, v in row.items() if name != "steps_per_s"} for row in rows]
+
+
+def tensorboard_events(run):
+    kinds = {"scalars": 0, "audio": 0, "images": 0}
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance=kinds)
+    events.Reload()
+    read = {"scalars": events.Scalars, "audio": events.Audio, "images": events.Images}
+    return {tag: read[kind](tag) for kind in kinds for tag in events.Tags()[kind]}
 
 
 def weights(run, config):

@@ -293,7 +293,7 @@ def test_the_file_is_blamed_only_for_what_it_says(tmp_path, capsys):
 def test_another_keras_backend_is_refused(capsys, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     code, _, err = run([], capsys)
-    assert (code, err) == (2, "error: KERAS_BACKEND must be tensorflow. Received: torch\n")
+    assert (code, err) == (2, "error: KERAS_BACKEND must be tensorflow or jax. Received: torch\n")
 
 
 def test_a_config_that_is_not_text_is_refused(tmp_path, capsys):

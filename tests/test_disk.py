@@ -8,12 +8,18 @@ import subprocess
 from dataclasses import replace
 
 import pytest
-from runs import SMOKE, history, newest_step, smoke_config, start_training, wait_for
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from runs import (
+    SMOKE,
+    history,
+    newest_step,
+    smoke_config,
+    start_training,
+    tensorboard_events,
+    wait_for,
+)
 
 from wavegan_rc.errors import DataError
 from wavegan_rc.training.checkpoints import newest_checkpoint
-from wavegan_rc.training.event_files import EventFiles
 from wavegan_rc.training.train import train
 
 STEPS = 6
@@ -38,9 +44,7 @@ def fill(disk, leave):
 
 
 def event_steps(run):
-    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"tensors": 0})
-    events.Reload()
-    return [event.step for event in events.Tensors("critic_loss")]
+    return [event.step for event in tensorboard_events(run)["critic_loss"]]
 
 
 @pytest.fixture(scope="module")
@@ -50,24 +54,24 @@ def straight(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("leave", "save_every", "reason"),
+    ("leave", "save_every"),
     [
         # Two checkpoints or so fit. Then they are refused before HDF5 meets the disk's end.
-        (2_000_000, 1, "events were lost|No space left"),
-        # What a preview takes does not fit; the events before it are cut with it.
-        (100_000, 2, "events were lost"),
+        (2_000_000, 1),
+        # What a preview takes does not fit.
+        (100_000, 2),
         # Lines of the history and of events until there is no page for the next.
-        (0, 10**6, "No space left"),
+        (0, 10**6),
     ],
 )
 def test_a_full_disk_ends_with_an_error_and_leaves_the_last_checkpoint_good(
-    small_disk, straight, leave, save_every, reason
+    small_disk, straight, leave, save_every
 ):
     config = replace(smoke_config(small_disk), steps=3, log_every=1, measure_every=0)
     run, _ = train(config, [])
     fill(small_disk, leave)
     longer = replace(config, steps=400, save_every=save_every)
-    with pytest.raises(DataError, match=rf"{run.name} cannot be written: .*({reason})") as error:
+    with pytest.raises(DataError, match=f"{run.name} cannot be written: .*No space left") as error:
         train(longer, [], resume=run)
     assert "\n" not in str(error.value)
     assert newest_checkpoint(run / "checkpoints").step >= 3  # a warning would fail the test
@@ -76,22 +80,6 @@ def test_a_full_disk_ends_with_an_error_and_leaves_the_last_checkpoint_good(
         train(replace(config, steps=STEPS), [], resume=run)
         assert history(run) == straight
         assert event_steps(run) == list(range(1, STEPS + 1))
-
-
-def test_events_that_are_cut_off_or_empty_are_noticed(tmp_path):
-    config = smoke_config(tmp_path, steps=2)
-    run, _ = train(config, [])
-    (path,) = (run / "tensorboard").iterdir()
-    content = path.read_bytes()
-    files = EventFiles()
-    files.check([path])
-    for spoilt in (content[:-1], content[:-13], content + bytes(16), content + b"x"):
-        path.write_bytes(spoilt)
-        for checker in (EventFiles(), files):
-            with pytest.raises(OSError, match="events were lost"):
-                checker.check([path])
-    path.write_bytes(content)
-    files.check([path])
 
 
 def bound_by_permissions():

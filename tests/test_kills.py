@@ -12,8 +12,7 @@ from dataclasses import replace
 import pytest
 import yaml
 from conftest import ROOT, tone
-from runs import assert_same_results, newest_step, start, wait_for
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from runs import assert_same_results, newest_step, start, tensorboard_events, wait_for
 
 from wavegan_rc.config import Config
 from wavegan_rc.training.checkpoints import newest_checkpoint
@@ -214,9 +213,7 @@ def test_a_training_killed_20_times_goes_on_as_if_it_had_not_been(tmp_path, argv
     train(config, [], resume=run)
     straight = replace(config, out=str(tmp_path / "straight"), save_every=10**6)
     assert_same_results(run, train(straight, [])[0], config)
-    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"tensors": 0})
-    events.Reload()
-    steps = [event.step for event in events.Tensors("critic_loss")]
+    steps = [event.step for event in tensorboard_events(run)["critic_loss"]]
     assert steps == list(range(1, reached + 2))
 
 

@@ -508,7 +508,7 @@ def test_places_are_cores_as_far_as_memory_goes(tmp_path, monkeypatch):
     assert resources.places(5) == [resources.ONE_THREAD] * 5
 
 
-def test_places_are_gpus_where_tensorflow_sees_some(monkeypatch):
+def test_places_are_gpus_where_training_sees_some(monkeypatch):
     monkeypatch.setattr(resources.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
     answer = subprocess.CompletedProcess([], 0, stdout="notes\n2\n")
     monkeypatch.setattr(resources.subprocess, "run", lambda *args, **options: answer)
@@ -601,4 +601,4 @@ def test_a_killed_sweep_goes_on_from_its_checkpoints_and_ends_with_the_report(tm
     values = metadata.parse_session_start_info_plugin_data(content).hparams
     assert values["upsampler"].string_value == "sinc+resize"
     assert values["seed"].number_value == 5
-    assert events.Tensors("critic_loss")[-1].step == 30
+    assert events.Scalars("critic_loss")[-1].step == 30

@@ -1,6 +1,7 @@
 """A command as a process: how TensorFlow starts, what is shown of errors, the exit code."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import signal
@@ -12,23 +13,39 @@ from typing import Any, NoReturn
 
 from wavegan_rc.errors import DivergenceError, ParameterError, WaveganError, WaveganWarning
 
+_BACKENDS = ("tensorflow", "jax")
 EXIT_USER_ERROR = 2
 EXIT_DIVERGED = 3
 EXIT_BY_SIGNAL = 128  # plus the signal's number, as a shell reports it
 
 
+def choose_backend() -> str:
+    """Have Keras run on what KERAS_BACKEND says, or else on the first of both that is installed.
+
+    Returns:
+        `tensorflow` or `jax`.
+
+    Raises:
+        ParameterError: If it says something else, or something that is not installed.
+    """
+    installed = [name for name in _BACKENDS if importlib.util.find_spec(name) is not None]
+    backend = os.environ.setdefault("KERAS_BACKEND", (installed or _BACKENDS)[0])
+    if backend not in _BACKENDS:
+        raise ParameterError(f"KERAS_BACKEND must be tensorflow or jax. Received: {backend}")
+    if backend not in installed:
+        raise ParameterError(f"KERAS_BACKEND is {backend}, which is not installed")
+    return backend
+
+
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
-    """Have Keras run on TensorFlow, and hold back what that prints while it starts.
+    """Choose what Keras runs on, and hold back what TensorFlow prints while it starts.
 
-    Its first lines (oneDNN, CUDA not found) are written before any log level is read, so only the
-    file descriptor can be turned away. If loading fails they are shown; who sets
+    TensorFlow's first lines (oneDNN, CUDA not found) are written before any log level is read, so
+    only the file descriptor can be turned away. If loading fails they are shown; who sets
     TF_CPP_MIN_LOG_LEVEL sees them all.
     """
-    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if backend != "tensorflow":
-        raise ParameterError(f"KERAS_BACKEND must be tensorflow. Received: {backend}")
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if choose_backend() != "tensorflow" or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

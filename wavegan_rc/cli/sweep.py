@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from jsonargparse import Namespace
 
 from wavegan_rc.cli.cell import command_of_cell
-from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start
+from wavegan_rc.cli.process import EXIT_BY_SIGNAL, choose_backend, quiet_start
 from wavegan_rc.cli.settings import Parser, settings_parser, typed
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.extras import require
@@ -88,6 +88,7 @@ def _local(at_once: int | None) -> "Callable[[], Engine]":
     from wavegan_rc.sweep.local import LocalEngine
     from wavegan_rc.sweep.resources import places
 
+    choose_backend()  # the processes that are asked for GPUs, and train, inherit it
     return lambda: LocalEngine(places(at_once))
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
+from wavegan_rc.nn.gradients import gradients_by_inputs
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.run_settings import run_config
 from wavegan_rc.training.checkpoints import newest_checkpoint
@@ -72,9 +73,7 @@ def input_gradients(critic: keras.Model, segments: np.ndarray, *, shuffled: bool
     """
     gradients = []
     for start in range(0, len(segments), _BATCH_SIZE):
-        batch = tf.constant(segments[start : start + _BATCH_SIZE, :, None])
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(batch)
-            scores = critic(batch, training=shuffled)
-        gradients.append(np.asarray(tape.gradient(scores, batch))[:, :, 0])
+        batch = ops.convert_to_tensor(segments[start : start + _BATCH_SIZE, :, None])
+        found = gradients_by_inputs(lambda x: critic(x, training=shuffled), batch)
+        gradients.append(np.asarray(found)[:, :, 0])
     return np.concatenate(gradients)

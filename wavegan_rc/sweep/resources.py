@@ -12,7 +12,7 @@ from wavegan_rc.sweep.process import ONE_THREAD
 # Of one process training at the defaults, which was 1.1 GB, with a margin.
 CELL_MEMORY_BYTES = 1_500_000_000
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
-_COUNT_GPUS = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+_COUNT_GPUS = "from wavegan_rc.training.backend import gpu_names; print(len(gpu_names()))"
 
 
 def places(at_once: int | None) -> list[Mapping[str, str]]:
@@ -34,7 +34,7 @@ def places(at_once: int | None) -> list[Mapping[str, str]]:
 
 
 def _gpus() -> list[str]:
-    """Names, for CUDA, of the GPUs that TensorFlow can use."""
+    """Names, for CUDA, of the GPUs that training can use."""
     if shutil.which("nvidia-smi") is None:
         return []
     # Asked in a process of its own, so that this one takes no memory of theirs.

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from scipy.spatial import KDTree
 
@@ -14,8 +13,9 @@ from wavegan_rc.artifacts.spectra import group_spectra, stage_combs
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError, WaveganWarning
 from wavegan_rc.generation import draw_latents, synthesize
+from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.schedule import due
-from wavegan_rc.training.state import steps_made
+from wavegan_rc.training.steps import StepCallback
 
 _SMALLEST_POWER = 1e-12  # -120 dB
 # Measurements before they become rarer.
@@ -125,7 +125,7 @@ def _median_nearest_distance(features: np.ndarray) -> float:
     return float(np.median(distances[:, 1]))
 
 
-class ArtifactHistory(keras.callbacks.Callback):
+class ArtifactHistory(StepCallback):
     """Measure the average generator every so many steps and at the last one.
 
     The values are added to the step's `logs`, which Keras hands on to the callbacks listed after
@@ -163,10 +163,10 @@ class ArtifactHistory(keras.callbacks.Callback):
         self._stopband_hz = stopband_hz
         self._real = real
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Add the values to `logs` if they are due."""
-        step = steps_made(self.model)
-        if logs is not None and (due(step, self._measure_every, _DENSE) or step == self._steps):
+        if due(step, self._measure_every, _DENSE) or step == self._steps:
+            bring_up_to_date(self.model)
             segments = synthesize(self.model.average_generator, self._latents)
             logs |= sound_values(segments, self._real, self._sample_rate)
             logs |= artifact_values(

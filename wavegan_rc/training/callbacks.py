@@ -12,15 +12,16 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
 from wavegan_rc.generation import synthesize
+from wavegan_rc.training.backend import bring_up_to_date
+from wavegan_rc.training.event_writer import EventWriter
 from wavegan_rc.training.health import Watch, write_findings
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.schedule import due
-from wavegan_rc.training.state import steps_made
+from wavegan_rc.training.steps import StepCallback, steps_made
 from wavegan_rc.training.wgan_gp import LOSSES
 
 # Lines take about 300 bytes in the history and 1 kB in event files, previews half a megabyte.
@@ -54,7 +55,7 @@ class StepClock(keras.callbacks.Callback):
         return speed
 
 
-class Progress(keras.callbacks.Callback):
+class Progress(StepCallback):
     """A bar with steps, time left, speed and what tells a healthy training, for the whole run.
 
     Args:
@@ -75,15 +76,13 @@ class Progress(keras.callbacks.Callback):
             steps, width=10, interval=interval, stateful_metrics=[*self._SHOWN]
         )
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Show the means since the last line of the history."""
-        self._bar.update(
-            steps_made(self.model),
-            [(label, float((logs or {})[name])) for label, name in self._SHOWN.items()],
-        )
+        shown = [(label, float(logs[name])) for label, name in self._SHOWN.items()]
+        self._bar.update(step, shown)
 
 
-class History(keras.callbacks.Callback):
+class History(StepCallback):
     """Write the mean losses of every so many steps as a JSON line and to TensorBoard.
 
     A shorter rest at the end has its line too. What callbacks listed before this one add to the
@@ -92,7 +91,7 @@ class History(keras.callbacks.Callback):
 
     Args:
         run: Folder of the run, whose history goes on where it is.
-        writer: TensorBoard event writer.
+        writer: Of TensorBoard's events.
         log_every: Steps between lines; more in long runs, see `due`.
         steps: Of the run.
         clock: Times the updates.
@@ -106,7 +105,7 @@ class History(keras.callbacks.Callback):
     def __init__(
         self,
         run: RunDirectory,
-        writer: Any,
+        writer: EventWriter,
         log_every: int,
         steps: int,
         *,
@@ -127,23 +126,21 @@ class History(keras.callbacks.Callback):
         self._send = send
         self._measured: dict[str, float] = {}
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Write a line if one is due, and begin new means."""
-        step = steps_made(self.model)
-        row = {name: float(value) for name, value in (logs or {}).items()}
-        self._measured = {name: value for name, value in row.items() if name not in LOSSES}
+        self._measured = {name: float(logs[name]) for name in logs.keys() - {*LOSSES}}
         # The last line waits for the end: the state that is saved before has its means.
         if due(step, self._log_every, _DENSE_LINES) or (self._measured and step < self._steps):
-            self._write()
+            self._write(step)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Write the rest."""
         if any(float(mean.count) for mean in self.model.means.values()):
-            self._write()
+            self._write(steps_made(self.model))
         write_findings(self._run.health, self._watch.findings.values())
 
-    def _write(self) -> None:
-        step = steps_made(self.model)
+    def _write(self, step: int) -> None:
+        bring_up_to_date(self.model)
         row = {name: float(mean.result()) for name, mean in self.model.means.items()}
         row |= self._measured
         speed = self._clock.take_speed()
@@ -151,9 +148,7 @@ class History(keras.callbacks.Callback):
             row["steps_per_s"] = speed
         with self._run.history.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **row}) + "\n")
-        with self._writer.as_default(step):
-            for name, value in row.items():
-                tf.summary.scalar(name, value)
+        self._writer.scalars(step, row)
         self._send(step, row)
         self._measured = {}
         self.model.reset_means()
@@ -175,11 +170,11 @@ class Real(NamedTuple):
     segments: np.ndarray
 
 
-class Previews(keras.callbacks.Callback):
+class Previews(StepCallback):
     """Log what the average generator makes of some latents, as audio and as a spectrogram.
 
     Args:
-        writer: TensorBoard event writer.
+        writer: Of TensorBoard's events.
         save_every: Steps between previews; more in long runs, see `due`.
         latents: Shape (count, latent_dim), the same at every step.
         real: Drawn above the generated segments.
@@ -189,7 +184,7 @@ class Previews(keras.callbacks.Callback):
 
     def __init__(
         self,
-        writer: Any,
+        writer: EventWriter,
         save_every: int,
         *,
         latents: np.ndarray,
@@ -206,27 +201,27 @@ class Previews(keras.callbacks.Callback):
         self._cutoff_hz = cutoff_hz
         self._logged = 0
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_step_end(self, step: int, logs: dict[str, Any]) -> None:  # noqa: ARG002
         """Log a preview if one is due."""
-        if due(steps_made(self.model), self._save_every, _DENSE_PREVIEWS):
-            self._log()
+        if due(step, self._save_every, _DENSE_PREVIEWS):
+            self._log(step)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Log what training ended with."""
-        if self._logged < int(self.model.optimizer.iterations):
-            self._log()
+        if self._logged < steps_made(self.model):
+            self._log(steps_made(self.model))
 
-    def _log(self) -> None:
-        step = self._logged = int(self.model.optimizer.iterations)
+    def _log(self, step: int) -> None:
+        self._logged = step
+        bring_up_to_date(self.model)
         segments = synthesize(self.model.average_generator, self._latents)
         figure = spectrogram_figure(
             {self._real.title: self._real.segments, f"generated, step {step}": segments},
             self._sample_rate,
             self._cutoff_hz,
         )
-        with self._writer.as_default(step):
-            tf.summary.audio("generated", segments.reshape(1, -1, 1), self._sample_rate)
-            tf.summary.image("spectrogram", figure_pixels(figure)[None])
+        self._writer.audio(step, "generated", segments.ravel(), self._sample_rate)
+        self._writer.image(step, "spectrogram", figure_pixels(figure))
 
 
 class StopOnSignal(keras.callbacks.Callback):

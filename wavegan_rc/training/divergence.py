@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-import keras
 import numpy as np
 
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, printable
+from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.batches import batch, batch_sources
 from wavegan_rc.training.checkpoints import (
     Checkpoint,
@@ -18,7 +18,7 @@ from wavegan_rc.training.checkpoints import (
     remove_later,
 )
 from wavegan_rc.training.run_directory import RunDirectory, record_rollback
-from wavegan_rc.training.state import steps_made
+from wavegan_rc.training.steps import StepCallback
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE
 from wavegan_rc.whole_files import whole_file, write_whole
 
@@ -27,7 +27,7 @@ from wavegan_rc.whole_files import whole_file, write_whole
 MOST_ROLLBACKS = 3
 
 
-class StopAtNonFinite(keras.callbacks.Callback):
+class StopAtNonFinite(StepCallback):
     """End training at the first step that computes something that is not finite.
 
     Listed before all callbacks that read the logs or save: none of them sees such a step. What is
@@ -48,12 +48,13 @@ class StopAtNonFinite(keras.callbacks.Callback):
         self._segments = segments
         self._config = config
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+    def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Look at the step that was made; take what was found out of the logs."""
-        first = -1 if logs is None else int(logs.pop(FIRST_NONFINITE))
+        first = int(logs.pop(FIRST_NONFINITE))
         if first < 0:
             return
-        step, tensor = steps_made(self.model), self.model.checked[first]
+        bring_up_to_date(self.model)
+        tensor = self.model.checked[first]
         print(flush=True)  # the progress bar leaves its line open
         try:
             kept = f"its batch is in {self._keep(step, tensor)}"

@@ -3,23 +3,18 @@
 import dataclasses
 import json
 import os
-import platform
 import re
 import shutil
-import time
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.training.checkpoints import Checkpoint, cut_logs, remove_later
+from wavegan_rc.training.session import session
 from wavegan_rc.whole_files import remove_partial_files, write_whole
-
-_VERSIONS_OF = ("wavegan_rc", "tensorflow", "keras", "numpy", "scipy", "librosa", "soundfile")
 
 
 @dataclass(frozen=True)
@@ -151,7 +146,7 @@ def create_run_directory(
         for folder in (run.checkpoints, run.tensorboard, run.samples, run.figures):
             folder.mkdir()
         write_whole(run.config, config_as_yaml(config))
-        record = _session(device, command_line) | {
+        record = session(device, command_line) | {
             "data_fingerprint": data_fingerprint,
             "resumed": [],
             "rollbacks": [],
@@ -161,18 +156,6 @@ def create_run_directory(
         shutil.rmtree(run.path, ignore_errors=True)
         raise DataError(f"out cannot be written: {error}") from None
     return run
-
-
-def _session(device: str, command_line: list[str]) -> dict[str, Any]:
-    """What makes a training what it is, beside the settings."""
-    return {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command_line": command_line,
-        "device": device,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": {name: metadata.version(name) for name in _VERSIONS_OF},
-    }
 
 
 def is_finished(run: RunDirectory, config: Config, checkpoint: Checkpoint) -> bool:
@@ -210,8 +193,8 @@ def record_resumption(
     if not is_finished(run, config, checkpoint):
         cut_logs(run.path, checkpoint, run.logs())
     record = json.loads(run.environment.read_text(encoding="utf-8"))
-    session = {"from_step": checkpoint.step} | _session(device, command_line)
-    record["resumed"] = [*record.get("resumed", []), session]
+    resumed = {"from_step": checkpoint.step} | session(device, command_line)
+    record["resumed"] = [*record.get("resumed", []), resumed]
     write_whole(run.environment, json.dumps(record, indent=1))
     write_whole(run.config, config_as_yaml(config))
 

@@ -11,19 +11,15 @@ import keras
 import numpy as np
 
 from wavegan_rc.errors import DataError
+from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.checkpoints import Checkpoint, save_checkpoint
-from wavegan_rc.training.event_files import EventFiles
 from wavegan_rc.training.run_directory import RunDirectory
+from wavegan_rc.training.steps import StepCallback
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.weights_file import check_weights_file, one_line
 
 # Of a checkpoint's file over the variables in it: HDF5 adds a few kilobytes for each.
 _ROOM_FOR_ONE = 2
-
-
-def steps_made(model: keras.Model) -> int:
-    """Steps that a model has made, over all times that its training went on."""
-    return int(model.optimizer.iterations)
 
 
 def first_broken_variable(model: keras.Model) -> str | None:
@@ -57,7 +53,7 @@ def load_checkpoint(model: WGANGP, checkpoint: Checkpoint) -> None:
     model.draw_afresh(checkpoint.rollbacks)
 
 
-class Checkpoints(keras.callbacks.Callback):
+class Checkpoints(StepCallback):
     """Keep the newest states of the model, and how long the run's logs were then.
 
     Listed before `History`: at the end of training the state is saved before the last, shorter line
@@ -65,53 +61,37 @@ class Checkpoints(keras.callbacks.Callback):
 
     Args:
         run: Folder of the run.
-        writer: TensorBoard event writer.
         save_every: Steps between checkpoints; the last step is saved too.
     """
 
-    def __init__(self, run: RunDirectory, writer: Any, save_every: int) -> None:
+    def __init__(self, run: RunDirectory, save_every: int) -> None:
         super().__init__()
         self._run = run
-        self._writer = writer
         self._save_every = save_every
-        self._saved = 0
-        self._events = EventFiles()
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Know where this training begins."""
-        self._saved = steps_made(self.model)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Save if it was due after the step before, now that all callbacks are done with it."""
-        if steps_made(self.model) % self._save_every == 0:
+        if batch > 0 and self.step % self._save_every == 0:
             self._save()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Save where training ends, interrupted or not."""
-        self._save()
+        if self.step > self.first_step:
+            self._save()
 
     def _save(self) -> None:
-        step = steps_made(self.model)
-        if step == self._saved:
-            return
-        self._writer.flush()
-        self._events.check(self._run.event_files())
+        bring_up_to_date(self.model)
         save_checkpoint(
             self._run.checkpoints,
-            step,
+            self.step,
             self._save_weights,
             self._run.logs(),
             self.model.rollbacks,
         )
-        self._saved = step
 
     def _save_weights(self, path: Path) -> None:
         # HDF5 does not survive a disk that fills up while it writes: it may end the process.
-        variables = [
-            *self.model.variables,
-            *self.model.optimizer.variables,
-            *self.model.critic_optimizer.variables,
-        ]
+        variables = [*self.model.variables, *self.model.optimizer.variables]
         needed = _ROOM_FOR_ONE * sum(np.asarray(variable).nbytes for variable in variables)
         if shutil.disk_usage(path.parent).free < needed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))

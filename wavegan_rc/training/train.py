@@ -1,12 +1,11 @@
 """One run from recordings to WAVs, pictures and numbers."""
 
-import os
 import sys
 import time
 import warnings
 from pathlib import Path
 
-import tensorflow as tf
+import keras
 
 from wavegan_rc.audio.corpus import Corpus, prepare_corpus, write_skipped
 from wavegan_rc.audio.segments import Segments, Split
@@ -15,6 +14,7 @@ from wavegan_rc.errors import DataError, DivergenceError, ParameterError, Wavega
 from wavegan_rc.generation import draw_latents
 from wavegan_rc.theory.overlap import uneven_overlap_message
 from wavegan_rc.training.artifact_history import artifact_histories
+from wavegan_rc.training.backend import device_name
 from wavegan_rc.training.batches import batches
 from wavegan_rc.training.callbacks import (
     History,
@@ -26,7 +26,7 @@ from wavegan_rc.training.callbacks import (
 )
 from wavegan_rc.training.checkpoints import newest_checkpoint
 from wavegan_rc.training.divergence import MOST_ROLLBACKS, StopAtNonFinite, go_back
-from wavegan_rc.training.event_files import EventFiles
+from wavegan_rc.training.event_writer import EventWriter
 from wavegan_rc.training.health import mean_norm
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.results import (
@@ -44,7 +44,8 @@ from wavegan_rc.training.run_directory import (
     record_resumption,
 )
 from wavegan_rc.training.run_lock import run_lock
-from wavegan_rc.training.state import Checkpoints, load_checkpoint, steps_made
+from wavegan_rc.training.state import Checkpoints, load_checkpoint
+from wavegan_rc.training.steps import steps_made
 from wavegan_rc.training.trackers import NOWHERE, Destinations, Trackers, tracking
 from wavegan_rc.training.wgan_gp import WGANGP
 
@@ -91,7 +92,7 @@ def train(
         flush=True,
     )
     model = build_model(config)
-    record = {"device": _device(), "command_line": command_line}
+    record = {"device": device_name(), "command_line": command_line}
     if resume is None:
         run = create_run_directory(config, name=name, data_fingerprint=corpus.fingerprint, **record)
     else:
@@ -164,51 +165,57 @@ def _fit(
     stop: StopOnSignal,
     trackers: Trackers,
 ) -> None:
-    writer = tf.summary.create_file_writer(str(run.tensorboard))
-    clock = StepClock()
-    previews = Previews(
-        writer,
-        config.save_every,
-        latents=draw_latents(SHOWN_SEGMENTS, config.latent_dim, config.seed),
-        real=Real(real.title, real.segments[:SHOWN_SEGMENTS]),
-        sample_rate=config.sample_rate,
-        cutoff_hz=config.cutoff_hz,
-    )
-    history = History(
-        run,
-        writer,
-        config.log_every,
-        config.steps,
-        clock=clock,
-        real_norm=mean_norm(real.segments),
-        send=trackers.log,
-    )
-    callbacks = [
-        clock,
-        StopAtNonFinite(run, training, config),
-        Progress(config.steps),
-        Checkpoints(run, writer, config.save_every),
-        *artifact_histories(config, real.segments),
-        history,
-        previews,
-        stop,
-    ]
-    first_step = steps_made(model)
-    try:
+    with EventWriter(run.tensorboard) as writer:
+        callbacks = _callbacks(training, run, config, real, trackers, writer)
+        first_step = steps_made(model)
         if first_step < config.steps:
             model.fit(
                 batches(training, config, first_step + 1, model.rollbacks),
                 steps_per_epoch=config.steps - first_step,
                 shuffle=False,
                 verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
-                callbacks=callbacks,
+                callbacks=[*callbacks, stop],
             )
         else:  # saved at its last step, before the rest of its history was written
+            (history,) = (callback for callback in callbacks if isinstance(callback, History))
             history.set_model(model)
             history.on_train_end()
-    finally:
-        writer.close()
-    EventFiles().check(run.event_files())
+
+
+def _callbacks(
+    training: Segments,
+    run: RunDirectory,
+    config: Config,
+    real: Real,
+    trackers: Trackers,
+    writer: EventWriter,
+) -> list[keras.callbacks.Callback]:
+    """What happens beside the updates, in this order."""
+    clock = StepClock()
+    return [
+        clock,
+        StopAtNonFinite(run, training, config),
+        Progress(config.steps),
+        Checkpoints(run, config.save_every),
+        *artifact_histories(config, real.segments),
+        History(
+            run,
+            writer,
+            config.log_every,
+            config.steps,
+            clock=clock,
+            real_norm=mean_norm(real.segments),
+            send=trackers.log,
+        ),
+        Previews(
+            writer,
+            config.save_every,
+            latents=draw_latents(SHOWN_SEGMENTS, config.latent_dim, config.seed),
+            real=Real(real.title, real.segments[:SHOWN_SEGMENTS]),
+            sample_rate=config.sample_rate,
+            cutoff_hz=config.cutoff_hz,
+        ),
+    ]
 
 
 def _warn_of_uneven_overlap(config: Config) -> None:
@@ -254,14 +261,3 @@ def _reference_segments(corpus: Corpus, training: Segments, config: Config) -> t
         message = f"{error}; training segments are shown and measured as real instead"
         warnings.warn(message, WaveganWarning, stacklevel=2)
         return "trained on", training
-
-
-def _device() -> str:
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        # Those that this process may use: their number decides in which order sums are made.
-        has_affinity = hasattr(os, "sched_getaffinity")
-        cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
-        return f"CPU, {cores} cores"
-    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "") for gpu in gpus]
-    return f"GPU: {', '.join(names)}"

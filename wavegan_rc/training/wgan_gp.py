@@ -4,11 +4,12 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.gradients import gradients_by_inputs, gradients_by_variables
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
+from wavegan_rc.training.backend import Optimizers, on_jax, stateless_step
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 
 # Exponent of the average's weights t**_AVERAGE_POWER over steps t: a relative width (standard
@@ -86,17 +87,19 @@ class WGANGP(keras.Model):
         critic_optimizer: keras.optimizers.Optimizer,
         jit_compile: bool = False,
     ) -> None:
-        """Set the optimizers; Keras's `optimizer` is the generator's, which counts the steps.
+        """Set the optimizers.
 
         Args:
-            generator_optimizer: Updates the generator.
+            generator_optimizer: Updates the generator, and so counts the steps.
             critic_optimizer: Updates the critic.
             jit_compile: Compile the step with XLA.
         """
-        super().compile(optimizer=generator_optimizer, jit_compile=jit_compile)
-        self.critic_optimizer = critic_optimizer
+        super().compile(optimizer=None, jit_compile=jit_compile)
         generator_optimizer.build(self.generator.trainable_variables)
         critic_optimizer.build(self.critic.trainable_variables)
+        self.generator_optimizer = generator_optimizer
+        self.critic_optimizer = critic_optimizer
+        self.optimizer = Optimizers(generator_optimizer, critic_optimizer)
 
     # Keras saves variables of layers, but neither the states of their seed generators nor means.
     def save_own_variables(self, store: Any) -> None:
@@ -121,7 +124,15 @@ class WGANGP(keras.Model):
         for mean in self.means.values():
             mean.reset_state()
 
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self, *arguments: Any) -> Any:
+        """Make one step, as Keras calls it: with the state of all variables before under JAX."""
+        if on_jax():
+            state, data = arguments
+            return stateless_step(self, state, data)
+        (data,) = arguments
+        return self.step(data)
+
+    def step(self, data: Any) -> dict[str, Any]:
         """Make one step.
 
         Args:
@@ -209,24 +220,23 @@ class WGANGP(keras.Model):
         """Make an update; return the sizes of what was computed, in that order."""
         mixing = keras.random.uniform((ops.shape(real)[0], 1, 1), seed=self.seed_generator)
         mixed = interpolate(real, fake, mixing)
-        with tf.GradientTape() as tape:
+
+        def critic_loss() -> tuple[Any, list[Any]]:
             distance = wasserstein_estimate(
                 self.critic(real, training=True), self.critic(fake, training=True)
             )
-            with tf.GradientTape(watch_accessed_variables=False) as inner:
-                inner.watch(mixed)
-                scores = self.critic(mixed, training=True)
-            penalty, norm = gradient_penalty(inner.gradient(scores, mixed))
+            gradients = gradients_by_inputs(lambda x: self.critic(x, training=True), mixed)
+            penalty, norm = gradient_penalty(gradients)
             loss = self.gradient_penalty_weight * penalty - distance
+            return loss, [distance, norm, penalty, loss]
+
         variables = self.critic.trainable_variables
-        gradients = tape.gradient(loss, variables)
+        values, gradients = gradients_by_variables(
+            critic_loss, variables, self.critic.non_trainable_variables
+        )
         self.critic_optimizer.apply(gradients, variables)
-        losses = {
-            "wasserstein_estimate": distance,
-            "gradient_norm": norm,
-            "gradient_penalty": penalty,
-            "critic_loss": loss,
-        }
+        names = ("wasserstein_estimate", "gradient_norm", "gradient_penalty", "critic_loss")
+        losses = dict(zip(names, values, strict=True))
         for name, value in losses.items():
             self.means[name].update_state(value)
         sizes = {name: _size(value) for name, value in losses.items()}
@@ -235,19 +245,23 @@ class WGANGP(keras.Model):
     def _update_generator(self, batch_size: Any) -> dict[str, Any]:
         """Make an update; return the sizes of what was computed, in that order."""
         latents = self._latents(batch_size)
-        with tf.GradientTape() as tape:
+
+        def generator_loss() -> tuple[Any, Any]:
             scores = self.critic(self.generator(latents, training=True), training=True)
             loss = -ops.mean(ops.cast(scores, "float32"))
+            return loss, loss
+
         variables = self.generator.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        self.optimizer.apply(gradients, variables)
+        others = [*self.generator.non_trainable_variables, *self.critic.variables]
+        loss, gradients = gradients_by_variables(generator_loss, variables, others)
+        self.generator_optimizer.apply(gradients, variables)
         norm = ops.sqrt(sum(_size(gradient) for gradient in gradients))
         self.means["generator_loss"].update_state(loss)
         self.means["generator_gradient_norm"].update_state(norm)
         return {"generator_loss": _size(loss)} | _sizes("generator", gradients, variables)
 
     def _update_average(self) -> None:
-        step = ops.cast(self.optimizer.iterations, "float32")
+        step = ops.cast(self.generator_optimizer.iterations, "float32")
         # Weights proportional to t**p: the new value's share is 1 - (1 - 1 / t)**(p + 1).
         share = 1 - (1 - 1 / step) ** (_AVERAGE_POWER + 1)
         for average, current in zip(

@@ -1,0 +1,95 @@
+"""What training does differently on TensorFlow and on JAX, beside taking gradients."""
+
+import os
+from typing import Any
+
+import keras
+
+
+class Optimizers:
+    """Two optimizers, as the one that `keras.Model` knows.
+
+    Under JAX, Keras hands a step the variables of `model.optimizer` and takes them back.
+
+    Args:
+        generator: Updates the generator; it counts the steps.
+        critic: Updates the critic.
+    """
+
+    built = True
+
+    def __init__(
+        self, generator: keras.optimizers.Optimizer, critic: keras.optimizers.Optimizer
+    ) -> None:
+        self.variables = [*generator.variables, *critic.variables]
+
+
+def on_jax() -> bool:
+    """Whether Keras runs on JAX; else on TensorFlow."""
+    return keras.backend.backend() == "jax"
+
+
+def stateless_step(model: keras.Model, state: tuple[list[Any], ...], data: Any) -> tuple[Any, Any]:
+    """Make `model.step` as a function of the values of all variables, which JAX can compile.
+
+    Args:
+        model: Has a method `step`.
+        state: Values of trainable, other, optimizer and metrics variables.
+        data: For the step.
+
+    Returns:
+        Logs and the new state.
+    """
+    groups = (
+        model.trainable_variables,
+        model.non_trainable_variables,
+        model.optimizer.variables,
+        model.metrics_variables,
+    )
+    mapping = [
+        pair
+        for group, values in zip(groups, state, strict=True)
+        for pair in zip(group, values, strict=True)
+    ]
+    with keras.StatelessScope(mapping) as scope:
+        logs = model.step(data)
+    return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
+
+
+def bring_up_to_date(model: keras.Model) -> None:
+    """Have a model's variables hold what training made of them.
+
+    Under JAX, `fit` keeps the values to itself until it ends or somebody asks.
+    """
+    if on_jax():
+        model.jax_state_sync()
+
+
+def compiles_with_xla() -> bool:
+    """Whether steps are compiled with XLA: always under JAX, else on GPUs.
+
+    On CPUs, TensorFlow's steps are several times slower with it.
+    """
+    return on_jax() or bool(gpu_names())
+
+
+def device_name() -> str:
+    """What training runs on, in words."""
+    gpus = gpu_names()
+    if gpus:
+        return f"GPU: {', '.join(gpus)}"
+    # Those that this process may use: their number decides in which order sums are made.
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return f"CPU, {len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()} cores"
+
+
+def gpu_names() -> list[str]:
+    """Names of the GPUs that this process can train on."""
+    if on_jax():
+        import jax
+
+        return [device.device_kind for device in jax.local_devices() if device.platform == "gpu"]
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return [tf.config.experimental.get_device_details(gpu).get("device_name", "") for gpu in gpus]
