@@ -2,7 +2,6 @@
 
 import os
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +9,10 @@ import numpy as np
 import torch
 
 from wavegan_rc.benchmarks.pytorch import Critic, Generator, pytorch_step
+from wavegan_rc.benchmarks.timing import STEPS_PER_VISIT, timed
 from wavegan_rc.config import Config
 
 Visit = Callable[[], list[float]]
-_STEPS_PER_VISIT = 3
 
 
 def pytorch_programs() -> dict[str, Callable[[Config, str, np.ndarray], Visit]]:
@@ -55,16 +54,6 @@ def pytorch_peak(size: int, precision: str) -> Visit:
     return _with_best_threads(lambda: (left @ right)[0, 0].item())
 
 
-def _seconds(step: Callable[[], Any], count: int) -> list[float]:
-    step()
-    times = []
-    for _ in range(count):
-        started = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - started)
-    return times
-
-
 def _with_best_threads(step: Callable[[], Any]) -> Visit:
     """Visits with the number of threads that a short trial finds to be the fastest."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -72,11 +61,11 @@ def _with_best_threads(step: Callable[[], Any]) -> Visit:
     trials = {}
     for count in counts if _device().type == "cpu" else counts[-1:]:
         torch.set_num_threads(count)
-        trials[count] = statistics.median(_seconds(step, _STEPS_PER_VISIT))
+        trials[count] = statistics.median(timed(step, STEPS_PER_VISIT))
     threads = min(trials, key=lambda count: trials[count])
 
     def visit() -> list[float]:
         torch.set_num_threads(threads)
-        return _seconds(step, _STEPS_PER_VISIT)
+        return timed(step, STEPS_PER_VISIT)
 
     return visit

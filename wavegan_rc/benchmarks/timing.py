@@ -5,6 +5,7 @@ import os
 import platform
 import statistics
 import sys
+import time
 from collections.abc import Callable, Hashable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 # Whose versions are stated, where a benchmark has loaded them.
 _LIBRARIES = ("numpy", "keras", "tensorflow", "jax", "torch")
+# Steps of training timed at each visit.
+STEPS_PER_VISIT = 3
 
 
 def check_request(repeats: int, json_file: Path | None) -> None:
@@ -40,6 +43,28 @@ def write_numbers(json_file: Path | None, result: dict[str, Any]) -> None:
     """Write a result, if a file is asked for; whatever has been measured is kept so."""
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=1), encoding="utf-8")
+
+
+def timed(function: Callable[[], Any], count: int, *, before: int = 1) -> list[float]:
+    """Seconds of each of some calls that wait for their results.
+
+    Args:
+        function: To be called.
+        count: Times to return.
+        before: Calls made first, in which the threads of what was timed before come to rest.
+
+    Example:
+        >>> len(timed(lambda: None, 3))
+        3
+    """
+    for _ in range(before):
+        function()
+    times = []
+    for _ in range(count):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return times
 
 
 def interleaved(

@@ -12,7 +12,14 @@ import keras
 import numpy as np
 
 from wavegan_rc.benchmarks.operations import operations_per_step
-from wavegan_rc.benchmarks.timing import check_request, interleaved, machine, write_numbers
+from wavegan_rc.benchmarks.timing import (
+    STEPS_PER_VISIT,
+    check_request,
+    interleaved,
+    machine,
+    timed,
+    write_numbers,
+)
 from wavegan_rc.benchmarks.training_table import format_training, summarize
 from wavegan_rc.choices import Upsampler
 from wavegan_rc.config import Config
@@ -36,8 +43,6 @@ CONFIGS = {
     ),
     "gpu": Config(filters=512, batch_size=64),
 }
-# Steps timed at each visit, after one that is not: the other programs' threads come to rest in it.
-_STEPS_PER_VISIT = 3
 
 
 class Arm(NamedTuple):
@@ -81,7 +86,7 @@ class _StepTimes(keras.callbacks.Callback):
 def our_visit(config: Config, precision: Precision, segments: np.ndarray) -> Visit:
     """Steps of this package through `fit`, as training makes them: data come from the host."""
     model = _build_ours(config, precision)
-    count = _STEPS_PER_VISIT + 2
+    count = STEPS_PER_VISIT + 2
 
     def visit() -> list[float]:
         times = _StepTimes()
@@ -96,21 +101,6 @@ def our_visit(config: Config, precision: Precision, segments: np.ndarray) -> Vis
     return visit
 
 
-def _timed(step: Callable[[], Any]) -> Visit:
-    """Visits of a step that waits for its result."""
-
-    def visit() -> list[float]:
-        step()
-        times = []
-        for _ in range(_STEPS_PER_VISIT):
-            started = time.perf_counter()
-            step()
-            times.append(time.perf_counter() - started)
-        return times
-
-    return visit
-
-
 def plain_visit(config: Config, precision: Precision, segments: np.ndarray) -> Visit:
     """Steps of the same in plain Keras layers (TensorFlow)."""
     import tensorflow as tf
@@ -120,7 +110,7 @@ def plain_visit(config: Config, precision: Precision, segments: np.ndarray) -> V
     with _dtype_policy(precision):
         step = plain_step(config, plain_generator(config), plain_critic(config))
     real = tf.constant(segments)
-    return _timed(lambda: float(step(real)))
+    return lambda: timed(lambda: float(step(real)), STEPS_PER_VISIT)
 
 
 def our_peak(size: int, precision: Precision) -> Visit:
@@ -130,7 +120,7 @@ def our_peak(size: int, precision: Precision) -> Visit:
     left, right = (
         keras.ops.cast(rng.standard_normal((size, size), np.float32), dtype) for _ in range(2)
     )
-    return _timed(lambda: float(keras.ops.matmul(left, right)[0, 0]))
+    return lambda: timed(lambda: float(keras.ops.matmul(left, right)[0, 0]), STEPS_PER_VISIT)
 
 
 def _has_gpu() -> bool:
