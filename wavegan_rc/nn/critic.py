@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from wavegan_rc.nn.downsampling import StridedConv1D
+from wavegan_rc.nn.leaky_relu import LeakyReLU
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
 
@@ -70,7 +71,7 @@ def build_critic(
     x = segments
     for layer, width in enumerate(widths, start=1):
         x = StridedConv1D(width, KERNEL_SIZE, STRIDES, seed=next(seeds), name=f"conv_{layer}")(x)
-        x = layers.LeakyReLU(LEAKY_SLOPE, name=f"conv_{layer}_relu")(x)
+        x = LeakyReLU(LEAKY_SLOPE, name=f"conv_{layer}_relu")(x)
         if layer < len(widths) and phase_shuffle_radius > 0:
             x = PhaseShuffle(
                 phase_shuffle_radius,
