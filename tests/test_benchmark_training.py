@@ -34,7 +34,7 @@ def small(upsampler="resize", kernel_size=10, **settings):
     return replace(SMALL, upsampler=(upsampler,), kernel_size=kernel_size, **settings)
 
 
-def random_weights(network, scale=0.2):
+def random_weights(network, scale=0.1):
     rng = np.random.default_rng(0)
     weights = [scale * rng.standard_normal(w.shape) for w in network.get_weights()]
     network.set_weights([w.astype(np.float32) for w in weights])
@@ -70,7 +70,7 @@ def test_plain_keras_computes_the_same(upsampler, kernel_size):
         plain.set_weights(ours.get_weights())
     np.testing.assert_allclose(generator(latents), model.generator(latents), atol=1e-5)
     weight = config.gradient_penalty_weight
-    found = plain_keras.critic_loss(critic, real, fake, mixing, weight)
+    found = plain_keras.critic_loss(critic, tf.constant(real), fake, mixing, weight)
     expected = our_losses(model.critic, config, real, fake, mixing)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
@@ -128,7 +128,7 @@ def test_pytorch_computes_the_same(upsampler, kernel_size, functional):
         functional,
     )
     expected = our_losses(model.critic, config, real, fake, mixing)
-    np.testing.assert_allclose([float(x) for x in found], expected, rtol=1e-4)
+    np.testing.assert_allclose([x.item() for x in found], expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("by_index", [False, True])
@@ -166,38 +166,37 @@ def test_a_pytorch_step_changes_every_weight(backend):
 
 
 def conv_and_product_operations(step, segments):
-    """What TensorFlow's profiler counts in a step's graph, of convolutions and products."""
+    """What TensorFlow's profiler counts in a step's graph, of convolutions and products.
+
+    Of those that are run: gradients that nothing asks for are in the graph, but not run.
+    """
     graph = step.get_concrete_function(segments).graph
-    options = {
-        **tf.compat.v1.profiler.ProfileOptionBuilder.float_operation(),
-        "output": "none",
-    }
-    profile = tf.compat.v1.profiler.profile(graph, cmd="op", options=options)
-    counted = {}
-    stack = [profile]
-    while stack:
-        node = stack.pop()
-        if node.name.startswith(("Conv2D", "MatMul")):
-            counted[node.name] = node.float_ops
-        stack += node.children
-    return sum(counted.values())
+    asked, run = [*(output.op for output in graph.outputs), *graph.control_outputs], {}
+    while asked:
+        node = asked.pop()
+        if node.name not in run:
+            run[node.name] = node.type
+            asked += [*(tensor.op for tensor in node.inputs), *node.control_inputs]
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation() | {"output": "none"}
+    nodes, total = [tf.compat.v1.profiler.profile(graph, cmd="scope", options=options)], 0
+    while nodes:
+        node = nodes.pop()
+        nodes += node.children
+        if run.get(node.name, "").startswith(("Conv2D", "MatMul")):
+            total += node.float_ops
+    return total
 
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 def test_operations_are_those_that_tensorflow_counts(upsampler, monkeypatch):
-    """In the plain networks; the slope of 1 spares TensorFlow gradients that are always zero.
-
-    Strided kernels leave out what meets zeros in neither count. TensorFlow's profiler knows the
-    forward convolution, the product and the gradients by inputs and by kernels.
-    """
-    monkeypatch.setattr(plain_keras, "LEAKY_SLOPE", 1.0)
+    """In the plain networks, without LeakyReLU: it makes TensorFlow take gradients of zeros back."""
     monkeypatch.setattr(keras.layers, "LeakyReLU", lambda slope: keras.layers.Identity())
     config = small(upsampler, critic_steps=2)
     generator, critic = plain_keras.plain_generator(config), plain_keras.plain_critic(config)
     step = plain_keras.plain_step(config, generator, critic)
     shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
     found = conv_and_product_operations(step, tf.zeros(shape))
-    assert found == pytest.approx(operations_per_step(config, "plain"), rel=0.01)
+    assert found == pytest.approx(operations_per_step(config, "plain"), rel=1e-3)
 
 
 def test_the_polyphase_form_leaves_out_what_repetition_makes_double():
