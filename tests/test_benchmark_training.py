@@ -219,7 +219,6 @@ def test_settings_are_those_of_the_files():
 def test_the_table_and_the_file_hold_every_arm(monkeypatch, tmp_path, capsys):
     small_config = replace(SMALL, critic_steps=1, segment_length=256, filters=16)
     monkeypatch.setattr(training, "CONFIGS", {"speech2048": small_config})
-    monkeypatch.setattr(training, "PRECISIONS", ("float32",))
     monkeypatch.setattr(training, "PRODUCT_SIZE", 64)
     file = tmp_path / "b.json"
     argv = ["training", "--configs", "speech2048", "--repeats", "1", "--json", str(file)]

@@ -9,9 +9,11 @@ from typing import Any
 from wavegan_rc.choices import (
     ON_NONFINITE,
     PADDINGS,
+    PRECISIONS,
     KernelInitializer,
     OnNonfinite,
     Padding,
+    Precision,
     Upsampler,
     check_word,
     initializers_per_stage,
@@ -98,6 +100,11 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     critic_steps: int = _setting(5, "critic updates before each generator update")
     gradient_penalty_weight: float = _setting(10.0, "weight (lambda) of the gradient penalty")
     learning_rate: float = _setting(1e-4, "learning rate of both Adam optimizers")
+    precision: Precision = _setting(
+        "float32",
+        "of the convolutions in training: float32, mixed_bfloat16 (weights, losses, penalty and "
+        "audio stay float32), or auto: mixed_bfloat16 where the device is made for it",
+    )
     seed: int = _setting(0, "fixes the initial weights, the data order and all random draws")
 
     on_nonfinite: OnNonfinite = _setting(
@@ -195,6 +202,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     def _check_words(self) -> None:
         check_word("padding", self.padding, PADDINGS)
         check_word("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
+        check_word("precision", self.precision, PRECISIONS)
         initializers_per_stage(self.kernel_initializer, self.stage_upsamplers)
 
     def _check_lengths(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -21,12 +21,11 @@ from wavegan_rc.benchmarks.timing import (
     write_numbers,
 )
 from wavegan_rc.benchmarks.training_table import format_training, summarize
-from wavegan_rc.choices import Upsampler
+from wavegan_rc.choices import Precision, Upsampler
 from wavegan_rc.config import Config
 from wavegan_rc.training.model import build_model
 
-Precision = Literal["float32", "mixed_bfloat16"]
-PRECISIONS: tuple[Precision, ...] = Precision.__args__
+PRECISIONS: tuple[Precision, ...] = ("float32", "mixed_bfloat16")
 UPSAMPLERS: tuple[Upsampler, ...] = ("resize", "transposed")
 
 # As in configs/; WaveGAN's with a batch that two cores bear.
@@ -69,12 +68,6 @@ def _dtype_policy(precision: Precision) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _build_ours(config: Config, precision: Precision) -> keras.Model:
-    # Until there is a setting `precision`: replace(config, precision=precision) will be all.
-    with _dtype_policy(precision):
-        return build_model(config)
-
-
 class _StepTimes(keras.callbacks.Callback):
     """When steps ended, and how many had been made by then."""
 
@@ -89,7 +82,7 @@ class _StepTimes(keras.callbacks.Callback):
 
 def our_visit(config: Config, precision: Precision, segments: np.ndarray) -> Visit:
     """Steps of this package through `fit`, as training makes them: data come from the host."""
-    model = _build_ours(config, precision)
+    model = build_model(replace(config, precision=precision))
     count = STEPS_PER_VISIT + 2
 
     def visit() -> list[float]:

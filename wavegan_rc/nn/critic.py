@@ -36,6 +36,7 @@ def build_critic(
     channels: int = 1,
     phase_shuffle_radius: int = 2,
     phase_shuffle_per_example: bool = False,
+    precision: str = "float32",
     seed: int | None = None,
 ) -> keras.Model:
     """Build strided convolutions with LeakyReLU and phase shuffle -> Dense(1).
@@ -49,6 +50,7 @@ def build_critic(
         channels: Of the audio.
         phase_shuffle_radius: Largest shift after each convolution but the last; 0: none.
         phase_shuffle_per_example: Draw a shift for each example instead of one for the batch.
+        precision: Dtype policy of the convolutions and what follows them; scores are float32.
         seed: Of the initial weights and the shifts; None draws one.
 
     Returns:
@@ -67,25 +69,34 @@ def build_critic(
     """
     seeds = initial_seeds(seed)
     widths = critic_widths(segment_length, filters)
-    segments = layers.Input((segment_length, channels), name="segments")
+    segments = layers.Input((segment_length, channels), dtype="float32", name="segments")
     x = segments
     for layer, width in enumerate(widths, start=1):
-        x = StridedConv1D(width, KERNEL_SIZE, STRIDES, seed=next(seeds), name=f"conv_{layer}")(x)
-        x = LeakyReLU(LEAKY_SLOPE, name=f"conv_{layer}_relu")(x)
+        x = StridedConv1D(
+            width,
+            KERNEL_SIZE,
+            STRIDES,
+            seed=next(seeds),
+            dtype=precision,
+            name=f"conv_{layer}",
+        )(x)
+        x = LeakyReLU(LEAKY_SLOPE, dtype=precision, name=f"conv_{layer}_relu")(x)
         if layer < len(widths) and phase_shuffle_radius > 0:
             x = PhaseShuffle(
                 phase_shuffle_radius,
                 phase_shuffle_per_example,
                 seed=next(seeds),
+                dtype=precision,
                 name=f"shuffle_{layer}",
             )(x)
-    x = layers.Flatten(name="flatten")(x)
+    x = layers.Flatten(dtype="float32", name="flatten")(x)
     # No bias: it cancels in the difference of real and generated scores, and Adam would blow up
     # the rounding error of its zero gradient to steps of full size.
     scores = layers.Dense(
         1,
         use_bias=False,
         kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+        dtype="float32",
         name="scores",
     )(x)
     return keras.Model(segments, scores, name="critic")

@@ -3,6 +3,7 @@
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -14,7 +15,7 @@ from wavegan_rc.errors import DataError, DivergenceError, ParameterError, Wavega
 from wavegan_rc.generation import draw_latents
 from wavegan_rc.theory.overlap import uneven_overlap_message
 from wavegan_rc.training.artifact_history import artifact_histories
-from wavegan_rc.training.backend import device_name
+from wavegan_rc.training.backend import chosen_precision, device_name
 from wavegan_rc.training.batches import batches
 from wavegan_rc.training.callbacks import (
     History,
@@ -79,6 +80,7 @@ def train(
     """
     started = time.perf_counter()
     destinations.check()
+    config = replace(config, precision=chosen_precision(config.precision))
     if resume is None:
         _warn_of_uneven_overlap(config)
         check_writable(Path(config.out).expanduser(), name)
@@ -98,7 +100,7 @@ def train(
     else:
         run = RunDirectory(resume)
         check_same_data(run, corpus.fingerprint)
-    print(f"device: {record['device']}\nrun: {run.path}", flush=True)
+    print(f"device: {record['device']}, {config.precision}\nrun: {run.path}", flush=True)
 
     try:
         with (

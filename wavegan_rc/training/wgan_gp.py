@@ -71,7 +71,7 @@ class WGANGP(keras.Model):
         super().__init__(name="wgan_gp")
         self.generator = generator
         self.critic = critic
-        self.average_generator = keras.models.clone_model(generator)
+        self.average_generator = keras.models.clone_model(generator, clone_function=_in_float32)
         self.average_generator.set_weights(generator.get_weights())
         self.critic_steps = critic_steps
         self.gradient_penalty_weight = gradient_penalty_weight
@@ -268,6 +268,11 @@ class WGANGP(keras.Model):
             self.average_generator.variables, self.generator.variables, strict=True
         ):
             average.assign_add(share * (ops.convert_to_tensor(current) - average))
+
+
+def _in_float32(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """A new layer like this one: the average adds up small changes, and its audio is measured."""
+    return type(layer).from_config(layer.get_config() | {"dtype": "float32"})
 
 
 def _size(tensor: Any) -> Any:
