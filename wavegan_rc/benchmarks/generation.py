@@ -50,7 +50,9 @@ def benchmark_generation(repeats: int, json_file: Path | None) -> None:
 
     visits: dict[Any, Any] = {("predict_on_batch", size): predict(size) for size in _CALLS}
     calls = _CALLS[_LARGE_BATCH]
-    visits["synthesize", _LARGE_BATCH] = lambda: timed(lambda: synthesize(generator, latents), calls)
+    visits["synthesize", _LARGE_BATCH] = lambda: timed(
+        lambda: synthesize(generator, latents), calls
+    )
     times = interleaved(visits, repeats)
     segment_s = config.segment_length / config.sample_rate
     rows = [_row(call, size, segment_s, times[call, size]) for call, size in visits]

@@ -149,9 +149,7 @@ def arms_of(config: Config, notices: list[str]) -> dict[Arm, Visit]:
             for program, visit in programs.items():
                 arm = Arm(upsampler, program, precision)
                 try:
-                    arms[arm] = visit(
-                        replace(config, upsampler=(upsampler,)), precision, segments
-                    )
+                    arms[arm] = visit(replace(config, upsampler=(upsampler,)), precision, segments)
                 except NotImplementedError as error:
                     notices.append(f"{' '.join(arm)} is left out: {error}")
     return arms
@@ -199,7 +197,9 @@ def benchmark_training(names: Sequence[str], repeats: int, json_file: Path | Non
             for arm in arms
         }
         best = {key: count / min(times[key]) for key, (count, _) in peaks.items()}
-        rows = summarize(name, config.batch_size, {arm: times[arm] for arm in arms}, operations, best)
+        rows = summarize(
+            name, config.batch_size, {arm: times[arm] for arm in arms}, operations, best
+        )
         result["rows"] += rows
         for notice in dict.fromkeys(notices):
             print(notice)
