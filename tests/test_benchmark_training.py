@@ -1,4 +1,4 @@
-"""The networks that training is compared with are the same, and the operations counted are right."""
+"""The networks that training is compared with are the same; operations are counted right."""
 
 import json
 from dataclasses import replace

@@ -74,15 +74,16 @@ def operations_per_step(config: Config, form: Form) -> int:
     - Scores of real segments: C forward, C by the kernels, C - c1 by the inputs (those of the first
       layer are data). Those of fakes as well: 6 C - 2 c1.
     - The penalty: C - cd forward (the score itself is not used) and C by the inputs for the
-      critic's gradient. Its derivative by the kernels: the chain of products with transposed kernels is gone through backwards; each
-      product is linear in its kernel (C) and in what it is given (C - cd: the chain begins with the
-      constant 1 at the score). LeakyReLU is linear piece by piece, so nothing comes back to the
-      forward pass: 4 C - 2 cd.
+      critic's gradient. Its derivative by the kernels: the chain of products with transposed
+      kernels is gone through backwards; each product is linear in its kernel (C) and in what it is
+      given (C - cd: the chain begins with the constant 1 at the score). LeakyReLU is linear piece
+      by piece, so nothing comes back to the forward pass: 4 C - 2 cd.
     - The fakes of the update: G.
     - The generator update: G forward, G by the kernels, G - g1 by the inputs, through the critic C
       forward and C by its inputs: 3 G - g1 + 2 C.
 
-    Together: critic_steps * (10 C - 2 c1 - 2 cd + G) + 3 G - g1 + 2 C, for each example of the batch.
+    Together, for each example of the batch:
+    critic_steps * (10 C - 2 c1 - 2 cd + G) + 3 G - g1 + 2 C.
 
     Args:
         config: Sizes.

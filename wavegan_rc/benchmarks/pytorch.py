@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from wavegan_rc.config import Config
 from wavegan_rc.nn.critic import KERNEL_SIZE, LEAKY_SLOPE, STRIDES, critic_widths
@@ -37,7 +37,7 @@ class Stage(nn.Module):
         """From (batch, channels, time) to (batch, filters, time * factor)."""
         length = x.shape[-1] * self.factor
         if self.resize:
-            x = F.interpolate(x, scale_factor=self.factor, mode="nearest")
+            x = functional.interpolate(x, scale_factor=self.factor, mode="nearest")
         return self.convolution(x)[..., self.first : self.first + length]
 
 
@@ -61,7 +61,7 @@ class Generator(nn.Module):
         """Audio of latents."""
         x = self.dense(latents).view(-1, *self.shape)
         for stage in self.stages:
-            x = stage(F.relu(x))
+            x = stage(functional.relu(x))
         return torch.tanh(x.float())
 
 
@@ -100,12 +100,12 @@ class Critic(nn.Module):
         if shift == 0:
             return x
         kept = x[..., max(shift, 0) : length + min(shift, 0)]
-        return F.pad(kept, (max(-shift, 0), max(shift, 0)), mode="reflect")
+        return functional.pad(kept, (max(-shift, 0), max(shift, 0)), mode="reflect")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scores of segments."""
         for layer, convolution in enumerate(self.convolutions, start=1):
-            x = F.leaky_relu(convolution(x), LEAKY_SLOPE)
+            x = functional.leaky_relu(convolution(x), LEAKY_SLOPE)
             if self.radius and self.training and layer < len(self.convolutions):
                 x = self.shuffle(x)
         return self.scores(x.flatten(1)).float()

@@ -19,8 +19,6 @@ Key = TypeVar("Key", bound=Hashable)
 
 # Whose versions are stated, where a benchmark has loaded them.
 _LIBRARIES = ("numpy", "keras", "tensorflow", "jax", "torch")
-# Steps of training timed at each visit.
-STEPS_PER_VISIT = 3
 
 
 def check_request(repeats: int, json_file: Path | None) -> None:

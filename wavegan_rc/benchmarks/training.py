@@ -1,6 +1,7 @@
 """Time a step of training, against the same in plain Keras layers and in PyTorch."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -13,7 +14,6 @@ import numpy as np
 
 from wavegan_rc.benchmarks.operations import operations_per_step
 from wavegan_rc.benchmarks.timing import (
-    STEPS_PER_VISIT,
     check_request,
     interleaved,
     machine,
@@ -80,10 +80,10 @@ class _StepTimes(keras.callbacks.Callback):
         self.ends.append((batch, time.perf_counter()))
 
 
-def our_visit(config: Config, precision: Precision, segments: np.ndarray) -> Visit:
+def our_visit(config: Config, precision: Precision, segments: np.ndarray, steps: int) -> Visit:
     """Steps of this package through `fit`, as training makes them: data come from the host."""
     model = build_model(replace(config, precision=precision))
-    count = STEPS_PER_VISIT + 2
+    count = steps + 2
 
     def visit() -> list[float]:
         times = _StepTimes()
@@ -92,13 +92,13 @@ def our_visit(config: Config, precision: Precision, segments: np.ndarray) -> Vis
         ends = times.ends[1:]
         return [
             (end - start) / (last - first)
-            for (first, start), (last, end) in zip(ends, ends[1:], strict=False)
+            for (first, start), (last, end) in itertools.pairwise(ends)
         ]
 
     return visit
 
 
-def plain_visit(config: Config, precision: Precision, segments: np.ndarray) -> Visit:
+def plain_visit(config: Config, precision: Precision, segments: np.ndarray, steps: int) -> Visit:
     """Steps of the same in plain Keras layers (TensorFlow)."""
     import tensorflow as tf
 
@@ -107,7 +107,7 @@ def plain_visit(config: Config, precision: Precision, segments: np.ndarray) -> V
     with _dtype_policy(precision):
         step = plain_step(config, plain_generator(config), plain_critic(config))
     real = tf.constant(segments)
-    return lambda: timed(lambda: float(step(real)), STEPS_PER_VISIT)
+    return lambda: timed(lambda: float(step(real)), steps)
 
 
 def our_peak(size: int, precision: Precision) -> Visit:
@@ -117,7 +117,7 @@ def our_peak(size: int, precision: Precision) -> Visit:
     left, right = (
         keras.ops.cast(rng.standard_normal((size, size), np.float32), dtype) for _ in range(2)
     )
-    return lambda: timed(lambda: float(keras.ops.matmul(left, right)[0, 0]), STEPS_PER_VISIT)
+    return lambda: timed(lambda: float(keras.ops.matmul(left, right)[0, 0]), 3)
 
 
 def _has_gpu() -> bool:
@@ -143,15 +143,15 @@ def arms_of(config: Config, notices: list[str]) -> dict[Arm, Visit]:
         from wavegan_rc.benchmarks.pytorch_arms import pytorch_programs
 
         programs |= pytorch_programs()
+    # Seconds each on two cores: few are enough, and some minutes.
+    steps = 1 if operations_per_step(config, "plain") > 2e11 and not _has_gpu() else 3
     arms = {}
     for upsampler in UPSAMPLERS:
         for precision in PRECISIONS:
             for program, visit in programs.items():
                 arm = Arm(upsampler, program, precision)
-                try:
-                    arms[arm] = visit(replace(config, upsampler=(upsampler,)), precision, segments)
-                except NotImplementedError as error:
-                    notices.append(f"{' '.join(arm)} is left out: {error}")
+                settings = replace(config, upsampler=(upsampler,))
+                arms[arm] = visit(settings, precision, segments, steps)
     return arms
 
 

@@ -20,7 +20,9 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
     parser.add_argument(
         "subject", type=Subject, metavar="SUBJECT", help=f"what to time: {', '.join(SUBJECTS)}"
     )
-    parser.add_argument("--repeats", type=int, metavar="N", default=15, help="timed rounds")
+    parser.add_argument(
+        "--repeats", type=int | None, metavar="N", help="timed rounds (default: 15; training: 5)"
+    )
     parser.add_argument(
         "--stacks",
         type=Literal["2x7", "4x4", "4x5"],
@@ -39,21 +41,24 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
     )
     parser.add_argument("--json", type=str | None, metavar="FILE", help="write the numbers there")
     flags = parser.parse_command_line(argv)
+    repeats = flags.repeats
+    if repeats is None:
+        repeats = 5 if flags.subject == "training" else 15
     json_file = None if flags.json is None else Path(flags.json)
     if flags.subject == "start":
         from wavegan_rc.benchmarks.start import benchmark_start
 
-        benchmark_start(_COMMANDS, flags.repeats, json_file)
+        benchmark_start(_COMMANDS, repeats, json_file)
     elif flags.subject == "training":
         with quiet_start():
             from wavegan_rc.benchmarks.training import benchmark_training
-        benchmark_training(flags.configs, flags.repeats, json_file)
+        benchmark_training(flags.configs, repeats, json_file)
     elif flags.subject == "generation":
         with quiet_start():
             from wavegan_rc.benchmarks.generation import benchmark_generation
-        benchmark_generation(flags.repeats, json_file)
+        benchmark_generation(repeats, json_file)
     else:
         with quiet_start():
             from wavegan_rc.benchmarks.upsampling import benchmark_upsampling
-        benchmark_upsampling(flags.stacks, flags.repeats, json_file)
+        benchmark_upsampling(flags.stacks, repeats, json_file)
     return 0
