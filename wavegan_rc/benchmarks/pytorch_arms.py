@@ -1,5 +1,7 @@
 """PyTorch's steps as the benchmark of training times them."""
 
+# pyright: reportMissingImports=false
+
 import os
 import statistics
 from collections.abc import Callable
