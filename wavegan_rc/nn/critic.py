@@ -12,7 +12,21 @@ STRIDES = 4
 KERNEL_SIZE = 25
 # Layers are added while they leave at least this many samples (Donahue et al.: 16384 -> 16).
 _SHORTEST = 8
-_LEAKY_SLOPE = 0.2
+LEAKY_SLOPE = 0.2
+
+
+def critic_widths(segment_length: int, filters: int) -> list[int]:
+    """Channels of each convolution's output.
+
+    Example:
+        >>> critic_widths(segment_length=2048, filters=128)
+        [16, 32, 64, 128]
+    """
+    depth = 1
+    while segment_length // STRIDES ** (depth + 1) >= _SHORTEST:
+        depth += 1
+    floor = min(MINIMUM_FILTERS, filters)
+    return [max(floor, filters >> (depth - layer)) for layer in range(1, depth + 1)]
 
 
 def build_critic(
@@ -54,14 +68,10 @@ def build_critic(
         (None, 8, 128)
     """
     seeds = initial_seeds(seed)
-    depth = 1
-    while segment_length // STRIDES ** (depth + 1) >= _SHORTEST:
-        depth += 1
-    floor = min(MINIMUM_FILTERS, filters)
+    widths = critic_widths(segment_length, filters)
     segments = layers.Input((segment_length, channels), dtype="float32", name="segments")
     x = segments
-    for layer in range(1, depth + 1):
-        width = max(floor, filters >> (depth - layer))
+    for layer, width in enumerate(widths, start=1):
         x = StridedConv1D(
             width,
             KERNEL_SIZE,
@@ -70,8 +80,8 @@ def build_critic(
             dtype=precision,
             name=f"conv_{layer}",
         )(x)
-        x = LeakyReLU(_LEAKY_SLOPE, dtype=precision, name=f"conv_{layer}_relu")(x)
-        if layer < depth and phase_shuffle_radius > 0:
+        x = LeakyReLU(LEAKY_SLOPE, dtype=precision, name=f"conv_{layer}_relu")(x)
+        if layer < len(widths) and phase_shuffle_radius > 0:
             x = PhaseShuffle(
                 phase_shuffle_radius,
                 phase_shuffle_per_example,
