@@ -24,6 +24,7 @@ from wavegan_rc.training.artifact_history import (
     artifact_values,
     sound_values,
 )
+from wavegan_rc.training.hearing import Hearing
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import LOSSES, WGANGP
@@ -131,7 +132,7 @@ def test_a_generator_without_sound_has_no_artifacts(weight, tmp_path):
     model = build_model(smoke_config(tmp_path))
     for variable in model.average_generator.variables:
         variable.assign(np.full(variable.shape, weight))
-    (callback,) = artifact_histories(smoke_config(tmp_path), noise(8))
+    (callback,) = artifact_histories(Hearing(model), smoke_config(tmp_path), noise(8))
     callback.set_model(model)
     logs = {"critic_loss": 1.0}
     callback.on_train_batch_end(1, logs)
@@ -304,15 +305,14 @@ def test_a_silent_generator_trains_to_the_end_and_measuring_takes_no_time_of_ste
 def test_an_odd_segment_length_trains_unmeasured_and_says_so(tmp_path):
     odd = replace(smoke_config(tmp_path), segment_length=729, upsampling_factors=(3, 3))
     with pytest.warns(WaveganWarning, match="segment_length 729 is odd"):
-        assert artifact_histories(odd, noise(8)) == []
+        assert artifact_histories(noise, odd, noise(8)) == []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert artifact_histories(replace(odd, measure_every=0), noise(8)) == []
-        assert len(artifact_histories(Config(), noise(8))) == 1
+        assert artifact_histories(noise, replace(odd, measure_every=0), noise(8)) == []
+        assert len(artifact_histories(noise, Config(), noise(8))) == 1
 
 
 def test_the_callback_is_due_at_multiples_and_at_the_last_step():
-    model = SimpleNamespace(average_generator=None, jax_state_sync=lambda: None)
     measured = []
 
     class Recording(ArtifactHistory):
@@ -323,13 +323,10 @@ def test_the_callback_is_due_at_multiples_and_at_the_last_step():
                 measured.append(batch + 1)
 
     options = {"latents": None, "real": noise(2), **FORM}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(artifact_history, "synthesize", lambda *_: noise(2))
-        for every, steps in ((3, 7), (10, 4), (2, 4)):
-            callback = Recording(every, steps, **options)
-            callback.set_model(model)
-            for batch in range(steps):
-                callback.on_train_batch_end(batch, {})
+    for every, steps in ((3, 7), (10, 4), (2, 4)):
+        callback = Recording(lambda _: noise(2), every, steps, **options)
+        for batch in range(steps):
+            callback.on_train_batch_end(batch, {})
     assert measured == [3, 6, 7, 4, 2, 4]
 
 

@@ -62,7 +62,7 @@ def test_multiply_adds_are_those_of_the_shapes(small_stack, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("argv", "named"),
     [
-        (["training"], "training"),
+        (["speed"], "speed"),
         (["upsampling", "--stacks", "9x9"], "9x9"),
         (["upsampling", "--repeats", "0"], "repeats"),
         (["upsampling", "--repeats", "x"], "repeats"),

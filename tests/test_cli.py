@@ -281,6 +281,23 @@ def test_paths_that_are_no_text_can_be_printed():
     assert (done.returncode, done.stdout) == (0, b"caf\\udce9\n")
 
 
+def test_a_reader_that_has_gone_is_no_error_of_the_program():
+    """`train.py | head`: the exit code is what a shell reports of SIGPIPE."""
+    code = (
+        "from wavegan_rc.cli.process import run_command\n"
+        "def command(*_):\n    while True:\n        print('x' * 1000, flush=True)\n"
+        "run_command(command, 'test', [])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 141
+
+
 def test_the_file_is_blamed_only_for_what_it_says(tmp_path, capsys):
     file = tmp_path / "c.yaml"
     file.write_text("steps: 5\nbatch_size: 0\n")

@@ -25,6 +25,7 @@ from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.training import batches, divergence
 from wavegan_rc.training.checkpoints import newest_checkpoint
 from wavegan_rc.training.divergence import StopAtNonFinite
+from wavegan_rc.training.fitting import Fitting
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.state import load_checkpoint
@@ -314,15 +315,15 @@ def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, capsys):
     """To the start, when nothing has been saved yet."""
     seen = []
 
-    def diverge_at_once(model, segments, run, config, *_):
+    def diverge_at_once(fitting, model):
         seen.append((model.rollbacks, int(model.seed_generator.state[1])))
-        run.history.write_text('{"step": 2}')
-        callback = StopAtNonFinite(run, segments, config)
+        fitting.run.history.write_text('{"step": 2}')
+        callback = StopAtNonFinite(fitting.run, fitting.segments, fitting.config)
         callback.set_model(model)
         model.checked = ("critic_loss",)
         callback.on_train_batch_end(2, {FIRST_NONFINITE: 0.0})
 
-    monkeypatch.setattr("wavegan_rc.training.train._fit", diverge_at_once)
+    monkeypatch.setattr(Fitting, "_fit", diverge_at_once)
     config = smoke_config(tmp_path, **SMALL, on_nonfinite="rollback")
     with pytest.raises(DivergenceError, match=r"step 3 after 3 rollbacks: .*: critic_loss"):
         train(config, [])
@@ -340,13 +341,13 @@ def test_a_batch_that_cannot_be_kept_hides_nothing(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    def diverge_at_once(model, segments, run, config, *_):
-        callback = StopAtNonFinite(run, segments, config)
+    def diverge_at_once(fitting, model):
+        callback = StopAtNonFinite(fitting.run, fitting.segments, fitting.config)
         callback.set_model(model)
         model.checked = ("critic_loss",)
         callback.on_train_batch_end(2, {FIRST_NONFINITE: 0.0})
 
-    monkeypatch.setattr("wavegan_rc.training.train._fit", diverge_at_once)
+    monkeypatch.setattr(Fitting, "_fit", diverge_at_once)
     monkeypatch.setattr(divergence.np, "savez", full)
     with pytest.raises(DivergenceError, match=r"could not be kept: .*No space left"):
         train(smoke_config(tmp_path, **SMALL), [])

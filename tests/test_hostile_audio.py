@@ -358,6 +358,28 @@ def test_pipes_devices_and_links_to_nowhere_are_named_and_not_waited_for(make_wa
     assert "neither a folder nor a regular file" in found["pipe"]
 
 
+FIND = """
+from wavegan_rc.audio.files import find_audio_files
+found = {data: [str(path) for path in find_audio_files(data)] for data in sys.argv[1:]}
+"""
+
+
+def test_two_links_that_loop_are_not_followed_without_end(make_wav):
+    """Followed in every order, they make 2**40 paths before the system ends one."""
+    path = make_wav("sub/good.wav", tone(500))
+    folder = path.parent.parent
+    for name in ("a", "b"):
+        (folder / name).symlink_to(folder)
+    places = [str(folder / end) for end in ("", "**/*.wav", "**", "*/*.wav")]
+    found = in_process(FIND, *places, seconds=60)
+    assert [found[place] for place in places] == [[str(path)]] * 4
+
+
+def test_a_pattern_that_cannot_be_one_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"cannot be searched: |: no audio file"):
+        find_audio_files(str(tmp_path / "a**.wav"))
+
+
 @contextlib.contextmanager
 def without_privileges():
     """As a user who is bound by permissions, which the superuser is not."""

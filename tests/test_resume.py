@@ -57,6 +57,8 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(straight, tmp_path):
     shutil.copytree(expected, run)
     for path in (run / "checkpoints").glob("step-000017*"):
         path.unlink()
+    # Killed once before between the weights of a checkpoint and its description.
+    (run / "checkpoints" / "step-000016.weights.h5").write_bytes(b"weights")
     events = [path.read_bytes() for path in sorted((run / "tensorboard").iterdir())]
     with (run / "history.jsonl").open("a") as file:
         file.write('{"step": 18, "crit')
@@ -64,6 +66,7 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(straight, tmp_path):
     train(config, [], resume=run)
     assert_same_results(run, expected, config)
     assert not [path for path in run.rglob("*") if "partial" in path.name]
+    assert not list((run / "checkpoints").glob("step-000016*"))
     old, new = (path.read_bytes() for path in sorted((run / "tensorboard").iterdir()))
     assert events[0].startswith(old)
     assert 0 < len(old) < len(events[0])
@@ -75,8 +78,8 @@ def test_a_finished_run_gets_its_results_again(straight, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(expected, run)
     (run / "summary.json").unlink()
-    shutil.rmtree(run / "samples")
-    (run / "samples").mkdir()
+    for folder in ("samples", "figures"):  # of a copy without empty folders
+        shutil.rmtree(run / folder)
     train(config, [], resume=run)
     assert_same_results(run, expected, config)
     assert (run / "summary.json").is_file()
@@ -140,6 +143,32 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, tmp_path, s
         newest_checkpoint(run / "checkpoints")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": 16},
+        {"rollbacks": -1},
+        {"rollbacks": 4},
+        {"rollbacks": 10**12},
+        {"rollbacks": True},
+        {"rollbacks": None},
+        {"log_lengths": {"history.jsonl": -1}},
+        {"log_lengths": {"history.jsonl": 1.5}},
+        {"log_lengths": {"history.jsonl": float("inf")}},
+        {"log_lengths": 3},
+    ],
+)
+def test_a_description_of_what_cannot_be_is_damage(straight, tmp_path, change):
+    """A stranger's checksum may be right."""
+    expected, _ = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    path = run / "checkpoints" / "step-000017.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.warns(WaveganWarning, match="going on from step 15: step 17"):
+        assert newest_checkpoint(run / "checkpoints").step == 15
+
+
 def test_a_damaged_checkpoint_does_not_count_as_kept(straight, tmp_path):
     expected, config = straight
     run = tmp_path / "run"
@@ -172,9 +201,75 @@ def test_other_recordings_are_refused(straight, tmp_path):
     (run / "environment.json").write_text(json.dumps(record))
     with pytest.raises(DataError, match="recordings have changed"):
         train(config, [], resume=run)
-    (run / "environment.json").write_text("[" * 100_000)
-    with pytest.raises(DataError, match="not the record of a run"):
-        train(config, [], resume=run)
+    for text in ("[" * 100_000, "3", '{"data_fingerprint": "another", "resumed": 3}'):
+        (run / "environment.json").write_text(text)
+        with pytest.raises(DataError, match="not the record of a run"):
+            train(config, [], resume=run)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("history.jsonl", "x" * 10_000),
+        ("history.jsonl", "3\n" + "x" * 10_000),
+        ("history.jsonl", '{"step": 1, "gradient_norm": "\xb0"}\n' + "\0" * 10_000),
+        ("health.json", "["),
+        ("health.json", '{"warnings": [{"a": 1}]}'),
+        ("health.json", "[" * 100_000),
+    ],
+)
+def test_a_run_whose_records_are_damaged_is_one_line(straight, tmp_path, name, text):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    (run / name).write_text(text)
+    # The history is gone on with; what health.json has is shown at the end.
+    longer = replace(config, steps=18) if name == "history.jsonl" else config
+    with pytest.raises(DataError, match=f"{name}: not the ") as error:
+        train(longer, [], resume=run)
+    assert str(error.value).isprintable()
+
+
+def test_a_history_that_lost_its_end_is_warned_of(straight, tmp_path):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    rows = history(run)
+    lines = (run / "history.jsonl").read_text().splitlines(keepends=True)
+    (run / "history.jsonl").write_text("".join(lines[:2]))
+    with pytest.warns(WaveganWarning, match=r"history\.jsonl: \d+ bytes from before step 17 are"):
+        train(replace(config, steps=20), [], resume=run)
+    assert history(run)[:2] == rows[:2]
+    assert history(run)[-1]["step"] == 20
+
+
+LINKED = ("history.jsonl", ".lock", "samples", "checkpoints", "diverged", "tensorboard/events.x")
+
+
+@pytest.mark.parametrize("name", [*LINKED, "pipe"])
+def test_a_run_with_links_or_pipes_in_it_is_refused_and_nothing_elsewhere_changes(
+    straight, tmp_path, name
+):
+    """An archive may have them lead anywhere: a history is cut, a folder of WAVs rewritten."""
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    place, elsewhere = run / name, tmp_path / "elsewhere"
+    if name == "pipe":
+        os.mkfifo(place)
+    elif place.is_dir() or name == "diverged":
+        elsewhere.mkdir()
+        (elsewhere / "0001.wav").write_text("precious" * 1000)
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        elsewhere.write_text("precious" * 1000)
+        place.unlink(missing_ok=True)
+    if name != "pipe":
+        place.symlink_to(elsewhere)
+    with pytest.raises(DataError, match=f"{place.name}: is a link, or no regular file"):
+        train(replace(config, steps=18, sample_count=1), [], resume=run)
+    for file in (elsewhere, elsewhere / "0001.wav"):
+        assert not file.is_file() or file.read_text() == "precious" * 1000
 
 
 @pytest.mark.parametrize(
@@ -194,6 +289,16 @@ def test_a_setting_that_makes_another_run_is_refused(straight, flags, named):
     run, _ = straight
     with pytest.raises(Exception, match=named):
         train_command("train.py", ["--resume", str(run), *flags])
+
+
+def test_a_setting_that_the_run_does_not_name_has_its_default_and_cannot_change(straight, tmp_path):
+    """As of a run that was made before there was such a setting."""
+    run = tmp_path / "run"
+    shutil.copytree(straight[0], run)
+    lines = (run / "config.yaml").read_text().splitlines(keepends=True)
+    (run / "config.yaml").write_text("".join(x for x in lines if not x.startswith("seed:")))
+    with pytest.raises(ParameterError, match=r"seed cannot change in a run, being 0\."):
+        train_command("train.py", ["--resume", str(run), "--seed", "1"])
 
 
 def test_no_run_to_go_on_with(tmp_path):

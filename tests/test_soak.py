@@ -11,8 +11,12 @@ from conftest import tone
 from runs import history, newest_step, start_training
 
 STEPS = 20_000
-# Until here pools and caches fill.
-WARM = 4000
+# The second quarter of the steps and the last are compared: before, pools and caches fill; in
+# windows of 2000 steps figures that wait for the garbage collector move the median by 2 %.
+# Updates alone take 705.0 MB at step 4000 and at 18,000. What grows is Keras 3.15.1's saving: for
+# each optimizer it makes a new one to look at and 0.07 MB is lost (it looks its list of names up
+# under another key than it keeps it under), 0.14 MB a checkpoint whatever the networks' size.
+QUARTER = STEPS // 4
 SETTINGS = {
     "segment_length": 64,
     "upsampling_factors": 2,
@@ -67,9 +71,9 @@ def test_20000_steps_take_no_more_memory_or_files_and_write_ever_less(tmp_path, 
         part = (step > begin) & (step <= begin + 2000)
         numbers = [np.median(values[part]) for values in (memory, files, written)]
         print("{:6d} {:8.1f} MB {:4.0f} files {:8.2f} MB written".format(begin, *numbers))
-    early = (step > WARM) & (step <= WARM + 2000)
-    late = step > STEPS - 2000
-    assert late.sum() > 10
+    early = (step > QUARTER) & (step <= 2 * QUARTER)
+    late = step > 3 * QUARTER
+    assert late.sum() > 25
     assert np.median(memory[late]) < 1.02 * np.median(memory[early])
     assert files[late].max() <= files[early].max()
     # A doubling of the steps adds no more than the doubling before.

@@ -9,9 +9,11 @@ from typing import Any
 from wavegan_rc.choices import (
     ON_NONFINITE,
     PADDINGS,
+    PRECISIONS,
     KernelInitializer,
     OnNonfinite,
     Padding,
+    Precision,
     Upsampler,
     check_word,
     initializers_per_stage,
@@ -98,8 +100,18 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     critic_steps: int = _setting(5, "critic updates before each generator update")
     gradient_penalty_weight: float = _setting(10.0, "weight (lambda) of the gradient penalty")
     learning_rate: float = _setting(1e-4, "learning rate of both Adam optimizers")
+    precision: Precision = _setting(
+        "float32",
+        "of the convolutions in training: float32, mixed_bfloat16 (weights, losses, penalty and "
+        "audio stay float32), or auto: mixed_bfloat16 where the device is made for it",
+    )
     seed: int = _setting(0, "fixes the initial weights, the data order and all random draws")
 
+    devices: int = _setting(
+        1,
+        "GPUs of each host (or parts of its CPU) that share each batch",
+        may_change=True,
+    )
     on_nonfinite: OnNonfinite = _setting(
         "stop",
         "what to do when a loss or gradient is not finite: stop (exit code 3), or rollback: go on "
@@ -132,6 +144,11 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         object.__setattr__(self, "upsampler", (words,) if isinstance(words, str) else tuple(words))
         self._check_ranges()
         self._check_lengths()
+        if self.batch_size % self.devices:
+            raise ParameterError(
+                f"batch_size must be a multiple of devices, {self.devices}. "
+                f"Received: {self.batch_size}"
+            )
         self._check_words()
         self._check_cutoff()
         self._check_paths()
@@ -195,6 +212,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     def _check_words(self) -> None:
         check_word("padding", self.padding, PADDINGS)
         check_word("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
+        check_word("precision", self.precision, PRECISIONS)
         initializers_per_stage(self.kernel_initializer, self.stage_upsamplers)
 
     def _check_lengths(self) -> None:

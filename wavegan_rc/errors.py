@@ -28,6 +28,10 @@ class DivergenceError(WaveganError):
         self.tensor = tensor
 
 
+class LostHostError(WaveganError):
+    """Of several hosts that train together, another one ended or cannot be reached."""
+
+
 class WaveganWarning(UserWarning):
     """Something was worked around: a file skipped, a fallback taken."""
 

@@ -26,6 +26,7 @@ _RANGES = {
     "log_every": (1, 2**31 - 1),
     "measure_every": (0, 2**31 - 1),
     "save_every": (1, 2**31 - 1),
+    "devices": (1, 1024),
 }
 # Each doubles the length at least.
 _MOST_STAGES = 20

@@ -13,15 +13,11 @@ from typing import BinaryIO
 import numpy as np
 import platformdirs
 
-from wavegan_rc.audio.files import (
-    FULL_SCALE_INT16,
-    find_audio_files,
-    resampled_blocks,
-    to_int16,
-)
+from wavegan_rc.audio.files import FULL_SCALE_INT16, find_audio_files, resampled_blocks, to_int16
 from wavegan_rc.audio.filters import lowpass
 from wavegan_rc.audio.work_folder import remove_abandoned, work_folder
 from wavegan_rc.errors import DataError, WaveganWarning, printable
+from wavegan_rc.whole_files import write_whole
 
 # Levels are kept for blocks of this many samples, so that silence can be found for any
 # segment length without reading the audio again.
@@ -106,7 +102,7 @@ def write_skipped(folder: Path, skipped: tuple[tuple[str, str], ...]) -> None:
     """
     if skipped:
         rows = [{"file": file, "reason": reason} for file, reason in skipped]
-        (folder / _SKIPPED).write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        write_whole(folder / _SKIPPED, json.dumps(rows, indent=1))
 
 
 def prepare_corpus(

@@ -55,6 +55,7 @@ def find_audio_files(data: str | None) -> list[Path]:
 
     Args:
         data: Folder (searched recursively), glob (`**` allowed) or file; None: the bundled speech.
+            Neither a recursive search nor `**` follows links to folders.
 
     Returns:
         Paths with an audio suffix, each file once however many links lead to it, and folders that
@@ -77,15 +78,18 @@ def find_audio_files(data: str | None) -> list[Path]:
             tree = os.walk(place, onerror=lambda error: closed.append(Path(error.filename)))
             found = [Path(folder) / name for folder, _, names in tree for name in names]
         elif glob.has_magic(str(place)):
-            named = glob.glob(str(place), recursive=True)
-            found = [Path(name) for name in named if not os.path.isdir(name)]
+            # Not glob.glob: its `**` follows links to folders, and two that loop without end.
+            pattern = str(place.relative_to(place.anchor)) + ("/*" if place.name == "**" else "")
+            named = Path(place.anchor).glob(pattern)
+            found = [path for path in named if not os.path.isdir(path)]
         elif place.exists():
             raise DataError(f"{data}: is neither a folder nor a regular file")
         else:
             raise DataError(f"{data}: no such folder, glob or file")
         audio = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
         once = {os.path.realpath(path): path for path in sorted(audio + closed, reverse=True)}
-    except (OSError, RuntimeError) as error:  # no permission, too long a name, ~nobody
+    # No permission, too long a name; ~nobody; ** as part of a name.
+    except (OSError, RuntimeError, ValueError) as error:
         raise DataError(f"{data} cannot be searched: {error}") from None
     if not once:
         raise DataError(f"{data}: no audio file (.wav, .flac, .ogg, .mp3, ...) in it")

@@ -1,20 +1,21 @@
 """Time the upsampling layers: at the low rate against in two steps, interleaved in one run."""
 
-import json
-import os
-import platform
-import statistics
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from wavegan_rc.benchmarks.timing import (
+    check_request,
+    interleaved,
+    machine,
+    medians_ms,
+    timed,
+    write_numbers,
+)
 from wavegan_rc.choices import UPSAMPLERS, Upsampler
-from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.nn.upsampling import Implementation, UpsampleConv1D
 
 
@@ -94,23 +95,13 @@ def _forward_and_gradient(layers: list[Any], inputs: Any) -> tuple[Callable, Cal
     return forward, gradient
 
 
-def _interleaved_medians(
-    functions: dict[tuple[str, ...], Callable], repeats: int
-) -> dict[tuple[str, ...], float]:
-    """Milliseconds of each; all are run once in each round, in an order drawn for it."""
-    for function in functions.values():
-        for _ in range(2):  # the first call traces
-            function()
-    rng = np.random.default_rng(0)
-    times: dict[tuple[str, ...], list[float]] = {key: [] for key in functions}
-    for _ in range(repeats):
-        for index in rng.permutation(len(functions)):
-            key = list(functions)[index]
-            started = time.perf_counter()
-            result = functions[key]()
-            np.asarray(result[-1] if isinstance(result, list) else result)
-            times[key].append(1000 * (time.perf_counter() - started))
-    return {key: statistics.median(values) for key, values in times.items()}
+def _visit(function: Callable) -> Callable[[], list[float]]:
+    def wait() -> None:
+        result = function()
+        np.asarray(result[-1] if isinstance(result, list) else result)
+
+    wait()  # traces
+    return lambda: timed(wait, 1, before=0)
 
 
 def time_stack(stack: Stack, repeats: int) -> list[dict[str, Any]]:
@@ -135,8 +126,8 @@ def time_stack(stack: Stack, repeats: int) -> list[dict[str, Any]]:
             for part, function in zip(
                 ("forward", "gradient"), _forward_and_gradient(layers, inputs), strict=True
             ):
-                functions[upsampler, implementation, part] = function
-    medians = _interleaved_medians(functions, repeats)
+                functions[upsampler, implementation, part] = _visit(function)
+    medians = medians_ms(interleaved(functions, repeats))
     rows = []
     for upsampler in UPSAMPLERS:
         row: dict[str, Any] = {"stack": stack.name, "upsampler": upsampler}
@@ -171,19 +162,7 @@ def format_rows(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    return {
-        "cores": os.cpu_count(),
-        "platform": platform.platform(),
-        "devices": [device.name for device in tf.config.list_physical_devices()],
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
-
-
-def benchmark(names: Sequence[str], repeats: int, json_file: Path | None) -> None:
+def benchmark_upsampling(names: Sequence[str], repeats: int, json_file: Path | None) -> None:
     """Time some stacks, print a table of each, and write the numbers to a file.
 
     Args:
@@ -195,18 +174,11 @@ def benchmark(names: Sequence[str], repeats: int, json_file: Path | None) -> Non
         ParameterError: If `repeats` is smaller than 1.
         DataError: If the file cannot be written.
     """
-    if repeats < 1:
-        raise ParameterError(f"repeats must be at least 1. Received: {repeats}")
-    if json_file is not None:
-        try:
-            json_file.touch()  # better now than after minutes
-        except OSError as error:
-            raise DataError(f"{json_file} cannot be written: {error}") from None
+    check_request(repeats, json_file)
     tf.get_logger().setLevel("ERROR")  # it takes the many small functions for one, retraced
     result: dict[str, Any] = {"machine": machine(), "repeats": repeats, "rows": []}
     for name in names:
         rows = time_stack(STACKS[name], repeats)
         result["rows"] += rows
         print(f"\n{format_rows(rows)}", flush=True)
-        if json_file is not None:
-            json_file.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        write_numbers(json_file, result)

@@ -7,26 +7,59 @@ from typing import Literal
 from wavegan_rc.cli.process import quiet_start, require_tensorflow
 from wavegan_rc.cli.settings import Parser
 
+Subject = Literal["upsampling", "training", "generation", "start"]
+SUBJECTS: tuple[Subject, ...] = Subject.__args__
+
+# Each one's help is timed.
+_COMMANDS = ("train", "generate", "explain", "export", "benchmark", "measure", "report", "sweep")
+
 
 def benchmark_command(program: str, argv: Sequence[str]) -> int:
-    """Time the upsampling layers at the low rate against the same in two steps."""
+    """Time upsampling layers, training, generation, or how long programs take to start."""
     parser = Parser(prog=program, description=benchmark_command.__doc__)
     parser.add_argument(
-        "subject", type=Literal["upsampling"], metavar="upsampling", help="what to time"
+        "subject", type=Subject, metavar="SUBJECT", help=f"what to time: {', '.join(SUBJECTS)}"
     )
-    parser.add_argument("--repeats", type=int, metavar="N", default=15, help="timed rounds")
+    parser.add_argument(
+        "--repeats", type=int | None, metavar="N", help="timed rounds (default: 15; training: 5)"
+    )
     parser.add_argument(
         "--stacks",
         type=Literal["2x7", "4x4", "4x5"],
         nargs="+",
         metavar="NAME",
         default=["2x7", "4x4", "4x5"],
-        help="which stages to time: 2x7, 4x4, 4x5",
+        help="upsampling: which stages to time: 2x7, 4x4, 4x5",
+    )
+    parser.add_argument(
+        "--configs",
+        type=Literal["speech2048", "wavegan16384", "gpu"],
+        nargs="+",
+        metavar="NAME",
+        default=["speech2048", "wavegan16384"],
+        help="training: which settings to time: speech2048, wavegan16384 (batch 8), gpu",
     )
     parser.add_argument("--json", type=str | None, metavar="FILE", help="write the numbers there")
     flags = parser.parse_command_line(argv)
-    require_tensorflow("benchmark")
-    with quiet_start():
-        from wavegan_rc.benchmarks.upsampling import benchmark
-    benchmark(flags.stacks, flags.repeats, None if flags.json is None else Path(flags.json))
+    repeats = flags.repeats
+    if repeats is None:
+        repeats = 5 if flags.subject == "training" else 15
+    json_file = None if flags.json is None else Path(flags.json)
+    if flags.subject == "start":
+        from wavegan_rc.benchmarks.start import benchmark_start
+
+        benchmark_start(_COMMANDS, repeats, json_file)
+    elif flags.subject == "training":
+        with quiet_start():
+            from wavegan_rc.benchmarks.training import benchmark_training
+        benchmark_training(flags.configs, repeats, json_file)
+    elif flags.subject == "generation":
+        with quiet_start():
+            from wavegan_rc.benchmarks.generation import benchmark_generation
+        benchmark_generation(repeats, json_file)
+    else:
+        require_tensorflow("benchmark upsampling")
+        with quiet_start():
+            from wavegan_rc.benchmarks.upsampling import benchmark_upsampling
+        benchmark_upsampling(flags.stacks, repeats, json_file)
     return 0

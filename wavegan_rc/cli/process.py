@@ -11,11 +11,18 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from wavegan_rc.errors import DivergenceError, ParameterError, WaveganError, WaveganWarning
+from wavegan_rc.errors import (
+    DivergenceError,
+    LostHostError,
+    ParameterError,
+    WaveganError,
+    WaveganWarning,
+)
 
 _BACKENDS = ("tensorflow", "jax")
 EXIT_USER_ERROR = 2
 EXIT_DIVERGED = 3
+EXIT_LOST_HOST = 4
 EXIT_BY_SIGNAL = 128  # plus the signal's number, as a shell reports it
 
 
@@ -105,10 +112,17 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         code = command(program, argv)
     except WaveganError as error:
         print(f"error: {error}", file=sys.stderr)
-        code = EXIT_DIVERGED if isinstance(error, DivergenceError) else EXIT_USER_ERROR
+        codes = {DivergenceError: EXIT_DIVERGED, LostHostError: EXIT_LOST_HOST}
+        code = codes.get(type(error), EXIT_USER_ERROR)
+        if code == EXIT_LOST_HOST:
+            os._exit(code)  # JAX would first wait for the other host, for minutes
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = EXIT_BY_SIGNAL + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read the output is gone (`| head`); Python would complain of it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_BY_SIGNAL + signal.SIGPIPE
     sys.exit(code)
 
 

@@ -12,6 +12,7 @@ from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start
 from wavegan_rc.cli.settings import Parser, add_settings, read_config
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.run_settings import run_config
 from wavegan_rc.settings_file import shown
 
 
@@ -64,8 +65,9 @@ def train_command(program: str, argv: Sequence[str]) -> int:
         parser.set_defaults(in_file)
         flags = parser.parse_command_line(argv)
     config = _config(flags, in_file, file)
-    if run is not None:
-        config.check_goes_on(Config(**{**dataclasses.asdict(config), **in_file}))
+    earlier = None if run is None else run_config(run)
+    if earlier is not None:
+        config.check_goes_on(earlier)
     if flags.print_config:
         from wavegan_rc.training.run_directory import config_as_yaml
 

@@ -35,6 +35,7 @@ def build_generator(
     use_bias: bool = True,
     post_filter_length: int = 0,
     implementation: Implementation = "polyphase",
+    precision: str = "float32",
     seed: int | None = None,
 ) -> keras.Model:
     """Build latents -> Dense -> reshape -> upsampling stages with ReLU -> tanh [-> filter].
@@ -53,6 +54,8 @@ def build_generator(
         post_filter_length: Taps of a learned filter after tanh, which starts as doing nothing; 0:
             no filter. With one, the audio can leave [-1, 1].
         implementation: Of the stages; see `UpsampleConv1D`.
+        precision: Dtype policy of all layers but the last stage, which makes audio and has few
+            multiplications, and what follows it: those are float32.
         seed: Of the initial weights; None draws one.
 
     Returns:
@@ -81,15 +84,16 @@ def build_generator(
     initializers = initializers_per_stage(kernel_initializer, upsamplers)
     seeds = initial_seeds(seed)
     length = segment_length // product
-    latents = layers.Input((latent_dim,), name="latents")
+    latents = layers.Input((latent_dim,), dtype="float32", name="latents")
     x = layers.Dense(
         length * filters,
         use_bias=use_bias,
         kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+        dtype=precision,
         name="dense",
     )(latents)
-    x = layers.Reshape((length, filters), name="feature_map")(x)
-    x = layers.ReLU(name="dense_relu")(x)
+    x = layers.Reshape((length, filters), dtype=precision, name="feature_map")(x)
+    x = layers.ReLU(dtype=precision, name="dense_relu")(x)
     floor = min(MINIMUM_FILTERS, filters)
     for stage, factor in enumerate(upsampling_factors, start=1):
         last = stage == stages
@@ -103,14 +107,20 @@ def build_generator(
             use_bias=use_bias,
             implementation=implementation,
             seed=next(seeds),
+            dtype="float32" if last else precision,
             name=f"stage_{stage}",
         )(x)
         if not last:
-            x = layers.ReLU(name=f"stage_{stage}_relu")(x)
-    x = layers.Activation("tanh", name="audio")(x)
+            x = layers.ReLU(dtype=precision, name=f"stage_{stage}_relu")(x)
+    x = layers.Activation("tanh", dtype="float32", name="audio")(x)
     if post_filter_length:
         post_filter = layers.Conv1D(
-            channels, post_filter_length, padding="same", use_bias=False, name=POST_FILTER
+            channels,
+            post_filter_length,
+            padding="same",
+            use_bias=False,
+            dtype="float32",
+            name=POST_FILTER,
         )
         x = post_filter(x)
         impulse = np.zeros(post_filter.kernel.shape)

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.replicas import own_part, replica_count
 
 
 @keras.saving.register_keras_serializable("wavegan_rc")
@@ -63,13 +64,13 @@ class PhaseShuffle(keras.layers.Layer):
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not training or self.radius == 0:
             return inputs
-        count = ops.shape(inputs)[0] if self.per_example else 1
+        count = ops.shape(inputs)[0] * replica_count() if self.per_example else 1
         shifts = keras.random.randint(
             (count, 1), -self.radius, self.radius + 1, dtype="int32", seed=self.seed_generator
         )
         if not self.per_example:
             return ops.take(inputs, self._sources(shifts, inputs.shape[1])[0], axis=1)
-        sources = self._sources(shifts, inputs.shape[1])
+        sources = self._sources(own_part(shifts), inputs.shape[1])
         return ops.take_along_axis(inputs, sources[:, :, None], axis=1)
 
     @staticmethod

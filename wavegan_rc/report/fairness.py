@@ -21,6 +21,7 @@ _UNFAIR = (
     "kernel_size",
     "post_filter_length",
     "upsampling_factors",
+    "precision",
 )
 
 

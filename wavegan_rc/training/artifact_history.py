@@ -1,7 +1,7 @@
 """The moving-average generator's sound and artifacts while training goes on."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,7 @@ from wavegan_rc.artifacts.features import level_statistics, log_mel_features, st
 from wavegan_rc.artifacts.spectra import group_spectra, stage_combs
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError, WaveganWarning
-from wavegan_rc.generation import draw_latents, synthesize
-from wavegan_rc.training.backend import bring_up_to_date
+from wavegan_rc.generation import draw_latents
 from wavegan_rc.training.schedule import due
 from wavegan_rc.training.steps import StepCallback
 
@@ -133,6 +132,7 @@ class ArtifactHistory(StepCallback):
     its row and into TensorBoard.
 
     Args:
+        hear: Gives the segments of latents.
         measure_every: Steps between measurements; more in long runs, see `due`.
         steps: Of the run.
         latents: Shape (count, latent_dim); the same at every step, which takes part of the noise
@@ -145,6 +145,7 @@ class ArtifactHistory(StepCallback):
 
     def __init__(
         self,
+        hear: Callable[[np.ndarray], np.ndarray],
         measure_every: int,
         steps: int,
         *,
@@ -155,6 +156,7 @@ class ArtifactHistory(StepCallback):
         real: np.ndarray,
     ) -> None:
         super().__init__()
+        self._hear = hear
         self._measure_every = measure_every
         self._steps = steps
         self._latents = latents
@@ -166,8 +168,7 @@ class ArtifactHistory(StepCallback):
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Add the values to `logs` if they are due."""
         if due(step, self._measure_every, _DENSE) or step == self._steps:
-            bring_up_to_date(self.model)
-            segments = synthesize(self.model.average_generator, self._latents)
+            segments = self._hear(self._latents)
             logs |= sound_values(segments, self._real, self._sample_rate)
             logs |= artifact_values(
                 segments,
@@ -177,10 +178,13 @@ class ArtifactHistory(StepCallback):
             )
 
 
-def artifact_histories(config: Config, real: np.ndarray) -> list[ArtifactHistory]:
+def artifact_histories(
+    hear: Callable[[np.ndarray], np.ndarray], config: Config, real: np.ndarray
+) -> list[ArtifactHistory]:
     """The callback that the settings ask for; none if nothing is to be measured or can be.
 
     Args:
+        hear: Gives the segments of latents.
         config: Settings.
         real: Segments to compare with, shape (count, samples). As many generated ones are measured,
             of the latents that the run's samples begin with.
@@ -197,6 +201,7 @@ def artifact_histories(config: Config, real: np.ndarray) -> list[ArtifactHistory
         return []
     return [
         ArtifactHistory(
+            hear,
             config.measure_every,
             config.steps,
             latents=draw_latents(len(real), config.latent_dim, config.seed),

@@ -1,9 +1,14 @@
 """What training does differently on TensorFlow and on JAX, beside taking gradients."""
 
+import contextlib
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
+
+from wavegan_rc.choices import Precision
 
 
 class Optimizers:
@@ -65,12 +70,68 @@ def bring_up_to_date(model: keras.Model) -> None:
         model.jax_state_sync()
 
 
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Where this process computes by itself, on one device, while it trains on several.
+
+    Under JAX, arrays and models are otherwise made on all devices of all hosts.
+    """
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
+
+
 def compiles_with_xla() -> bool:
     """Whether steps are compiled with XLA: always under JAX, else on GPUs.
 
     On CPUs, TensorFlow's steps are several times slower with it.
     """
     return on_jax() or bool(gpu_names())
+
+
+def chosen_precision(precision: Precision) -> Precision:
+    """What `auto` stands for here.
+
+    That is mixed_bfloat16 where matrices are multiplied in bfloat16 by hardware of its own: on GPUs
+    of compute capability 8 (NVIDIA Ampere) and later, and by TensorFlow on CPUs with AMX.
+
+    Args:
+        precision: A setting.
+
+    Returns:
+        `float32` or `mixed_bfloat16`.
+    """
+    if precision != "auto":
+        return precision
+    if gpu_names():
+        suits = all(capability >= 8 for capability in _compute_capabilities())
+    else:
+        suits = not on_jax() and _cpu_has("amx_bf16")
+    return "mixed_bfloat16" if suits else "float32"
+
+
+def _compute_capabilities() -> list[float]:
+    """Of the GPUs; 0 of those that have none."""
+    if on_jax():
+        import jax
+
+        gpus = [device for device in jax.local_devices() if device.platform == "gpu"]
+        return [float(getattr(gpu, "compute_capability", 0)) for gpu in gpus]
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    return [detail.get("compute_capability", (0, 0))[0] for detail in details]
+
+
+def _cpu_has(feature: str) -> bool:
+    try:
+        return feature in Path("/proc/cpuinfo").read_text(encoding="ascii").split()
+    except OSError:  # not Linux
+        return False
 
 
 def device_name() -> str:

@@ -15,14 +15,14 @@ import numpy as np
 
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
-from wavegan_rc.generation import synthesize
+from wavegan_rc.figures.history_figure import read_history
 from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.event_writer import EventWriter
 from wavegan_rc.training.health import Watch, write_findings
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.schedule import due
 from wavegan_rc.training.steps import StepCallback, steps_made
-from wavegan_rc.training.wgan_gp import LOSSES
+from wavegan_rc.training.wgan_gp import LOSSES, STOP_TOLD
 
 # Lines take about 300 bytes in the history and 1 kB in event files, previews half a megabyte.
 _DENSE_LINES = 1000
@@ -94,9 +94,12 @@ class History(StepCallback):
         writer: Of TensorBoard's events.
         log_every: Steps between lines; more in long runs, see `due`.
         steps: Of the run.
-        clock: Times the updates.
+        clock: Times the updates; a callback of its own.
         real_norm: Of real segments, by which losses are judged: `health.mean_norm`.
         send: Given the step and the values of each line too.
+
+    Raises:
+        DataError: If the history before is none.
 
     Warns:
         WaveganWarning: Of a bad sign.
@@ -117,12 +120,12 @@ class History(StepCallback):
         self._run = run
         self._watch = Watch(real_norm)
         if run.history.exists():
-            for line in run.history.read_text(encoding="utf-8").splitlines():
-                self._watch.add(json.loads(line))
+            for row in read_history(run.history):
+                self._watch.add(row)
         self._writer = writer
         self._log_every = log_every
         self._steps = steps
-        self._clock = clock
+        self.clock = clock
         self._send = send
         self._measured: dict[str, float] = {}
 
@@ -143,7 +146,7 @@ class History(StepCallback):
         bring_up_to_date(self.model)
         row = {name: float(mean.result()) for name, mean in self.model.means.items()}
         row |= self._measured
-        speed = self._clock.take_speed()
+        speed = self.clock.take_speed()
         if speed is not None:
             row["steps_per_s"] = speed
         with self._run.history.open("a", encoding="utf-8") as file:
@@ -174,6 +177,7 @@ class Previews(StepCallback):
     """Log what the average generator makes of some latents, as audio and as a spectrogram.
 
     Args:
+        hear: Gives the segments of latents.
         writer: Of TensorBoard's events.
         save_every: Steps between previews; more in long runs, see `due`.
         latents: Shape (count, latent_dim), the same at every step.
@@ -184,6 +188,7 @@ class Previews(StepCallback):
 
     def __init__(
         self,
+        hear: Callable[[np.ndarray], np.ndarray],
         writer: EventWriter,
         save_every: int,
         *,
@@ -193,6 +198,7 @@ class Previews(StepCallback):
         cutoff_hz: float | None,
     ) -> None:
         super().__init__()
+        self._hear = hear
         self._writer = writer
         self._save_every = save_every
         self._latents = latents
@@ -213,8 +219,7 @@ class Previews(StepCallback):
 
     def _log(self, step: int) -> None:
         self._logged = step
-        bring_up_to_date(self.model)
-        segments = synthesize(self.model.average_generator, self._latents)
+        segments = self._hear(self._latents)
         figure = spectrogram_figure(
             {self._real.title: self._real.segments, f"generated, step {step}": segments},
             self._sample_rate,
@@ -224,11 +229,12 @@ class Previews(StepCallback):
         self._writer.image(step, "spectrogram", figure_pixels(figure))
 
 
-class StopOnSignal(keras.callbacks.Callback):
+class StopOnSignal(StepCallback):
     """Turn the first Ctrl-C or SIGTERM into an orderly end after the current step.
 
     The second ends at once. Used as a context manager around `fit` and what follows: files are
-    written to their end.
+    written to their end. Hosts that train together all end after the same step, whichever of them
+    was told to.
 
     Attributes:
         received: Number of the signal; None: none came.
@@ -263,7 +269,10 @@ class StopOnSignal(keras.callbacks.Callback):
             signal.signal(one, default)
         print("\nending in good order (once more: at once)", file=sys.stderr)
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """End training if a signal came."""
-        if self.received is not None:
+    def on_step_end(self, step: int, logs: dict[str, Any]) -> None:  # noqa: ARG002
+        """End training if a signal came, here or to another host."""
+        told = logs.pop(STOP_TOLD, None)
+        if told is not None and float(told) and self.received is None:
+            self.received = signal.SIGTERM
+        if self.received is not None and (told is None or float(told)):
             self.model.stop_training = True

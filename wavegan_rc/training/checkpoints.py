@@ -9,10 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.errors import DataError, WaveganWarning, printable
 from wavegan_rc.whole_files import flush, whole_file, write_whole
 
 _KEPT = 2
+# Each has another data order and other random draws: a training that diverges from one state on
+# all of them has wrong settings, not bad luck.
+MOST_ROLLBACKS = 3
 # What reading a description raises that is not one, of nested brackets too.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _DESCRIPTION = re.compile(r"step-(\d+)\.json")
@@ -55,7 +58,7 @@ def save_checkpoint(
         logs: Files of the run that are only ever appended to, flushed.
         rollbacks: That the training has made.
     """
-    weights = folder / f"step-{step:06d}.weights.h5"
+    weights = _weights_file(folder, step)
     with whole_file(weights) as partial:
         save_weights(partial)
     for log in logs:
@@ -121,34 +124,60 @@ def cut_logs(run: Path, checkpoint: Checkpoint, logs: Sequence[Path]) -> None:
         run: Run folder.
         checkpoint: To go on from.
         logs: All that are there.
+
+    Warns:
+        WaveganWarning: If one is missing or shorter: what is lost of it does not come again.
     """
-    for log in logs:
-        length = checkpoint.log_lengths.get(log.relative_to(run).as_posix())
-        if length is None:
+    there = {log.relative_to(run).as_posix(): log for log in logs}
+    for name, log in there.items():
+        if name not in checkpoint.log_lengths:
             log.unlink()
-        elif log.stat().st_size > length:
-            os.truncate(log, length)
+    for name, length in checkpoint.log_lengths.items():
+        size = there[name].stat().st_size if name in there else 0
+        if size > length:
+            os.truncate(there[name], length)
+        elif size < length:
+            message = f"{run / name}: {length - size} bytes from before step {checkpoint.step} are"
+            warnings.warn(f"{printable(message)} lost", WaveganWarning, stacklevel=2)
 
 
 def remove_later(folder: Path, step: int) -> None:
-    """Remove checkpoints of later steps than one: damaged, they would count as kept."""
-    for later in [other for other in _steps(folder) if other > step]:
+    """Remove checkpoints of later steps than one: damaged, they would count as kept.
+
+    And weights without a description, of a program that was killed between the two.
+    """
+    steps = _steps(folder)
+    for later in [other for other in steps if other > step]:
         _remove(folder, later)
+    described = {_weights_file(folder, each) for each in steps}
+    for weights in set(folder.glob("step-*.weights.h5")) - described:
+        weights.unlink()
 
 
 def _remove(folder: Path, step: int) -> None:
     # The description goes first: weights without one are no checkpoint, but not the reverse.
     (folder / f"step-{step:06d}.json").unlink(missing_ok=True)
-    (folder / f"step-{step:06d}.weights.h5").unlink(missing_ok=True)
+    _weights_file(folder, step).unlink(missing_ok=True)
 
 
 def _open(folder: Path, step: int) -> Checkpoint:
     description = json.loads((folder / f"step-{step:06d}.json").read_text(encoding="utf-8"))
-    weights = folder / f"step-{step:06d}.weights.h5"
+    weights = _weights_file(folder, step)
     if _checksum(weights) != description["sha256"]:
         raise ValueError(f"{weights.name} is not what was written: its checksum differs")
-    lengths = {str(name): int(length) for name, length in description["log_lengths"].items()}
-    return Checkpoint(step, weights, lengths, int(description["rollbacks"]))
+    lengths, rollbacks = dict(description["log_lengths"]), description["rollbacks"]
+    numbers = [*lengths.values(), rollbacks]
+    if (
+        description["step"] != step
+        or any(type(number) is not int or number < 0 for number in numbers)
+        or rollbacks > MOST_ROLLBACKS
+    ):
+        raise ValueError("its step, log_lengths or rollbacks are not what was written")
+    return Checkpoint(step, weights, lengths, rollbacks)
+
+
+def _weights_file(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:06d}.weights.h5"
 
 
 def _steps(folder: Path) -> list[int]:

@@ -11,6 +11,7 @@ from wavegan_rc.errors import DataError, DivergenceError, printable
 from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.batches import batch, batch_sources
 from wavegan_rc.training.checkpoints import (
+    MOST_ROLLBACKS,
     Checkpoint,
     cut_logs,
     mark_rollback,
@@ -21,10 +22,6 @@ from wavegan_rc.training.run_directory import RunDirectory, record_rollback
 from wavegan_rc.training.steps import StepCallback
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE
 from wavegan_rc.whole_files import whole_file, write_whole
-
-# Each has another data order and other random draws: a training that diverges from one state on
-# all of them has wrong settings, not bad luck.
-MOST_ROLLBACKS = 3
 
 
 class StopAtNonFinite(StepCallback):

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wavegan_rc.errors import DataError, printable
 from wavegan_rc.whole_files import write_whole
 
 Row = Mapping[str, float]
@@ -204,7 +205,8 @@ class Watch:
             self._rows.popleft()
         new = []
         for rule in RULES if step >= WARM_UP_STEPS else ():
-            values = [line[rule.value] for line in self._rows if rule.value in line]
+            found = (line.get(rule.value) for line in self._rows)
+            values = [value for value in found if isinstance(value, int | float)]
             if not values:
                 continue
             value = sum(values) / len(values)
@@ -227,9 +229,17 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
 
 
 def format_findings(path: Path) -> str:
-    """What `write_findings` wrote, as text for the end of a run; empty if there is nothing."""
+    """What `write_findings` wrote, as text for the end of a run; empty if there is nothing.
+
+    Raises:
+        DataError: If it is something else.
+    """
     if not path.is_file():
         return ""
-    found = [Finding(**each) for each in json.loads(path.read_text(encoding="utf-8"))["warnings"]]
-    lines = [f"- {each.message} (last seen at step {each.last_step})" for each in found]
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["warnings"]
+        found = [Finding(**each) for each in rows]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise DataError(f"{path}: not the bad signs of a run; it may be deleted") from None
+    lines = [printable(f"- {each.message} (last seen at step {each.last_step})") for each in found]
     return "\n".join(["", "bad signs in training:", *lines]) if lines else ""

@@ -5,7 +5,7 @@ import keras
 from wavegan_rc.config import Config
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
-from wavegan_rc.training.backend import compiles_with_xla
+from wavegan_rc.training.backend import chosen_precision, compiles_with_xla
 from wavegan_rc.training.wgan_gp import WGANGP
 
 
@@ -18,6 +18,7 @@ def build_model(config: Config) -> WGANGP:
     Raises:
         ParameterError: If the networks cannot be built with these settings.
     """
+    precision = chosen_precision(config.precision)
     generator = build_generator(
         segment_length=config.segment_length,
         latent_dim=config.latent_dim,
@@ -29,6 +30,7 @@ def build_model(config: Config) -> WGANGP:
         kernel_initializer=config.kernel_initializer,
         use_bias=config.use_bias,
         post_filter_length=config.post_filter_length,
+        precision=precision,
         seed=config.seed,
     )
     critic = build_critic(
@@ -36,6 +38,7 @@ def build_model(config: Config) -> WGANGP:
         filters=config.filters,
         phase_shuffle_radius=config.phase_shuffle_radius,
         phase_shuffle_per_example=config.phase_shuffle_per_example,
+        precision=precision,
         seed=config.seed + 1,
     )
     model = WGANGP(

@@ -37,6 +37,10 @@ class RunDirectory:
         """Versions, device, command lines."""
         return self.path / "environment.json"
 
+    def folders(self) -> tuple[Path, ...]:
+        """Those that every run has."""
+        return self.checkpoints, self.tensorboard, self.samples, self.figures
+
     def logs(self) -> list[Path]:
         """Files that are only ever appended to."""
         return [*([self.history] if self.history.exists() else []), *self.event_files()]
@@ -143,7 +147,7 @@ def create_run_directory(
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     try:
-        for folder in (run.checkpoints, run.tensorboard, run.samples, run.figures):
+        for folder in run.folders():
             folder.mkdir()
         write_whole(run.config, config_as_yaml(config))
         record = session(device, command_line) | {
@@ -188,6 +192,8 @@ def record_resumption(
         device: In words.
         command_line: What was typed.
     """
+    for folder in run.folders():  # copies may lack empty ones
+        folder.mkdir(exist_ok=True)
     remove_partial_files(run.path)
     remove_later(run.checkpoints, checkpoint.step)
     if not is_finished(run, config, checkpoint):
@@ -223,6 +229,8 @@ def check_same_data(run: RunDirectory, fingerprint: str) -> None:
     try:
         record = json.loads(run.environment.read_text(encoding="utf-8"))
         before = record["data_fingerprint"]
+        for name in ("resumed", "rollbacks"):
+            record[name] = [*record.get(name, [])]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{run.environment}: not the record of a run") from None
     if before != fingerprint:

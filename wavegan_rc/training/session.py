@@ -6,8 +6,6 @@ import time
 from importlib import metadata
 from typing import Any
 
-import keras
-
 import wavegan_rc
 
 _PACKAGES = ("tensorflow", "jax", "keras", "numpy", "scipy", "librosa", "soundfile")
@@ -23,6 +21,8 @@ def session(device: str, command_line: list[str]) -> dict[str, Any]:
     Returns:
         JSON values.
     """
+    import keras  # here, since commands know run folders that need no Keras
+
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "command_line": command_line,

@@ -3,38 +3,22 @@
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
-
-import keras
 
 from wavegan_rc.audio.corpus import Corpus, prepare_corpus, write_skipped
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
-from wavegan_rc.generation import draw_latents
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.theory.overlap import uneven_overlap_message
-from wavegan_rc.training.artifact_history import artifact_histories
-from wavegan_rc.training.backend import device_name
-from wavegan_rc.training.batches import batches
-from wavegan_rc.training.callbacks import (
-    History,
-    Previews,
-    Progress,
-    Real,
-    StepClock,
-    StopOnSignal,
-)
+from wavegan_rc.training.backend import chosen_precision
+from wavegan_rc.training.callbacks import Real, StopOnSignal
 from wavegan_rc.training.checkpoints import newest_checkpoint
-from wavegan_rc.training.divergence import MOST_ROLLBACKS, StopAtNonFinite, go_back
-from wavegan_rc.training.event_writer import EventWriter
-from wavegan_rc.training.health import mean_norm
+from wavegan_rc.training.devices import Devices
+from wavegan_rc.training.fitting import Fitting
+from wavegan_rc.training.found_run import check_own_files
 from wavegan_rc.training.model import build_model
-from wavegan_rc.training.results import (
-    MEASURED_SEGMENTS,
-    SHOWN_SEGMENTS,
-    export_generator,
-    write_results,
-)
+from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, write_results
 from wavegan_rc.training.run_directory import (
     RunDirectory,
     check_same_data,
@@ -44,10 +28,9 @@ from wavegan_rc.training.run_directory import (
     record_resumption,
 )
 from wavegan_rc.training.run_lock import run_lock
-from wavegan_rc.training.state import Checkpoints, load_checkpoint
+from wavegan_rc.training.state import load_checkpoint
 from wavegan_rc.training.steps import steps_made
-from wavegan_rc.training.trackers import NOWHERE, Destinations, Trackers, tracking
-from wavegan_rc.training.wgan_gp import WGANGP
+from wavegan_rc.training.trackers import NOWHERE, Destinations, tracking
 
 
 def train(
@@ -79,6 +62,21 @@ def train(
     """
     started = time.perf_counter()
     destinations.check()
+    devices = Devices(config)
+    with devices.own_folder(config, resume) as (config, resume):
+        return _train(devices, config, command_line, resume, name, destinations, started)
+
+
+def _train(
+    devices: Devices,
+    config: Config,
+    command_line: list[str],
+    resume: Path | None,
+    name: str | None,
+    destinations: Destinations,
+    started: float,
+) -> tuple[Path, int | None]:
+    config = replace(config, precision=chosen_precision(config.precision))
     if resume is None:
         _warn_of_uneven_overlap(config)
         check_writable(Path(config.out).expanduser(), name)
@@ -91,14 +89,17 @@ def train(
         f"{held_out.seconds / 60:.1f} min {origin}",
         flush=True,
     )
-    model = build_model(config)
-    record = {"device": device_name(), "command_line": command_line}
+    devices.check_alike(corpus.fingerprint)
+    with devices.building():
+        model = build_model(config)
+    record = {"device": devices.name(), "command_line": command_line}
     if resume is None:
         run = create_run_directory(config, name=name, data_fingerprint=corpus.fingerprint, **record)
     else:
         run = RunDirectory(resume)
+        check_own_files(run)
         check_same_data(run, corpus.fingerprint)
-    print(f"device: {record['device']}\nrun: {run.path}", flush=True)
+    print(f"device: {record['device']}, {config.precision}\nrun: {run.path}", flush=True)
 
     try:
         with (
@@ -117,105 +118,19 @@ def train(
                 load_checkpoint(model, checkpoint)
                 record_resumption(run, config, checkpoint, **record)
             if resume is None or not is_finished(run, config, checkpoint):
-                model = _fit_and_go_back(model, training, run, config, real, stop, trackers)
+                fitting = Fitting(config, devices, training, run, real, stop, trackers)
+                model = fitting.run_to_the_end(model)
             generator = export_generator(model, run, config)
             finished = steps_made(model) >= config.steps
             if finished:
                 write_results(generator, run, config, real, started)
                 trackers.log_results(run, config.steps)
+    except BrokenPipeError:  # it is not the run's folder that cannot be written
+        raise
     except OSError as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{run.path} cannot be written: {reason}") from None
     return run.path, None if finished else stop.received
-
-
-def _fit_and_go_back(
-    model: WGANGP,
-    training: Segments,
-    run: RunDirectory,
-    config: Config,
-    real: Real,
-    stop: StopOnSignal,
-    trackers: Trackers,
-) -> WGANGP:
-    """Fit; where training diverges, go back to the last checkpoint if the settings say so."""
-    while True:
-        try:
-            _fit(model, training, run, config, real, stop, trackers)
-        except DivergenceError as error:
-            rollbacks = model.rollbacks + 1
-            if config.on_nonfinite == "stop" or rollbacks > MOST_ROLLBACKS:
-                raise
-            checkpoint = go_back(run, error, rollbacks)
-            model = build_model(config)
-            if checkpoint is None:
-                model.draw_afresh(rollbacks)
-            else:
-                load_checkpoint(model, checkpoint)
-        else:
-            return model
-
-
-def _fit(
-    model: WGANGP,
-    training: Segments,
-    run: RunDirectory,
-    config: Config,
-    real: Real,
-    stop: StopOnSignal,
-    trackers: Trackers,
-) -> None:
-    with EventWriter(run.tensorboard) as writer:
-        callbacks = _callbacks(training, run, config, real, trackers, writer)
-        first_step = steps_made(model)
-        if first_step < config.steps:
-            model.fit(
-                batches(training, config, first_step + 1, model.rollbacks),
-                steps_per_epoch=config.steps - first_step,
-                shuffle=False,
-                verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
-                callbacks=[*callbacks, stop],
-            )
-        else:  # saved at its last step, before the rest of its history was written
-            (history,) = (callback for callback in callbacks if isinstance(callback, History))
-            history.set_model(model)
-            history.on_train_end()
-
-
-def _callbacks(
-    training: Segments,
-    run: RunDirectory,
-    config: Config,
-    real: Real,
-    trackers: Trackers,
-    writer: EventWriter,
-) -> list[keras.callbacks.Callback]:
-    """What happens beside the updates, in this order."""
-    clock = StepClock()
-    return [
-        clock,
-        StopAtNonFinite(run, training, config),
-        Progress(config.steps),
-        Checkpoints(run, config.save_every),
-        *artifact_histories(config, real.segments),
-        History(
-            run,
-            writer,
-            config.log_every,
-            config.steps,
-            clock=clock,
-            real_norm=mean_norm(real.segments),
-            send=trackers.log,
-        ),
-        Previews(
-            writer,
-            config.save_every,
-            latents=draw_latents(SHOWN_SEGMENTS, config.latent_dim, config.seed),
-            real=Real(real.title, real.segments[:SHOWN_SEGMENTS]),
-            sample_rate=config.sample_rate,
-            cutoff_hz=config.cutoff_hz,
-        ),
-    ]
 
 
 def _warn_of_uneven_overlap(config: Config) -> None:

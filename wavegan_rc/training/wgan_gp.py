@@ -9,8 +9,10 @@ from keras import ops
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.gradients import gradients_by_inputs, gradients_by_variables
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
-from wavegan_rc.training.backend import Optimizers, on_jax, stateless_step
+from wavegan_rc.nn.replicas import means_over_replicas, own_part, replica_count
+from wavegan_rc.training.backend import Optimizers, alone, on_jax, stateless_step
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
+from wavegan_rc.training.update import size, sizes_of_update, update
 
 # Exponent of the average's weights t**_AVERAGE_POWER over steps t: a relative width (standard
 # deviation over age) of 5 %, the sharper of the two that Karras et al. store.
@@ -28,6 +30,8 @@ LOSSES = (
 )
 # Beside them in a step's logs: which of `WGANGP.checked` is not finite, the first; -1: all are.
 FIRST_NONFINITE = "first_nonfinite"
+# And, where several hosts train together, whether one of them was told to stop.
+STOP_TOLD = "stop_told"
 
 # A rollback moves all random draws on by so many. JAX counts draws in 32 bits, so this leaves room
 # for three rollbacks, and in each for the draws of 150 million steps of the default size.
@@ -71,7 +75,7 @@ class WGANGP(keras.Model):
         super().__init__(name="wgan_gp")
         self.generator = generator
         self.critic = critic
-        self.average_generator = keras.models.clone_model(generator)
+        self.average_generator = keras.models.clone_model(generator, clone_function=_in_float32)
         self.average_generator.set_weights(generator.get_weights())
         self.critic_steps = critic_steps
         self.gradient_penalty_weight = gradient_penalty_weight
@@ -136,7 +140,8 @@ class WGANGP(keras.Model):
         """Make one step.
 
         Args:
-            data: Real segments, shape (batch, critic_steps, samples, channels).
+            data: Real segments, shape (batch, critic_steps, samples, channels), and maybe numbers
+                of shape (batch,), whose maximum is returned.
 
         Returns:
             Means of the losses since `reset_means`, and the index into `checked` of the first
@@ -145,17 +150,20 @@ class WGANGP(keras.Model):
         Raises:
             ParameterError: If the second dimension is not `critic_steps`.
         """
-        segments, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        segments, told, _ = keras.utils.unpack_x_y_sample_weight(data)
         if segments.shape[1] != self.critic_steps:
             raise ParameterError(
                 f"data must have shape (batch, critic_steps = {self.critic_steps}, samples, "
                 f"channels). Received shape: {segments.shape}"
             )
-        batch_size = ops.shape(segments)[0]
+        batch_size = ops.shape(segments)[0] * replica_count()
         # The generator stands still meanwhile, so one pass makes the fakes of all critic updates.
-        fakes = self.generator(self._latents(self.critic_steps * batch_size))
-        fakes = ops.reshape(fakes, (self.critic_steps, batch_size, *fakes.shape[1:]))
-        checked = {"generated segments": _size(fakes)}
+        latents = self._latents(self.critic_steps * batch_size)
+        latents = ops.reshape(latents, (self.critic_steps, batch_size, -1))
+        latents = own_part(latents, axis=1)
+        fakes = self.generator(ops.reshape(latents, (-1, self.generator.input_shape[-1])))
+        fakes = ops.reshape(fakes, (self.critic_steps, -1, *fakes.shape[1:]))
+        checked = {"generated segments": size(fakes)}
         for k in range(self.critic_steps):
             sizes = self._update_critic(segments[:, k], fakes[k])
             where = f" in critic update {k + 1} of {self.critic_steps}"
@@ -163,9 +171,12 @@ class WGANGP(keras.Model):
         checked |= self._update_generator(batch_size)
         self._update_average()
         self.checked = tuple(checked)
-        finite = ops.isfinite(ops.stack(list(checked.values())))
+        (sizes,) = means_over_replicas([ops.stack(list(checked.values()))])
+        finite = ops.isfinite(sizes)
         first = ops.where(ops.all(finite), -1, ops.argmin(ops.cast(finite, "int32")))
-        return {name: mean.result() for name, mean in self.means.items()} | {FIRST_NONFINITE: first}
+        logs = {name: mean.result() for name, mean in self.means.items()}
+        stop = {} if told is None else {STOP_TOLD: ops.max(told)}
+        return logs | stop | {FIRST_NONFINITE: first}
 
     def last_latents(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw the latents of the last step again, without effect on the next.
@@ -189,11 +200,11 @@ class WGANGP(keras.Model):
         return for_critic.reshape(self.critic_steps, batch_size, -1), for_generator
 
     def _latents_at(self, state: np.ndarray, count: int) -> Any:
-        generator = keras.random.SeedGenerator(0)
-        generator.state.assign(state)
-        return keras.random.uniform(
-            (count, self.generator.input_shape[-1]), -1.0, 1.0, seed=generator
-        )
+        shape = (count, self.generator.input_shape[-1])
+        with alone():
+            generator = keras.random.SeedGenerator(0)
+            generator.state.assign(state)
+            return keras.random.uniform(shape, -1.0, 1.0, seed=generator)
 
     def draw_afresh(self, rollbacks: int) -> None:
         """Draw other random numbers from now on than before so many rollbacks.
@@ -218,7 +229,8 @@ class WGANGP(keras.Model):
 
     def _update_critic(self, real: Any, fake: Any) -> dict[str, Any]:
         """Make an update; return the sizes of what was computed, in that order."""
-        mixing = keras.random.uniform((ops.shape(real)[0], 1, 1), seed=self.seed_generator)
+        shape = (ops.shape(real)[0] * replica_count(), 1, 1)
+        mixing = own_part(keras.random.uniform(shape, seed=self.seed_generator))
         mixed = interpolate(real, fake, mixing)
 
         def critic_loss() -> tuple[Any, list[Any]]:
@@ -234,17 +246,18 @@ class WGANGP(keras.Model):
         values, gradients = gradients_by_variables(
             critic_loss, variables, self.critic.non_trainable_variables
         )
-        self.critic_optimizer.apply(gradients, variables)
+        values = means_over_replicas(values)
+        gradients = update(self.critic_optimizer, gradients, variables)
         names = ("wasserstein_estimate", "gradient_norm", "gradient_penalty", "critic_loss")
         losses = dict(zip(names, values, strict=True))
         for name, value in losses.items():
             self.means[name].update_state(value)
-        sizes = {name: _size(value) for name, value in losses.items()}
-        return sizes | _sizes("critic", gradients, variables)
+        sizes = {name: size(value) for name, value in losses.items()}
+        return sizes | sizes_of_update("critic", gradients, variables)
 
     def _update_generator(self, batch_size: Any) -> dict[str, Any]:
         """Make an update; return the sizes of what was computed, in that order."""
-        latents = self._latents(batch_size)
+        latents = own_part(self._latents(batch_size))
 
         def generator_loss() -> tuple[Any, Any]:
             scores = self.critic(self.generator(latents, training=True), training=True)
@@ -254,11 +267,12 @@ class WGANGP(keras.Model):
         variables = self.generator.trainable_variables
         others = [*self.generator.non_trainable_variables, *self.critic.variables]
         loss, gradients = gradients_by_variables(generator_loss, variables, others)
-        self.generator_optimizer.apply(gradients, variables)
-        norm = ops.sqrt(sum(_size(gradient) for gradient in gradients))
+        (loss,) = means_over_replicas([loss])
+        gradients = update(self.generator_optimizer, gradients, variables)
+        norm = ops.sqrt(sum(size(gradient) for gradient in gradients))
         self.means["generator_loss"].update_state(loss)
         self.means["generator_gradient_norm"].update_state(norm)
-        return {"generator_loss": _size(loss)} | _sizes("generator", gradients, variables)
+        return {"generator_loss": size(loss)} | sizes_of_update("generator", gradients, variables)
 
     def _update_average(self) -> None:
         step = ops.cast(self.generator_optimizer.iterations, "float32")
@@ -270,13 +284,6 @@ class WGANGP(keras.Model):
             average.assign_add(share * (ops.convert_to_tensor(current) - average))
 
 
-def _size(tensor: Any) -> Any:
-    """Sum of squares: not finite if an element is not, or is too large for Adam to square."""
-    return ops.sum(ops.square(ops.cast(tensor, "float32")))
-
-
-def _sizes(network: str, gradients: list[Any], variables: list[Any]) -> dict[str, Any]:
-    """Of the gradients, from the last layer back, as they are computed, and of the new weights."""
-    pairs = list(zip(gradients, variables, strict=True))
-    of_gradients = {f"gradient of {network}/{v.path}": _size(g) for g, v in reversed(pairs)}
-    return of_gradients | {f"{network}/{variable.path}": _size(variable) for variable in variables}
+def _in_float32(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """A new layer like this one: the average adds up small changes, and its audio is measured."""
+    return type(layer).from_config(layer.get_config() | {"dtype": "float32"})
