@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -75,8 +75,6 @@ class Devices:
             with contextlib.suppress(RuntimeError):  # has started already, with what there is
                 jax.config.update("jax_num_cpu_devices", count)
         if _ADDRESSES in os.environ:
-            # Else JAX ends this process itself when another one ends, in pages of C++.
-            jax.config.update("jax_enable_recoverability", True)
             keras.distribution.initialize()
             self.hosts, self.host = jax.process_count(), jax.process_index()
         if count > jax.local_device_count():
@@ -177,16 +175,16 @@ class Devices:
 
         multihost_utils.sync_global_devices(until)
 
-    def feed(self, batches: Iterator[tuple[np.ndarray]], stop: StopOnSignal) -> Any:
+    def feed(self, batches: Callable[[], Iterator[tuple[np.ndarray]]], stop: StopOnSignal) -> Any:
         """What `fit` takes to train on batches.
 
         Args:
-            batches: Of all hosts together.
+            batches: Begins to give those of all hosts together. TensorFlow's datasets begin twice.
             stop: Says when this host was told to stop; all of several hosts are then told.
         """
         if self.hosts > 1:
-            return self._own_parts(batches, stop)
-        return batches if self._strategy is None else self._as_dataset(batches)
+            return self._own_parts(batches(), stop)
+        return batches() if self._strategy is None else self._as_dataset(batches)
 
     def _own_parts(self, batches: Iterator[tuple[np.ndarray]], stop: StopOnSignal) -> Iterator[Any]:
         size = self._config.batch_size // self.hosts
@@ -194,7 +192,7 @@ class Devices:
         for (segments,) in batches:
             yield segments[own], np.full(size, stop.received is not None, np.float32)
 
-    def _as_dataset(self, batches: Iterator[tuple[np.ndarray]]) -> Any:
+    def _as_dataset(self, batches: Callable[[], Iterator[tuple[np.ndarray]]]) -> Any:
         # A strategy shares out the batches of a dataset that says how large they are; of a
         # generator's, it gives each device whole ones.
         import tensorflow as tf
@@ -202,7 +200,7 @@ class Devices:
         config = self._config
         shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
         dataset = tf.data.Dataset.from_generator(
-            lambda: (segments for (segments,) in batches),
+            lambda: (segments for (segments,) in batches()),
             output_signature=tf.TensorSpec(shape, tf.float32),
         )
         return dataset.unbatch().batch(config.batch_size, drop_remainder=True)

@@ -1,8 +1,10 @@
 """The updates of a training, what happens beside them, and going back where they diverge."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
@@ -91,7 +93,10 @@ class Fitting:
                 history.set_model(model)
                 history.on_train_end()
                 return
-            data = batches(self.segments, config, first_step + 1, model.rollbacks)
+
+            def data() -> Iterator[tuple[np.ndarray]]:
+                return batches(self.segments, config, first_step + 1, model.rollbacks)
+
             with self.devices.fitting():
                 model.fit(
                     self.devices.feed(data, self.stop),
