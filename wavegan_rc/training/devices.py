@@ -7,6 +7,7 @@ batch, as far as sums in another order are the same.
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -146,11 +147,12 @@ class Devices:
                 message = f"host {self.host} of {self.hosts} has lost another: {one_line(error)}"
                 raise LostHostError(message) from None
 
-    def check_alike(self, fingerprint: str) -> None:
-        """See that all hosts have the same recordings.
+    def check_alike(self, what: str, value: str) -> None:
+        """See that all hosts have the same of something.
 
         Args:
-            fingerprint: Of those of this host.
+            what: In words, plural.
+            value: Of this host.
 
         Raises:
             DataError: If they differ.
@@ -159,9 +161,9 @@ class Devices:
             return
         from jax.experimental import multihost_utils
 
-        own = np.frombuffer(fingerprint.encode(), np.uint8)
-        if (multihost_utils.process_allgather(own) != own).any():
-            raise DataError("recordings must be the same on all hosts. They differ")
+        own = np.frombuffer(hashlib.sha256(value.encode()).digest(), np.uint8)
+        if (np.asarray(multihost_utils.process_allgather(own)) != own).any():
+            raise DataError(f"{what} must be the same on all hosts. They differ")
 
     def name(self) -> str:
         """What training runs on, in words."""

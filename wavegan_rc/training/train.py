@@ -63,6 +63,8 @@ def train(
     started = time.perf_counter()
     destinations.check()
     devices = Devices(config)
+    if devices.host > 0:
+        destinations = NOWHERE
     with devices.own_folder(config, resume) as (config, resume):
         return _train(devices, config, command_line, resume, name, destinations, started)
 
@@ -89,7 +91,9 @@ def _train(
         f"{held_out.seconds / 60:.1f} min {origin}",
         flush=True,
     )
-    devices.check_alike(corpus.fingerprint)
+    devices.check_alike("recordings", corpus.fingerprint)
+    settings = replace(config, data=None, out="")
+    devices.check_alike("settings, and runs to go on with,", f"{settings} {resume is None}")
     with devices.building():
         model = build_model(config)
     record = {"device": devices.name(), "command_line": command_line}
