@@ -138,7 +138,7 @@ class History(StepCallback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Write the rest."""
-        if any(float(mean.count) for mean in self.model.means.values()):
+        if any(np.asarray(mean.count) for mean in self.model.means.values()):
             self._write(steps_made(self.model))
         write_findings(self._run.health, self._watch.findings.values())
 

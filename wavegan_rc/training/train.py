@@ -92,8 +92,8 @@ def _train(
         flush=True,
     )
     devices.check_alike("recordings", corpus.fingerprint)
-    settings = replace(config, data=None, out="")
-    devices.check_alike("settings, and runs to go on with,", f"{settings} {resume is None}")
+    devices.check_alike("settings", repr(replace(config, data=None, out="of each")))
+    devices.check_alike("runs to go on with", repr(resume is None))
     with devices.building():
         model = build_model(config)
     record = {"device": devices.name(), "command_line": command_line}
