@@ -1,9 +1,10 @@
 import hashlib
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavegan_rc.audio.corpus import BLOCK, Corpus, Recording, block_lengths
@@ -26,7 +27,8 @@ def corpus_of(*recordings):
         ]
         index.append(Recording(f"{number}.wav", start, len(samples)))
         start += len(samples)
-    return Corpus(audio, np.array(power, np.float32), tuple(index), 16000)
+    mean_square = np.mean((audio / 32767.0) ** 2)
+    return Corpus(audio, np.array(power, np.float32), tuple(index), 16000, mean_square, "")
 
 
 def ramp(first, length):
@@ -175,3 +177,55 @@ def test_nothing_loud_enough_is_an_error():
 def test_negative_steps_are_refused():
     with pytest.raises(ParameterError, match="-1"):
         segments_of(corpus_of(ramp(0, 500))).draw(-1, 2)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.integers(1, 130), min_size=2, max_size=7), st.integers(1, 5))
+def test_hosts_draw_from_parts_that_together_are_the_whole(lengths, hosts):
+    first, recordings = 1, []
+    for length in lengths:
+        recordings.append(ramp(first, length))
+        first += length
+    corpus = corpus_of(*recordings)
+    options = {"segment_length": 50, "silence_db": -200.0, "seed": 0}
+    try:
+        whole = {*positions(Segments(corpus, "training", **options), 6000)}
+        parts = [
+            Segments(corpus, "training", **options, share=(host, hosts)) for host in range(hosts)
+        ]
+    except DataError:
+        assert sum(length >= 50 for length in lengths) < 2 or hosts > 1
+        return
+    drawn = [{*positions(part, 6000)} for part in parts]
+    assert set().union(*drawn) == whole
+    assert sum(map(len, drawn)) == len(whole)
+    assert max(map(len, drawn)) - min(map(len, drawn)) <= 1
+    for one, next_one in itertools.pairwise(drawn):
+        assert max(one) < min(next_one)
+
+
+def test_hosts_draw_independently_and_each_always_the_same():
+    corpus = corpus_of(*[ramp(3000 * i, 3000) for i in range(10)])
+    options = {"segment_length": 50, "silence_db": -200.0, "seed": 0}
+    shares = [Segments(corpus, "training", **options, share=(host, 2)) for host in range(2)]
+    alone = Segments(corpus, "training", **options, share=(0, 1))
+    np.testing.assert_array_equal(
+        alone.draw(7, 5), Segments(corpus, "training", **options).draw(7, 5)
+    )
+    one, other = (positions(share, 500) for share in shares)
+    half = 27000 // 2
+    assert abs(np.corrcoef(one % half, other % half)[0, 1]) < 0.15
+    np.testing.assert_array_equal(positions(shares[1], 500), other)
+
+
+@pytest.mark.parametrize("share", [(-1, 2), (2, 2), (0, 0)])
+def test_a_host_that_is_not_among_the_hosts_is_refused(share):
+    corpus = corpus_of(ramp(0, 500))
+    with pytest.raises(ParameterError, match="share"):
+        Segments(corpus, "training", segment_length=9, silence_db=-40, seed=0, share=share)
+
+
+def test_more_hosts_than_positions_is_an_error():
+    corpus = corpus_of(ramp(1, 101), ramp(1, 101))
+    with pytest.raises(DataError, match="shared among 5 hosts"):
+        Segments(corpus, "training", segment_length=100, silence_db=-200, seed=0, share=(0, 5))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from wavegan_rc.audio.corpus import Corpus, prepare_corpus, write_skipped
+from wavegan_rc.audio.corpus import Corpus, write_skipped
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
