@@ -22,6 +22,7 @@ from wavegan_rc.audio.corpus import (
     write_index,
 )
 from wavegan_rc.audio.files import find_audio_files
+from wavegan_rc.audio.named_corpora import NAMED_CORPORA, recordings_of
 from wavegan_rc.audio.shards import Shards
 from wavegan_rc.audio.units import (
     Filtered,
@@ -78,11 +79,13 @@ def prepare_corpus(
     preparing is interrupted, the next time goes on from there.
 
     Args:
-        data: Folder, glob or file; None: the bundled speech.
+        data: Folder, glob or file, or a name in `NAMED_CORPORA`, which wins over a folder that is
+            called the same; None: the bundled speech.
         sample_rate: In Hz.
         cutoff_hz: Highest frequency that the low-pass keeps, in Hz; None: no low-pass.
         stopband_hz: Lowest frequency that it removes, in Hz.
-        on_file: Called while preparing with (files done, files in all, name).
+        on_file: Called while preparing with (files done, files in all, name), and while downloading
+            with MiB.
 
     Raises:
         DataError: If there is no usable recording, or the cache folder cannot be written.
@@ -90,6 +93,8 @@ def prepare_corpus(
     Warns:
         WaveganWarning: Once, if files were skipped.
     """
+    if data in NAMED_CORPORA:
+        data = str(recordings_of(data, on_file or (lambda *_: None)))
     files = find_audio_files(data)
     band = None if cutoff_hz is None or stopband_hz is None else (cutoff_hz, stopband_hz)
     cache = platformdirs.user_cache_path("wavegan_rc") / "corpora"
@@ -218,13 +223,8 @@ def _filter(
 ) -> list[Filtered]:
     """Do the first step for the units that it is not done for."""
     filtered = [read_filtered(unit) for unit in units]
-    if all(filtered):  # perhaps shards are there, and these samples are no longer needed
-        return filtered
-    missing = [
-        unit
-        for unit, done in zip(units, filtered, strict=True)
-        if done is None or not has_samples(unit, done)
-    ]
+    # Once all are described, shards may be there, and samples may be gone that they were made of.
+    missing = [unit for unit, done in zip(units, filtered, strict=True) if done is None]
     begun = count - sum(len(unit.files) for unit in missing)
 
     def on_progress(name: str) -> None:
@@ -233,7 +233,10 @@ def _filter(
         begun += 1
 
     workers.run(filter_unit, missing, on_progress, on_done=lambda _: None)
-    return [read_filtered(unit) for unit in units]
+    filtered = [read_filtered(unit) for unit in units]
+    if None in filtered:
+        raise OSError("something removes files from the cache folder")
+    return [done for done in filtered if done is not None]
 
 
 def _in_shards(units: list[FilterTask], filtered: list[Filtered]) -> Iterator[tuple[Span, ...]]:
