@@ -1,8 +1,8 @@
 """Preparing in shards, on several cores: what comes out, whatever happens on the way."""
 
 import contextlib
+import itertools
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -106,26 +106,38 @@ warnings.simplefilter("ignore")
 from wavegan_rc.audio import preparation
 preparation.SHARD_LENGTH, preparation._UNIT_BYTES = 40 * 128, 50000
 preparation.usable_cores = lambda: 2
-print("started", flush=True)
 preparation.prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
 """
 
 
-def test_killed_at_any_moment_it_goes_on_and_ends_the_same(
+def finished(cache):
+    """Units and shards that are whole."""
+    walk = [names for folder, _, names in os.walk(cache) if ".partial-" not in folder]
+    names = itertools.chain(*walk)
+    return sum(name.startswith("power-") or name.endswith(".json") for name in names)
+
+
+def test_killed_again_and_again_it_goes_on_and_ends_the_same(
     folder, reference, fresh_cache, monkeypatch
 ):
-    moments = random.Random(0)
-    for _ in range(12):
+    signals = itertools.cycle([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+    reached, kills = 0, 0
+    while True:
         process = subprocess.Popen(
-            [sys.executable, "-c", PREPARE, str(folder)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", PREPARE, str(folder)], stderr=subprocess.DEVNULL
         )
-        assert process.stdout.readline() == "started\n"
-        with_delay = moments.uniform(0, 1.5)
-        try:
-            process.wait(with_delay)
-        except subprocess.TimeoutExpired:
-            process.send_signal(moments.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-        process.communicate()
+        while process.poll() is None and finished(fresh_cache) < reached + 12:
+            time.sleep(0.01)
+        if process.poll() == 0:
+            break
+        assert process.poll() is None
+        process.send_signal(next(signals))
+        process.wait()
+        if list(fresh_cache.glob("[!p]*")):  # it was quicker
+            break
+        assert finished(fresh_cache) >= reached + 12  # nothing that was whole is lost
+        reached, kills = finished(fresh_cache), kills + 1
+    assert kills > 1
     monkeypatch.setattr(preparation, "SHARD_LENGTH", 40 * BLOCK)
     monkeypatch.setattr(preparation, "_UNIT_BYTES", 50000)
     assert_same(prepare(folder), reference)
