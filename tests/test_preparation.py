@@ -11,6 +11,7 @@ import warnings
 
 import numpy as np
 import pytest
+import soundfile
 from conftest import tone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from wavegan_rc.audio.corpus import BLOCK
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.audio.shards import Shards, windows
+from wavegan_rc.benchmarks import preparation as benchmark
 from wavegan_rc.errors import DataError, WaveganWarning
 
 FILES = 12
@@ -28,8 +30,6 @@ FILES = 12
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Recordings of very different lengths, two of them bad."""
-    import soundfile
-
     folder = tmp_path_factory.mktemp("recordings")
     rng = np.random.default_rng(0)
     for number, length in enumerate(rng.integers(300, 30000, FILES)):
@@ -262,3 +262,24 @@ def test_recordings_without_end_are_cut_into_shards(make_wav, fresh_cache, monke
     for segment, (name, start) in zip(segments.draw(0, 20), segments.sources(0, 20), strict=True):
         assert name == "a.wav"
         np.testing.assert_array_equal(segment, whole[start : start + 9000])
+
+
+def test_the_benchmark_counts_what_it_prepares(monkeypatch):
+    monkeypatch.setattr(benchmark, "_COPIES", (1, 2))
+    monkeypatch.setattr(
+        benchmark, "_copy_speech", lambda folder, copies: write_seconds(folder, 3 * copies)
+    )
+    result = benchmark.benchmark_preparation(1)
+    assert result["cores"] == workers.usable_cores()
+    rows = {row["copies"]: row for row in result["rows"]}
+    for copies, row in rows.items():
+        assert row["minutes"] == 3 * copies / 60
+        assert row["times_real_time"] == pytest.approx(60 * row["minutes"] / row["seconds"])
+        assert row["peak_mib"] > 30
+    table = benchmark.format_preparation(result)
+    assert f"{rows[2]['times_real_time']:.0f} x real time" in table
+
+
+def write_seconds(folder, seconds):
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", tone(300, seconds=seconds), 16000)

@@ -89,9 +89,10 @@ class Segments:
             raise DataError(f"{split} recordings: too short to be shared among {share[1]} hosts")
         first_row, last_row = np.searchsorted(ends, [first, last - 1], side="right")
         own = slice(first_row, last_row + 1)
-        self._first, self._count = first, last - first
+        self._first, self._total = first, last - first
         self._positions = positions
-        self._rows, self._ends, self._counts = rows[own], ends[own], counts[own]
+        # Copies, so that what belongs to other hosts leaves the memory.
+        self._rows, self._ends, self._counts = (a[own].copy() for a in (rows, ends, counts))
 
     def _split(self, split: Split) -> tuple[Stretches, Positions, np.ndarray, np.ndarray]:
         """Where this split's segments lie: stretches, positions, and rows with their counts."""
@@ -183,7 +184,7 @@ class Segments:
         # them modulo n is uneven by less than n / 2**64. Hosts take words in turn.
         words = np.random.Philox(key=[self.seed, step]).random_raw((self._host + 1) * count)
         words = words[self._host * count :]
-        number = self._first + (words % np.uint64(self._count)).astype(np.int64)
+        number = self._first + (words % np.uint64(self._total)).astype(np.int64)
         row = np.searchsorted(self._ends, number, side="right")
         before = self._ends[row] - self._counts[row]
         return self._positions.find(self._rows[row], number - before)
