@@ -72,11 +72,11 @@ def prepare_corpus(
     """Open the prepared form of some recordings, preparing them first if that was not done yet.
 
     Each file is mixed to mono, resampled and low-passed; then one gain brings the loudest sample
-    of all to 0.9 of full scale. Files are read in blocks, on all cores: memory holds their list, and
-    does not grow with their length. The result is cached in the user's cache folder under a hash of the
-    files (path, size, modification time) and the settings; it appears there whole or not at all,
-    with a list of the files that were skipped. Meanwhile it takes twice its size on the disk. If
-    preparing is interrupted, the next time goes on from there.
+    of all to 0.9 of full scale. Files are read in blocks, on all cores: memory holds their list,
+    and does not grow with their length. The result is cached in the user's cache folder under a
+    hash of the files (path, size, modification time) and the settings; it appears there whole or
+    not at all, with a list of the files that were skipped. Meanwhile it takes twice its size on the
+    disk. If preparing is interrupted, the next time goes on from there.
 
     Args:
         data: Folder, glob or file, or a name in `NAMED_CORPORA`, which wins over a folder that is
