@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wavegan_rc.audio.corpus import Corpus, prepare_corpus
+from wavegan_rc.audio.corpus import Corpus
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganError, WaveganWarning

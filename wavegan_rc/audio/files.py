@@ -14,6 +14,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from wavegan_rc.audio.int16 import to_int16
 from wavegan_rc.errors import DataError
 
 # Names that libsndfile's formats go by; a folder may hold transcripts and pictures beside them.
@@ -21,8 +22,6 @@ AUDIO_SUFFIXES = frozenset(
     {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"}
     | {".rf64", ".snd", ".w64", ".wav", ".wave"}
 )
-FULL_SCALE_INT16 = 32767
-
 # Beyond any scale that audio is kept in; squares of more could not be added up.
 LARGEST_SAMPLE = 2.0**31
 
@@ -207,16 +206,6 @@ def _check_complete(file: soundfile.SoundFile) -> None:
     for declared, there in _DECLARED_SIZE.findall(file.extra_info):
         if int(there) + _HARMLESS_BYTES < int(declared) < _UNKNOWN_SIZE:
             raise DataError(f"is cut short: {there} of {declared} bytes are there")
-
-
-def to_int16(audio: np.ndarray) -> np.ndarray:
-    """Round samples in [-1, 1] to 16-bit integers; what lies beyond is clipped.
-
-    Example:
-        >>> to_int16(np.array([-1.0, 0.5, 2.0])).tolist()
-        [-32767, 16384, 32767]
-    """
-    return np.round(np.clip(audio, -1, 1) * FULL_SCALE_INT16).astype(np.int16)
 
 
 def write_wav(file: Path | BinaryIO, audio: np.ndarray, sample_rate: int) -> None:

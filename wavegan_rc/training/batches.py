@@ -11,7 +11,12 @@ from wavegan_rc.config import Config
 _STEPS_APART = 2**31
 
 
-def batch(segments: Segments, config: Config, step: int, rollbacks: int) -> np.ndarray:
+ALL = slice(None)
+
+
+def batch(
+    segments: Segments, config: Config, step: int, rollbacks: int, rows: slice = ALL
+) -> np.ndarray:
     """The real segments of one step.
 
     Args:
@@ -19,12 +24,15 @@ def batch(segments: Segments, config: Config, step: int, rollbacks: int) -> np.n
         config: Sizes.
         step: From 1.
         rollbacks: Made before it.
+        rows: Of the batch, to be read: several hosts share a batch.
 
     Returns:
-        float32 array of shape (batch, critic_steps, samples, 1).
+        float32 array of shape (batch or fewer, critic_steps, samples, 1).
     """
-    drawn = segments.draw(_draw(step, rollbacks), _count(config))
-    return drawn.reshape(config.batch_size, config.critic_steps, config.segment_length, 1)
+    first, last, _ = rows.indices(config.batch_size)
+    part = slice(first * config.critic_steps, last * config.critic_steps)
+    drawn = segments.draw(_draw(step, rollbacks), _count(config), part)
+    return drawn.reshape(last - first, config.critic_steps, config.segment_length, 1)
 
 
 def batch_sources(
@@ -35,11 +43,11 @@ def batch_sources(
 
 
 def batches(
-    segments: Segments, config: Config, first_step: int, rollbacks: int
+    segments: Segments, config: Config, first_step: int, rollbacks: int, rows: slice = ALL
 ) -> Iterator[tuple[np.ndarray]]:
-    """The batches of all steps from one on, as `fit` takes them."""
+    """The batches of all steps from one on, or rows of them, as `fit` takes them."""
     for step in range(first_step, config.steps + 1):
-        yield (batch(segments, config, step, rollbacks),)
+        yield (batch(segments, config, step, rollbacks, rows),)
 
 
 def _draw(step: int, rollbacks: int) -> int:

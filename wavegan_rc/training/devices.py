@@ -177,22 +177,29 @@ class Devices:
 
         multihost_utils.sync_global_devices(until)
 
+    @property
+    def rows(self) -> slice:
+        """Of each batch, those that this host reads."""
+        size = self._config.batch_size // self.hosts
+        return slice(self.host * size, (self.host + 1) * size)
+
     def feed(self, batches: Callable[[], Iterator[tuple[np.ndarray]]], stop: StopOnSignal) -> Any:
         """What `fit` takes to train on batches.
 
         Args:
-            batches: Begins to give those of all hosts together. TensorFlow's datasets begin twice.
+            batches: Begins to give the rows of this host. TensorFlow's datasets begin twice.
             stop: Says when this host was told to stop; all of several hosts are then told.
         """
         if self.hosts > 1:
-            return self._own_parts(batches(), stop)
+            return self._with_signals(batches(), stop)
         return batches() if self._strategy is None else self._as_dataset(batches)
 
-    def _own_parts(self, batches: Iterator[tuple[np.ndarray]], stop: StopOnSignal) -> Iterator[Any]:
-        size = self._config.batch_size // self.hosts
-        own = slice(self.host * size, (self.host + 1) * size)
+    def _with_signals(
+        self, batches: Iterator[tuple[np.ndarray]], stop: StopOnSignal
+    ) -> Iterator[Any]:
         for (segments,) in batches:
-            yield segments[own], np.full(size, stop.received is not None, np.float32)
+            told = np.full(len(segments), stop.received is not None, np.float32)
+            yield segments, told
 
     def _as_dataset(self, batches: Callable[[], Iterator[tuple[np.ndarray]]]) -> Any:
         # A strategy shares out the batches of a dataset that says how large they are; of a

@@ -95,7 +95,9 @@ class Fitting:
                 return
 
             def data() -> Iterator[tuple[np.ndarray]]:
-                return batches(self.segments, config, first_step + 1, model.rollbacks)
+                return batches(
+                    self.segments, config, first_step + 1, model.rollbacks, self.devices.rows
+                )
 
             with self.devices.fitting():
                 model.fit(

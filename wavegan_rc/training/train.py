@@ -6,7 +6,8 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from wavegan_rc.audio.corpus import Corpus, prepare_corpus, write_skipped
+from wavegan_rc.audio.corpus import Corpus, write_skipped
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
