@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import tone
+from fake_work import work
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -171,17 +172,6 @@ def test_samples_go_while_shards_come_and_every_stage_can_be_gone_on_from(
     sizes = [size for size in left if size is not None]
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) > 4
-
-
-def work(task, on_progress):
-    on_progress(f"begun {task}")
-    if task == "modules":
-        loaded = sorted({"tensorflow", "jax", "keras", "torch"} & set(sys.modules))
-        raise DataError(f"loaded: {loaded}, {os.getppid()}")
-    if task == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if task == "sleep":
-        time.sleep(600)
 
 
 def run(tasks, count=2):
