@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import tone
+from fake_work import work
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavegan_rc.audio import positions, preparation, workers
+from wavegan_rc.audio import plan, positions, preparation, workers
 from wavegan_rc.audio.corpus import BLOCK
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
@@ -77,8 +78,8 @@ def reference(folder, tmp_path_factory):
 def test_shards_and_workers_change_nothing(
     folder, reference, fresh_cache, monkeypatch, shard_length
 ):
-    monkeypatch.setattr(preparation, "SHARD_LENGTH", shard_length)
-    monkeypatch.setattr(preparation, "_UNIT_BYTES", 50000)
+    monkeypatch.setattr(plan, "SHARD_LENGTH", shard_length)
+    monkeypatch.setattr(plan, "UNIT_BYTES", 50000)
     monkeypatch.setattr(preparation, "usable_cores", lambda: 3)
     told = []
     corpus = prepare(folder, on_file=lambda *event: told.append(event))
@@ -91,7 +92,7 @@ def test_shards_and_workers_change_nothing(
 
 
 def test_more_shards_than_a_process_may_map(folder, reference, fresh_cache, monkeypatch):
-    monkeypatch.setattr(preparation, "SHARD_LENGTH", 4 * BLOCK)
+    monkeypatch.setattr(plan, "SHARD_LENGTH", 4 * BLOCK)
     corpus = prepare(folder)
     assert len(list(corpus.folder.glob("audio-*"))) > 300
     before = len(os.listdir("/proc/self/fd"))
@@ -103,8 +104,8 @@ def test_more_shards_than_a_process_may_map(folder, reference, fresh_cache, monk
 PREPARE = """
 import sys, warnings
 warnings.simplefilter("ignore")
-from wavegan_rc.audio import preparation
-preparation.SHARD_LENGTH, preparation._UNIT_BYTES = 40 * 128, 50000
+from wavegan_rc.audio import plan, preparation
+plan.SHARD_LENGTH, plan.UNIT_BYTES = 40 * 128, 50000
 preparation.usable_cores = lambda: 2
 preparation.prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
 """
@@ -138,8 +139,8 @@ def test_killed_again_and_again_it_goes_on_and_ends_the_same(
         assert finished(fresh_cache) >= reached + 12  # nothing that was whole is lost
         reached, kills = finished(fresh_cache), kills + 1
     assert kills > 1
-    monkeypatch.setattr(preparation, "SHARD_LENGTH", 40 * BLOCK)
-    monkeypatch.setattr(preparation, "_UNIT_BYTES", 50000)
+    monkeypatch.setattr(plan, "SHARD_LENGTH", 40 * BLOCK)
+    monkeypatch.setattr(plan, "UNIT_BYTES", 50000)
     assert_same(prepare(folder), reference)
     assert len(list(fresh_cache.iterdir())) == 1
 
@@ -147,8 +148,8 @@ def test_killed_again_and_again_it_goes_on_and_ends_the_same(
 def test_samples_go_while_shards_come_and_every_stage_can_be_gone_on_from(
     folder, reference, fresh_cache, monkeypatch
 ):
-    monkeypatch.setattr(preparation, "SHARD_LENGTH", 40 * BLOCK)
-    monkeypatch.setattr(preparation, "_UNIT_BYTES", 50000)
+    monkeypatch.setattr(plan, "SHARD_LENGTH", 40 * BLOCK)
+    monkeypatch.setattr(plan, "UNIT_BYTES", 50000)
     monkeypatch.setattr(preparation, "_FEWEST_UNITS", 1000)
     left = []
     original = preparation.scale_shard
@@ -171,17 +172,6 @@ def test_samples_go_while_shards_come_and_every_stage_can_be_gone_on_from(
     sizes = [size for size in left if size is not None]
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) > 4
-
-
-def work(task, on_progress):
-    on_progress(f"begun {task}")
-    if task == "modules":
-        loaded = sorted({"tensorflow", "jax", "keras", "torch"} & set(sys.modules))
-        raise DataError(f"loaded: {loaded}, {os.getppid()}")
-    if task == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if task == "sleep":
-        time.sleep(600)
 
 
 def run(tasks, count=2):
@@ -254,7 +244,7 @@ def test_counts_are_kept_beside_the_corpus_and_spoilt_ones_are_made_again(
 
 def test_recordings_without_end_are_cut_into_shards(make_wav, fresh_cache, monkeypatch):
     path = make_wav("a.wav", tone(300, seconds=4))
-    monkeypatch.setattr(preparation, "SHARD_LENGTH", 16 * BLOCK)
+    monkeypatch.setattr(plan, "SHARD_LENGTH", 16 * BLOCK)
     corpus = prepare_corpus(str(path), sample_rate=16000, cutoff_hz=None, stopband_hz=None)
     assert len(list(corpus.folder.glob("audio-*"))) == -(-64000 // 2048)
     segments = Segments(corpus, "training", segment_length=9000, silence_db=-40.0, seed=0)

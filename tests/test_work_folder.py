@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import tone
 
-from wavegan_rc.audio import preparation, units
+from wavegan_rc.audio import plan, units
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.work_folder import remove_abandoned, work_folder
 from wavegan_rc.errors import DataError
@@ -20,7 +20,7 @@ from wavegan_rc.errors import DataError
 # Every file is a unit of its own. Stops in the middle of preparing until a line comes in.
 PREPARE = """
 import sys
-from wavegan_rc.audio import preparation
+from wavegan_rc.audio import plan, preparation
 
 def on_file(done, count, name):
     if name == "b.wav" or name.startswith("("):
@@ -28,7 +28,7 @@ def on_file(done, count, name):
         if name == "b.wav":
             sys.stdin.readline()
 
-preparation._UNIT_BYTES = 1
+plan.UNIT_BYTES = 1
 corpus = preparation.prepare_corpus(
     sys.argv[1], sample_rate=16000, cutoff_hz=None, stopband_hz=None, on_file=on_file
 )
@@ -38,7 +38,7 @@ print(len(corpus.audio), flush=True)
 
 @pytest.fixture
 def folder(make_wav, fresh_cache, monkeypatch):
-    monkeypatch.setattr(preparation, "_UNIT_BYTES", 1)
+    monkeypatch.setattr(plan, "UNIT_BYTES", 1)
     make_wav("a.wav", tone(300))
     return make_wav("b.wav", tone(500)).parent
 

@@ -133,7 +133,7 @@ def open_corpus(folder: Path) -> Corpus:
         names, lengths = zip(*index["recordings"], strict=True)
         starts = accumulate(lengths, initial=0)
         return Corpus(
-            audio=Shards([audio for audio, _ in paths], samples, "<i2"),
+            audio=Shards([audio for audio, _ in paths], samples, "<i2", scattered=True),
             block_power=Shards([power for _, power in paths], blocks, "<f4"),
             # The starts are one more: the end of the last.
             recordings=tuple(map(Recording, names, starts, lengths)),

@@ -5,8 +5,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +22,12 @@ from wavegan_rc.audio.corpus import (
 )
 from wavegan_rc.audio.files import find_audio_files
 from wavegan_rc.audio.named_corpora import NAMED_CORPORA, recordings_of
+from wavegan_rc.audio.plan import in_shards, in_units
 from wavegan_rc.audio.shards import Shards
 from wavegan_rc.audio.units import (
     Filtered,
     FilterTask,
     ScaleTask,
-    Span,
     filter_unit,
     has_samples,
     is_scaled,
@@ -46,11 +45,6 @@ _FORMAT = 4
 _PEAK = 0.9
 _SILENT_PEAK = 1e-4
 
-# Samples in a shard: 256 MiB, 2.3 hours at 16 kHz. That is small enough to be lost by a kill, and
-# large enough that 60,000 hours are 26,000 files.
-SHARD_LENGTH = 2**27
-# Bytes of recordings filtered in one unit: of Ogg Vorbis 50 minutes, of WAV 9.
-_UNIT_BYTES = 2**24
 # Worker processes take about a second to start, in which one process does as much.
 _FEWEST_UNITS = 4
 
@@ -148,10 +142,10 @@ def _fill_entry(
                 os.rename(done, entry)
     except OSError as error:
         if not entry.exists():  # else another process prepared the same meanwhile
-            message = f"cache folder cannot be written: {error}"
-            if entry.parent.is_dir():
-                message += f"; what is done so far is kept there for a week ({entry.parent})"
-            raise DataError(message) from None
+            kept = "; what is done is kept there for a week" if entry.parent.is_dir() else ""
+            raise DataError(
+                f"recordings cannot be prepared in the cache folder {entry.parent}: {error}{kept}"
+            ) from None
 
 
 def _prepare(
@@ -167,7 +161,7 @@ def _prepare(
     remove_partial_files(work)  # of a process that was killed
     units = [
         FilterTask(work, number, unit, sample_rate, band)
-        for number, unit in enumerate(_in_units(files))
+        for number, unit in enumerate(in_units(files))
     ]
     with Workers(usable_cores() if len(units) >= _FEWEST_UNITS else 1) as workers:
         filtered = _filter(workers, units, len(files), on_file)
@@ -184,7 +178,7 @@ def _prepare(
         gain = _PEAK / peak
         shards = [
             ScaleTask(done, number, spans, gain)
-            for number, spans in enumerate(_in_shards(units, filtered))
+            for number, spans in enumerate(in_shards(units, filtered))
         ]
         _scale(workers, units, filtered, shards)
     sizes = [shard.size for shard in shards]
@@ -195,27 +189,6 @@ def _prepare(
     index = {"sample_rate": sample_rate, "gain": gain, "power": power, "fingerprint": fingerprint}
     write_index(done, index | {"shards": sizes, "recordings": recordings, "skipped": skipped})
     return done
-
-
-def _in_units(files: list[Path]) -> Iterator[tuple[tuple[Path, str], ...]]:
-    """Files with their names, in stretches of about equal size."""
-    root = _common_folder(files)
-    unit, size = [], 0
-    for path in files:
-        real = os.path.realpath(path)
-        unit.append((path, os.path.relpath(real, root)))
-        size += os.path.getsize(real) if os.path.isfile(real) else 0
-        if size >= _UNIT_BYTES:
-            yield tuple(unit)
-            unit, size = [], 0
-    if unit:
-        yield tuple(unit)
-
-
-def _common_folder(files: list[Path]) -> str:
-    """The folder that holds all files; links to nowhere have no say in it."""
-    there = [path for path in files if os.path.isfile(path)] or files
-    return os.path.commonpath([os.path.dirname(os.path.realpath(path)) for path in there])
 
 
 def _filter(
@@ -239,22 +212,6 @@ def _filter(
     return [done for done in filtered if done is not None]
 
 
-def _in_shards(units: list[FilterTask], filtered: list[Filtered]) -> Iterator[tuple[Span, ...]]:
-    """Recordings in turn, as many as go into a shard; longer ones are cut."""
-    shard, room = [], SHARD_LENGTH
-    for unit, done in zip(units, filtered, strict=True):
-        starts = accumulate((length for _, length in done.recordings), initial=0)
-        for (_, length), first in zip(done.recordings, starts, strict=False):
-            for start in range(0, length, SHARD_LENGTH):
-                part = min(SHARD_LENGTH, length - start)
-                if part > room:
-                    yield tuple(shard)
-                    shard, room = [], SHARD_LENGTH
-                shard.append(Span(unit.number, unit.samples, first + start, part))
-                room -= part
-    yield tuple(shard)
-
-
 def _scale(
     workers: Workers, units: list[FilterTask], filtered: list[Filtered], shards: list[ScaleTask]
 ) -> None:
@@ -267,6 +224,8 @@ def _scale(
     needed = [unit for unit in units if needed_by[unit.number]]
     again = [unit for unit in needed if not has_samples(unit, filtered[unit.number])]
     workers.run(filter_unit, again, on_progress=lambda _: None, on_done=lambda _: None)
+    if not all(has_samples(unit, filtered[unit.number]) for unit in again):
+        raise OSError("something changes the recordings meanwhile")
 
     def on_done(shard: ScaleTask) -> None:
         for number in {span.unit for span in shard.spans}:

@@ -1,6 +1,7 @@
 """Arrays in files of bounded size, of which only what is read comes into memory."""
 
 import functools
+import mmap
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
@@ -21,6 +22,8 @@ class Shards:
         paths: Of the files; they hold the bare items, lowest byte first.
         lengths: Items in each, at least 1.
         dtype: Of the items.
+        scattered: Little is read here and there, by `windows`: so the system need not read more
+            than it is asked for, 128 KiB at a time on Linux.
 
     Attributes:
         dtype: Of the items.
@@ -40,8 +43,11 @@ class Shards:
         (5, [2, 3, 4])
     """
 
-    def __init__(self, paths: Sequence[Path], lengths: Sequence[int], dtype: str) -> None:
+    def __init__(
+        self, paths: Sequence[Path], lengths: Sequence[int], dtype: str, *, scattered: bool = False
+    ) -> None:
         self.dtype = np.dtype(dtype)
+        self._scattered = scattered
         self._paths = list(paths)
         self._ends = list(accumulate(lengths))
         for path, length in zip(paths, lengths, strict=True):
@@ -50,8 +56,12 @@ class Shards:
                 raise ValueError(f"{path.name} has {size} bytes instead of {expected}")
         self._mapped = functools.lru_cache(_MOST_MAPPED)(self._map)
 
-    def _map(self, shard: int) -> np.ndarray:
-        return np.asarray(np.memmap(self._paths[shard], self.dtype, mode="r"))
+    def _map(self, shard: int) -> tuple[mmap.mmap, np.ndarray]:
+        with self._paths[shard].open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if self._scattered:
+            mapped.madvise(mmap.MADV_RANDOM)
+        return mapped, np.frombuffer(mapped, self.dtype)
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -63,12 +73,27 @@ class Shards:
         shard = bisect_right(self._ends, start)
         while start < stop:
             first = self._ends[shard - 1] if shard else 0
-            parts.append(self._mapped(shard)[start - first : stop - first])
+            parts.append(self._mapped(shard)[1][start - first : stop - first])
             start = self._ends[shard]
             shard += 1
         if len(parts) == 1:
             return parts[0]
         return np.concatenate([np.empty(0, self.dtype), *parts])
+
+    def expect(self, starts: list[int], length: int) -> None:
+        """Have the system fetch stretches side by side, before they are read one by one.
+
+        Args:
+            starts: Of the stretches.
+            length: Of each.
+        """
+        for start in starts if self._scattered else []:
+            shard = bisect_right(self._ends, start)
+            first = self._ends[shard - 1] if shard else 0
+            mapped, _ = self._mapped(shard)
+            begin, end = ((i - first) * self.dtype.itemsize for i in (start, start + length))
+            begin -= begin % mmap.PAGESIZE
+            mapped.madvise(mmap.MADV_WILLNEED, begin, min(end, len(mapped)) - begin)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         """All of it, in memory unless it is one file."""
@@ -91,6 +116,8 @@ def windows(array: np.ndarray | Shards, starts: np.ndarray, length: int) -> np.n
         [[1, 2, 3], [7, 8, 0]]
     """
     out = np.zeros((len(starts), length), array.dtype)
+    if isinstance(array, Shards):
+        array.expect(starts.tolist(), length)
     for row, start in zip(out, starts.tolist(), strict=True):
         found = array[start : start + length]
         row[: len(found)] = found
