@@ -9,8 +9,10 @@ import soundfile
 import yaml
 from hypothesis import settings
 
+from wavegan_rc.cli.process import choose_backend
 from wavegan_rc.config import Config
 
+choose_backend()  # for this process and those that it starts, before anything loads Keras
 # Byte-equal WAVs and tolerances of 1e-5 are promised for the CPU.
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 # A shell's background job ignores Ctrl-C, and so would the programs that tests start and interrupt.

@@ -41,7 +41,7 @@ def tensorboard_events(run):
 def weights(run, config):
     model = build_model(config)
     load_checkpoint(model, newest_checkpoint(run / "checkpoints"))
-    return [np.asarray(variable) for variable in model.variables]
+    return [np.asarray(v) for v in (*model.variables, *model.optimizer.variables)]
 
 
 def assert_same_results(run, expected, config):
@@ -56,13 +56,13 @@ def assert_same_results(run, expected, config):
             assert ours == theirs
 
 
-def start(folder, *arguments, prefix=()):
+def start(folder, *arguments, prefix=(), **environment):
     """A Python process in a folder, what it prints in `output.txt` there."""
     with (folder / "output.txt").open("wb") as output:
         return subprocess.Popen(
             [*prefix, sys.executable, *arguments],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -29,6 +29,8 @@ from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import LOSSES, WGANGP
 
+pytestmark = pytest.mark.backend
+
 # Of configs/smoke.yaml: two stages of 4, so lines at multiples of 1000 Hz, and of 4000 Hz.
 RATE, LENGTH = 16000, 512
 FORM = {"sample_rate": RATE, "upsampling_factors": (4, 4), "stopband_hz": 1700.0}

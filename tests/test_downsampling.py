@@ -3,19 +3,22 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from backends import FEWER_EXAMPLES, derivatives
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras import ops
 
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.downsampling import StridedConv1D
 
+pytestmark = pytest.mark.backend
 
-@settings(max_examples=60)
+
+@settings(max_examples=60 // FEWER_EXAMPLES)
 @given(st.integers(1, 6), st.integers(1, 26), st.integers(1, 40))
 def test_strided_convolution_equals_keras(strides, kernel_size, length):
     rng = np.random.default_rng(length)
-    x = tf.constant(rng.standard_normal((2, length, 3)), tf.float32)
+    x = rng.standard_normal((2, length, 3)).astype(np.float32)
     ours = StridedConv1D(4, kernel_size, strides, seed=0)
     theirs = keras.layers.Conv1D(4, kernel_size, strides=strides, padding="same")
     for layer in (ours, theirs):
@@ -25,12 +28,13 @@ def test_strided_convolution_equals_keras(strides, kernel_size, length):
     assert ours.compute_output_shape(x.shape) == theirs.compute_output_shape(x.shape)
     results = []
     for layer in (ours, theirs):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
+
+        def loss(x, layer=layer):
             y = layer(x)
-            loss = tf.reduce_sum(tf.sin(y))
-        weights = [weight.value for weight in layer.trainable_variables]
-        results.append([y, *tape.gradient(loss, [x, *weights])])
+            return ops.sum(ops.sin(y)), y
+
+        y, gradients = derivatives(loss, x, layer.trainable_variables)
+        results.append([y, *gradients])
     for a, b in zip(*results, strict=True):
         scale = max(1.0, float(np.abs(b).max()))
         np.testing.assert_allclose(a, b, atol=1e-5 * scale)

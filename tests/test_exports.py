@@ -4,9 +4,11 @@ import sys
 
 import numpy as np
 import pytest
+from backends import tensorflow_only
 
 from wavegan_rc import extras
 from wavegan_rc.choices import UPSAMPLERS
+from wavegan_rc.cli.benchmark import benchmark_command
 from wavegan_rc.cli.export import export_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.errors import DataError, ParameterError
@@ -15,6 +17,8 @@ from wavegan_rc.generation import draw_latents, synthesize
 from wavegan_rc.generator_file import load_generator, save_generator
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import build_generator
+
+pytestmark = pytest.mark.backend
 
 # Sums in another order: half a step of 16 bits is 1.5e-5 (found: 6e-8).
 TOLERANCE = 1e-5
@@ -69,6 +73,7 @@ def run_litert(path, latents):
     return interpreter.get_tensor(out_of["index"])
 
 
+@tensorflow_only
 @pytest.mark.parametrize(
     ("kind", "name", "runs"),
     [
@@ -102,6 +107,7 @@ def small(tmp_path):
     return tmp_path / "g.keras"
 
 
+@tensorflow_only
 def test_the_command(small, tmp_path, capsys):
     argv = [str(small), "--format", "savedmodel", "--out", str(tmp_path / "new" / "a")]
     for code, last in ((0, "exported: "), (2, "error: ")):
@@ -115,6 +121,7 @@ def test_the_command(small, tmp_path, capsys):
     assert (tmp_path / "new" / "a" / "saved_model.pb").is_file()
 
 
+@tensorflow_only
 def test_what_cannot_be_exported_leaves_nothing(small, tmp_path):
     before = sorted(tmp_path.iterdir())
     with pytest.raises(ParameterError, match=r"out must end in \.tflite"):
@@ -133,3 +140,17 @@ def test_a_missing_package_is_named_with_its_extra(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
     with pytest.raises(ParameterError, match=r"pip install 'wavegan_rc\[onnx\]'"):
         export(small, "onnx")
+
+
+@pytest.mark.parametrize(
+    ("command", "argv"),
+    [(export_command, ["g.keras", "--format", "litert"]), (benchmark_command, ["upsampling"])],
+)
+def test_what_takes_tensorflow_says_so(command, argv, capsys, monkeypatch):
+    pytest.importorskip("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(SystemExit) as ended:
+        run_command(command, "program", argv)
+    err = capsys.readouterr().err
+    assert (ended.value.code, err.count("\n")) == (2, 1)
+    assert "needs TensorFlow" in err

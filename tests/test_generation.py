@@ -18,6 +18,8 @@ from wavegan_rc.generator_file import load_generator, save_generator
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import build_generator
 
+pytestmark = pytest.mark.backend
+
 SETTINGS = {"sample_rate": 8000}
 
 

@@ -429,8 +429,9 @@ def test_layers_that_put_out_too_much_are_refused_before_they_do(tmp_path):
     assert "puts out values of shape (33554435, 1)" in refusal(tmp_path / "g.keras")
 
 
+@pytest.mark.backend
 def test_an_index_beyond_a_layer_is_refused(tmp_path):
-    """TensorFlow notices it only when the layer computes."""
+    """It is noticed only when the layer computes."""
     latents = keras.Input((64,))
     audio = keras.layers.Reshape((64, 1))(keras.ops.take(latents, [*range(63), 0], axis=1))
     path = tmp_path / "g.keras"

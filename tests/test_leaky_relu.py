@@ -2,10 +2,13 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from wavegan_rc.nn.gradients import gradients_by_inputs
 from wavegan_rc.nn.leaky_relu import LeakyReLU
+
+pytestmark = pytest.mark.backend
 
 
 def test_values_and_both_derivatives_equal_kerass():

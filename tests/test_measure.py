@@ -187,6 +187,7 @@ def test_silence_gives_reasons_not_numbers(arrays, tmp_path, capsys):
     assert "not measured: silence" in out
 
 
+@pytest.mark.backend
 def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(tmp_path, capsys):
     config = Config(**yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text()))
     run_folder, _ = train(replace(config, out=str(tmp_path / "runs"), steps=3), [])

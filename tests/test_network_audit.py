@@ -41,6 +41,8 @@ from wavegan_rc.training.checkpoints import save_checkpoint
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 
+pytestmark = pytest.mark.backend
+
 RATE = 16000
 
 

@@ -10,6 +10,8 @@ from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import build_generator
 
+pytestmark = pytest.mark.backend
+
 
 @settings(max_examples=15)
 @given(

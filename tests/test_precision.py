@@ -19,6 +19,8 @@ from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import LOSSES
 
+pytestmark = pytest.mark.backend
+
 SMALL = Config(
     segment_length=1024,
     upsampling_factors=(4, 4, 4),

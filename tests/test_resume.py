@@ -26,6 +26,8 @@ from wavegan_rc.training.run_lock import run_lock
 from wavegan_rc.training.train import train
 from wavegan_rc.whole_files import whole_file, whole_files
 
+pytestmark = pytest.mark.backend
+
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):

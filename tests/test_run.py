@@ -29,6 +29,8 @@ from wavegan_rc.training.run_directory import create_run_directory
 from wavegan_rc.training.schedule import due
 from wavegan_rc.training.train import train
 
+pytestmark = pytest.mark.backend
+
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
 

@@ -144,7 +144,11 @@ def test_a_generator_of_very_short_segments_is_refused(tmp_path):
 
 
 def test_a_generator_that_makes_nan_is_refused_where_it_does(tmp_path):
+    """For every latent when it is opened; for some when they come."""
     path = tiny_generator(tmp_path / "g.keras", {"sample_rate": 16000}, weights=np.nan)
+    with pytest.raises(DataError, match=r"g\.keras: not a .*: the generator makes NaN"):
+        open_segments(path)
+    path = tiny_generator(tmp_path / "g.keras", {"sample_rate": 16000}, weights=3e38)
     segments = open_segments(path)
     with pytest.raises(DataError, match=r"g\.keras: the generator makes NaN"):
         next(segments.blocks())

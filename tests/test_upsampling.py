@@ -3,15 +3,18 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from backends import FEWER_EXAMPLES, compiled, derivatives, dtype_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras import ops
 from scipy import signal
 
 from wavegan_rc.choices import PADDINGS, UPSAMPLERS
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 from wavegan_rc.theory.response import dc_image_levels_db
+
+pytestmark = pytest.mark.backend
 
 upsamplers = st.sampled_from(UPSAMPLERS)
 paddings = st.sampled_from(PADDINGS)
@@ -23,7 +26,7 @@ def interpolate(upsampler, x, factor):
         return keras.layers.UpSampling1D(factor)(x)
     length = x.shape[1]
     if upsampler == "linear":
-        image = keras.ops.image.resize(
+        image = ops.image.resize(
             x[:, :, None, :], (length * factor, 1), "bilinear", data_format="channels_last"
         )
         return image[:, :, 0, :]
@@ -32,16 +35,15 @@ def interpolate(upsampler, x, factor):
     stuffed = np.zeros((length * factor, length))
     stuffed[::factor] = np.eye(length)
     matrix = np.stack([signal.convolve(impulse, taps)[3 * factor :] for impulse in stuffed.T], 1)
-    return tf.einsum("ml,blc->bmc", tf.cast(matrix[: length * factor], x.dtype), x)
+    return ops.einsum("ml,blc->bmc", ops.cast(matrix[: length * factor], x.dtype), x)
 
 
-def oracle(layer, x):
-    """What Keras's own layers make of the input, with this layer's weights."""
-    length, factor = x.shape[1], layer.factor
+def oracle(layer, length):
+    """What Keras's own layers make of an input, with this layer's weights; and the last of them."""
+    factor = layer.factor
     beyond = 0 if layer.padding == "zeros" else 30
-    if beyond:
-        extension = np.pad(np.eye(length), [(beyond, beyond), (0, 0)], mode=layer.padding)
-        x = tf.einsum("ml,blc->bmc", tf.constant(extension, x.dtype), x)
+    mode = "edge" if layer.padding == "zeros" else layer.padding
+    extension = np.pad(np.eye(length), [(beyond, beyond), (0, 0)], mode=mode)
     options = {"padding": "same", "use_bias": layer.use_bias}
     if layer.upsampler == "transposed":
         last = keras.layers.Conv1DTranspose(layer.filters, layer.kernel_size, factor, **options)
@@ -49,24 +51,37 @@ def oracle(layer, x):
         taps = -(-layer.kernel_size // factor)
         last = keras.layers.Conv1D(layer.filters * factor, taps, **options)
     else:
-        x = interpolate(layer.upsampler, x, factor)
         last = keras.layers.Conv1D(layer.filters, layer.kernel_size, **options)
-    last.build(x.shape)
+    last.build((None, None, 3))
     last.set_weights(layer.get_weights())
-    outputs = last(x)
-    if layer.upsampler == "subpixel":
-        outputs = tf.reshape(outputs, (len(outputs), -1, layer.filters))
-    start = beyond * factor
-    return outputs[:, start : start + length * factor], last
+
+    def function(x):
+        if beyond:
+            x = ops.einsum("ml,blc->bmc", ops.cast(extension, x.dtype), x)
+        if layer.upsampler not in ("transposed", "subpixel"):
+            x = interpolate(layer.upsampler, x, factor)
+        outputs = last(x)
+        if layer.upsampler == "subpixel":
+            outputs = ops.reshape(outputs, (len(outputs), -1, layer.filters))
+        start = beyond * factor
+        return outputs[:, start : start + length * factor]
+
+    return function, last
 
 
-def values_and_gradients(function, x, weights_of):
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y, layer = function(x)
-        loss = tf.reduce_sum(tf.sin(tf.cast(y, tf.float32)))
-    weights = [weight.value for weight in weights_of(layer).trainable_variables]
-    return [y, *tape.gradient(loss, [x, *weights])]
+def values_and_gradients(function, x, layer):
+    """Of a layer that the function uses."""
+
+    def loss(x):
+        y = function(x)
+        return ops.sum(ops.sin(ops.cast(y, "float32"))), y
+
+    y, gradients = derivatives(loss, x, layer.trainable_variables)
+    return [y, *gradients]
+
+
+def random_input(length):
+    return np.random.default_rng(length).standard_normal((2, length, 3)).astype(np.float32)
 
 
 def built_layer(*args, channels=3, length=8, **options):
@@ -83,52 +98,52 @@ def assert_close(ours, theirs, relative=1e-5):
         np.testing.assert_allclose(a, b, rtol=0, atol=relative * np.abs(b).max())
 
 
-@settings(max_examples=150)
+@settings(max_examples=150 // FEWER_EXAMPLES)
 @given(
     upsamplers, paddings, st.integers(2, 8), st.integers(1, 26), st.integers(1, 20), st.booleans()
 )
 def test_both_implementations_equal_independent_layers(
     upsampler, padding, factor, kernel_size, length, use_bias
 ):
-    x = tf.constant(np.random.default_rng(length).standard_normal((2, length, 3)), tf.float32)
+    x = random_input(length)
     options = {"padding": padding, "use_bias": use_bias, "length": length}
     layer = built_layer(4, kernel_size, factor, upsampler, **options)
     assert layer.compute_output_shape(x.shape) == (2, length * factor, 4)
-    expected = values_and_gradients(lambda x: oracle(layer, x), x, lambda last: last)
+    function, last = oracle(layer, length)
+    expected = values_and_gradients(function, x, last)
     for implementation in ("polyphase", "reference"):
         layer.implementation = implementation
-        ours = values_and_gradients(lambda x: (layer(x), layer), x, lambda last: last)
-        assert_close(ours, expected)
+        assert_close(values_and_gradients(layer, x, layer), expected)
 
 
-@settings(max_examples=20)
+@settings(max_examples=20 // FEWER_EXAMPLES)
 @given(upsamplers, paddings, st.integers(2, 5), st.integers(1, 12), st.integers(1, 4))
 def test_few_positions_of_many_filters_equal_independent_layers(
     upsampler, padding, factor, kernel_size, length
 ):
     """Here the convolution is one matrix product."""
     filters = 64 * length
-    x = tf.constant(np.random.default_rng(length).standard_normal((2, length, 3)), tf.float32)
+    x = random_input(length)
     layer = built_layer(filters, kernel_size, factor, upsampler, padding=padding, length=length)
-    expected = values_and_gradients(lambda x: oracle(layer, x), x, lambda last: last)
-    assert_close(values_and_gradients(lambda x: (layer(x), layer), x, lambda last: last), expected)
+    function, last = oracle(layer, length)
+    assert_close(values_and_gradients(layer, x, layer), values_and_gradients(function, x, last))
 
 
-@settings(max_examples=20)
+@settings(max_examples=20 // FEWER_EXAMPLES)
 @given(upsamplers, paddings, st.integers(2, 4), st.integers(1, 9), st.integers(1, 6))
 def test_graph_and_xla_agree_with_eager(upsampler, padding, factor, kernel_size, length):
-    x = tf.constant(np.random.default_rng(length).standard_normal((2, length, 3)), tf.float32)
+    x = random_input(length)
     layer = built_layer(4, kernel_size, factor, upsampler, padding=padding, length=length)
 
-    def run():
-        return values_and_gradients(lambda x: (layer(x), layer), x, lambda last: last)
+    def run(x):
+        return values_and_gradients(layer, x, layer)
 
-    eager = run()
-    assert_close(tf.function(run)(), eager)
-    assert_close(tf.function(run, jit_compile=True)(), eager)
+    eager = run(x)
+    for xla in (False, True):
+        assert_close(compiled(run, layer.variables, xla=xla)(x), eager)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60 // FEWER_EXAMPLES)
 @given(upsamplers, paddings, st.integers(2, 8), st.integers(1, 26), st.integers(1, 12))
 def test_bfloat16_agrees_with_float32_within_its_rounding(
     upsampler, padding, factor, kernel_size, length
@@ -136,14 +151,14 @@ def test_bfloat16_agrees_with_float32_within_its_rounding(
     """Weights, inputs and the sums of folded taps are each rounded to 8 significant bits."""
     options = {"padding": padding, "length": length}
     exact = built_layer(4, kernel_size, factor, upsampler, **options)
-    x = tf.constant(np.random.default_rng(length).standard_normal((2, length, 3)), tf.float32)
-    expected = values_and_gradients(lambda x: (exact(x), exact), x, lambda last: last)
+    x = random_input(length)
+    expected = values_and_gradients(exact, x, exact)
     for implementation in ("polyphase", "reference"):
         layer = built_layer(4, kernel_size, factor, upsampler, dtype="mixed_bfloat16", **options)
         layer.implementation = implementation
         layer.set_weights(exact.get_weights())
-        ours = values_and_gradients(lambda x, layer=layer: (layer(x), layer), x, lambda last: last)
-        assert ours[0].dtype == tf.bfloat16
+        ours = values_and_gradients(layer, x, layer)
+        assert dtype_of(ours[0]) == "bfloat16"
         assert_close(ours, expected, relative=0.05)
 
 
@@ -263,9 +278,7 @@ def test_linear_interpolation_starts_as_linear_upsampling_with_mixed_channels(fa
     )
     x = np.random.default_rng(0).standard_normal((2, 8, 3)).astype(np.float32)
     mixing = np.asarray(layer.kernel).sum(axis=0).T / factor  # a triangle's taps add up to factor
-    np.testing.assert_allclose(
-        layer(x), interpolate("linear", tf.constant(x), factor) @ mixing, atol=1e-5
-    )
+    np.testing.assert_allclose(layer(x), interpolate("linear", x, factor) @ mixing, atol=1e-5)
     assert np.ptp(mixing) > 0.5
 
 

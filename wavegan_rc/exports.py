@@ -20,6 +20,8 @@ _SUFFIXES = {"savedmodel": ".savedmodel", "onnx": ".onnx", "litert": ".tflite"}
 def export(source: Path, kind: Format, out: Path | None = None) -> tuple[Path, str]:
     """Write the generator of a run for TensorFlow Serving, ONNX Runtime or LiteRT.
 
+    Keras must run on TensorFlow.
+
     Args:
         source: Run folder, or generator file.
         kind: `savedmodel` (a folder), `onnx` or `litert` (a file each).

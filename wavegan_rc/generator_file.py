@@ -71,7 +71,9 @@ def _check_model(model: keras.Model) -> None:
     if len(latents) != 2 or latents[0] is not None or len(audio) != 3 or audio[-1] != 1:
         raise ValueError("its input is not (batch, latent_dim), or its output not mono audio")
     check_outputs(model)
-    model(np.zeros((1, latents[1]), np.float32))  # a wrong index shows only here
+    # A wrong index shows only here: TensorFlow refuses it, JAX takes NaN for what is not there.
+    if not np.isfinite(model(np.zeros((1, latents[1]), np.float32))).all():
+        raise ValueError("the generator makes NaN or infinite samples")
 
 
 def _check_settings(file: Path, settings: Any, length: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from wavegan_rc.cli.process import quiet_start
+from wavegan_rc.cli.process import quiet_start, require_tensorflow
 from wavegan_rc.cli.settings import Parser
 
 Subject = Literal["upsampling", "training", "generation", "start"]
@@ -58,6 +58,7 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
             from wavegan_rc.benchmarks.generation import benchmark_generation
         benchmark_generation(repeats, json_file)
     else:
+        require_tensorflow("benchmark upsampling")
         with quiet_start():
             from wavegan_rc.benchmarks.upsampling import benchmark_upsampling
         benchmark_upsampling(flags.stacks, repeats, json_file)

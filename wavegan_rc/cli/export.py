@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from wavegan_rc.cli.process import quiet_start
+from wavegan_rc.cli.process import quiet_start, require_tensorflow
 from wavegan_rc.cli.settings import Parser
 
 
@@ -26,6 +26,7 @@ def export_command(program: str, argv: Sequence[str]) -> int:
         help="what to write; null: beside the generator, generator.savedmodel, .onnx or .tflite",
     )
     flags = parser.parse_command_line(argv)
+    require_tensorflow("export")
     with quiet_start():
         from wavegan_rc.exports import export
     out = None if flags.out is None else Path(flags.out).expanduser()

@@ -44,6 +44,23 @@ def choose_backend() -> str:
     return backend
 
 
+def require_tensorflow(asked: str) -> None:
+    """See that Keras runs on TensorFlow.
+
+    Args:
+        asked: What was asked for.
+
+    Raises:
+        ParameterError: If it does not.
+    """
+    backend = choose_backend()
+    if backend != "tensorflow":
+        raise ParameterError(
+            f"{asked} needs TensorFlow, installed and not ruled out by KERAS_BACKEND. "
+            f"Keras runs on {backend}"
+        )
+
+
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
     """Choose what Keras runs on, and hold back what TensorFlow prints while it starts.

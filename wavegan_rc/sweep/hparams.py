@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.plugins.hparams.api import hparams_pb
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb  # its api loads TensorFlow
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from wavegan_rc.sweep.grid import word

@@ -131,7 +131,7 @@ class History(StepCallback):
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Write a line if one is due, and begin new means."""
-        self._measured = {name: float(logs[name]) for name in logs.keys() - {*LOSSES}}
+        self._measured = {name: float(v) for name, v in logs.items() if name not in LOSSES}
         # The last line waits for the end: the state that is saved before has its means.
         if due(step, self._log_every, _DENSE_LINES) or (self._measured and step < self._steps):
             self._write(step)
