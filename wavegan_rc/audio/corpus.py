@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import platformdirs
 
 from wavegan_rc.audio.files import FULL_SCALE_INT16, find_audio_files, resampled_blocks, to_int16
 from wavegan_rc.audio.filters import lowpass
@@ -140,10 +139,12 @@ def prepare_corpus(
     entry = _cache_folder() / _fingerprint(files, [_FORMAT, sample_rate, band])
     if not entry.exists():
         _fill_entry(entry, files, sample_rate, band, on_file)
-    return _open_entry(entry)
+    return open_corpus(entry)
 
 
 def _cache_folder() -> Path:
+    import platformdirs
+
     return platformdirs.user_cache_path("wavegan_rc") / "corpora"
 
 
@@ -273,7 +274,8 @@ def _write_audio(work: Path, filtered: Path, lengths: list[int], gain: float) ->
     np.save(work / "block_power.npy", np.concatenate(powers))
 
 
-def _open_entry(entry: Path) -> Corpus:
+def open_corpus(entry: Path) -> Corpus:
+    """Open a folder that `prepare_corpus` has made, or a copy. Needs NumPy alone."""
     try:
         index = json.loads((entry / _INDEX).read_text(encoding="utf-8"))
         corpus = Corpus(

@@ -1,6 +1,8 @@
 """What each step is trained on, as a pure function of the seed, the step and the rollbacks."""
 
+import contextlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -40,6 +42,34 @@ def batches(
     """The batches of all steps from one on, as `fit` takes them."""
     for step in range(first_step, config.steps + 1):
         yield (batch(segments, config, step, rollbacks),)
+
+
+@contextlib.contextmanager
+def drawn_ahead(
+    batches: Iterator[tuple[np.ndarray]],
+) -> Iterator[Iterator[tuple[np.ndarray]]]:
+    """The same batches, each drawn in a thread while the one before is trained on.
+
+    Under JAX, Keras waits for each step's losses before it asks for a batch: meanwhile a device
+    would stand still.
+
+    Args:
+        batches: Only this thread draws them.
+
+    Example:
+        >>> with drawn_ahead(iter([(np.zeros(1),), (np.ones(1),)])) as ahead:
+        ...     [float(batch[0]) for (batch,) in ahead]
+        [0.0, 1.0]
+    """
+
+    def take() -> Iterator[tuple[np.ndarray]]:
+        following = drawing.submit(next, batches, None)
+        while (batch := following.result()) is not None:
+            following = drawing.submit(next, batches, None)
+            yield batch
+
+    with ThreadPoolExecutor(1, thread_name_prefix="draw") as drawing:
+        yield take()
 
 
 def _draw(step: int, rollbacks: int) -> int:
