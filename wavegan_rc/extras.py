@@ -5,6 +5,9 @@ from importlib.util import find_spec
 
 from wavegan_rc.errors import ParameterError, WaveganWarning
 
+# What is imported by another name than it is installed by.
+_DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+
 
 def require(package: str, *, asked: str, extra: str | None = None) -> None:
     """See that an optional package is installed.
@@ -25,8 +28,8 @@ def require(package: str, *, asked: str, extra: str | None = None) -> None:
         wavegan_rc.errors.ParameterError: format onnx needs more packages: \
 pip install 'wavegan_rc[onnx]'
     """
-    if missing(package):
-        what = package if extra is None else f"'wavegan_rc[{extra}]'"
+    for name in missing(package):
+        what = name if extra is None else f"'wavegan_rc[{extra}]'"
         raise ParameterError(f"{asked} needs more packages: pip install {what}")
 
 
@@ -36,11 +39,15 @@ def missing(*packages: str) -> list[str]:
     Args:
         packages: As they are imported.
 
+    Returns:
+        Their names as they are installed by.
+
     Example:
         >>> missing("numpy", "no_such_package")
         ['no_such_package']
     """
-    return [package for package in packages if find_spec(package) is None]
+    absent = [package for package in packages if find_spec(package) is None]
+    return [_DISTRIBUTIONS.get(package, package) for package in absent]
 
 
 def installed(*packages: str, needed_for: str) -> bool:

@@ -4,6 +4,7 @@ Every part leaves a file when it is done and is not done again where that file i
 lent for minutes do it piece by piece.
 """
 
+import itertools
 import json
 import shutil
 import time
@@ -16,10 +17,11 @@ from wavegan_rc.audio.corpus import Corpus, open_corpus
 from wavegan_rc.audit import JSON_FILE, Audit
 from wavegan_rc.benchmarks.timing import machine
 from wavegan_rc.benchmarks.training import CONFIGS, PRECISIONS, UPSAMPLERS, time_steps
-from wavegan_rc.choices import Upsampler
+from wavegan_rc.choices import Precision, Upsampler
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.history_file import read_history
+from wavegan_rc.training.backend import device_name
 from wavegan_rc.training.run_directory import RunDirectory, has_begun
 from wavegan_rc.training.train import train
 from wavegan_rc.whole_files import write_whole
@@ -71,13 +73,13 @@ class Check:
 
     Args:
         plan: What is checked.
-        folder: Where everything is kept.
+        folder: Existing; where everything is kept.
+        corpus: Where the prepared recordings are, or shall be.
     """
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, corpus: Path) -> None:
         self.plan = plan
-        self.folder = folder
-        self.corpus = folder / "corpus"
+        self.corpus = corpus
         self.benchmarks = folder / "benchmarks"
         self.runs = folder / "runs"
         self.measured = folder / "measured"
@@ -115,19 +117,24 @@ class Check:
     def benchmark(self) -> None:
         """Time the steps of each configuration, upsampler and precision."""
         self.benchmarks.mkdir(exist_ok=True)
-        for name, config in self.plan.timed.items():
-            for upsampler in UPSAMPLERS:
-                for precision in PRECISIONS:
-                    file = self.benchmarks / f"{name}-{upsampler}-{precision}.json"
-                    if file.exists():
-                        continue
-                    print(f"timing {name}, {upsampler}, {precision}", flush=True)
-                    notices: list[str] = []
-                    rows = time_steps(
-                        name, config, self.plan.repeats, notices, [upsampler], [precision]
-                    )
-                    result = {"machine": machine(), "notices": notices, "rows": rows}
-                    write_whole(file, json.dumps(result, indent=1))
+        for (name, upsampler, precision), file in self._benchmark_files().items():
+            if file.exists():
+                continue
+            print(f"timing {name}, {upsampler}, {precision}", flush=True)
+            config, notices = self.plan.timed[name], []
+            rows = time_steps(name, config, self.plan.repeats, notices, [upsampler], [precision])
+            result = {"machine": self._machine(), "notices": notices, "rows": rows}
+            write_whole(file, json.dumps(result, indent=1))
+
+    @staticmethod
+    def _machine() -> dict[str, Any]:
+        return machine() | {"device": device_name()}
+
+    def _benchmark_files(self) -> dict[tuple[str, Upsampler, Precision], Path]:
+        return {
+            part: self.benchmarks / f"{'-'.join(part)}.json"
+            for part in itertools.product(self.plan.timed, UPSAMPLERS, PRECISIONS)
+        }
 
     def train(self) -> int | None:
         """Train with each upsampler, going on from the last checkpoint.
@@ -160,7 +167,8 @@ class Check:
         return received
 
     def _sessions(self, upsampler: Upsampler) -> list[float | None]:
-        return json.loads((self.runs / f"{upsampler}.json").read_text())
+        file = self.runs / f"{upsampler}.json"
+        return json.loads(file.read_text()) if file.exists() else []
 
     def _write_sessions(self, upsampler: Upsampler, seconds: list[float | None]) -> None:
         self.runs.mkdir(exist_ok=True)
@@ -177,10 +185,11 @@ class Check:
 
     def results(self) -> dict[str, Any]:
         """Everything that is known so far, as JSON values."""
-        timed = [json.loads(file.read_text()) for file in sorted(self.benchmarks.glob("*.json"))]
+        files = [file for file in self._benchmark_files().values() if file.exists()]
+        timed = [json.loads(file.read_text()) for file in files]
         notices = [notice for part in timed for notice in part["notices"]]
         return {
-            "machine": timed[-1]["machine"] if timed else machine(),
+            "machine": timed[-1]["machine"] if timed else self._machine(),
             "notices": list(dict.fromkeys(notices)),
             "steps": [row for part in timed for row in part["rows"]],
             "trainings": [

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-_LINES_SHOWN = 5
+_NAMES = {"out_of_band_total_db": "out-of-band ratio", "line_prominence_db": "line prominence"}
+_SHOWN_LINES = 5
 
 
 def format_results(results: Mapping[str, Any]) -> str:
@@ -12,40 +13,46 @@ def format_results(results: Mapping[str, Any]) -> str:
     Args:
         results: Of `Check.results`.
     """
-    shown = results["machine"]
-    about = ", ".join(f"{name} {shown[name]}" for name in ("jax", "keras", "torch") if name in shown)
-    devices = shown.get("devices", [])
-    lines = [f"{' '.join(map(str, devices))}, {shown['processor']}: {about}"]
-    lines += [f"left out: {notice}" for notice in results["notices"]]
+    about = results["machine"]
+    versions = [f"{name} {about[name]}" for name in ("jax", "keras", "torch") if name in about]
+    devices = [str(device) for device in about.get("devices", [])]
+    lines = [f"{', '.join([about['device'], *devices])}; {', '.join(versions)}"]
+    lines += results["notices"]
     if results["steps"]:
         lines += ["", *_steps(results["steps"])]
     if results["trainings"]:
         lines += ["", *_trainings(results["trainings"])]
+    if any(each["artifacts"] for each in results["trainings"]):
+        lines += ["", *_artifacts(results["trainings"])]
     return "\n".join(lines)
 
 
 def _steps(rows: list[dict[str, Any]]) -> list[str]:
+    """Ours, a row for each configuration, upsampler and precision, with what stands beside."""
     lines = [
-        f"{'step':13}{'batch':>6}  {'upsampler':11}{'precision':15}{'ms':>9}{'of peak':>9}"
-        f"{'PyTorch eager':>18}{'PyTorch compile':>18}"
+        f"{'a step of':13}{'batch':>6}  {'upsampler':11}{'precision':15}{'ms':>9}{'of peak':>9}"
+        f"{'PyTorch eager':>20}{'PyTorch compile':>20}"
     ]
-    peaks = {}
+    peaks: dict[str, float] = {}
     for ours in (row for row in rows if row["program"] == "wavegan_rc"):
-        alike = ("config", "upsampler", "precision")
         others = {
-            row["program"]: f"{row['ms_per_step']:.1f} ({row['times_ours']:.2f} x)"
+            row["program"]: f"{row['ms_per_step']:.2f} ({row['times_ours']:.2f} x)"
             for row in rows
-            if all(row[key] == ours[key] for key in alike)
+            if all(row[key] == ours[key] for key in ("config", "upsampler", "precision"))
         }
-        peaks[ours["precision"]] = ours["peak_gflop_per_s"]
         lines.append(
             f"{ours['config']:13}{ours['batch_size']:6}  {ours['upsampler']:11}"
             f"{ours['precision']:15}{ours['ms_per_step']:9.2f}{ours['fraction_of_peak']:9.2%}"
-            f"{others.get('PyTorch eager', '-'):>18}{others.get('PyTorch compile', '-'):>18}"
+            f"{others.get('PyTorch eager', '-'):>20}{others.get('PyTorch compile', '-'):>20}"
         )
-    shown = ", ".join(f"{precision} {peak / 1000:.2f}" for precision, peak in peaks.items())
-    lines.append(f"peak of a matrix product, TFLOP/s: {shown}")
-    return lines
+        peak, precision = ours["peak_gflop_per_s"] / 1000, ours["precision"]
+        peaks[precision] = max(peak, peaks.get(precision, 0))
+    shown = ", ".join(f"{precision} {peak:.2f}" for precision, peak in peaks.items())
+    return [
+        *lines,
+        "x: times ours; of peak: of a large matrix product in the same precision, measured beside;",
+        f"at most, in TFLOP/s: {shown}",
+    ]
 
 
 def _trainings(trainings: list[dict[str, Any]]) -> list[str]:
@@ -58,37 +65,38 @@ def _trainings(trainings: list[dict[str, Any]]) -> list[str]:
             f"{each['upsampler']:13}{steps:>14}{minutes:>10}{each['sessions']:>10}{speed:>11}"
         )
     if any(each["killed_sessions"] for each in trainings):
-        lines.append("+: and what was lost in sessions that were killed")
-    found = {each["upsampler"]: _by_label(each["artifacts"]) for each in trainings}
-    labels = list(dict.fromkeys(label for values in found.values() for label in values))
-    if labels:
-        heads = "".join(f"{name:>26}" for name in [*found, "real"])
-        lines += ["", f"{'dB [95 %]':34}{heads}"]
-    for label in labels:
-        here = [values.get(label, ("-", "-")) for values in found.values()]
-        cells = [cell for cell, _ in here] + [here[0][1]]
-        lines.append(f"{label:34}{''.join(f'{cell:>26}' for cell in cells)}")
+        lines.append("+: and what passed in sessions that were killed")
     return lines
 
 
-def _by_label(artifacts: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
-    """Of the whole, of the stages, and of the most prominent lines: generated and real."""
-    lines = [each for each in artifacts if each["frequency_hz"] is not None]
-    return {
-        _label(each): (_cell(each), _cell(each["reference"]))
-        for each in artifacts
-        if each["frequency_hz"] is None
-    } | {_label(each): (_cell(each), _cell(each["reference"])) for each in lines}
+def _artifacts(trainings: list[dict[str, Any]]) -> list[str]:
+    """The ratio, the stages' prominences, and those of the lines that stand out most in an arm."""
+    arms = {
+        each["upsampler"]: {
+            (one["name"], one["stage"], one["frequency_hz"]): one for one in each["artifacts"]
+        }
+        for each in trainings
+        if each["artifacts"]
+    }
+    keys = list(dict.fromkeys(key for found in arms.values() for key in found))
+    lines = [key for key in keys if key[2] is not None]
+    lines.sort(key=lambda key: -max(_height(found.get(key)) for found in arms.values()))
+    shown = [key for key in keys if key[2] is None] + lines[:_SHOWN_LINES]
+    rows = [f"{'dB [95 %]':36}{''.join(f'{name:>24}' for name in [*arms, 'real'])}"]
+    for key in shown:
+        real = next(found[key]["reference"] for found in arms.values() if key in found)
+        cells = [_cell(numbers) for numbers in [*(found.get(key) for found in arms.values()), real]]
+        rows.append(f"{_label(*key):36}{''.join(f'{cell:>24}' for cell in cells)}")
+    return [*rows, f"({len(shown) - len(keys) + len(lines)} most prominent of {len(lines)} lines)"]
 
 
-def _label(quantity: Mapping[str, Any]) -> str:
-    name = {"out_of_band_total_db": "out-of-band ratio", "line_prominence_db": "line prominence"}
-    parts = [name[quantity["name"]]]
-    if quantity["frequency_hz"] is not None:
-        parts.append(f"{quantity['frequency_hz']:g} Hz")
-    if quantity["stage"] is not None:
-        parts.append(f"stage {quantity['stage']}")
-    return ", ".join(parts)
+def _height(numbers: Mapping[str, Any] | None) -> float:
+    return -float("inf") if numbers is None or numbers["value"] is None else numbers["value"]
+
+
+def _label(name: str, stage: int | None, frequency_hz: float | None) -> str:
+    line = "" if frequency_hz is None else f", {frequency_hz:g} Hz"
+    return _NAMES[name] + line + ("" if stage is None else f", stage {stage}")
 
 
 def _cell(numbers: Mapping[str, Any] | None) -> str:

@@ -35,18 +35,20 @@ def gpu_check_command(program: str, argv: Sequence[str]) -> int:
         from wavegan_rc.benchmarks.gpu_check_table import format_results
     from wavegan_rc.whole_files import write_whole
 
-    check = Check(TOY if flags.toy else PLAN, Path(flags.out).expanduser())
+    out = Path(flags.out).expanduser()
+    folder = out / "toy" if flags.toy else out
+    check = Check(TOY if flags.toy else PLAN, folder, corpus=out / "corpus")
     received = None
     try:
-        check.folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for stage in flags.stages or STAGES:
             received = getattr(check, stage)()
             if received is not None:
                 break
         results = check.results()
-        write_whole(check.folder / "gpu_check.json", json.dumps(results, indent=1))
+        write_whole(folder / "gpu_check.json", json.dumps(results, indent=1))
         text = format_results(results)
-        write_whole(check.folder / "gpu_check.txt", text + "\n")
+        write_whole(folder / "gpu_check.txt", text + "\n")
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     print(f"\n{text}", flush=True)
