@@ -77,8 +77,9 @@ class Statistics:
     def __init__(self, settings: Settings, baseline: ReadSet | None = None) -> None:
         self.settings = settings
         self.baseline = baseline
-        enough = baseline is not None and len(baseline.segments) >= FEWEST_SEGMENTS
-        if enough and not missing(*_PACKAGES):
+        if baseline is None or missing(*_PACKAGES):
+            return
+        if len(baseline.segments) >= FEWEST_SEGMENTS:
             features = log_mel_features(baseline.segments, settings.sample_rate)
             self._features = features
             self._reference = standardize(features, features)

@@ -1,5 +1,6 @@
 """The updates of a training, what happens beside them, and going back where they diverge."""
 
+import contextlib
 from dataclasses import dataclass
 
 import keras
@@ -9,6 +10,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DivergenceError
 from wavegan_rc.generation import draw_latents
 from wavegan_rc.training.artifact_history import artifact_histories
+from wavegan_rc.training.backend import on_jax
 from wavegan_rc.training.batches import batches, drawn_ahead
 from wavegan_rc.training.callbacks import (
     History,
@@ -92,7 +94,9 @@ class Fitting:
                 history.on_train_end()
                 return
             data = batches(self.segments, config, first_step + 1, model.rollbacks)
-            with self.devices.fitting(), drawn_ahead(data) as data:
+            # Under TensorFlow, tf.data asks for batches ahead.
+            ahead = drawn_ahead if on_jax() else contextlib.nullcontext
+            with self.devices.fitting(), ahead(data) as data:
                 model.fit(
                     self.devices.feed(data, self.stop),
                     steps_per_epoch=config.steps - first_step,
