@@ -1,6 +1,8 @@
 """What each step is trained on, as a pure function of the seed, the step and the rollbacks."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -48,6 +50,35 @@ def batches(
     """The batches of all steps from one on, or rows of them, as `fit` takes them."""
     for step in range(first_step, config.steps + 1):
         yield (batch(segments, config, step, rollbacks, rows),)
+
+
+@contextlib.contextmanager
+def drawn_ahead(
+    batches: Callable[[], Iterator[tuple[np.ndarray]]],
+) -> Iterator[Callable[[], Iterator[tuple[np.ndarray]]]]:
+    """The same batches, each drawn in a thread while the one before is trained on.
+
+    Under JAX, Keras waits for each step's losses before it asks for a batch: meanwhile a device
+    would stand still.
+
+    Args:
+        batches: Begins to give them; only this thread draws.
+
+    Example:
+        >>> with drawn_ahead(lambda: iter([(np.zeros(1),), (np.ones(1),)])) as ahead:
+        ...     [float(batch[0]) for (batch,) in ahead()]
+        [0.0, 1.0]
+    """
+
+    def take() -> Iterator[tuple[np.ndarray]]:
+        source = batches()
+        following = drawing.submit(next, source, None)
+        while (batch := following.result()) is not None:
+            following = drawing.submit(next, source, None)
+            yield batch
+
+    with ThreadPoolExecutor(1, thread_name_prefix="draw") as drawing:
+        yield take
 
 
 def _draw(step: int, rollbacks: int) -> int:
