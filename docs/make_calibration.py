@@ -29,7 +29,7 @@ from wavegan_rc.artifacts.statistics import (
     rayleigh_p_values,
     sign_p_values,
 )
-from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.spectrogram import predicted_comb
 

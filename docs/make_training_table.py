@@ -1,4 +1,4 @@
-"""Print the README's table of training speed from what `benchmark.py training --json FILE` wrote."""
+"""Print the README's table of training speed from a file of `benchmark.py training --json`."""
 
 import json
 import sys

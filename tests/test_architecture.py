@@ -20,6 +20,7 @@ LAYERS = [
     "settings_file",
     "run_settings",
     "audio",
+    "history_file",
     "spectrogram",
     "artifacts",
     "figures",

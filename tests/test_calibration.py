@@ -25,7 +25,7 @@ from wavegan_rc.artifacts.statistics import (
     third_octave_levels_db,
     unbiased_square,
 )
-from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.response import frequency_response_db, phase_gains, tone_levels_db

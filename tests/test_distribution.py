@@ -17,7 +17,7 @@ from wavegan_rc.artifacts.distribution import (
 )
 from wavegan_rc.artifacts.features import log_mel_features, standardize
 from wavegan_rc.artifacts.significance import max_t_p_values, permuted_differences
-from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import ParameterError
 

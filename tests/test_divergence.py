@@ -15,7 +15,7 @@ from runs import SMALL, SMOKE, smoke_config
 from test_resume import assert_same_results, history
 from test_wgan_gp import TINY, real_batch
 
-from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.cli.train import train_command

@@ -1,3 +1,4 @@
+import io
 import struct
 
 import numpy as np
@@ -5,7 +6,13 @@ import pytest
 import soundfile
 from conftest import tone
 
-from wavegan_rc.audio.files import bundled_speech, find_audio_files, resampled_blocks, write_wav
+from wavegan_rc.audio.files import (
+    bundled_speech,
+    find_audio_files,
+    resampled_blocks,
+    to_int16,
+    write_wav,
+)
 from wavegan_rc.errors import DataError
 
 
@@ -128,6 +135,19 @@ def test_written_wavs_are_16_bit_pcm_and_clip_instead_of_wrapping(tmp_path):
     assert soundfile.info(tmp_path / "a.wav").subtype == "PCM_16"
     assert sample_rate == 16000
     assert samples.tolist() == [0, 32767, -32767, 32767, -32767]
+
+
+@pytest.mark.parametrize("length", [0, 1, 2049])
+@pytest.mark.parametrize("sample_rate", [1, 16000, 2**31 - 1])
+def test_written_wavs_are_what_soundfile_writes(tmp_path, length, sample_rate):
+    audio = np.random.default_rng(0).uniform(-1.1, 1.1, length)
+    write_wav(tmp_path / "a.wav", audio, sample_rate)
+    form = {"subtype": "PCM_16", "format": "WAV"}
+    soundfile.write(tmp_path / "b.wav", to_int16(audio), sample_rate, **form)
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    opened = io.BytesIO()
+    write_wav(opened, audio, sample_rate)
+    assert opened.getvalue() == (tmp_path / "b.wav").read_bytes()
 
 
 def test_the_bundled_speech_is_complete_and_carries_its_licence():

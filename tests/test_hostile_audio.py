@@ -19,8 +19,8 @@ from conftest import tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavegan_rc.audio.corpus import prepare_corpus
 from wavegan_rc.audio.files import find_audio_files, resampled_blocks
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.segment_sets import open_segments
 
@@ -107,7 +107,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
 
 
 USE_ALL = """
-from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.segment_sets import open_segments
 
 corpus = prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
@@ -273,7 +273,7 @@ def test_one_bad_sample_spoils_its_file_and_no_other(make_wav, fresh_cache, valu
     with pytest.warns(WaveganWarning):
         corpus = prepare(good.parent)
     assert [file for file, _ in corpus.skipped] == [str(bad)]
-    twice = [*alone.audio, *alone.audio]
+    twice = [*alone.audio[:], *alone.audio[:]]
     np.testing.assert_array_equal(corpus.audio, twice)
 
 
@@ -311,7 +311,7 @@ def test_names_with_spaces_newlines_and_bytes_that_are_no_text(make_wav, fresh_c
 OPEN_ALL = """
 import os
 from pathlib import Path
-from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.files import open_recording
 from wavegan_rc.errors import DataError
 from wavegan_rc.segment_sets import open_segments
@@ -465,7 +465,7 @@ def test_an_unreadable_folder_alone_is_an_error_that_says_so(open_folder):
 # Long recordings
 
 PREPARE_LONG = """
-from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.preparation import prepare_corpus
 
 before = peak_mib()
 corpus = prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)

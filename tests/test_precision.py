@@ -7,7 +7,7 @@ import pytest
 import yaml
 from runs import smoke_config
 
-from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError

@@ -26,7 +26,8 @@ def corpus_of(*recordings):
         ]
         index.append(Recording(f"{number}.wav", start, len(samples)))
         start += len(samples)
-    return Corpus(audio, np.array(power, np.float32), tuple(index), 16000)
+    mean_square = np.mean((audio / 32767.0) ** 2)
+    return Corpus(audio, np.array(power, np.float32), tuple(index), 16000, mean_square, "")
 
 
 def ramp(first, length):
@@ -175,3 +176,11 @@ def test_nothing_loud_enough_is_an_error():
 def test_negative_steps_are_refused():
     with pytest.raises(ParameterError, match="-1"):
         segments_of(corpus_of(ramp(0, 500))).draw(-1, 2)
+
+
+def test_a_part_of_a_draw_is_read_alone():
+    corpus = corpus_of(*[ramp(3000 * i, 3000) for i in range(10)])
+    segments = Segments(corpus, "training", segment_length=50, silence_db=-200.0, seed=0)
+    whole = segments.draw(7, 12)
+    for part in (slice(0, 4), slice(4, 12), slice(12, 12)):
+        np.testing.assert_array_equal(segments.draw(7, 12, part), whole[part])

@@ -26,7 +26,7 @@ from wavegan_rc.artifacts.statistics import (
     third_octave_levels_db,
     unbiased_square,
 )
-from wavegan_rc.audio.corpus import prepare_corpus
+from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import ParameterError
 

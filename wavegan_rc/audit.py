@@ -14,9 +14,9 @@ from wavegan_rc.artifacts.blind_comb import FoundComb, find_combs
 from wavegan_rc.artifacts.result import SCHEMA, Measurement
 from wavegan_rc.artifacts.spectra import StageComb, stage_combs
 from wavegan_rc.artifacts.statistics import mean_power
+from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.figures.artifact_figures import artifact_figure
-from wavegan_rc.figures.drawing import save_figure
+from wavegan_rc.extras import installed
 from wavegan_rc.limits import crossed, parse_limits
 from wavegan_rc.measurement import compare, measure
 from wavegan_rc.read_sets import ReadSet, read_set
@@ -41,6 +41,7 @@ class Audit:
         stopband_hz: Above it the data holds nothing, in Hz.
         sample_rate: In Hz; for `.npy` files.
         seed: Of generated segments and of the bootstrap.
+        corpus: A run's own data, prepared elsewhere; None: they are prepared here.
     """
 
     reference: str | None = None
@@ -49,6 +50,7 @@ class Audit:
     stopband_hz: float | None = None
     sample_rate: int | None = None
     seed: int = 0
+    corpus: Corpus | None = None
 
     def measure(self, path: str) -> "Audited":
         """Open a set and measure it.
@@ -72,7 +74,7 @@ class Audit:
         if self.reference is not None:
             sets = reference_parts(self.reference, test)
         else:
-            sets = data_of_run(path, test.count)
+            sets = data_of_run(path, test.count, self.corpus)
         read, real, baseline = (
             None if one is None else read_set(one, settings.combs)
             for one in (test, *(sets or (None, None)))
@@ -155,8 +157,8 @@ class Audited:
             arrays = self.measurement.arrays
             with whole_file(folder / ARRAYS_FILE) as partial:
                 np.savez_compressed(partial, allow_pickle=False, **arrays)
-            figure = artifact_figure(folder / JSON_FILE, folder / ARRAYS_FILE)
-            save_figure(figure, folder / FIGURE_FILE)
+            if installed("matplotlib", needed_for="pictures"):
+                _draw(folder)
         except OSError as error:
             raise DataError(f"out cannot be written: {error}") from None
 
@@ -205,6 +207,14 @@ def _combs_found_in(read: ReadSet, sample_rate: int) -> tuple[FoundComb, ...]:
     power = mean_power(spectra, uniform)[0]
     locking, count = spectra.locking_of_groups()
     return find_combs(spectra.frequencies_hz, power, sample_rate, locking=locking, count=count)
+
+
+def _draw(folder: Path) -> None:
+    from wavegan_rc.figures.artifact_figures import artifact_figure
+    from wavegan_rc.figures.drawing import save_figure
+
+    figure = artifact_figure(folder / JSON_FILE, folder / ARRAYS_FILE)
+    save_figure(figure, folder / FIGURE_FILE)
 
 
 def _write_json(result: Mapping[str, Any], file: Path) -> None:

@@ -54,7 +54,9 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     """
 
     data: str | None = _setting(
-        None, "folder (searched recursively), glob or audio file; null: the bundled speech"
+        None,
+        "folder (searched recursively), glob or audio file, or speech-commands, "
+        "librispeech-dev-clean, ljspeech (downloaded); null: the bundled speech",
     )
     sample_rate: int = _setting(16000, "rate that recordings are resampled to, in Hz")
     cutoff_hz: float | None = _setting(

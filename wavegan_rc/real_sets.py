@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavegan_rc.audio.corpus import Corpus, prepare_corpus
+from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
@@ -19,12 +19,15 @@ from wavegan_rc.segment_sets import open_segments
 _SHORTEST_STRETCH = 8
 
 
-def data_of_run(path: str, count: int) -> tuple[SegmentSet, SegmentSet] | None:
+def data_of_run(
+    path: str, count: int, corpus: Corpus | None = None
+) -> tuple[SegmentSet, SegmentSet] | None:
     """Held-out segments of a run's data, and others that it was trained on.
 
     Args:
         path: Of a run; of anything else, there are none.
         count: Of held-out segments.
+        corpus: The data, prepared elsewhere; None: they are prepared here.
 
     Warns:
         WaveganWarning: If the data cannot be read; then there are none either.
@@ -33,12 +36,15 @@ def data_of_run(path: str, count: int) -> tuple[SegmentSet, SegmentSet] | None:
         config = run_config(Path(path).expanduser())
         if config is None:
             return None
-        corpus = prepare_corpus(
-            config.data,
-            sample_rate=config.sample_rate,
-            cutoff_hz=config.cutoff_hz,
-            stopband_hz=config.stopband_hz,
-        )
+        if corpus is None:
+            from wavegan_rc.audio.preparation import prepare_corpus
+
+            corpus = prepare_corpus(
+                config.data,
+                sample_rate=config.sample_rate,
+                cutoff_hz=config.cutoff_hz,
+                stopband_hz=config.stopband_hz,
+            )
         held_out = draw_segments(corpus, "held_out", config, count)
         return held_out, draw_segments(corpus, "training", config, MOST_KEPT)
     except (WaveganError, OSError, RuntimeError) as error:

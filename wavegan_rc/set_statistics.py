@@ -16,10 +16,13 @@ from wavegan_rc.artifacts.distribution import (
 )
 from wavegan_rc.artifacts.features import level_statistics, log_mel_features, standardize
 from wavegan_rc.artifacts.spectra import StageComb
+from wavegan_rc.extras import missing
 from wavegan_rc.read_sets import ReadSet
 
 # What the Frechet distance's covariances and the k-means bins need.
 FEWEST_SEGMENTS = 100
+# And what computes features, and bins.
+_PACKAGES = ("librosa", "sklearn")
 # Bins from a component to its image.
 _FEWEST_BINS_APART = 3
 _DISTANCES = (
@@ -74,7 +77,9 @@ class Statistics:
     def __init__(self, settings: Settings, baseline: ReadSet | None = None) -> None:
         self.settings = settings
         self.baseline = baseline
-        if baseline is not None and len(baseline.segments) >= FEWEST_SEGMENTS:
+        if baseline is None or missing(*_PACKAGES):
+            return
+        if len(baseline.segments) >= FEWEST_SEGMENTS:
             features = log_mel_features(baseline.segments, settings.sample_rate)
             self._features = features
             self._reference = standardize(features, features)
@@ -84,6 +89,9 @@ class Statistics:
         """Why some quantities cannot be measured of a set, by their names."""
         if self.baseline is None:
             return {}
+        absent = missing(*_PACKAGES)
+        if absent:
+            return dict.fromkeys(_DISTANCES, f"not installed: {', '.join(absent)}")
         for whose, count in (
             ("the set", len(read.segments)),
             ("the part of the reference to which distances are taken", len(self.baseline.segments)),

@@ -8,7 +8,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import librosa
 import numpy as np
 from scipy import signal
 
@@ -103,6 +102,8 @@ def stft_db(
         raise ParameterError(
             f"audio must have at least n_fft = {n_fft} samples. Received: {audio.shape[-1]}"
         )
+    import librosa  # here, since the measures below do without
+
     spectrum = librosa.stft(
         np.asarray(audio, np.float32), n_fft=n_fft, hop_length=hop_length, center=False
     )

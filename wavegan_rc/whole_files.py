@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,25 @@ def whole_file(path: Path) -> Iterator[Path]:
         flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_file_of_many(path: Path) -> Iterator[Path]:
+    """As `whole_file`, where several processes may write the same at once: each has its own name.
+
+    It is not flushed to the disk: a killed process loses nothing that it has written, but a loss of
+    power may. Who needs to know looks at the file's length.
+
+    Args:
+        path: Of the file; one that exists is replaced in one step.
+
+    Yields:
+        Name to write to, the same in another folder.
+    """
+    with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=path.parent) as folder:
+        partial = Path(folder) / path.name
+        yield partial
+        os.replace(partial, path)
 
 
 @contextmanager

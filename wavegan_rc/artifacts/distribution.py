@@ -10,8 +10,6 @@ bias, or of its largest term: about 0, and as often below as above, for two sets
 
 import numpy as np
 from scipy import stats
-from sklearn.cluster import KMeans
-from sklearn.metrics import pairwise_distances_argmin
 
 from wavegan_rc.artifacts.bootstrap import (
     check_weights,
@@ -176,6 +174,8 @@ class Bins:
 
     def __init__(self, reference: np.ndarray) -> None:
         _check_sets(reference, reference, fewest=2 * _SEGMENTS_PER_BIN)
+        from sklearn.cluster import KMeans
+
         count = min(len(reference) // _SEGMENTS_PER_BIN, _MOST_BINS)
         means = KMeans(count, n_init=1, random_state=0).fit(np.asarray(reference, np.float64))
         self._centres = means.cluster_centers_
@@ -185,7 +185,7 @@ class Bins:
     def proportions_of(self, test: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Proportions of `test` in each bin, shape (R, bins)."""
         _check_sets(test, self._centres, fewest=1)
-        nearest = pairwise_distances_argmin(test, self._centres)
+        nearest = _nearest(test, self._centres)
         return weighted_means(weights, np.eye(len(self._centres))[nearest])
 
     def differing_share(self, test: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -261,11 +261,18 @@ def nearest_distance(test: np.ndarray, training: np.ndarray, weights: np.ndarray
     _check_sets(test, training, fewest=1)
     check_weights(weights, len(test))
     # The search works in blocks on |x|^2 - 2 x . y + |y|^2; found again exactly, a copy has 0.
-    nearest = pairwise_distances_argmin(test, training)
+    nearest = _nearest(test, training)
     distance = np.linalg.norm(test - training[nearest], axis=1)
     order = np.argsort(distance)
     middle = [(np.cumsum(row[order], dtype=np.float64) < 0.5 * (1 - 1e-6)).sum() for row in weights]
     return distance[order][middle].astype(np.float64)
+
+
+def _nearest(test: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Index of the nearest row of the reference for each row, shape (N,)."""
+    from sklearn.metrics import pairwise_distances_argmin
+
+    return pairwise_distances_argmin(test, reference)
 
 
 def _check_sets(test: np.ndarray, reference: np.ndarray, fewest: int) -> None:

@@ -2,12 +2,12 @@
 
 from typing import NamedTuple
 
-import librosa
 import numpy as np
 from scipy import signal
 
 from wavegan_rc.artifacts.bootstrap import weight_of_pairs, weighted_means
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.extras import require
 
 # 40 features: several hundred segments fill their 40 x 40 covariance, and each band is still wider
 # than the resolution of the shortest spectrum.
@@ -39,7 +39,7 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
 
     Raises:
         ParameterError: If `segments` is not such an array, or so short that a band is narrower
-            than the distance of two bins: below 112 samples at 16 kHz.
+            than the distance of two bins: below 112 samples at 16 kHz. If librosa is not installed.
 
     Source:
         M. Slaney, "Auditory Toolbox" (1998), `mfcc`: the spacing of the bands, as in librosa.
@@ -50,6 +50,9 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
         >>> features.shape, int(features[0, :20].argmax()), round(float(features[0, :20].max()))
         ((1, 40), 6, -24)
     """
+    require("librosa", asked="a distance of sounds")
+    import librosa
+
     _check_segments(segments)
     n_fft = min(round(_WINDOW_S * sample_rate), segments.shape[1] // 2)
     edges = librosa.mel_frequencies(BANDS + 2, fmax=sample_rate / 2)

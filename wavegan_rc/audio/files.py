@@ -5,24 +5,25 @@ import glob
 import os
 import re
 import stat
+import wave
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import soundfile
-import soxr
 
+from wavegan_rc.audio.int16 import to_int16
 from wavegan_rc.errors import DataError
+
+if TYPE_CHECKING:
+    import soundfile
 
 # Names that libsndfile's formats go by; a folder may hold transcripts and pictures beside them.
 AUDIO_SUFFIXES = frozenset(
     {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"}
     | {".rf64", ".snd", ".w64", ".wav", ".wave"}
 )
-FULL_SCALE_INT16 = 32767
-
 # Beyond any scale that audio is kept in; squares of more could not be added up.
 LARGEST_SAMPLE = 2.0**31
 
@@ -97,7 +98,7 @@ def find_audio_files(data: str | None) -> list[Path]:
 
 
 @contextlib.contextmanager
-def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
+def open_recording(path: Path) -> "Iterator[soundfile.SoundFile]":
     """Open an audio file to read from; what cannot be read, then or later, is a `DataError`.
 
     Args:
@@ -107,6 +108,8 @@ def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
         DataError: If the path is no readable file, or the file is not audio, has a sample rate
             below 1 kHz or above 1 MHz, or is known to be damaged.
     """
+    import soundfile  # here, since training on prepared audio needs none
+
     try:
         # Asked beforehand: opening a pipe would wait for a writer, for ever.
         mode = os.stat(path).st_mode
@@ -129,7 +132,7 @@ def open_recording(path: Path) -> Iterator[soundfile.SoundFile]:
         raise DataError(f"is not readable: {error}") from None
 
 
-def mono_blocks(file: soundfile.SoundFile, block_length: int) -> Iterator[np.ndarray]:
+def mono_blocks(file: "soundfile.SoundFile", block_length: int) -> Iterator[np.ndarray]:
     """Read a recording to its end as one channel, block by block: memory holds one block.
 
     Args:
@@ -188,6 +191,8 @@ def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     Raises:
         DataError: As `open_recording` and `mono_blocks`, or if nothing is left of the recording.
     """
+    import soxr
+
     length = 0
     with open_recording(path) as file:
         resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, "float32", "HQ")
@@ -201,22 +206,12 @@ def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     yield rest
 
 
-def _check_complete(file: soundfile.SoundFile) -> None:
+def _check_complete(file: "soundfile.SoundFile") -> None:
     if _DAMAGED_OGG.search(file.extra_info):
         raise DataError("is cut short or damaged: its stream has a hole or no end")
     for declared, there in _DECLARED_SIZE.findall(file.extra_info):
         if int(there) + _HARMLESS_BYTES < int(declared) < _UNKNOWN_SIZE:
             raise DataError(f"is cut short: {there} of {declared} bytes are there")
-
-
-def to_int16(audio: np.ndarray) -> np.ndarray:
-    """Round samples in [-1, 1] to 16-bit integers; what lies beyond is clipped.
-
-    Example:
-        >>> to_int16(np.array([-1.0, 0.5, 2.0])).tolist()
-        [-32767, 16384, 32767]
-    """
-    return np.round(np.clip(audio, -1, 1) * FULL_SCALE_INT16).astype(np.int16)
 
 
 def write_wav(file: Path | BinaryIO, audio: np.ndarray, sample_rate: int) -> None:
@@ -227,4 +222,8 @@ def write_wav(file: Path | BinaryIO, audio: np.ndarray, sample_rate: int) -> Non
         audio: Array of shape (samples,).
         sample_rate: In Hz.
     """
-    soundfile.write(file, to_int16(audio), sample_rate, subtype="PCM_16", format="WAV")
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(file.open("wb")) if isinstance(file, Path) else file
+        writer = stack.enter_context(wave.open(opened, "wb"))
+        writer.setparams((1, 2, sample_rate, len(audio), "NONE", ""))
+        writer.writeframes(to_int16(audio).astype("<i2").tobytes())

@@ -2,28 +2,19 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from wavegan_rc.audio.corpus import BLOCK, Corpus, block_lengths
-from wavegan_rc.audio.files import FULL_SCALE_INT16
+from wavegan_rc.audio.corpus import BLOCK, Corpus
+from wavegan_rc.audio.int16 import FULL_SCALE_INT16
+from wavegan_rc.audio.positions import Positions, Stretches, count_positions, whole_recordings
+from wavegan_rc.audio.shards import windows
 from wavegan_rc.errors import DataError, ParameterError
 
 Split = Literal["training", "held_out"]
 
 _HELD_OUT_SHARE = 0.1
-
-
-@dataclass(frozen=True)
-class _Stretch:
-    """Part of the corpus: samples `start` to `start + length`, beginning with block `block`."""
-
-    name: str
-    start: int
-    length: int
-    block: int
 
 
 class Segments:
@@ -54,90 +45,98 @@ class Segments:
     Example:
         >>> from wavegan_rc.audio.corpus import Corpus, Recording
         >>> audio = np.arange(1000, dtype=np.int16)
-        >>> corpus = Corpus(audio, np.ones(8, np.float32), (Recording("a.wav", 0, 1000),), 16000)
+        >>> recordings = (Recording("a.wav", 0, 1000),)
+        >>> corpus = Corpus(audio, np.ones(8, np.float32), recordings, 16000, 1.0, "")
         >>> segments = Segments(corpus, "training", segment_length=4, silence_db=-40, seed=0)
         >>> segments.draw(step=7, count=2).shape
         (2, 4)
     """
 
     def __init__(
-        self, corpus: Corpus, split: Split, *, segment_length: int, silence_db: float, seed: int
+        self,
+        corpus: Corpus,
+        split: Split,
+        *,
+        segment_length: int,
+        silence_db: float,
+        seed: int,
     ) -> None:
         self.corpus = corpus
         self.segment_length = segment_length
         self.seed = seed
         self._threshold = corpus.power * 10 ** (silence_db / 10)
-        stretches = self._split(split)
-        self.seconds = sum(stretch.length for stretch in stretches) / corpus.sample_rate
-        if all(stretch.length < segment_length for stretch in stretches):
+        stretches, positions, rows, counts = self._split(split)
+        self.seconds = int(stretches.length.sum()) / corpus.sample_rate
+        if (stretches.length < segment_length).all():
             raise DataError(
                 f"{split} recordings: all are shorter than a segment of {segment_length} samples "
                 f"({segment_length / corpus.sample_rate:.3f} s)"
             )
-        runs = [self._runs(stretch) for stretch in stretches]
-        starts, counts = (np.concatenate(parts) for parts in zip(*runs, strict=True))
-        if not len(starts):
+        if not counts.any():
             raise DataError(f"{split} recordings: none is louder than silence_db = {silence_db:g}")
-        # Runs of allowed positions: run i holds the numbers from ends[i - 1] to ends[i].
-        self._starts, self._counts, self._ends = starts, counts, np.cumsum(counts)
+        # Allowed positions are numbered: row i holds the numbers from ends[i - 1] to ends[i].
+        self._positions, self._rows, self._counts = positions, rows, counts
+        self._ends = np.cumsum(counts, dtype=np.int64)
 
-    def _split(self, split: Split) -> list[_Stretch]:
-        stretches = []
-        block = 0
-        for recording in self.corpus.recordings:
-            stretches.append(_Stretch(recording.name, recording.start, recording.length, block))
-            block += len(block_lengths(recording.length))
-        usable = [stretch for stretch in stretches if len(self._runs(stretch)[0])]
-        if not usable:  # said in detail by the caller
-            return stretches
+    def _split(self, split: Split) -> tuple[Stretches, Positions, np.ndarray, np.ndarray]:
+        """Where this split's segments lie: stretches, positions, and rows with their counts."""
+        every = whole_recordings(self.corpus)
+        positions = self._positions_in(every)
+        counts = count_positions(self.corpus, positions)
+        so_far = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        row_ends = np.cumsum(positions.row_counts)
+        usable = np.flatnonzero(so_far[row_ends] > so_far[row_ends - positions.row_counts])
         if len(usable) == 1:
-            (only,) = usable
-            blocks = round(only.length * (1 - _HELD_OUT_SHARE)) // BLOCK
-            kept = blocks * BLOCK
-            if split == "training":
-                return [_Stretch(only.name, only.start, kept, only.block)]
-            rest = only.length - kept
-            return [_Stretch(only.name, only.start + kept, rest, only.block + blocks)]
-        by_hash = sorted(usable, key=lambda s: hashlib.sha256(os.fsencode(s.name)).digest())
-        held_out = by_hash[: max(1, round(len(usable) * _HELD_OUT_SHARE))]
-        return [s for s in usable if (s in held_out) == (split == "held_out")]
+            part = self._part(every[usable], split)
+            positions = self._positions_in(part)
+            counts = positions.count()
+            return part, positions, np.arange(len(counts)), counts
+        chosen = np.zeros(len(every.length), bool)
+        chosen[self._chosen(usable, split)] = True
+        if not len(usable):  # said in detail by the caller
+            chosen[:] = True
+        rows = np.flatnonzero(np.repeat(chosen, positions.row_counts))
+        return every[chosen], positions, rows, counts[rows]
 
-    def _runs(self, stretch: _Stretch) -> tuple[np.ndarray, np.ndarray]:
-        """Allowed positions: the first of each block's, and how many follow one another there."""
-        positions = stretch.length - self.segment_length + 1
-        if positions < 1:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        blocks = len(block_lengths(stretch.length))
-        power = self.corpus.block_power[stretch.block : stretch.block + blocks]
-        offsets = np.arange(0, positions, BLOCK)
-        block = offsets // BLOCK
-        # Wherever in its block a segment begins, these lie wholly inside it; a segment too short
-        # to hold one is judged by all the blocks that it may touch.
-        first, last = block + 1, block + self.segment_length // BLOCK
-        if self.segment_length < 2 * BLOCK:
-            first, last = block, block + 1 + -(-self.segment_length // BLOCK)
-        first, last = np.minimum(first, blocks - 1), np.minimum(last, blocks)
-        total = np.concatenate([[0.0], np.cumsum(power, dtype=np.float64)])
-        loud = total[last] - total[first] >= self._threshold * (last - first)
-        counts = np.minimum(BLOCK, positions - offsets)
-        return stretch.start + offsets[loud], counts[loud]
+    def _positions_in(self, stretches: Stretches) -> Positions:
+        return Positions(self.corpus, stretches, self.segment_length, self._threshold)
 
-    def draw(self, step: int, count: int) -> np.ndarray:
+    def _part(self, only: Stretches, split: Split) -> Stretches:
+        """The first or the last part of the only recording."""
+        blocks = np.round(only.length * (1 - _HELD_OUT_SHARE)).astype(np.int64) // BLOCK
+        kept = blocks * BLOCK
+        if split == "training":
+            return Stretches(only.start, kept, only.block)
+        return Stretches(only.start + kept, only.length - kept, only.block + blocks)
+
+    def _chosen(self, usable: np.ndarray, split: Split) -> list[int]:
+        """Those of several usable recordings that are in a split."""
+        recordings = self.corpus.recordings
+        by_hash = sorted(
+            usable.tolist(),
+            key=lambda i: hashlib.sha256(os.fsencode(recordings[i].name)).digest(),
+        )
+        held_out = max(1, round(len(usable) * _HELD_OUT_SHARE))
+        return by_hash[:held_out] if split == "held_out" else by_hash[held_out:]
+
+    def draw(self, step: int, count: int, part: slice = slice(None)) -> np.ndarray:
         """Segments for one step: the same (seed, step) gives the same on any machine.
 
         Args:
             step: Non-negative.
             count: Number of segments; a larger one begins with the same.
+            part: Which of them to read.
 
         Returns:
-            float32 array of shape (count, segment_length) in [-1, 1].
+            float32 array of shape (count or fewer, segment_length) in [-1, 1].
 
         Raises:
             ParameterError: If `step` or `count` is negative.
         """
-        positions = self._positions(step, count)
-        segments = self.corpus.audio[positions[:, None] + np.arange(self.segment_length)]
-        return segments.astype(np.float32) / FULL_SCALE_INT16
+        positions = self._draw(step, count)[part]
+        segments = windows(self.corpus.audio, positions, self.segment_length).astype(np.float32)
+        segments /= FULL_SCALE_INT16
+        return segments
 
     def sources(self, step: int, count: int) -> list[tuple[str, int]]:
         """Where the segments that `draw` gives come from.
@@ -153,7 +152,7 @@ class Segments:
         Raises:
             ParameterError: If `step` or `count` is negative.
         """
-        positions = self._positions(step, count)
+        positions = self._draw(step, count)
         recordings = self.corpus.recordings
         first_samples = np.array([recording.start for recording in recordings])
         own = np.searchsorted(first_samples, positions, side="right") - 1
@@ -162,7 +161,7 @@ class Segments:
             for i, position in zip(own, positions, strict=True)
         ]
 
-    def _positions(self, step: int, count: int) -> np.ndarray:
+    def _draw(self, step: int, count: int) -> np.ndarray:
         if step < 0 or count < 0:
             raise ParameterError(f"step and count must not be negative. Received: {step}, {count}")
         # Philox is counter-based: it jumps to any step at no cost. The raw 64-bit words are
@@ -170,5 +169,5 @@ class Segments:
         # them modulo n is uneven by less than n / 2**64.
         words = np.random.Philox(key=[self.seed, step]).random_raw(count)
         number = (words % np.uint64(self._ends[-1])).astype(np.int64)
-        run = np.searchsorted(self._ends, number, side="right")
-        return self._starts[run] + number - (self._ends[run] - self._counts[run])
+        row = np.searchsorted(self._ends, number, side="right")
+        return self._positions.find(self._rows[row], number - (self._ends[row] - self._counts[row]))

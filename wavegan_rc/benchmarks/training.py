@@ -24,6 +24,7 @@ from wavegan_rc.benchmarks.training_table import format_training, summarize
 from wavegan_rc.choices import Precision, Upsampler
 from wavegan_rc.config import Config
 from wavegan_rc.training.model import build_model
+from wavegan_rc.weights_file import one_line
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "mixed_bfloat16")
 UPSAMPLERS: tuple[Upsampler, ...] = ("resize", "transposed")
@@ -124,12 +125,19 @@ def _has_gpu() -> bool:
     return any("gpu" in device or "cuda" in device for device in keras.distribution.list_devices())
 
 
-def arms_of(config: Config, notices: list[str]) -> dict[Arm, Visit]:
+def arms_of(
+    config: Config,
+    notices: list[str],
+    upsamplers: Sequence[Upsampler] = UPSAMPLERS,
+    precisions: Sequence[Precision] = PRECISIONS,
+) -> dict[Arm, Visit]:
     """What is timed of one configuration.
 
     Args:
         config: Its sizes; the upsampler is set here.
         notices: What is left out, and why, is added to these.
+        upsamplers: To time.
+        precisions: To time.
     """
     rng = np.random.default_rng(0)
     shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
@@ -146,27 +154,69 @@ def arms_of(config: Config, notices: list[str]) -> dict[Arm, Visit]:
     # Seconds each on two cores: few are enough, and some minutes.
     steps = 1 if operations_per_step(config, "plain") > 2e11 and not _has_gpu() else 3
     arms = {}
-    for upsampler in UPSAMPLERS:
-        for precision in PRECISIONS:
+    for upsampler in upsamplers:
+        for precision in precisions:
             for program, visit in programs.items():
                 arm = Arm(upsampler, program, precision)
                 settings = replace(config, upsampler=(upsampler,))
-                arms[arm] = visit(settings, precision, segments, steps)
+                try:
+                    arms[arm] = visit(settings, precision, segments, steps)
+                except Exception as error:  # its compiler may not be able to
+                    if not program.startswith("PyTorch"):
+                        raise
+                    notices.append(f"{' '.join(arm)} is left out: {one_line(error)}")
     return arms
 
 
-def peaks_of(programs: set[str]) -> dict[tuple[str, Precision], tuple[int, Visit]]:
+def peaks_of(
+    programs: set[str], precisions: Sequence[Precision] = PRECISIONS
+) -> dict[tuple[str, Precision], tuple[int, Visit]]:
     """Matrix products to time, and their operations, for each library and precision."""
     size = 4 * PRODUCT_SIZE if _has_gpu() else PRODUCT_SIZE
     peaks: dict[tuple[str, Precision], tuple[int, Visit]] = {
-        ("Keras", precision): (2 * size**3, our_peak(size, precision)) for precision in PRECISIONS
+        ("Keras", precision): (2 * size**3, our_peak(size, precision)) for precision in precisions
     }
     if any(program.startswith("PyTorch") for program in programs):
         from wavegan_rc.benchmarks.pytorch_arms import pytorch_peak
 
-        for precision in PRECISIONS:
+        for precision in precisions:
             peaks["PyTorch", precision] = 2 * size**3, pytorch_peak(size, precision)
     return peaks
+
+
+def time_steps(
+    name: str,
+    config: Config,
+    repeats: int,
+    notices: list[str],
+    upsamplers: Sequence[Upsampler] = UPSAMPLERS,
+    precisions: Sequence[Precision] = PRECISIONS,
+) -> list[dict[str, Any]]:
+    """Time steps of one configuration, all arms in the same rounds.
+
+    Args:
+        name: Of the configuration.
+        config: Its sizes.
+        repeats: Timed rounds, at least 1.
+        notices: What is left out, and why, is added to these.
+        upsamplers: To time.
+        precisions: To time.
+
+    Returns:
+        Rows of `summarize`.
+    """
+    arms = arms_of(config, notices, upsamplers, precisions)
+    peaks = peaks_of({arm.program for arm in arms}, precisions)
+    times = interleaved({**arms, **{key: visit for key, (_, visit) in peaks.items()}}, repeats)
+    operations = {
+        arm: operations_per_step(
+            replace(config, upsampler=(arm.upsampler,)),
+            "polyphase" if arm.program == "wavegan_rc" else "plain",
+        )
+        for arm in arms
+    }
+    best = {key: count / min(times[key]) for key, (count, _) in peaks.items()}
+    return summarize(name, config.batch_size, {arm: times[arm] for arm in arms}, operations, best)
 
 
 def benchmark_training(names: Sequence[str], repeats: int, json_file: Path | None) -> None:
@@ -184,22 +234,9 @@ def benchmark_training(names: Sequence[str], repeats: int, json_file: Path | Non
     check_request(repeats, json_file)
     result: dict[str, Any] = {"machine": machine(), "repeats": repeats, "rows": []}
     for name in names:
-        config, notices = CONFIGS[name], []
-        arms = arms_of(config, notices)
-        peaks = peaks_of({arm.program for arm in arms})
+        notices: list[str] = []
+        rows = time_steps(name, CONFIGS[name], repeats, notices)
         result["machine"] = machine()
-        times = interleaved({**arms, **{key: visit for key, (_, visit) in peaks.items()}}, repeats)
-        operations = {
-            arm: operations_per_step(
-                replace(config, upsampler=(arm.upsampler,)),
-                "polyphase" if arm.program == "wavegan_rc" else "plain",
-            )
-            for arm in arms
-        }
-        best = {key: count / min(times[key]) for key, (count, _) in peaks.items()}
-        rows = summarize(
-            name, config.batch_size, {arm: times[arm] for arm in arms}, operations, best
-        )
         result["rows"] += rows
         for notice in dict.fromkeys(notices):
             print(notice)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from wavegan_rc.artifacts.bootstrap import Estimate
 from wavegan_rc.errors import DataError, printable
 from wavegan_rc.figures.drawing import save_figure
-from wavegan_rc.figures.history_figure import read_history
+from wavegan_rc.history_file import read_history
 from wavegan_rc.whole_files import whole_file
 
 # Told apart with any colour vision: M. Okabe, K. Ito, "Color Universal Design" (2008); their yellow

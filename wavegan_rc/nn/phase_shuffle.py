@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from wavegan_rc.errors import ParameterError
@@ -86,7 +87,7 @@ class PhaseShuffle(keras.layers.Layer):
     # Keras saves variables of layers, but not the states of their seed generators.
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
-        store["seed_generator"] = self.seed_generator.state
+        store["seed_generator"] = np.asarray(self.seed_generator.state)
 
     def load_own_variables(self, store: Any) -> None:
         self.seed_generator.state.assign(store["seed_generator"])

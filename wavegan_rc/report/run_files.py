@@ -12,7 +12,7 @@ from typing import Any
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, printable
-from wavegan_rc.figures.history_figure import read_history
+from wavegan_rc.history_file import read_history
 from wavegan_rc.run_settings import run_config
 
 GENERATOR_FILE = "generator.keras"

@@ -12,6 +12,7 @@ from wavegan_rc.artifacts.features import level_statistics, log_mel_features, st
 from wavegan_rc.artifacts.spectra import group_spectra, stage_combs
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError, WaveganWarning
+from wavegan_rc.extras import installed
 from wavegan_rc.generation import draw_latents
 from wavegan_rc.training.schedule import due
 from wavegan_rc.training.steps import StepCallback
@@ -88,8 +89,9 @@ def sound_values(segments: np.ndarray, real: np.ndarray, sample_rate: int) -> di
         `relative_level_db` (level of the mean power over that of `real`, at least -120),
         `clipped_share` (of the samples, 0 to 1) and `diversity`: the median distance from a segment
         to the most similar other one, by log-mel features, over the same among real segments. About
-        1: as diverse as real audio; 0: each sound comes again. Segments too short for these
-        features have no diversity; segments with a sample that is not finite have nothing.
+        1: as diverse as real audio; 0: each sound comes again. Without librosa, and of segments
+        too short for these features, there is no diversity; segments with a sample that is not
+        finite have nothing.
 
     Example:
         >>> noise = np.random.default_rng(0).normal(0, 0.1, (64, 2048)).astype(np.float32)
@@ -112,7 +114,7 @@ def sound_values(segments: np.ndarray, real: np.ndarray, sample_rate: int) -> di
             _median_nearest_distance(standardize(features, of_real))
             for features in (log_mel_features(segments, sample_rate), of_real)
         )
-    except ParameterError:  # too short
+    except ParameterError:  # too short, or no librosa
         return values
     # Real segments that all come again, a single tone, have no diversity to compare with.
     return values | ({"diversity": own / of_reals} if of_reals else {})
@@ -199,6 +201,7 @@ def artifact_histories(
             stacklevel=2,
         )
         return []
+    installed("librosa", needed_for="diversity")
     return [
         ArtifactHistory(
             hear,

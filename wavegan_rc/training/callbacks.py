@@ -14,10 +14,9 @@ import keras
 import numpy as np
 
 from wavegan_rc.errors import WaveganWarning
-from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
-from wavegan_rc.figures.history_figure import read_history
+from wavegan_rc.history_file import read_history
 from wavegan_rc.training.backend import bring_up_to_date
-from wavegan_rc.training.event_writer import EventWriter
+from wavegan_rc.training.events import Events
 from wavegan_rc.training.health import Watch, write_findings
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.schedule import due
@@ -91,7 +90,7 @@ class History(StepCallback):
 
     Args:
         run: Folder of the run, whose history goes on where it is.
-        writer: Of TensorBoard's events.
+        writer: Of TensorBoard's events; None: none are kept.
         log_every: Steps between lines; more in long runs, see `due`.
         steps: Of the run.
         clock: Times the updates; a callback of its own.
@@ -108,7 +107,7 @@ class History(StepCallback):
     def __init__(
         self,
         run: RunDirectory,
-        writer: EventWriter,
+        writer: Events | None,
         log_every: int,
         steps: int,
         *,
@@ -138,7 +137,7 @@ class History(StepCallback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Write the rest."""
-        if any(float(mean.count) for mean in self.model.means.values()):
+        if any(np.asarray(mean.count) for mean in self.model.means.values()):
             self._write(steps_made(self.model))
         write_findings(self._run.health, self._watch.findings.values())
 
@@ -151,7 +150,8 @@ class History(StepCallback):
             row["steps_per_s"] = speed
         with self._run.history.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **row}) + "\n")
-        self._writer.scalars(step, row)
+        if self._writer is not None:
+            self._writer.scalars(step, row)
         self._send(step, row)
         self._measured = {}
         self.model.reset_means()
@@ -189,7 +189,7 @@ class Previews(StepCallback):
     def __init__(
         self,
         hear: Callable[[np.ndarray], np.ndarray],
-        writer: EventWriter,
+        writer: Events,
         save_every: int,
         *,
         latents: np.ndarray,
@@ -218,6 +218,8 @@ class Previews(StepCallback):
             self._log(steps_made(self.model))
 
     def _log(self, step: int) -> None:
+        from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
+
         self._logged = step
         segments = self._hear(self._latents)
         figure = spectrogram_figure(

@@ -7,12 +7,13 @@ batch, as far as sums in another order are the same.
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -75,8 +76,6 @@ class Devices:
             with contextlib.suppress(RuntimeError):  # has started already, with what there is
                 jax.config.update("jax_num_cpu_devices", count)
         if _ADDRESSES in os.environ:
-            # Else JAX ends this process itself when another one ends, in pages of C++.
-            jax.config.update("jax_enable_recoverability", True)
             keras.distribution.initialize()
             self.hosts, self.host = jax.process_count(), jax.process_index()
         if count > jax.local_device_count():
@@ -148,11 +147,12 @@ class Devices:
                 message = f"host {self.host} of {self.hosts} has lost another: {one_line(error)}"
                 raise LostHostError(message) from None
 
-    def check_alike(self, fingerprint: str) -> None:
-        """See that all hosts have the same recordings.
+    def check_alike(self, what: str, value: str) -> None:
+        """See that all hosts have the same of something.
 
         Args:
-            fingerprint: Of those of this host.
+            what: In words, plural.
+            value: Of this host.
 
         Raises:
             DataError: If they differ.
@@ -161,9 +161,9 @@ class Devices:
             return
         from jax.experimental import multihost_utils
 
-        own = np.frombuffer(fingerprint.encode(), np.uint8)
-        if (multihost_utils.process_allgather(own) != own).any():
-            raise DataError("recordings must be the same on all hosts. They differ")
+        own = np.frombuffer(hashlib.sha256(value.encode()).digest(), np.uint8)
+        if (np.asarray(multihost_utils.process_allgather(own)) != own).any():
+            raise DataError(f"{what} must be the same on all hosts. They differ")
 
     def name(self) -> str:
         """What training runs on, in words."""
@@ -177,24 +177,31 @@ class Devices:
 
         multihost_utils.sync_global_devices(until)
 
-    def feed(self, batches: Iterator[tuple[np.ndarray]], stop: StopOnSignal) -> Any:
+    @property
+    def rows(self) -> slice:
+        """Of each batch, those that this host reads."""
+        size = self._config.batch_size // self.hosts
+        return slice(self.host * size, (self.host + 1) * size)
+
+    def feed(self, batches: Callable[[], Iterator[tuple[np.ndarray]]], stop: StopOnSignal) -> Any:
         """What `fit` takes to train on batches.
 
         Args:
-            batches: Of all hosts together.
+            batches: Begins to give the rows of this host. TensorFlow's datasets begin twice.
             stop: Says when this host was told to stop; all of several hosts are then told.
         """
         if self.hosts > 1:
-            return self._own_parts(batches, stop)
-        return batches if self._strategy is None else self._as_dataset(batches)
+            return self._with_signals(batches(), stop)
+        return batches() if self._strategy is None else self._as_dataset(batches)
 
-    def _own_parts(self, batches: Iterator[tuple[np.ndarray]], stop: StopOnSignal) -> Iterator[Any]:
-        size = self._config.batch_size // self.hosts
-        own = slice(self.host * size, (self.host + 1) * size)
+    def _with_signals(
+        self, batches: Iterator[tuple[np.ndarray]], stop: StopOnSignal
+    ) -> Iterator[Any]:
         for (segments,) in batches:
-            yield segments[own], np.full(size, stop.received is not None, np.float32)
+            told = np.full(len(segments), stop.received is not None, np.float32)
+            yield segments, told
 
-    def _as_dataset(self, batches: Iterator[tuple[np.ndarray]]) -> Any:
+    def _as_dataset(self, batches: Callable[[], Iterator[tuple[np.ndarray]]]) -> Any:
         # A strategy shares out the batches of a dataset that says how large they are; of a
         # generator's, it gives each device whole ones.
         import tensorflow as tf
@@ -202,7 +209,7 @@ class Devices:
         config = self._config
         shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
         dataset = tf.data.Dataset.from_generator(
-            lambda: (segments for (segments,) in batches),
+            lambda: (segments for (segments,) in batches()),
             output_signature=tf.TensorSpec(shape, tf.float32),
         )
         return dataset.unbatch().batch(config.batch_size, drop_remainder=True)

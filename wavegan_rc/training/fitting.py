@@ -1,15 +1,19 @@
 """The updates of a training, what happens beside them, and going back where they diverge."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DivergenceError
 from wavegan_rc.generation import draw_latents
 from wavegan_rc.training.artifact_history import artifact_histories
-from wavegan_rc.training.batches import batches
+from wavegan_rc.training.backend import on_jax
+from wavegan_rc.training.batches import batches, drawn_ahead
 from wavegan_rc.training.callbacks import (
     History,
     Previews,
@@ -20,7 +24,7 @@ from wavegan_rc.training.callbacks import (
 )
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.divergence import MOST_ROLLBACKS, StopAtNonFinite, go_back
-from wavegan_rc.training.event_writer import EventWriter
+from wavegan_rc.training.events import Events, events
 from wavegan_rc.training.health import mean_norm
 from wavegan_rc.training.hearing import Hearing
 from wavegan_rc.training.model import build_model
@@ -83,7 +87,7 @@ class Fitting:
 
     def _fit(self, model: WGANGP) -> None:
         config = self.config
-        with EventWriter(self.run.tensorboard) as writer:
+        with events(self.run.tensorboard) as writer:
             history = self._history(writer)
             first_step = steps_made(model)
             if first_step == config.steps:
@@ -91,8 +95,15 @@ class Fitting:
                 history.set_model(model)
                 history.on_train_end()
                 return
-            data = batches(self.segments, config, first_step + 1, model.rollbacks)
-            with self.devices.fitting():
+
+            def data() -> Iterator[tuple[np.ndarray]]:
+                return batches(
+                    self.segments, config, first_step + 1, model.rollbacks, self.devices.rows
+                )
+
+            # Under TensorFlow, tf.data asks for batches ahead.
+            ahead = drawn_ahead if on_jax() else contextlib.nullcontext
+            with self.devices.fitting(), ahead(data) as data:
                 model.fit(
                     self.devices.feed(data, self.stop),
                     steps_per_epoch=config.steps - first_step,
@@ -101,7 +112,7 @@ class Fitting:
                     callbacks=self._callbacks(Hearing(model), history, writer),
                 )
 
-    def _history(self, writer: EventWriter) -> History:
+    def _history(self, writer: Events | None) -> History:
         return History(
             self.run,
             writer,
@@ -113,7 +124,7 @@ class Fitting:
         )
 
     def _callbacks(
-        self, hear: Hearing, history: History, writer: EventWriter
+        self, hear: Hearing, history: History, writer: Events | None
     ) -> list[keras.callbacks.Callback]:
         """What happens beside the updates, in this order."""
         config = self.config
@@ -125,13 +136,17 @@ class Fitting:
             Checkpoints(self.run, config.save_every),
             *artifact_histories(hear, config, self.real.segments),
             history,
-            Previews(
-                hear,
-                writer,
-                config.save_every,
-                latents=draw_latents(SHOWN_SEGMENTS, config.latent_dim, config.seed),
-                real=Real(self.real.title, self.real.segments[:SHOWN_SEGMENTS]),
-                sample_rate=config.sample_rate,
-                cutoff_hz=config.cutoff_hz,
-            ),
+            *([] if writer is None else [self._previews(hear, writer)]),
         ]
+
+    def _previews(self, hear: Hearing, writer: Events) -> Previews:
+        config = self.config
+        return Previews(
+            hear,
+            writer,
+            config.save_every,
+            latents=draw_latents(SHOWN_SEGMENTS, config.latent_dim, config.seed),
+            real=Real(self.real.title, self.real.segments[:SHOWN_SEGMENTS]),
+            sample_rate=config.sample_rate,
+            cutoff_hz=config.cutoff_hz,
+        )

@@ -2,13 +2,14 @@
 
 import json
 import time
+from collections.abc import Mapping
 
 import keras
+import numpy as np
 
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.config import Config
-from wavegan_rc.figures.drawing import filter_figure, save_figure, spectrogram_figure
-from wavegan_rc.figures.history_figure import history_figure
+from wavegan_rc.extras import installed
 from wavegan_rc.generation import draw_latents, synthesize, write_samples
 from wavegan_rc.generator_file import GENERATOR_FILE, save_generator
 from wavegan_rc.nn.export import fold_generator
@@ -67,19 +68,38 @@ def write_results(
     for file in run.samples.glob("*.wav"):  # of an earlier time, if there were more
         if file.stem.isdigit() and int(file.stem) >= config.sample_count:
             file.unlink()
-    rows = {
-        real.title: real.segments[shown],
-        f"generated ({config.upsampler_name})": generated[shown],
-    }
+    drawn = installed("matplotlib", "librosa", needed_for="pictures")
+    if drawn:
+        rows = {
+            real.title: real.segments[shown],
+            f"generated ({config.upsampler_name})": generated[shown],
+        }
+        _draw_sounds(rows, generator, run, config)
+    summary = summarise(real.segments, generated, config)
+    summary["seconds"] = time.perf_counter() - started
+    write_whole(run.summary, json.dumps(summary, indent=1))
+    if drawn:
+        _draw_history(run)
+    print(format_summary(summary, config.stopband_hz) + format_findings(run.health), flush=True)
+
+
+def _draw_sounds(
+    rows: Mapping[str, np.ndarray], generator: keras.Model, run: RunDirectory, config: Config
+) -> None:
+    from wavegan_rc.figures.drawing import filter_figure, save_figure, spectrogram_figure
+
+    rate = config.sample_rate
     save_figure(spectrogram_figure(rows, rate, config.cutoff_hz), run.figures / "spectrogram.png")
     if config.post_filter_length:
         taps = generator.get_layer(POST_FILTER).get_weights()[0][:, 0, 0]
         # The convolution reads ahead with its last tap: as a filter, the taps run backwards.
         save_figure(filter_figure(taps[::-1], rate), run.figures / "post-filter.png")
-    summary = summarise(real.segments, generated, config)
-    summary["seconds"] = time.perf_counter() - started
-    write_whole(run.summary, json.dumps(summary, indent=1))
+
+
+def _draw_history(run: RunDirectory) -> None:
+    from wavegan_rc.figures.drawing import save_figure
+    from wavegan_rc.figures.history_figure import history_figure
+
     over_training = history_figure(run.history, run.summary)
     if over_training is not None:
         save_figure(over_training, run.figures / "artifacts-over-training.png")
-    print(format_summary(summary, config.stopband_hz) + format_findings(run.health), flush=True)

@@ -3,11 +3,13 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 
 def steps_made(model: keras.Model) -> int:
     """Steps that a model has made, over all times that its training went on."""
-    return int(model.generator_optimizer.iterations)
+    # As an array first: on several devices, TensorFlow's variables are no numbers.
+    return int(np.asarray(model.generator_optimizer.iterations))
 
 
 class StepCallback(keras.callbacks.Callback):

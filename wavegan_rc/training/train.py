@@ -6,7 +6,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from wavegan_rc.audio.corpus import Corpus, prepare_corpus, write_skipped
+from wavegan_rc.audio.corpus import Corpus, write_skipped
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
@@ -40,6 +40,7 @@ def train(
     resume: Path | None = None,
     name: str | None = None,
     destinations: Destinations = NOWHERE,
+    corpus: Corpus | None = None,
 ) -> tuple[Path, int | None]:
     """Train on the recordings that the settings name, and leave a run folder.
 
@@ -50,6 +51,7 @@ def train(
             `Config.check_goes_on` allows; None: a new run.
         name: Of a new run's folder; None: the next number and the upsampler.
         destinations: Where else the run's numbers are sent to.
+        corpus: The recordings, prepared elsewhere; None: those that the settings name.
 
     Returns:
         The run folder, and the number of the signal that ended the training early: then the folder
@@ -63,8 +65,10 @@ def train(
     started = time.perf_counter()
     destinations.check()
     devices = Devices(config)
+    if devices.host > 0:
+        destinations = NOWHERE
     with devices.own_folder(config, resume) as (config, resume):
-        return _train(devices, config, command_line, resume, name, destinations, started)
+        return _train(devices, config, command_line, resume, name, destinations, corpus, started)
 
 
 def _train(
@@ -74,13 +78,14 @@ def _train(
     resume: Path | None,
     name: str | None,
     destinations: Destinations,
+    corpus: Corpus | None,
     started: float,
 ) -> tuple[Path, int | None]:
     config = replace(config, precision=chosen_precision(config.precision))
     if resume is None:
         _warn_of_uneven_overlap(config)
         check_writable(Path(config.out).expanduser(), name)
-    corpus = _prepare(config)
+    corpus = corpus or _prepare(config)
     training = _segments(corpus, "training", config)
     origin, held_out = _reference_segments(corpus, training, config)
     real = Real(f"real ({origin})", held_out.draw(0, MEASURED_SEGMENTS))
@@ -89,7 +94,9 @@ def _train(
         f"{held_out.seconds / 60:.1f} min {origin}",
         flush=True,
     )
-    devices.check_alike(corpus.fingerprint)
+    devices.check_alike("recordings", corpus.fingerprint)
+    devices.check_alike("settings", repr(replace(config, data=None, out="of each")))
+    devices.check_alike("runs to go on with", repr(resume is None))
     with devices.building():
         model = build_model(config)
     record = {"device": devices.name(), "command_line": command_line}
@@ -142,6 +149,9 @@ def _warn_of_uneven_overlap(config: Config) -> None:
 
 
 def _prepare(config: Config) -> Corpus:
+    # Here, since who brings prepared recordings needs no audio library.
+    from wavegan_rc.audio.preparation import prepare_corpus
+
     def show(done: int, count: int, name: str) -> None:
         if sys.stdout.isatty():
             end = "\n" if done == count else ""

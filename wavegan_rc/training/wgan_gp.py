@@ -108,9 +108,10 @@ class WGANGP(keras.Model):
     # Keras saves variables of layers, but neither the states of their seed generators nor means.
     def save_own_variables(self, store: Any) -> None:
         """Save the state of the random draws and of the means; the parts save themselves."""
-        store["seed_generator"] = self.seed_generator.state
+        store["seed_generator"] = np.asarray(self.seed_generator.state)
         for name, mean in self.means.items():
-            store[name] = np.array([mean.total, mean.count], np.float32)
+            # Each as an array first: on several devices, TensorFlow's variables are no numbers.
+            store[name] = np.array([np.asarray(v) for v in (mean.total, mean.count)], np.float32)
 
     def load_own_variables(self, store: Any) -> None:
         """Load the state of the random draws and of the means."""

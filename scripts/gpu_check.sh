@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Time training, train and measure on this machine's GPU: scripts/gpu_check.sh OUT [--toy] [STAGE ...]
+# Needs keras, jax, numpy and pyyaml, and this package; for its own arms, PyTorch.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+export KERAS_BACKEND=jax
+# PyTorch needs room on the same GPU.
+export XLA_PYTHON_CLIENT_PREALLOCATE=false
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
+exec "${PYTHON:-python3}" -m wavegan_rc.cli.gpu_check "$@"

@@ -1,0 +1,49 @@
+"""Make some steps of a small model on several devices, and keep what they led to.
+
+Run as a program by test_devices.py: `device_step.py DEVICES PER_EXAMPLE FILE`.
+"""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+
+from wavegan_rc.config import Config
+from wavegan_rc.training.devices import Devices
+from wavegan_rc.training.model import build_model
+
+STEPS = 3
+
+
+def main(count, per_example, file):
+    config = Config(
+        segment_length=64,
+        upsampling_factors=(4, 2),
+        kernel_size=5,
+        filters=8,
+        latent_dim=4,
+        batch_size=4,
+        critic_steps=2,
+        learning_rate=1e-3,
+        phase_shuffle_per_example=per_example,
+        devices=count,
+    )
+    devices = Devices(config)
+    with devices.building():
+        model = build_model(config)
+    shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
+
+    def batches():
+        for step in range(STEPS):
+            yield (np.random.default_rng(step).uniform(-1, 1, shape).astype(np.float32),)
+
+    with devices.fitting():
+        data = devices.feed(batches, SimpleNamespace(received=None))
+        logs = model.fit(data, steps_per_epoch=STEPS, shuffle=False, verbose=0).history
+    variables = {v.path: v for v in [*model.variables, *model.optimizer.variables]}
+    values = {path: np.asarray(variable) for path, variable in variables.items()}
+    np.savez(file, **values, **{name: value[0] for name, value in logs.items()})
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2] == "True", sys.argv[3])

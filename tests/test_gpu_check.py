@@ -1,0 +1,235 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT
+
+from wavegan_rc.benchmarks import gpu_check, training
+from wavegan_rc.benchmarks.gpu_check import PLAN, TOY, Check
+from wavegan_rc.benchmarks.gpu_check_table import format_results
+from wavegan_rc.cli.gpu_check import gpu_check_command
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError
+from wavegan_rc.history_file import read_history
+from wavegan_rc.training.batches import drawn_ahead
+from wavegan_rc.training.callbacks import StopOnSignal
+from wavegan_rc.training.run_directory import RunDirectory
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, own_cache):
+    folder = tmp_path_factory.mktemp("prepared")
+    Check(TOY, folder, folder / "corpus").prepare()
+    return folder / "corpus"
+
+
+def check_in(folder, corpus, **settings):
+    folder.mkdir(exist_ok=True)
+    return Check(replace(TOY, trained=replace(TOY.trained, **settings)), folder, corpus)
+
+
+def test_what_is_trained_is_the_file():
+    settings = yaml.safe_load((ROOT / "configs" / "gpu.yaml").read_text())
+    assert PLAN.trained == Config(**settings)
+    assert set(PLAN.timed) == {"speech2048", "gpu", "wavegan16384"}
+
+
+def test_everything_runs_with_keras_jax_and_numpy_alone_and_once(tmp_path, corpus):
+    pytest.importorskip("jax")
+    (tmp_path / "corpus").symlink_to(corpus)
+    env = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, ROOT / "tests" / "bare_gpu_check.py", tmp_path, "--toy"]
+
+    def run():
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    first = run()
+    folder = tmp_path / "toy"
+    for what in ("event files", "pictures", "diversity"):
+        assert f"warning: left out: {what}; not installed: " in first.stderr
+    assert "PyTorch is left out" in first.stdout
+    results = json.loads((folder / "gpu_check.json").read_text())
+    assert len(results["steps"]) == 4
+    for each in results["trainings"]:
+        assert (each["steps"], each["sessions"], each["killed_sessions"]) == (6, 1, 0)
+        assert each["minutes"] > 0
+        assert each["artifacts"][0]["reference"]["value"] < -60  # real speech
+    measured = json.loads((folder / "measured" / "resize" / "artifacts.json").read_text())
+    (kernel,) = (q for q in measured["quantities"] if q["name"] == "kernel_distance")
+    assert kernel["reason"] == "not installed: librosa, scikit-learn"
+    table = (folder / "gpu_check.txt").read_text()
+    assert table in first.stdout
+    assert all(word in table for word in ("resize", "transposed", "real", "out-of-band ratio"))
+    assert len(list((folder / "runs" / "resize" / "samples").glob("0*.wav"))) == 4
+
+    second = run()
+    assert second.stdout.strip() == table.strip()
+
+
+def test_a_training_that_is_stopped_goes_on(tmp_path, corpus, monkeypatch):
+    whole = check_in(tmp_path / "whole", corpus)
+    assert whole.train() is None
+
+    ends = StopOnSignal.on_step_end
+
+    def told_at_step_4(self, step, logs):
+        if step == 4:
+            self.received = signal.SIGTERM
+        ends(self, step, logs)
+
+    check = check_in(tmp_path / "parts", corpus)
+    with monkeypatch.context() as patch:
+        patch.setattr(StopOnSignal, "on_step_end", told_at_step_4)
+        assert check.train() == signal.SIGTERM
+    (first,) = check.results()["trainings"]
+    assert (first["steps"], first["sessions"]) == (4, 1)
+    check.measure()
+    assert not check.measured.exists()  # nothing is finished
+    assert check.train() is None
+
+    for upsampler, sessions in (("resize", 2), ("transposed", 1)):
+        (found,) = (t for t in check.results()["trainings"] if t["upsampler"] == upsampler)
+        assert (found["steps"], found["sessions"], found["killed_sessions"]) == (6, sessions, 0)
+        rows = [
+            [
+                {name: row[name] for name in row.keys() - {"steps_per_s"}}
+                for row in read_history(RunDirectory(c.runs / upsampler).history)
+            ]
+            for c in (whole, check)
+        ]
+        assert rows[0] == rows[1]
+
+
+def test_one_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path, corpus):
+    check = check_in(tmp_path, corpus, steps=2)
+    (check.runs / "resize" / "checkpoints").mkdir(parents=True)
+    (check.runs / "resize.json").write_text("[null]")
+    assert check.train() is None
+    found = check.results()["trainings"]
+    assert [(t["steps"], t["sessions"], t["killed_sessions"]) for t in found] == [(2, 1, 0)] * 2
+
+
+def test_a_killed_session_is_told(tmp_path, corpus, monkeypatch):
+    def killed(*arguments, **settings):
+        raise SystemExit
+
+    check = check_in(tmp_path, corpus, steps=2)
+    assert check.train() is None
+    (check.runs / "resize" / "summary.json").unlink()  # its last session did not come to its end
+    monkeypatch.setattr(gpu_check, "train", killed)
+    with pytest.raises(SystemExit):
+        check.train()
+    found = check.results()["trainings"]
+    assert [t["killed_sessions"] for t in found] == [1, 0]
+    assert "+: and what passed in sessions that were killed" in format_results(check.results())
+
+
+def test_without_prepared_recordings_it_says_who_makes_them(tmp_path):
+    with pytest.raises(DataError, match="`prepare` makes them"):
+        Check(TOY, tmp_path, tmp_path / "corpus").train()
+
+
+def test_a_stage_that_is_none_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        gpu_check_command("gpu_check.sh", [str(tmp_path), "tarin"])
+    assert ended.value.code == 2
+    assert "STAGE must be one of prepare, benchmark, train, measure" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_table_shows_ratios_of_the_same_upsampler_and_precision():
+    def row(program, precision, ms, ours):
+        return {
+            "config": "gpu",
+            "batch_size": 64,
+            "upsampler": "resize",
+            "program": program,
+            "precision": precision,
+            "ms_per_step": ms,
+            "times_ours": ms / ours,
+            "fraction_of_peak": 0.25,
+            "peak_gflop_per_s": 5000.0,
+        }
+
+    results = {
+        "machine": {"device": "GPU: one", "jax": "1", "keras": "3"},
+        "notices": ["something is left out"],
+        "steps": [
+            row("wavegan_rc", "float32", 10.0, 10.0),
+            row("PyTorch eager", "float32", 40.0, 10.0),
+            row("wavegan_rc", "mixed_bfloat16", 5.0, 5.0),
+            row("PyTorch eager", "mixed_bfloat16", 35.0, 5.0),
+            row("PyTorch compile", "mixed_bfloat16", 15.0, 5.0),
+        ],
+        "trainings": [],
+    }
+    lines = format_results(results).splitlines()
+    assert lines[:2] == ["GPU: one; jax 1, keras 3", "something is left out"]
+    float32, bfloat16 = (line for line in lines if line.startswith("gpu"))
+    cells = " ".join(float32.split())
+    assert cells == "gpu 64 resize float32 10.00 25.00% 40.00 (4.00 x) -"
+    assert bfloat16.endswith("35.00 (7.00 x)      15.00 (3.00 x)")
+    assert lines[-1] == "at most, in TFLOP/s: float32 5.00, mixed_bfloat16 5.00"
+
+
+def test_what_pytorch_cannot_compile_is_left_out_with_the_reason(monkeypatch):
+    def visit(config, precision, segments, steps):
+        return lambda: [1.0]
+
+    def fails(*arguments):
+        raise RuntimeError("no kernel\nfor this")
+
+    pytorch_arms = pytest.importorskip("wavegan_rc.benchmarks.pytorch_arms")
+    monkeypatch.setattr(training, "our_visit", visit)
+    monkeypatch.setattr(training, "plain_visit", visit)
+    programs = {"PyTorch eager": visit, "PyTorch compile": fails}
+    monkeypatch.setattr(pytorch_arms, "pytorch_programs", lambda: programs)
+    notices = []
+    arms = training.arms_of(TOY.trained, notices, ["resize"], ["float32"])
+    assert {arm.program for arm in arms} >= {"wavegan_rc", "PyTorch eager"}
+    assert notices == ["resize PyTorch compile float32 is left out: no kernel for this"]
+    monkeypatch.setattr(training, "our_visit", fails)
+    with pytest.raises(RuntimeError):  # ours must run
+        training.arms_of(TOY.trained, [], ["resize"], ["float32"])
+
+
+def test_batches_are_drawn_ahead_in_order():
+    second_is_drawn = threading.Event()
+
+    def batches():
+        for step in range(5):
+            if step == 1:
+                second_is_drawn.set()
+            yield (np.full(3, step),)
+
+    with drawn_ahead(batches) as begin:
+        ahead = begin()
+        assert next(ahead)[0].tolist() == [0, 0, 0]
+        assert second_is_drawn.wait(60)  # nobody has asked for it
+        assert [batch[0].item(0) for batch in ahead] == [1, 2, 3, 4]
+    assert not any(thread.name.startswith("draw") for thread in threading.enumerate())
+
+
+def test_an_error_in_drawing_is_raised_where_the_batch_is_asked_for():
+    def batches():
+        yield (np.zeros(1),)
+        raise DataError("damaged")
+
+    with pytest.raises(DataError, match="damaged"), drawn_ahead(batches) as ahead:
+        list(ahead())
+
+
+def test_whoever_stops_early_leaves_no_thread():
+    endless = ((np.zeros(1),) for _ in iter(int, 1))
+    with drawn_ahead(lambda: endless) as ahead:
+        next(ahead())
+    assert not any(thread.name.startswith("draw") for thread in threading.enumerate())

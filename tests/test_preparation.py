@@ -1,0 +1,275 @@
+"""Preparing in shards, on several cores: what comes out, whatever happens on the way."""
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import tone
+from fake_work import work
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wavegan_rc.audio import plan, positions, preparation, workers
+from wavegan_rc.audio.corpus import BLOCK
+from wavegan_rc.audio.preparation import prepare_corpus
+from wavegan_rc.audio.segments import Segments
+from wavegan_rc.audio.shards import Shards, windows
+from wavegan_rc.benchmarks import preparation as benchmark
+from wavegan_rc.errors import DataError, WaveganWarning
+
+FILES = 12
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Recordings of very different lengths, two of them bad."""
+    folder = tmp_path_factory.mktemp("recordings")
+    rng = np.random.default_rng(0)
+    for number, length in enumerate(rng.integers(300, 30000, FILES)):
+        noise = rng.standard_normal(length) * rng.uniform(0.001, 0.3)
+        soundfile.write(folder / f"{number:02}.wav", noise, 16000, subtype="FLOAT")
+    (folder / "05b.wav").write_bytes(b"bad")
+    (folder / "99.wav").write_bytes(b"bad")
+    return folder
+
+
+def prepare(folder, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", WaveganWarning)
+        return prepare_corpus(
+            str(folder), sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0, **options
+        )
+
+
+def assert_same(corpus, other):
+    np.testing.assert_array_equal(corpus.audio, other.audio)
+    np.testing.assert_array_equal(corpus.block_power, other.block_power)
+    assert corpus.recordings == other.recordings
+    assert (corpus.power, corpus.fingerprint) == (other.power, other.fingerprint)
+    assert corpus.skipped == other.skipped
+    for split in ("training", "held_out"):
+        for length in (100, 1000):
+            options = {"segment_length": length, "silence_db": -20.0, "seed": 1}
+            one, two = Segments(corpus, split, **options), Segments(other, split, **options)
+            np.testing.assert_array_equal(one.draw(3, 200), two.draw(3, 200))
+            assert one.sources(3, 20) == two.sources(3, 20)
+            assert one.seconds == two.seconds
+
+
+@pytest.fixture(scope="module")
+def reference(folder, tmp_path_factory):
+    """In one shard, by one process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("reference")))
+        corpus = prepare(folder)
+        np.asarray(corpus.audio)
+        yield corpus
+
+
+@pytest.mark.parametrize("shard_length", [40 * BLOCK, 200 * BLOCK])
+def test_shards_and_workers_change_nothing(
+    folder, reference, fresh_cache, monkeypatch, shard_length
+):
+    monkeypatch.setattr(plan, "SHARD_LENGTH", shard_length)
+    monkeypatch.setattr(plan, "UNIT_BYTES", 50000)
+    monkeypatch.setattr(preparation, "usable_cores", lambda: 3)
+    told = []
+    corpus = prepare(folder, on_file=lambda *event: told.append(event))
+    assert_same(corpus, reference)
+    assert sorted(done for done, _, _ in told) == list(range(FILES + 3))
+    sizes = [path.stat().st_size for path in corpus.folder.glob("audio-*")]
+    assert max(sizes) <= 2 * shard_length
+    assert len(sizes) > sum(sizes) / 2 / shard_length / 2
+    assert not list(fresh_cache.glob("preparing-*"))
+
+
+def test_more_shards_than_a_process_may_map(folder, reference, fresh_cache, monkeypatch):
+    monkeypatch.setattr(plan, "SHARD_LENGTH", 4 * BLOCK)
+    corpus = prepare(folder)
+    assert len(list(corpus.folder.glob("audio-*"))) > 300
+    before = len(os.listdir("/proc/self/fd"))
+    assert_same(corpus, reference)
+    assert len(os.listdir("/proc/self/fd")) - before < 2 * 2 * 256 + 20
+
+
+# Prepares as `test_shards_and_workers_change_nothing` does.
+PREPARE = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from wavegan_rc.audio import plan, preparation
+plan.SHARD_LENGTH, plan.UNIT_BYTES = 40 * 128, 50000
+preparation.usable_cores = lambda: 2
+preparation.prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
+"""
+
+
+def finished(cache):
+    """Units and shards that are whole."""
+    walk = [names for folder, _, names in os.walk(cache) if ".partial-" not in folder]
+    names = itertools.chain(*walk)
+    return sum(name.startswith("power-") or name.endswith(".json") for name in names)
+
+
+def test_killed_again_and_again_it_goes_on_and_ends_the_same(
+    folder, reference, fresh_cache, monkeypatch
+):
+    signals = itertools.cycle([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+    reached, kills = 0, 0
+    while True:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PREPARE, str(folder)], stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and finished(fresh_cache) < reached + 12:
+            time.sleep(0.01)
+        if process.poll() == 0:
+            break
+        assert process.poll() is None
+        process.send_signal(next(signals))
+        process.wait()
+        if list(fresh_cache.glob("[!p]*")):  # it was quicker
+            break
+        assert finished(fresh_cache) >= reached + 12  # nothing that was whole is lost
+        reached, kills = finished(fresh_cache), kills + 1
+    assert kills > 1
+    monkeypatch.setattr(plan, "SHARD_LENGTH", 40 * BLOCK)
+    monkeypatch.setattr(plan, "UNIT_BYTES", 50000)
+    assert_same(prepare(folder), reference)
+    assert len(list(fresh_cache.iterdir())) == 1
+
+
+def test_samples_go_while_shards_come_and_every_stage_can_be_gone_on_from(
+    folder, reference, fresh_cache, monkeypatch
+):
+    monkeypatch.setattr(plan, "SHARD_LENGTH", 40 * BLOCK)
+    monkeypatch.setattr(plan, "UNIT_BYTES", 50000)
+    monkeypatch.setattr(preparation, "_FEWEST_UNITS", 1000)
+    left = []
+    original = preparation.scale_shard
+
+    def scale(task, on_progress):
+        if len(left) % 3 == 1:
+            left.append(None)
+            raise OSError(28, "No space left on device")
+        original(task, on_progress)
+        left.append(sum(p.stat().st_size for p in fresh_cache.glob("*/unit-*.float32")))
+
+    monkeypatch.setattr(preparation, "scale_shard", scale)
+    attempts = 0
+    while not any(fresh_cache.glob("[!p]*")):
+        attempts += 1
+        with contextlib.suppress(DataError):
+            prepare(folder)
+    assert attempts > 5
+    assert_same(prepare(folder), reference)
+    sizes = [size for size in left if size is not None]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) > 4
+
+
+def run(tasks, count=2):
+    begun, done = [], []
+    with workers.Workers(count) as some:
+        try:
+            some.run(work, tasks, begun.append, done.append)
+        finally:
+            processes = list(some._processes.values())
+    assert all(process.poll() is not None for process in processes)
+    return begun, done
+
+
+@pytest.fixture
+def importable(monkeypatch):
+    """Workers find this file."""
+    monkeypatch.setenv("PYTHONPATH", os.path.dirname(__file__))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_workers_do_all_tasks(importable, count):
+    begun, done = run(list("abcdefgh"), count)
+    assert sorted(done) == list("abcdefgh")
+    assert sorted(begun) == [f"begun {task}" for task in "abcdefgh"]
+
+
+def test_workers_load_no_deep_learning_library_and_their_errors_come_here(importable):
+    with pytest.raises(DataError, match=rf"loaded: \[\], {os.getpid()}"):
+        run(["modules", *"abc", "sleep"])
+
+
+def test_a_worker_that_is_killed_is_an_error(importable):
+    with pytest.raises(OSError, match="ended before its work"):
+        run(["die", "sleep"])
+
+
+@given(
+    st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=9),
+)
+def test_shards_are_read_like_one_array(tmp_path_factory, lengths, slices):
+    folder = tmp_path_factory.mktemp("shards")
+    whole = np.arange(sum(lengths), dtype=np.int16)
+    paths = []
+    for number, part in enumerate(np.split(whole, np.cumsum(lengths)[:-1])):
+        paths.append(folder / str(number))
+        part.tofile(paths[-1])
+    shards = Shards(paths, lengths, "<i2")
+    assert len(shards) == len(whole)
+    np.testing.assert_array_equal(shards, whole)
+    for start, stop in slices:
+        np.testing.assert_array_equal(shards[start:stop], whole[start:stop])
+    starts = np.array([start % len(whole) for start, _ in slices], np.int64)
+    np.testing.assert_array_equal(windows(shards, starts, 7), windows(whole, starts, 7))
+
+
+def test_counts_are_kept_beside_the_corpus_and_spoilt_ones_are_made_again(
+    folder, fresh_cache, monkeypatch
+):
+    corpus = prepare(folder)
+    options = {"segment_length": 1000, "silence_db": -20.0, "seed": 1}
+    drawn = Segments(corpus, "training", **options).draw(0, 50)
+    (kept,) = corpus.folder.glob("positions-*.npy")
+    for spoilt in (b"", kept.read_bytes()[:-1]):
+        kept.write_bytes(spoilt)
+        np.testing.assert_array_equal(Segments(corpus, "training", **options).draw(0, 50), drawn)
+    monkeypatch.setattr(positions.Positions, "count", lambda _: pytest.fail("counted again"))
+    np.testing.assert_array_equal(Segments(corpus, "training", **options).draw(0, 50), drawn)
+
+
+def test_recordings_without_end_are_cut_into_shards(make_wav, fresh_cache, monkeypatch):
+    path = make_wav("a.wav", tone(300, seconds=4))
+    monkeypatch.setattr(plan, "SHARD_LENGTH", 16 * BLOCK)
+    corpus = prepare_corpus(str(path), sample_rate=16000, cutoff_hz=None, stopband_hz=None)
+    assert len(list(corpus.folder.glob("audio-*"))) == -(-64000 // 2048)
+    segments = Segments(corpus, "training", segment_length=9000, silence_db=-40.0, seed=0)
+    whole = np.asarray(corpus.audio) / np.float32(32767)
+    for segment, (name, start) in zip(segments.draw(0, 20), segments.sources(0, 20), strict=True):
+        assert name == "a.wav"
+        np.testing.assert_array_equal(segment, whole[start : start + 9000])
+
+
+def test_the_benchmark_counts_what_it_prepares(monkeypatch):
+    monkeypatch.setattr(benchmark, "_COPIES", (1, 2))
+    monkeypatch.setattr(
+        benchmark, "_copy_speech", lambda folder, copies: write_seconds(folder, 3 * copies)
+    )
+    result = benchmark.benchmark_preparation(1)
+    assert result["cores"] == workers.usable_cores()
+    rows = {row["copies"]: row for row in result["rows"]}
+    for copies, row in rows.items():
+        assert row["minutes"] == 3 * copies / 60
+        assert row["times_real_time"] == pytest.approx(60 * row["minutes"] / row["seconds"])
+        assert row["peak_mib"] > 30
+    table = benchmark.format_preparation(result)
+    assert f"{rows[2]['times_real_time']:.0f} x real time" in table
+
+
+def write_seconds(folder, seconds):
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", tone(300, seconds=seconds), 16000)

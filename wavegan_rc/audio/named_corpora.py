@@ -1,0 +1,189 @@
+"""Public corpora by name: downloaded once, checked, unpacked into the user's cache folder."""
+
+import os
+import shutil
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from wavegan_rc.audio.work_folder import remove_abandoned, work_folder
+from wavegan_rc.errors import DataError
+
+_MIB = 2**20
+# A connection that is cut loses less than this many bytes.
+_CHUNK = 2**16
+_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class NamedCorpus:
+    """Where a corpus comes from.
+
+    Attributes:
+        title: What it is called, and whose it is.
+        licence: That it may be used under.
+        url: Of the archive.
+        sha256: Of the archive.
+    """
+
+    title: str
+    licence: str
+    url: str
+    sha256: str
+
+
+# The checksums are those that torchaudio's data sets have.
+NAMED_CORPORA = {
+    "speech-commands": NamedCorpus(
+        "Speech Commands 0.02 (P. Warden, 2018)",
+        "CC BY 4.0",
+        "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz",
+        "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58",
+    ),
+    "librispeech-dev-clean": NamedCorpus(
+        "LibriSpeech dev-clean (V. Panayotov et al., 2015)",
+        "CC BY 4.0",
+        "https://www.openslr.org/resources/12/dev-clean.tar.gz",
+        "76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3",
+    ),
+    "ljspeech": NamedCorpus(
+        "LJ Speech 1.1 (K. Ito, L. Johnson, 2017)",
+        "public domain",
+        "https://data.keithito.com/data/speech/LJSpeech-1.1.tar.bz2",
+        "be1a30453f28eb8dd26af4101ae40cbf2c50413b1bb21936cbcdc6fae3de8aa5",
+    ),
+}
+
+
+def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Path:
+    """The folder of a named corpus, which is downloaded first if it is not there yet.
+
+    Prints whose it is and its licence. A download that was cut off is gone on with, by a process
+    that comes later too. The folder appears whole or not at all.
+
+    Args:
+        name: In `NAMED_CORPORA`.
+        on_progress: Called while downloading with (MiB done, MiB in all, name).
+
+    Raises:
+        DataError: If it cannot be downloaded, or is not what it should be.
+    """
+    corpus = NAMED_CORPORA[name]
+    print(f"{name}: {corpus.title}, {corpus.licence}", flush=True)
+    parent = platformdirs.user_cache_path("wavegan_rc") / "recordings"
+    folder = parent / name
+    if folder.exists():
+        return folder
+    remove_abandoned(parent, keep=name)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        with work_folder(
+            parent, name, lambda: on_progress(0, 1, "(another process is at it)")
+        ) as work:
+            if not folder.exists():
+                os.rename(_unpacked(_downloaded(corpus, work, on_progress), work), folder)
+    except ValueError:  # what pooch raises
+        raise DataError(
+            f"{name}: what {corpus.url} sends has not the checksum that it should have"
+        ) from None
+    except (OSError, EOFError, tarfile.TarError) as error:  # those of requests are OSErrors
+        raise DataError(
+            f"{name} cannot be downloaded; the next time goes on from where this one stopped "
+            f"({parent}): {' '.join(str(error).split())}"
+        ) from None
+    return folder
+
+
+def _downloaded(
+    corpus: NamedCorpus, work: Path, on_progress: Callable[[int, int, str], None]
+) -> Path:
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    name = corpus.url.rsplit("/", 1)[1]
+    downloader = ResumingDownloader(
+        work / f"{name}.part", lambda done, size: on_progress(done, size, f"MiB of {name}")
+    )
+    known_hash = f"sha256:{corpus.sha256}"
+    return Path(pooch.retrieve(corpus.url, known_hash, name, work, downloader=downloader))
+
+
+def _unpacked(archive: Path, work: Path) -> Path:
+    folder = work / "unpacked"
+    shutil.rmtree(folder, ignore_errors=True)  # by a process that was killed
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")  # nothing outside of the folder, no devices
+    return folder
+
+
+class ResumingDownloader:
+    """A downloader for `pooch` that goes on where the one before was cut off.
+
+    Args:
+        part: Keeps what has come so far; if all is there, it becomes pooch's file.
+        on_progress: Called with (MiB done, MiB in all), about once for each.
+
+    Source:
+        RFC 9110, section 14: range requests; 206 is the part that was asked for, 200 the whole,
+        416 that there is nothing from there on.
+    """
+
+    def __init__(self, part: Path, on_progress: Callable[[int, int], None]) -> None:
+        self._part = part
+        self._on_progress = on_progress
+
+    def __call__(self, url: str, output_file: str, pooch: Any) -> None:  # noqa: ARG002
+        """Download a file.
+
+        Args:
+            url: From where.
+            output_file: To where.
+            pooch: Not used.
+
+        Raises:
+            requests.RequestException: If the server cannot be reached, says no, or has cut off the
+                connection before anything came.
+        """
+        while True:
+            before = self._size()
+            failure = self._fetch(url)
+            if failure is None:
+                os.replace(self._part, output_file)
+                return
+            if self._size() <= before:  # else more may come
+                raise failure
+
+    def _size(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
+
+    def _fetch(self, url: str) -> Exception | None:
+        """Fetch what is missing; what cut it off, or None if all is there."""
+        import requests
+
+        start = self._size()
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
+            if response.status_code == requests.codes.requested_range_not_satisfiable:
+                if response.headers.get("Content-Range") == f"bytes */{start}":
+                    return None
+                self._part.unlink()  # of another file
+                return self._fetch(url)
+            response.raise_for_status()
+            if response.status_code != requests.codes.partial_content:
+                start = 0
+            size = start + int(response.headers.get("Content-Length", 0))
+            try:
+                with self._part.open("ab" if start else "wb") as sink:
+                    for chunk in response.iter_content(_CHUNK):
+                        sink.write(chunk)
+                        if sink.tell() % _MIB < _CHUNK:
+                            self._on_progress(sink.tell() // _MIB, -(-size // _MIB))
+            except requests.RequestException as error:
+                return error
+        if self._size() < size:
+            return requests.ConnectionError(f"{self._size()} of {size} bytes came")
+        return None

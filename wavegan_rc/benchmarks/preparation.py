@@ -1,0 +1,95 @@
+"""Time the preparation of recordings: how many times faster than they play, in what memory."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from wavegan_rc.audio.files import bundled_speech
+from wavegan_rc.audio.workers import usable_cores
+
+# Copies of the bundled speech, 24 minutes each: one is prepared by one process, more by all cores.
+_COPIES = (1, 10)
+# In a process of its own, whose memory is not that of this one.
+_PREPARE = """
+import json, resource, sys, time
+from wavegan_rc.audio.preparation import prepare_corpus
+
+start = time.perf_counter()
+corpus = prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
+seconds = time.perf_counter() - start
+peaks = [resource.getrusage(who).ru_maxrss / 1024
+         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(json.dumps([seconds, len(corpus.audio) / 16000, *peaks]))
+"""
+
+
+def benchmark_preparation(repeats: int) -> dict[str, Any]:
+    """Prepare copies of the bundled speech, with the default low-pass, into an empty cache.
+
+    Args:
+        repeats: Times that each is prepared, in turn; the medians are returned.
+
+    Returns:
+        `cores`, and `rows` with `copies`, `minutes` of audio, `seconds`, `times_real_time`,
+        `peak_mib` of the process and `worker_peak_mib` of the largest worker, 0 if there was none.
+    """
+    measured: dict[int, list[list[float]]] = {copies: [] for copies in _COPIES}
+    with tempfile.TemporaryDirectory() as folder:
+        for copies in _COPIES:
+            _copy_speech(Path(folder) / str(copies), copies)
+        for _ in range(repeats):
+            for copies in _COPIES:
+                measured[copies].append(_prepared(Path(folder) / str(copies)))
+    rows = []
+    for copies, results in measured.items():
+        seconds, audio_s, peak, worker_peak = map(statistics.median, zip(*results, strict=True))
+        rows.append(
+            {
+                "copies": copies,
+                "minutes": audio_s / 60,
+                "seconds": seconds,
+                "times_real_time": audio_s / seconds,
+                "peak_mib": peak,
+                "worker_peak_mib": worker_peak,
+            }
+        )
+    return {"cores": usable_cores(), "rows": rows}
+
+
+def _copy_speech(folder: Path, copies: int) -> None:
+    """Under names of their own, as copies: of links, only one would be prepared."""
+    folder.mkdir()
+    for path in sorted(bundled_speech().glob("*.ogg")):
+        content = path.read_bytes()
+        for copy in range(copies):
+            (folder / f"{copy:03}-{path.name}").write_bytes(content)
+
+
+def _prepared(folder: Path) -> list[float]:
+    with tempfile.TemporaryDirectory() as cache:
+        done = subprocess.run(
+            [sys.executable, "-c", _PREPARE, str(folder)],
+            env=os.environ | {"XDG_CACHE_HOME": cache},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    return json.loads(done.stdout)
+
+
+def format_preparation(result: dict[str, Any]) -> str:
+    """A result as a table."""
+    lines = [f"preparing bundled speech, low-pass at 1500 Hz, {result['cores']} cores"]
+    lines.append(f"{'audio':>10}{'time':>10}{'speed':>16}{'memory':>12}{'of a worker':>14}")
+    for row in result["rows"]:
+        speed = f"{row['times_real_time']:.0f} x real time"
+        worker = f"{row['worker_peak_mib']:.0f} MiB" if row["worker_peak_mib"] else "none"
+        lines.append(
+            f"{row['minutes']:6.0f} min{row['seconds']:8.1f} s{speed:>16}"
+            f"{row['peak_mib']:8.0f} MiB{worker:>14}"
+        )
+    return "\n".join(lines)
