@@ -165,7 +165,6 @@ def test_mean_maps_are_means_over_latents_and_time():
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 @pytest.mark.parametrize("number", [1, 2])
-@pytest.mark.backend
 def test_endless_maps_give_what_the_generator_makes_far_from_its_ends(upsampler, number):
     stages = exported(upsampler=upsampler, post_filter_length=9)
     taps = np.random.default_rng(3).standard_normal(9)
@@ -270,7 +269,6 @@ def tones(frequency_hz, phases=0.0):
 
 @pytest.mark.parametrize(("frequency_hz", "layer"), [(4000, 1), (3000, 2)])
 @pytest.mark.parametrize("level_db", [-20, -6])
-@pytest.mark.backend
 def test_a_planted_line_is_found_at_its_level_and_layer(frequency_hz, layer, level_db):
     share = 10 ** (level_db / 10)
     found = measured(np.sqrt(1 - share) * noise() + np.sqrt(share) * tones(frequency_hz))

@@ -27,8 +27,6 @@ from wavegan_rc.training.run_lock import run_lock
 from wavegan_rc.training.train import train
 from wavegan_rc.whole_files import whole_file, whole_files
 
-pytestmark = pytest.mark.backend
-
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
@@ -39,6 +37,7 @@ def straight(tmp_path_factory):
 
 
 @pytest.mark.parametrize("first", [10, 9])
+@pytest.mark.backend
 def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path):
     """Stopped where a checkpoint is due, and in the middle of a line of the history."""
     expected, config = straight
@@ -51,6 +50,7 @@ def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path):
     assert Config(**yaml.safe_load((run / "config.yaml").read_text())) == ours
 
 
+@pytest.mark.backend
 def test_what_was_logged_after_the_checkpoint_is_forgotten(straight, tmp_path):
     """Killed after step 17 was logged and before it was saved: steps 16 and 17 come again."""
     expected, config = straight
@@ -74,6 +74,7 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(straight, tmp_path):
     assert new
 
 
+@pytest.mark.backend
 def test_a_finished_run_gets_its_results_again(straight, tmp_path):
     expected, config = straight
     run = tmp_path / "run"
@@ -170,6 +171,7 @@ def test_a_description_of_what_cannot_be_is_damage(straight, tmp_path, change):
         assert newest_checkpoint(run / "checkpoints").step == 15
 
 
+@pytest.mark.backend
 def test_a_damaged_checkpoint_does_not_count_as_kept(straight, tmp_path):
     expected, config = straight
     run = tmp_path / "run"
@@ -339,6 +341,7 @@ def test_files_appear_whole_or_not_at_all(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "folder"]
 
 
+@pytest.mark.backend
 def test_sigterm_saves_and_ends_and_the_rest_can_be_trained(tmp_path):
     """As Ctrl-C does: see test_run."""
     small = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]

@@ -363,7 +363,6 @@ def test_processes_that_start_runs_together_get_different_numbers(tmp_path):
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == sorted(names)
 
 
-@pytest.mark.backend
 def test_history_rows_are_means_of_their_own_interval(tmp_path):
     config = smoke_config(tmp_path, **SMALL, steps=4)
     each, pairs = (history(train(replace(config, log_every=every), [])[0]) for every in (1, 2))
@@ -412,7 +411,7 @@ def test_a_full_disk_is_one_error_that_names_the_run(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wavegan_rc.training.results.save_figure", fail)
+    monkeypatch.setattr("wavegan_rc.figures.drawing.save_figure", fail)
     with pytest.raises(DataError, match="001-resize cannot be written"):
         train(smoke_config(tmp_path, steps=1), [])
 
