@@ -160,8 +160,8 @@ def diverge(patch, step, *rollbacks):
     """Have one real sample of a step's batch not finite, after some numbers of rollbacks."""
     real = batches.batch
 
-    def spoilt(segments, config, number, made):
-        segments = real(segments, config, number, made)
+    def spoilt(segments, config, number, made, *rows):
+        segments = real(segments, config, number, made, *rows)
         if number == step and made in rollbacks:
             segments[0, 0, 5] = np.nan
         return segments
