@@ -13,7 +13,7 @@ else:
 
 tensorflow_only = pytest.mark.skipif(ON_JAX, reason="TensorFlow's own")
 # JAX compiles every operation for every shape: as many examples would take many minutes.
-FEWER_EXAMPLES = 10 if ON_JAX else 1
+FEWER_EXAMPLES = 5 if ON_JAX else 1
 
 
 def dtype_of(tensor):

@@ -29,8 +29,6 @@ from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import LOSSES, WGANGP
 
-pytestmark = pytest.mark.backend
-
 # Of configs/smoke.yaml: two stages of 4, so lines at multiples of 1000 Hz, and of 4000 Hz.
 RATE, LENGTH = 16000, 512
 FORM = {"sample_rate": RATE, "upsampling_factors": (4, 4), "stopband_hz": 1700.0}
@@ -201,6 +199,7 @@ def runs(tmp_path_factory):
     return config, [train(each, [])[0] for each in configs]
 
 
+@pytest.mark.backend
 def test_measured_steps_have_their_values_in_the_row_of_the_losses(runs):
     _, (run, unmeasured) = runs
     rows = history(run)
@@ -225,6 +224,7 @@ def test_tensorboard_has_the_values_of_measured_steps(runs):
         np.testing.assert_allclose(logged, expected, rtol=1e-5)
 
 
+@pytest.mark.backend
 def test_the_last_row_is_what_the_summary_says(runs):
     """Both measure the same latents, the summary from the exported generator."""
     _, (run, _) = runs
@@ -238,6 +238,7 @@ def test_the_last_row_is_what_the_summary_says(runs):
         assert row[f"line_prominence_db/stage_{stage}"] == pytest.approx(prominence, abs=0.01)
 
 
+@pytest.mark.backend
 def test_it_is_the_average_generator_at_that_step_that_is_measured(runs):
     config, (run, _) = runs
     model = build_model(config)
@@ -253,6 +254,7 @@ def test_it_is_the_average_generator_at_that_step_that_is_measured(runs):
     assert abs(row["rms_db"] - current["rms_db"]) > 0.01
 
 
+@pytest.mark.backend
 def test_measuring_leaves_training_as_it_is(runs):
     config, folders = runs
     measured, unmeasured = (

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import yaml
 from keras import ops
+from runs import SMALL, SMOKE, smoke_config
 from test_resume import assert_same_results, history
-from test_run import SMOKE, smoke_config
 from test_wgan_gp import TINY, real_batch
 
 from wavegan_rc.audio.preparation import prepare_corpus
@@ -169,9 +169,7 @@ def diverge(patch, step, *rollbacks):
     patch.setattr(batches, "batch", spoilt)
 
 
-# Small networks and one critic update: these runs are compiled eight times.
-SMALL = {"segment_length": 128, "critic_steps": 1, "steps": 12, "log_every": 4, "save_every": 5}
-SMALL |= {"measure_every": 0, "sample_count": 2}
+SHORT = SMALL | {"steps": 12, "log_every": 4, "save_every": 5}
 
 
 def rollbacks_of(run):
@@ -215,7 +213,7 @@ def test_a_run_that_diverges_stops_with_code_3_and_keeps_what_it_diverged_on(
 def rolled_back(tmp_path_factory):
     """A run of 12 steps that diverged at step 8 and went back to step 5."""
     folder = tmp_path_factory.mktemp("rolled-back")
-    config = smoke_config(folder, **SMALL, on_nonfinite="rollback")
+    config = smoke_config(folder, **SHORT, on_nonfinite="rollback")
     with pytest.MonkeyPatch.context() as patch:
         diverge(patch, 8, 0)
         return train(config, [])[0], config
@@ -224,7 +222,7 @@ def rolled_back(tmp_path_factory):
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):
     """The same, told to stop."""
-    config = smoke_config(tmp_path_factory.mktemp("stopped"), **SMALL)
+    config = smoke_config(tmp_path_factory.mktemp("stopped"), **SHORT)
     with pytest.MonkeyPatch.context() as patch:
         diverge(patch, 8, 0)
         with pytest.raises(
@@ -324,7 +322,7 @@ def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, capsys):
         callback.on_train_batch_end(2, {FIRST_NONFINITE: 0.0})
 
     monkeypatch.setattr(Fitting, "_fit", diverge_at_once)
-    config = smoke_config(tmp_path, **SMALL, on_nonfinite="rollback")
+    config = smoke_config(tmp_path, **SHORT, on_nonfinite="rollback")
     with pytest.raises(DivergenceError, match=r"step 3 after 3 rollbacks: .*: critic_loss"):
         train(config, [])
     (run,) = (tmp_path / "runs").iterdir()
@@ -350,4 +348,4 @@ def test_a_batch_that_cannot_be_kept_hides_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(Fitting, "_fit", diverge_at_once)
     monkeypatch.setattr(divergence.np, "savez", full)
     with pytest.raises(DivergenceError, match=r"could not be kept: .*No space left"):
-        train(smoke_config(tmp_path, **SMALL), [])
+        train(smoke_config(tmp_path, **SHORT), [])

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from backends import FEWER_EXAMPLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from wavegan_rc.nn.generator import build_generator
 pytestmark = pytest.mark.backend
 
 
-@settings(max_examples=15)
+@settings(max_examples=15 // FEWER_EXAMPLES)
 @given(
     st.lists(st.tuples(st.integers(2, 4), st.sampled_from(UPSAMPLERS)), min_size=1, max_size=4),
     st.integers(1, 5),

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import yaml
 from runs import (
+    SMALL,
     SMOKE,
     assert_same_results,
     history,
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.backend
 def straight(tmp_path_factory):
     """17 steps in one go; neither the line nor the checkpoint at 17 is due by its interval."""
     folder = tmp_path_factory.mktemp("straight")
-    config = smoke_config(folder, steps=17, log_every=4, save_every=5, measure_every=0)
+    config = smoke_config(folder, **SMALL, steps=17, log_every=4, save_every=5)
     return train(config, [])[0], config
 
 
@@ -340,7 +341,8 @@ def test_files_appear_whole_or_not_at_all(tmp_path):
 
 def test_sigterm_saves_and_ends_and_the_rest_can_be_trained(tmp_path):
     """As Ctrl-C does: see test_run."""
-    flags = ["--config", str(SMOKE), "--steps", "100000", "--save-every", "5"]
+    small = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+    flags = ["--config", str(SMOKE), *small, "--steps", "100000", "--save-every", "5"]
     process = start_training(tmp_path, *flags)
     run = tmp_path / "runs" / "001-resize"
     wait_for(lambda: newest_step(run) > 0, process, tmp_path)

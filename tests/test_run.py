@@ -17,7 +17,7 @@ from conftest import ROOT, tone
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import image
-from runs import tensorboard_events
+from runs import SMALL, tensorboard_events
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
@@ -28,8 +28,6 @@ from wavegan_rc.training.model import build_model
 from wavegan_rc.training.run_directory import create_run_directory
 from wavegan_rc.training.schedule import due
 from wavegan_rc.training.train import train
-
-pytestmark = pytest.mark.backend
 
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
@@ -61,6 +59,7 @@ def smoke_run(request, tmp_path_factory):
     return request.param, folder, done
 
 
+@pytest.mark.backend
 def test_the_last_line_names_the_run_folder(smoke_run):
     upsampler, folder, done = smoke_run
     assert done.stdout.splitlines()[-1] == f"run: runs/001-{upsampler}"
@@ -68,6 +67,7 @@ def test_the_last_line_names_the_run_folder(smoke_run):
     assert done.stderr == ""
 
 
+@pytest.mark.backend
 def test_progress_and_table_are_printed(smoke_run):
     _, _, done = smoke_run
     assert "6/6" in done.stdout
@@ -76,6 +76,7 @@ def test_progress_and_table_are_printed(smoke_run):
     assert "line at" in done.stdout
 
 
+@pytest.mark.backend
 def test_settings_versions_and_device_are_recorded(smoke_run):
     upsampler, folder, _ = smoke_run
     run = folder / "runs" / f"001-{upsampler}"
@@ -87,6 +88,7 @@ def test_settings_versions_and_device_are_recorded(smoke_run):
     assert environment["command_line"][:3] == ["train.py", "--upsampler", upsampler]
 
 
+@pytest.mark.backend
 def test_the_wavs_are_what_the_run_says(smoke_run):
     upsampler, folder, _ = smoke_run
     run = folder / "runs" / f"001-{upsampler}"
@@ -110,6 +112,7 @@ def test_the_wavs_are_what_the_run_says(smoke_run):
     assert np.abs(real).max() > 0.01
 
 
+@pytest.mark.backend
 def test_history_has_a_line_for_every_interval(smoke_run):
     upsampler, folder, _ = smoke_run
     rows = history(folder / "runs" / f"001-{upsampler}")
@@ -122,6 +125,7 @@ def test_history_has_a_line_for_every_interval(smoke_run):
         assert row["steps_per_s"] > 0
 
 
+@pytest.mark.backend
 def test_tensorboard_has_losses_audio_and_pictures(smoke_run):
     upsampler, folder, _ = smoke_run
     events = tensorboard_events(folder / "runs" / f"001-{upsampler}")
@@ -132,6 +136,7 @@ def test_tensorboard_has_losses_audio_and_pictures(smoke_run):
     assert events["spectrogram"][0].encoded_image_string.startswith(b"\x89PNG")
 
 
+@pytest.mark.backend
 def test_checkpoints_and_figure(smoke_run):
     upsampler, folder, _ = smoke_run
     run = folder / "runs" / f"001-{upsampler}"
@@ -143,6 +148,7 @@ def test_checkpoints_and_figure(smoke_run):
     assert not [path for path in run.rglob("*") if "partial" in path.name]
 
 
+@pytest.mark.backend
 def test_summary_is_what_was_printed(smoke_run):
     upsampler, folder, done = smoke_run
     summary = json.loads((folder / "runs" / f"001-{upsampler}" / "summary.json").read_text())
@@ -152,6 +158,7 @@ def test_summary_is_what_was_printed(smoke_run):
     assert summary["out_of_band_ratio_db"]["real"] < -60
 
 
+@pytest.mark.backend
 def test_generate_script_writes_wavs_from_the_run(smoke_run):
     upsampler, folder, _ = smoke_run
     run = folder / "runs" / f"001-{upsampler}"
@@ -166,6 +173,7 @@ def test_generate_script_writes_wavs_from_the_run(smoke_run):
     np.testing.assert_allclose(generated, sample, atol=1)
 
 
+@pytest.mark.backend
 def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_names_the_run(tmp_path):
     # A shell's background job is started with Ctrl-C ignored, and these tests may be in one.
     code = (
@@ -224,7 +232,7 @@ def files_of(run):
 def test_every_upsampler_trains_and_its_exported_generator_is_the_trained_one(
     settings, name, tmp_path
 ):
-    config = replace(smoke_config(tmp_path), steps=2, sample_count=1, **settings)
+    config = smoke_config(tmp_path, **SMALL, steps=2, **settings)
     run, received = train(config, [])
     assert (run.name, received) == (f"001-{name}", None)
     assert Config(**yaml.safe_load((run / "config.yaml").read_text())) == config
@@ -262,6 +270,7 @@ def test_a_post_filter_is_trained_and_drawn(tmp_path):
     assert np.ptp(pixels[..., :3]) > 0.5
 
 
+@pytest.mark.backend
 def test_the_same_seed_gives_the_same_history_and_wav_bytes_and_another_does_not(tmp_path):
     config = smoke_config(tmp_path)
     runs = [train(replace(config, seed=seed), [])[0] for seed in (0, 0, 1)]
@@ -344,18 +353,19 @@ def test_processes_that_start_runs_together_get_different_numbers(tmp_path):
             text=True,
             env=environment(),
         )
-        for upsampler in ("resize", "transposed", "linear")
+        for upsampler in ("resize", "transposed")
     ]
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
     names = [name for process in processes for name in process.communicate()[0].split()]
-    assert sorted(int(name[:3]) for name in names) == list(range(1, 61))
+    assert sorted(int(name[:3]) for name in names) == list(range(1, 41))
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == sorted(names)
 
 
+@pytest.mark.backend
 def test_history_rows_are_means_of_their_own_interval(tmp_path):
-    config = smoke_config(tmp_path, steps=4)
+    config = smoke_config(tmp_path, **SMALL, steps=4)
     each, pairs = (history(train(replace(config, log_every=every), [])[0]) for every in (1, 2))
     for i, row in enumerate(pairs):
         mean = np.mean([each[2 * i]["critic_loss"], each[2 * i + 1]["critic_loss"]])
@@ -389,6 +399,7 @@ def test_long_runs_write_and_measure_ever_more_rarely(tmp_path, monkeypatch):
     assert (run / "checkpoints" / "step-000012.json").exists()
 
 
+@pytest.mark.backend
 def test_divergence_ends_training_and_names_the_step(tmp_path):
     config = smoke_config(tmp_path, learning_rate=1e30, steps=50)
     with pytest.raises(DivergenceError, match=r"diverged at step \d+: .* squared: \w+"):
@@ -406,6 +417,7 @@ def test_a_full_disk_is_one_error_that_names_the_run(tmp_path, monkeypatch):
         train(smoke_config(tmp_path, steps=1), [])
 
 
+@pytest.mark.backend
 def test_training_learns_something(tmp_path, make_wav):
     """The critic's estimate rises from nothing once it has learnt to tell noise from a tone."""
     data = make_wav("own.wav", tone(440, seconds=10)).parent

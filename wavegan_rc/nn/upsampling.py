@@ -143,7 +143,9 @@ class UpsampleConv1D(keras.layers.Layer):
             kernel = kernel.reshape(-1, self.factor, channels, self.filters)
             kernel = kernel.transpose(0, 2, 1, 3).reshape(-1, channels, outputs)
         self.kernel = self.add_weight(
-            name="kernel", shape=kernel.shape, initializer=lambda *_, **__: kernel
+            name="kernel",
+            shape=kernel.shape,
+            initializer=lambda _, dtype: ops.cast(kernel, dtype),  # JAX takes it as it is given
         )
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros")
