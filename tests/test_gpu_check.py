@@ -138,6 +138,17 @@ def test_without_prepared_recordings_it_says_who_makes_them(tmp_path):
         Check(TOY, tmp_path, tmp_path / "corpus").train()
 
 
+def test_a_training_that_is_stopped_ends_the_command(tmp_path, monkeypatch, capsys):
+    def fails(self):
+        raise AssertionError("is not to be measured now")
+
+    monkeypatch.setattr(Check, "train", lambda self: signal.SIGTERM)
+    monkeypatch.setattr(Check, "measure", fails)
+    code = gpu_check_command("gpu_check.sh", [str(tmp_path), "--toy", "train", "measure"])
+    assert code == 128 + signal.SIGTERM
+    assert (tmp_path / "toy" / "gpu_check.txt").read_text() in capsys.readouterr().out
+
+
 def test_a_stage_that_is_none_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         gpu_check_command("gpu_check.sh", [str(tmp_path), "tarin"])

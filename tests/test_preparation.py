@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -254,20 +255,19 @@ def test_recordings_without_end_are_cut_into_shards(make_wav, fresh_cache, monke
         np.testing.assert_array_equal(segment, whole[start : start + 9000])
 
 
-def test_the_benchmark_counts_what_it_prepares(monkeypatch):
+def test_the_benchmark_counts_what_it_prepares(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(benchmark, "_COPIES", (1, 2))
     monkeypatch.setattr(
         benchmark, "_copy_speech", lambda folder, copies: write_seconds(folder, 3 * copies)
     )
-    result = benchmark.benchmark_preparation(1)
-    assert result["cores"] == workers.usable_cores()
-    rows = {row["copies"]: row for row in result["rows"]}
+    file = tmp_path / "b.json"
+    benchmark.benchmark_preparation(1, file)
+    rows = {row["copies"]: row for row in json.loads(file.read_text())["rows"]}
     for copies, row in rows.items():
         assert row["minutes"] == 3 * copies / 60
         assert row["times_real_time"] == pytest.approx(60 * row["minutes"] / row["seconds"])
         assert row["peak_mib"] > 30
-    table = benchmark.format_preparation(result)
-    assert f"{rows[2]['times_real_time']:.0f} x real time" in table
+    assert f"{rows[2]['times_real_time']:.0f} x real time" in capsys.readouterr().out
 
 
 def write_seconds(folder, seconds):

@@ -100,6 +100,7 @@ class Check:
             cutoff_hz=config.cutoff_hz,
             stopband_hz=config.stopband_hz,
         )
+        assert corpus.folder is not None  # prepared recordings lie somewhere
         partial = self.corpus.with_name(f".partial-{self.corpus.name}")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(corpus.folder, partial)

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from wavegan_rc.audio.files import bundled_speech
 from wavegan_rc.audio.workers import usable_cores
+from wavegan_rc.benchmarks.timing import check_request, machine, write_numbers
 
 # Copies of the bundled speech, 24 minutes each: one is prepared by one process, more by all cores.
 _COPIES = (1, 10)
@@ -28,14 +28,28 @@ print(json.dumps([seconds, len(corpus.audio) / 16000, *peaks]))
 """
 
 
-def benchmark_preparation(repeats: int) -> dict[str, Any]:
-    """Prepare copies of the bundled speech, with the default low-pass, into an empty cache.
+def benchmark_preparation(repeats: int, json_file: Path | None) -> None:
+    """Prepare copies of the bundled speech, into an empty cache, and print a table.
 
     Args:
-        repeats: Times that each is prepared, in turn; the medians are returned.
+        repeats: Times that each is prepared, in turn, at least 1; medians are printed.
+        json_file: For the numbers; None: no file.
+
+    Raises:
+        ParameterError: If `repeats` is smaller than 1.
+        DataError: If the file cannot be written.
+    """
+    check_request(repeats, json_file)
+    rows = time_preparation(repeats)
+    write_numbers(json_file, {"machine": machine(), "repeats": repeats, "rows": rows})
+    print(format_preparation(rows))
+
+
+def time_preparation(repeats: int) -> list[dict[str, float]]:
+    """Medians of some repeats.
 
     Returns:
-        `cores`, and `rows` with `copies`, `minutes` of audio, `seconds`, `times_real_time`,
+        For each number of copies: `copies`, `minutes` of audio, `seconds`, `times_real_time`,
         `peak_mib` of the process and `worker_peak_mib` of the largest worker, 0 if there was none.
     """
     measured: dict[int, list[list[float]]] = {copies: [] for copies in _COPIES}
@@ -58,7 +72,7 @@ def benchmark_preparation(repeats: int) -> dict[str, Any]:
                 "worker_peak_mib": worker_peak,
             }
         )
-    return {"cores": usable_cores(), "rows": rows}
+    return rows
 
 
 def _copy_speech(folder: Path, copies: int) -> None:
@@ -81,11 +95,11 @@ def _prepared(folder: Path) -> list[float]:
     return json.loads(done.stdout)
 
 
-def format_preparation(result: dict[str, Any]) -> str:
-    """A result as a table."""
-    lines = [f"preparing bundled speech, low-pass at 1500 Hz, {result['cores']} cores"]
+def format_preparation(rows: list[dict[str, float]]) -> str:
+    """The rows as a table."""
+    lines = [f"preparing bundled speech, low-pass at 1500 Hz, {usable_cores()} cores"]
     lines.append(f"{'audio':>10}{'time':>10}{'speed':>16}{'memory':>12}{'of a worker':>14}")
-    for row in result["rows"]:
+    for row in rows:
         speed = f"{row['times_real_time']:.0f} x real time"
         worker = f"{row['worker_peak_mib']:.0f} MiB" if row["worker_peak_mib"] else "none"
         lines.append(

@@ -7,7 +7,7 @@ from typing import Literal
 from wavegan_rc.cli.process import quiet_start, require_tensorflow
 from wavegan_rc.cli.settings import Parser
 
-Subject = Literal["upsampling", "training", "generation", "start"]
+Subject = Literal["upsampling", "training", "generation", "preparation", "start"]
 SUBJECTS: tuple[Subject, ...] = Subject.__args__
 
 # Each one's help is timed.
@@ -15,13 +15,16 @@ _COMMANDS = ("train", "generate", "explain", "export", "benchmark", "measure", "
 
 
 def benchmark_command(program: str, argv: Sequence[str]) -> int:
-    """Time upsampling layers, training, generation, or how long programs take to start."""
+    """Time upsampling layers, training, generation, preparing recordings, or programs' start."""
     parser = Parser(prog=program, description=benchmark_command.__doc__)
     parser.add_argument(
         "subject", type=Subject, metavar="SUBJECT", help=f"what to time: {', '.join(SUBJECTS)}"
     )
     parser.add_argument(
-        "--repeats", type=int | None, metavar="N", help="timed rounds (default: 15; training: 5)"
+        "--repeats",
+        type=int | None,
+        metavar="N",
+        help="timed rounds (default: 15; training, preparation: 5)",
     )
     parser.add_argument(
         "--stacks",
@@ -43,9 +46,13 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
     flags = parser.parse_command_line(argv)
     repeats = flags.repeats
     if repeats is None:
-        repeats = 5 if flags.subject == "training" else 15
+        repeats = 5 if flags.subject in ("training", "preparation") else 15
     json_file = None if flags.json is None else Path(flags.json)
-    if flags.subject == "start":
+    if flags.subject == "preparation":
+        from wavegan_rc.benchmarks.preparation import benchmark_preparation
+
+        benchmark_preparation(repeats, json_file)
+    elif flags.subject == "start":
         from wavegan_rc.benchmarks.start import benchmark_start
 
         benchmark_start(_COMMANDS, repeats, json_file)

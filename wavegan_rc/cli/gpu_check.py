@@ -24,7 +24,7 @@ def gpu_check_command(program: str, argv: Sequence[str]) -> int:
         help=f"{', '.join(STAGES)}; without any: all, and at the end of each call the table",
     )
     parser.add_argument("--toy", action="store_true", help="seconds of it, to see that all runs")
-    flags = parser.parse_args(argv)
+    flags = parser.parse_intermixed_args(argv)
     unknown = set(flags.stages) - set(STAGES)
     if unknown:
         parser.error(f"STAGE must be one of {', '.join(STAGES)}. Received: {min(unknown)}")
