@@ -1,6 +1,6 @@
-"""Make some steps of a small model on several devices, and keep what they led to.
+"""Make some steps of small models on several devices, and keep what they led to.
 
-Run as a program by test_devices.py: `device_step.py DEVICES PER_EXAMPLE FILE`.
+Run as a program by test_devices.py: `device_step.py DEVICES FOLDER`.
 """
 
 import sys
@@ -15,7 +15,7 @@ from wavegan_rc.training.model import build_model
 STEPS = 3
 
 
-def main(count, per_example, file):
+def make_steps(count, per_example, file):
     config = Config(
         segment_length=64,
         upsampling_factors=(4, 2),
@@ -46,4 +46,6 @@ def main(count, per_example, file):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2] == "True", sys.argv[3])
+    devices, folder = sys.argv[1:]
+    for kind in (False, True):
+        make_steps(int(devices), kind, f"{folder}/{devices}-{kind}.npz")
