@@ -921,7 +921,7 @@ def test_damaged_checkpoints_load_alike_or_are_refused(run, tmp_path):
     shapes = [weights.shape for weights in model.get_weights()]
 
     def load(path):  # whatever the checksum says: a stranger's description fits their file
-        load_checkpoint(model, Checkpoint(1, path, {}, rollbacks=0))
+        load_checkpoint(model, Checkpoint(1, path, {}, rollbacks=0, sha256=""))
         return [weights.shape for weights in model.get_weights()]
 
     copy = tmp_path / "run" / "checkpoints" / checkpoint.name

@@ -32,7 +32,7 @@ def free_port():
 
 
 @contextmanager
-def hosts(folder, *flags):
+def hosts(folder, *flags, of_second=()):
     """Two processes that train together; what they print goes to `host-0.txt` and `host-1.txt`."""
     shared = {
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{free_port()},127.0.0.1:{free_port()}",
@@ -44,7 +44,7 @@ def hosts(folder, *flags):
         with (folder / f"host-{host}.txt").open("wb") as output:
             processes.append(
                 subprocess.Popen(
-                    [sys.executable, TRAIN, *flags],
+                    [sys.executable, TRAIN, *flags, *(of_second if host else ())],
                     env=environment("jax") | shared | {"KERAS_DISTRIBUTION_PROCESS_ID": str(host)},
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -97,6 +97,42 @@ def test_two_hosts_train_like_one_and_only_the_first_keeps_the_run(alone, tmp_pa
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["001-resize"]
     assert not list(tmp_path.glob("wavegan_rc-*"))
     assert_alike(history(tmp_path / "runs" / "001-resize"), alone)
+
+
+@needs_jax
+def test_hosts_that_differ_are_refused_at_once(tmp_path):
+    flags = ["--config", str(SMOKE), "--out", str(tmp_path / "runs")]
+    with hosts(tmp_path, *flags, of_second=["--seed", "1"]) as processes:
+        codes = [process.wait(timeout=120) for process in processes]
+    assert codes == [2, 2], printed(tmp_path)
+    for output in printed(tmp_path):
+        assert "error: settings must be the same on all hosts" in output
+    assert not (tmp_path / "runs").exists()
+
+
+@needs_jax
+def test_a_mistake_that_one_host_sees_ends_both_at_once(tmp_path):
+    (tmp_path / "runs" / "gloo").mkdir(parents=True)  # the word does not make it another mistake
+    flags = ["--config", str(SMOKE), "--out", str(tmp_path / "runs"), "--name", "gloo"]
+    with hosts(tmp_path, *flags) as processes:
+        codes = [process.wait(timeout=120) for process in processes]
+    first, second = printed(tmp_path)
+    assert codes[0] == 2, first
+    assert codes[1] in (4, -signal.SIGABRT), second
+    assert "gloo exists: a run is never overwritten" in first
+
+
+@needs_jax
+def test_numbers_of_hosts_that_are_missing_are_named(monkeypatch):
+    variables = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": "127.0.0.1:1"}
+    done = subprocess.run(
+        [sys.executable, TRAIN, "--config", str(SMOKE)],
+        env=environment("jax") | variables,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: KERAS_DISTRIBUTION_NUM_PROCESSES must be a whole number")
 
 
 @needs_jax

@@ -13,7 +13,7 @@ out=${OUT:-runs}
 if compgen -G "$out/$name/checkpoints/step-*.json" >/dev/null; then
     exec python scripts/train.py --resume "$out/$name"
 fi
-if [ "${KERAS_DISTRIBUTION_PROCESS_ID:-0}" = 0 ]; then
+if [ "${KERAS_DISTRIBUTION_PROCESS_ID:-0}" = 0 ] && [ -d "$out/$name/checkpoints" ]; then
     rm -rf "${out:?}/${name:?}" # it was stopped before its first checkpoint
 fi
 exec python scripts/train.py "$@" --out "$out" --name "$name"

@@ -132,9 +132,14 @@ class Segments:
 
         Raises:
             ParameterError: If `step` or `count` is negative.
+            DataError: If the prepared recordings are gone.
         """
-        positions = self._draw(step, count)[part]
-        segments = windows(self.corpus.audio, positions, self.segment_length).astype(np.float32)
+        positions = self._draw(step, count, part)
+        try:
+            segments = windows(self.corpus.audio, positions, self.segment_length)
+        except OSError as error:  # files are opened when something in them is drawn
+            raise DataError(f"prepared recordings cannot be read: {error}") from None
+        segments = segments.astype(np.float32)
         segments /= FULL_SCALE_INT16
         return segments
 
@@ -161,13 +166,13 @@ class Segments:
             for i, position in zip(own, positions, strict=True)
         ]
 
-    def _draw(self, step: int, count: int) -> np.ndarray:
+    def _draw(self, step: int, count: int, part: slice = slice(None)) -> np.ndarray:
         if step < 0 or count < 0:
             raise ParameterError(f"step and count must not be negative. Received: {step}, {count}")
         # Philox is counter-based: it jumps to any step at no cost. The raw 64-bit words are
         # guaranteed never to change between versions of NumPy; its integers() is not. Taking
         # them modulo n is uneven by less than n / 2**64.
-        words = np.random.Philox(key=[self.seed, step]).random_raw(count)
+        words = np.random.Philox(key=[self.seed, step]).random_raw(count)[part]
         number = (words % np.uint64(self._ends[-1])).astype(np.int64)
         row = np.searchsorted(self._ends, number, side="right")
         return self._positions.find(self._rows[row], number - (self._ends[row] - self._counts[row]))

@@ -20,6 +20,7 @@ from wavegan_rc.benchmarks.training import CONFIGS, PRECISIONS, UPSAMPLERS, time
 from wavegan_rc.choices import Precision, Upsampler
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
+from wavegan_rc.extras import missing
 from wavegan_rc.history_file import read_history
 from wavegan_rc.training.backend import device_name
 from wavegan_rc.training.run_directory import RunDirectory, has_begun
@@ -91,6 +92,8 @@ class Check:
         """
         if self.corpus.exists():
             return
+        if missing("platformdirs", "soundfile", "soxr"):
+            self._open_corpus()  # says what to bring
         from wavegan_rc.audio.preparation import prepare_corpus
 
         config = self.plan.trained

@@ -20,6 +20,8 @@ from wavegan_rc.errors import (
 )
 
 _BACKENDS = ("tensorflow", "jax")
+# What says that several hosts train together, as `keras.distribution.initialize` reads it.
+ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 EXIT_USER_ERROR = 2
 EXIT_DIVERGED = 3
 EXIT_LOST_HOST = 4
@@ -114,16 +116,24 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         print(f"error: {error}", file=sys.stderr)
         codes = {DivergenceError: EXIT_DIVERGED, LostHostError: EXIT_LOST_HOST}
         code = codes.get(type(error), EXIT_USER_ERROR)
-        if code == EXIT_LOST_HOST:
-            os._exit(code)  # JAX would first wait for the other host, for minutes
+        _leave_other_hosts(code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = EXIT_BY_SIGNAL + signal.SIGINT
+        _leave_other_hosts(code)
     except BrokenPipeError:
         # Whoever read the output is gone (`| head`); Python would complain of it once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_BY_SIGNAL + signal.SIGPIPE
     sys.exit(code)
+
+
+def _leave_other_hosts(code: int) -> None:
+    """End at once if several hosts train together: they wait for this one, and JAX for them."""
+    if ADDRESSES in os.environ:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 _show_any_warning = warnings.showwarning

@@ -119,7 +119,9 @@ def _compute_capabilities() -> list[float]:
         import jax
 
         gpus = [device for device in jax.local_devices() if device.platform == "gpu"]
-        return [float(getattr(gpu, "compute_capability", 0)) for gpu in gpus]
+        found = [str(getattr(gpu, "compute_capability", "")) for gpu in gpus]
+        # AMD's are names, as gfx90a.
+        return [float(word) if word.replace(".", "").isdigit() else 0 for word in found]
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
@@ -129,7 +131,9 @@ def _compute_capabilities() -> list[float]:
 
 def _cpu_has(feature: str) -> bool:
     try:
-        return feature in Path("/proc/cpuinfo").read_text(encoding="ascii").split()
+        return (
+            feature in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
+        )
     except OSError:  # not Linux
         return False
 

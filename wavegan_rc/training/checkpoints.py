@@ -34,12 +34,14 @@ class Checkpoint:
         weights: File of all variables: networks, optimizers, average, random states, metrics.
         log_lengths: Bytes of each log, by its path relative to the run.
         rollbacks: That the training had made, or makes in going on from here.
+        sha256: Of the weights.
     """
 
     step: int
     weights: Path
     log_lengths: Mapping[str, int]
     rollbacks: int
+    sha256: str
 
 
 def save_checkpoint(
@@ -173,7 +175,7 @@ def _open(folder: Path, step: int) -> Checkpoint:
         or rollbacks > MOST_ROLLBACKS
     ):
         raise ValueError("its step, log_lengths or rollbacks are not what was written")
-    return Checkpoint(step, weights, lengths, rollbacks)
+    return Checkpoint(step, weights, lengths, rollbacks, description["sha256"])
 
 
 def _weights_file(folder: Path, step: int) -> Path:

@@ -23,16 +23,16 @@ import keras
 import numpy as np
 
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, LostHostError, ParameterError
+from wavegan_rc.errors import DataError, LostHostError, ParameterError, WaveganError
 from wavegan_rc.training.backend import device_name, on_jax
 from wavegan_rc.training.callbacks import StopOnSignal
 from wavegan_rc.training.found_run import check_own_files
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.weights_file import one_line
 
-# As `keras.distribution.initialize` reads it; the number of processes and the own number belong to
-# it: KERAS_DISTRIBUTION_NUM_PROCESSES, KERAS_DISTRIBUTION_PROCESS_ID.
+# As `keras.distribution.initialize` reads them.
 _ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
+_NUMBERS = ("KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID")
 # What errors say of the libraries that hosts talk to each other by; their types vary.
 _LOST = re.compile("gloo|nccl|coordination|heartbeat", re.IGNORECASE)
 
@@ -76,7 +76,7 @@ class Devices:
             with contextlib.suppress(RuntimeError):  # has started already, with what there is
                 jax.config.update("jax_num_cpu_devices", count)
         if _ADDRESSES in os.environ:
-            keras.distribution.initialize()
+            _join_hosts()
             self.hosts, self.host = jax.process_count(), jax.process_index()
         if count > jax.local_device_count():
             raise ParameterError(_too_many(count, jax.local_device_count()))
@@ -141,6 +141,8 @@ class Devices:
                     _be_silent()
                 self._wait("the others have read the run")
                 yield config, resume
+            except WaveganError:
+                raise
             except Exception as error:
                 if _LOST.search(str(error)) is None:
                     raise
@@ -213,6 +215,19 @@ class Devices:
             output_signature=tf.TensorSpec(shape, tf.float32),
         )
         return dataset.unbatch().batch(config.batch_size, drop_remainder=True)
+
+
+def _join_hosts() -> None:
+    for name in _NUMBERS:
+        if not os.environ.get(name, "").isdigit():
+            raise ParameterError(
+                f"{name} must be a whole number where {_ADDRESSES} is set. "
+                f"Received: {os.environ.get(name)}"
+            )
+    try:
+        keras.distribution.initialize()
+    except Exception as error:  # what JAX raises is of many kinds
+        raise LostHostError(f"the hosts cannot be joined: {one_line(error)}") from None
 
 
 def _copy(run: Path | None, folder: Path) -> Path | None:

@@ -117,6 +117,8 @@ def _train(
             write_skipped(run.path, corpus.skipped)
             if resume is not None:
                 checkpoint = newest_checkpoint(run.checkpoints)
+                found = f"{checkpoint.step} {checkpoint.sha256} {checkpoint.rollbacks}"
+                devices.check_alike("checkpoints", found)
                 if config.steps < checkpoint.step:
                     raise ParameterError(
                         f"steps must be at least {checkpoint.step}, which {run.path} has made. "
