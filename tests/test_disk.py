@@ -114,10 +114,8 @@ def test_a_run_folder_made_read_only_ends_the_training_and_leaves_the_last_check
         process.wait()
     output = (tmp_path / "output.txt").read_text()
     assert process.returncode == 2, output
-    # Not the last line: TensorFlow may say something of its own when it is torn down after it.
-    # Nor at the beginning of its line, where the progress bar has left that open.
-    (error,) = [line for line in output.splitlines() if "error: " in line]
-    assert "error: runs/001-resize cannot be written: " in error
+    # TensorFlow may say something after it, and the progress bar have left its line open before.
+    assert output.count("error: runs/001-resize cannot be written: ") == 1
     assert "Traceback" not in output
     set_writable(run, True)
     saved = newest_checkpoint(run / "checkpoints").step
