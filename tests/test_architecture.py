@@ -10,6 +10,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # Data flows one way; a module may import from its own layer's package and from layers before it.
 LAYERS = [
     "errors",
+    "cores",
     "extras",
     "choices",
     "whole_files",

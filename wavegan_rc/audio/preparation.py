@@ -35,7 +35,8 @@ from wavegan_rc.audio.units import (
     scale_shard,
 )
 from wavegan_rc.audio.work_folder import remove_abandoned, work_folder
-from wavegan_rc.audio.workers import Workers, usable_cores
+from wavegan_rc.audio.workers import Workers
+from wavegan_rc.cores import usable_cores
 from wavegan_rc.errors import DataError, WaveganWarning, printable
 from wavegan_rc.whole_files import remove_partial_files
 

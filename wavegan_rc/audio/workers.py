@@ -21,13 +21,6 @@ Work = Callable[[Any, Callable[[str], None]], None]
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
-def usable_cores() -> int:
-    """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class Workers:
     """Worker processes, started when first needed and ended with the `with` block.
 

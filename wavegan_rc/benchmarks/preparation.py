@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 
 from wavegan_rc.audio.files import bundled_speech
-from wavegan_rc.audio.workers import usable_cores
 from wavegan_rc.benchmarks.timing import check_request, machine, write_numbers
+from wavegan_rc.cores import usable_cores
 
 # Copies of the bundled speech, 24 minutes each: one is prepared by one process, more by all cores.
 _COPIES = (1, 10)

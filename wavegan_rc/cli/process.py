@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from wavegan_rc.cores import usable_cores
 from wavegan_rc.errors import (
     DivergenceError,
     LostHostError,
@@ -43,7 +44,19 @@ def choose_backend() -> str:
         raise ParameterError(f"KERAS_BACKEND must be tensorflow or jax. Received: {backend}")
     if backend not in installed:
         raise ParameterError(f"KERAS_BACKEND is {backend}, which is not installed")
+    _share_out_cores()
     return backend
+
+
+def _share_out_cores() -> None:
+    """On one or two cores, give TensorFlow's operations a core each.
+
+    Measured on two: with independent operations side by side, and none of them on both cores, a
+    training step at the defaults takes 0.88 of the time in float32, and 0.71 in bfloat16. Sums are
+    then made in the same order on one core and on two. More cores are TensorFlow's to share out.
+    """
+    if usable_cores() <= 2:
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 
 def require_tensorflow(asked: str) -> None:

@@ -1,7 +1,6 @@
 """What training does differently on TensorFlow and on JAX, beside taking gradients."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import keras
 
 from wavegan_rc.choices import Precision
+from wavegan_rc.cores import usable_cores
 
 
 class Optimizers:
@@ -143,9 +143,8 @@ def device_name() -> str:
     gpus = gpu_names()
     if gpus:
         return f"GPU: {', '.join(gpus)}"
-    # Those that this process may use: their number decides in which order sums are made.
-    has_affinity = hasattr(os, "sched_getaffinity")
-    return f"CPU, {len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()} cores"
+    # Their number decides in which order sums are made, where there are more than two.
+    return f"CPU, {usable_cores()} cores"
 
 
 def gpu_names() -> list[str]:
