@@ -19,8 +19,7 @@ def summarize(
         batch_size: Of its steps.
         times: Seconds of steps, by (upsampler, program, precision).
         operations: Of a step, by the same.
-        peaks: Operations per second of a large matrix product, by (library, precision), where the
-            library is Keras or PyTorch.
+        peaks: Operations per second of a large matrix product on this machine, by precision.
 
     Returns:
         A row for each arm; `times_ours` is how many times as long as this package's step with the
@@ -30,8 +29,7 @@ def summarize(
     rows = []
     for arm, seconds in medians.items():
         upsampler, program, precision = arm
-        library = "PyTorch" if program.startswith("PyTorch") else "Keras"
-        speed, peak = operations[arm] / seconds, peaks[library, precision]
+        speed, peak = operations[arm] / seconds, peaks[precision]
         quartiles = statistics.quantiles(times[arm], n=4) if len(times[arm]) > 1 else [seconds] * 3
         rows.append(
             {
@@ -78,13 +76,8 @@ def format_training(rows: list[dict[str, Any]]) -> str:
         if upsampler == "resize"
     ]
     lines.append(f"resize over transposed: {', '.join(ratios)}")
-    peaks = {
-        ("PyTorch" if row["program"].startswith("PyTorch") else "Keras", row["precision"]): row[
-            "peak_gflop_per_s"
-        ]
-        for row in rows
-    }
-    shown = (f"{library} {precision} {peak:.0f}" for (library, precision), peak in peaks.items())
+    peaks = {row["precision"]: row["peak_gflop_per_s"] for row in rows}
+    shown = (f"{precision} {peak:.0f}" for precision, peak in peaks.items())
     lines.append(f"peak of a matrix product, GFLOP/s: {', '.join(shown)}")
     return "\n".join(lines)
 
