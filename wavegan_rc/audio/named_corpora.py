@@ -86,14 +86,14 @@ def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Pa
         ) as work:
             if not folder.exists():
                 os.rename(_unpacked(_downloaded(corpus, work, on_progress), work), folder)
-    except ValueError:  # what pooch raises
-        raise DataError(
-            f"{name}: what {corpus.url} sends has not the checksum that it should have"
-        ) from None
     except (OSError, EOFError, tarfile.TarError) as error:  # those of requests are OSErrors
         raise DataError(
             f"{name} cannot be downloaded; the next time goes on from where this one stopped "
             f"({parent}): {' '.join(str(error).split())}"
+        ) from None
+    except ValueError:  # what pooch raises; of requests' errors, some are both
+        raise DataError(
+            f"{name}: what {corpus.url} sends has not the checksum that it should have"
         ) from None
     return folder
 
@@ -186,4 +186,5 @@ class ResumingDownloader:
                 return error
         if self._size() < size:
             return requests.ConnectionError(f"{self._size()} of {size} bytes came")
+        self._on_progress(-(-size // _MIB), -(-size // _MIB))
         return None

@@ -19,7 +19,7 @@ from wavegan_rc.benchmarks.timing import machine
 from wavegan_rc.benchmarks.training import CONFIGS, PRECISIONS, UPSAMPLERS, time_steps
 from wavegan_rc.choices import Precision, Upsampler
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError
+from wavegan_rc.errors import DataError, DivergenceError
 from wavegan_rc.extras import missing
 from wavegan_rc.history_file import read_history
 from wavegan_rc.training.backend import device_name
@@ -153,7 +153,11 @@ class Check:
                 continue
             if run.path.exists() and not has_begun(run):
                 shutil.rmtree(run.path)  # it was killed before its first checkpoint
-            received = self._train(upsampler, run, corpus)
+            try:
+                received = self._train(upsampler, run, corpus)
+            except DivergenceError as error:  # the others are still to be had
+                print(f"{upsampler}: {error}", flush=True)
+                continue
             if received is not None:
                 return received
         return None

@@ -11,12 +11,13 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
 from wavegan_rc.cli.settings import as_flags
 from wavegan_rc.config import Config
+from wavegan_rc.run_settings import run_config
 from wavegan_rc.sweep.grid import Cell
 from wavegan_rc.training.run_directory import RunDirectory, has_begun
 from wavegan_rc.training.run_lock import run_lock
@@ -44,6 +45,9 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
         if not has_begun(run):
             shutil.rmtree(run.path)
     resume = run.path if run.path.is_dir() else None
+    begun = None if resume is None else run_config(resume)
+    if begun is not None and config.precision == "auto":  # what that stood for where it began
+        config = replace(config, precision=begun.precision)
     command_line = [program, *as_flags(config), f"--name={name}"]
     _, received = train(config, command_line, resume=resume, name=name)
     if received is not None:
