@@ -210,3 +210,4 @@ def test_work_is_kept_unless_it_would_fail_again(tmp_path, error, kept):
 
 def test_a_missing_cache_has_nothing_abandoned(tmp_path):
     remove_abandoned(tmp_path / "nowhere", keep="")
+    assert not list(tmp_path.iterdir())
