@@ -16,7 +16,7 @@ from wavegan_rc.benchmarks.gpu_check import PLAN, TOY, Check
 from wavegan_rc.benchmarks.gpu_check_table import format_results
 from wavegan_rc.cli.gpu_check import gpu_check_command
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError
+from wavegan_rc.errors import DataError, DivergenceError
 from wavegan_rc.history_file import read_history
 from wavegan_rc.training.batches import drawn_ahead
 from wavegan_rc.training.callbacks import StopOnSignal
@@ -131,6 +131,22 @@ def test_a_killed_session_is_told(tmp_path, corpus, monkeypatch):
     found = check.results()["trainings"]
     assert [t["killed_sessions"] for t in found] == [1, 0]
     assert "+: and what passed in sessions that were killed" in format_results(check.results())
+
+
+def test_a_training_that_diverges_leaves_the_other(tmp_path, corpus, monkeypatch, capsys):
+    really = gpu_check.train
+
+    def diverges(config, *arguments, **settings):
+        if config.upsampler == ("resize",):
+            raise DivergenceError("critic_loss is NaN", step=1, tensor="critic_loss")
+        return really(config, *arguments, **settings)
+
+    monkeypatch.setattr(gpu_check, "train", diverges)
+    check = check_in(tmp_path, corpus, steps=2)
+    assert check.train() is None
+    assert "resize: critic_loss is NaN" in capsys.readouterr().out
+    (found,) = check.results()["trainings"]
+    assert (found["upsampler"], found["steps"]) == ("transposed", 2)
 
 
 def test_without_prepared_recordings_it_says_who_makes_them(tmp_path):
