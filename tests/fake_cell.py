@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from wavegan_rc.cli.cell import end_with
@@ -33,7 +34,9 @@ def main() -> int:
         return 2
     run.checkpoints.mkdir(parents=True, exist_ok=True)
     with run_lock(run.path, wait=True):
-        run.config.write_text(config_as_yaml(config))
+        # As a training does: `auto` is recorded as what it stands for.
+        precision = "float32" if config.precision == "auto" else config.precision
+        run.config.write_text(config_as_yaml(replace(config, precision=precision)))
         step = max((int(p.stem[5:]) for p in run.checkpoints.iterdir()), default=0)
         with run.history.open("a") as history:
             history.write(

@@ -1,6 +1,8 @@
 """Mixed precision: what stays float32, how far results move, what `auto` chooses."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +11,11 @@ from runs import smoke_config
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
+from wavegan_rc.cli.cell import cell_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.generation import draw_latents, synthesize
+from wavegan_rc.run_settings import run_config
 from wavegan_rc.training import backend
 from wavegan_rc.training.artifact_history import artifact_values
 from wavegan_rc.training.batches import batches
@@ -113,3 +117,20 @@ def test_a_run_records_what_auto_stood_for_and_goes_on_with_it(tmp_path, monkeyp
         replace(config, precision="mixed_bfloat16").check_goes_on(
             replace(config, precision="float32")
         )
+
+
+@pytest.mark.parametrize("amx", [False, True])
+def test_a_cell_goes_on_with_what_auto_stood_for_where_it_began(tmp_path, monkeypatch, amx):
+    monkeypatch.setattr(backend, "gpu_names", list)
+    monkeypatch.setattr(backend, "_cpu_has", lambda feature: amx)
+    config = smoke_config(tmp_path, precision="auto", steps=2, measure_every=0)
+    began = backend.chosen_precision("auto")
+
+    def trained_to(steps):
+        cell = {"config": asdict(replace(config, steps=steps)), "grid": {"seed": 0}}
+        assert cell_command("train.py", [json.dumps(cell), "seed=0"]) == 0
+        return run_config(Path(config.out) / "seed=0")
+
+    assert trained_to(2) == replace(config, precision=began)
+    monkeypatch.setattr(backend, "_cpu_has", lambda feature: not amx)
+    assert trained_to(3) == replace(config, precision=began, steps=3)

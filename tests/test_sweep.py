@@ -405,6 +405,17 @@ def test_more_steps_go_on_and_other_settings_are_refused_before_anything_runs(sw
     }
 
 
+def test_runs_whose_precision_was_chosen_for_them_are_finished_and_go_on(sweep):
+    ours = sweep("precision: auto\nsteps: 3\ngrid:\n  seed: [0]\n")
+    assert ours.run()[0] == 0
+    code, out, _ = ours.run()
+    assert code == 0
+    assert "finished before: 1 cells" in out
+    ours.grid.write_text("precision: auto\nsteps: 5\ngrid:\n  seed: [0]\n")
+    assert ours.run()[0] == 0
+    assert [row["begun_at"] for row in ours.history("seed=0") if "begun_at" in row] == [0, 3]
+
+
 def test_a_moved_sweep_is_still_finished(sweep):
     ours = sweep("steps: 3\ngrid:\n  seed: [0]\n")
     assert ours.run()[0] == 0

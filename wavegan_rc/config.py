@@ -180,6 +180,17 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
                     f"{field.name} cannot change in a run, being {before}. Received: {now}"
                 )
 
+    def going_on(self, earlier: "Config") -> "Config":
+        """These settings for a run that has begun: `auto` is what it stood for there.
+
+        Example:
+            >>> Config(precision="auto").going_on(Config(precision="float32")).precision
+            'float32'
+        """
+        if self.precision != "auto":
+            return self
+        return dataclasses.replace(self, precision=earlier.precision)
+
     @property
     def stage_upsamplers(self) -> tuple[Upsampler, ...]:
         """The upsampler of each stage."""

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
@@ -46,8 +46,8 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
             shutil.rmtree(run.path)
     resume = run.path if run.path.is_dir() else None
     begun = None if resume is None else run_config(resume)
-    if begun is not None and config.precision == "auto":  # what that stood for where it began
-        config = replace(config, precision=begun.precision)
+    if begun is not None:
+        config = config.going_on(begun)
     command_line = [program, *as_flags(config), f"--name={name}"]
     _, received = train(config, command_line, resume=resume, name=name)
     if received is not None:

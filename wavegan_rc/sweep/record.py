@@ -101,14 +101,15 @@ def _is_finished(cell: Cell, entry: Entry | None) -> bool:
         return False
     # The folder may have been moved.
     found = replace(found, out=cell.config.out)
+    config = cell.config.going_on(found)
     try:
-        cell.config.check_goes_on(found)
+        config.check_goes_on(found)
     except ParameterError as error:
         raise DataError(
             f"{cell.run.path} was made with other settings (give another out): {error}"
         ) from None
     was_finished = entry is not None and entry.state == "finished"
-    return was_finished and found == cell.config and cell.run.summary.is_file()
+    return was_finished and found == config and cell.run.summary.is_file()
 
 
 def progress(run: RunDirectory) -> tuple[int, float | None]:
