@@ -11,7 +11,12 @@ from hypothesis import settings
 
 from wavegan_rc.cli.process import choose_backend
 from wavegan_rc.config import Config
+from wavegan_rc.extras import load_before_tensorflow
 
+load_before_tensorflow()
+# Side by side, TensorFlow's operations now and then differ in the last bit, and tests ask for equal
+# bytes: see the README.
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 choose_backend()  # for this process and those that it starts, before anything loads Keras
 # Byte-equal WAVs and tolerances of 1e-5 are promised for the CPU.
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from wavegan_rc.config import Config
+from wavegan_rc.training import hardware
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.model import build_model
 
@@ -28,6 +29,8 @@ def make_steps(count, per_example, file):
         phase_shuffle_per_example=per_example,
         devices=count,
     )
+    if count > 1:  # as on GPUs, of which one alone would have its steps compiled with XLA
+        hardware.gpu_names = lambda: ["GPU"] * count
     devices = Devices(config)
     with devices.building():
         model = build_model(config)
@@ -37,8 +40,7 @@ def make_steps(count, per_example, file):
         for step in range(STEPS):
             yield (np.random.default_rng(step).uniform(-1, 1, shape).astype(np.float32),)
 
-    with devices.fitting():
-        data = devices.feed(batches, SimpleNamespace(received=None))
+    with devices.fitting(), devices.feeding(batches, SimpleNamespace(received=None)) as data:
         logs = model.fit(data, steps_per_epoch=STEPS, shuffle=False, verbose=0).history
     variables = {v.path: v for v in [*model.variables, *model.optimizer.variables]}
     values = {path: np.asarray(variable) for path, variable in variables.items()}

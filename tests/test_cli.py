@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 
@@ -401,3 +402,36 @@ def test_no_settings_take_a_second_or_more_memory_than_a_few_megabytes(tmp_path)
     for seconds, kilobytes in rows:
         assert float(seconds) < 1
         assert int(kilobytes) < 20_000
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc alone")
+@pytest.mark.parametrize(("backend", "kept"), [("tensorflow", True), ("jax", False)])
+def test_memory_that_tensorflow_frees_is_kept_for_its_next_tensors(backend, kept):
+    """The pages that a thread takes anew which allocates and frees 8 x 4 MiB a hundred times."""
+    pytest.importorskip(backend)
+    program = """
+import ctypes, resource, threading
+from wavegan_rc.cli.process import choose_backend
+choose_backend()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+def work():
+    for _ in range(100):
+        blocks = [ctypes.c_void_p(libc.malloc(2**22)) for _ in range(8)]
+        for block in blocks:
+            libc.memset(block, 1, 2**22)
+        for block in blocks:
+            libc.free(block)
+def taken():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+before = taken()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print((taken() - before) * resource.getpagesize() / 2**25)
+"""
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (float(done.stdout) < 2) == kept, done.stdout  # times the memory in use at once

@@ -45,8 +45,9 @@ def test_a_named_run_is_begun_until_it_has_a_checkpoint_and_then_gone_on_with(pr
         assert run_folder.exists() == (host == "1")  # the first host removes what cannot go on
     (run_folder / "checkpoints" / "step-000003.json").touch()
     for host in ("0", "1"):
-        lines = run(tmp_path, script, "one", "--steps", "5", KERAS_DISTRIBUTION_PROCESS_ID=host)
-        assert lines == [f"{host} scripts/train.py --resume {run_folder}"]
+        variables = {"KERAS_DISTRIBUTION_PROCESS_ID": host, "DEVICES": "2"}
+        lines = run(tmp_path, script, "one", "--steps", "5", **variables)
+        assert lines == [f"{host} scripts/train.py --resume {run_folder} --devices 2"]
 
 
 def test_slurm_starts_a_task_on_each_node_that_knows_its_number_and_the_first_node(
@@ -61,6 +62,7 @@ def test_slurm_starts_a_task_on_each_node_that_knows_its_number_and_the_first_no
         SLURM_JOB_NODELIST="node-[a-b]",
         SLURM_NNODES="2",
         SLURM_JOB_ID="17",
+        SLURM_CPUS_PER_TASK="16",
     )
     flags = f"--config configs/gpu.yaml --devices 4 --out {tmp_path / 'runs'} --name job-17"
     for host, of_host in enumerate((lines[:5], lines[5:])):

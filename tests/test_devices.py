@@ -13,8 +13,10 @@ from conftest import ROOT
 from runs import SMOKE, history
 
 from wavegan_rc.config import Config
-from wavegan_rc.errors import ParameterError
+from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.training.callbacks import StopOnSignal
 from wavegan_rc.training.devices import Devices
+from wavegan_rc.training.model import build_model
 
 TRAIN = str(ROOT / "scripts" / "train.py")
 
@@ -88,6 +90,24 @@ def test_a_run_on_two_devices_is_that_of_one_and_goes_on_on_one(backend, tmp_pat
         assert done.returncode == 0, done.stderr
     assert "2 devices" in json.loads((tmp_path / "two" / "environment.json").read_text())["device"]
     assert_alike(history(tmp_path / "two"), history(tmp_path / "one"))
+
+
+@pytest.mark.backend
+def test_an_error_in_drawing_a_batch_is_raised_as_it_is():
+    config = Config(
+        segment_length=64, upsampling_factors=(4, 2), kernel_size=5, filters=8, batch_size=2
+    )
+
+    def batches():
+        yield (np.zeros((2, config.critic_steps, 64, 1), np.float32),)
+        raise DataError("prepared recordings cannot be read: gone")
+
+    model = build_model(config)
+    with (
+        pytest.raises(DataError, match=r"^prepared recordings cannot be read: gone$"),
+        Devices(config).feeding(batches, StopOnSignal()) as fed,
+    ):
+        model.fit(fed, steps_per_epoch=3, shuffle=False, verbose=0)
 
 
 def test_batches_that_cannot_be_shared_out_and_missing_devices_are_refused(tmp_path, monkeypatch):

@@ -16,8 +16,9 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.generation import draw_latents, synthesize
 from wavegan_rc.run_settings import run_config
-from wavegan_rc.training import backend
+from wavegan_rc.training import hardware
 from wavegan_rc.training.artifact_history import artifact_values
+from wavegan_rc.training.backend import on_jax
 from wavegan_rc.training.batches import batches
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
@@ -91,24 +92,24 @@ def test_a_short_run_has_the_losses_and_artifacts_of_float32():
     ],
 )
 def test_auto_chooses_by_what_the_device_is_made_for(monkeypatch, gpus, capabilities, amx, chosen):
-    monkeypatch.setattr(backend, "gpu_names", lambda: gpus)
-    monkeypatch.setattr(backend, "_compute_capabilities", lambda: capabilities)
-    monkeypatch.setattr(backend, "_cpu_has", lambda feature: amx)
-    assert backend.chosen_precision("auto") == chosen
-    assert backend.chosen_precision("float32") == "float32"
-    assert backend.chosen_precision("mixed_bfloat16") == "mixed_bfloat16"
+    monkeypatch.setattr(hardware, "gpu_names", lambda: gpus)
+    monkeypatch.setattr(hardware, "_compute_capabilities", lambda: capabilities)
+    monkeypatch.setattr(hardware, "_cpu_has", lambda feature: amx)
+    assert hardware.chosen_precision("auto") == chosen
+    assert hardware.chosen_precision("float32") == "float32"
+    assert hardware.chosen_precision("mixed_bfloat16") == "mixed_bfloat16"
 
 
 def test_auto_takes_half_precision_on_a_cpu_with_amx_under_tensorflow_only(monkeypatch):
-    monkeypatch.setattr(backend, "gpu_names", list)
-    monkeypatch.setattr(backend, "_cpu_has", lambda feature: feature == "amx_bf16")
-    expected = "float32" if backend.on_jax() else "mixed_bfloat16"
-    assert backend.chosen_precision("auto") == expected
+    monkeypatch.setattr(hardware, "gpu_names", list)
+    monkeypatch.setattr(hardware, "_cpu_has", lambda feature: feature == "amx_bf16")
+    expected = "float32" if on_jax() else "mixed_bfloat16"
+    assert hardware.chosen_precision("auto") == expected
 
 
 def test_a_run_records_what_auto_stood_for_and_goes_on_with_it(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(backend, "gpu_names", list)
-    monkeypatch.setattr(backend, "_cpu_has", lambda feature: False)
+    monkeypatch.setattr(hardware, "gpu_names", list)
+    monkeypatch.setattr(hardware, "_cpu_has", lambda feature: False)
     config = smoke_config(tmp_path, precision="auto", steps=2, measure_every=0)
     run, _ = train(config, [])
     assert ", float32\n" in capsys.readouterr().out
@@ -121,10 +122,10 @@ def test_a_run_records_what_auto_stood_for_and_goes_on_with_it(tmp_path, monkeyp
 
 @pytest.mark.parametrize("amx", [False, True])
 def test_a_cell_goes_on_with_what_auto_stood_for_where_it_began(tmp_path, monkeypatch, amx):
-    monkeypatch.setattr(backend, "gpu_names", list)
-    monkeypatch.setattr(backend, "_cpu_has", lambda feature: amx)
+    monkeypatch.setattr(hardware, "gpu_names", list)
+    monkeypatch.setattr(hardware, "_cpu_has", lambda feature: amx)
     config = smoke_config(tmp_path, precision="auto", steps=2, measure_every=0)
-    began = backend.chosen_precision("auto")
+    began = hardware.chosen_precision("auto")
 
     def trained_to(steps):
         cell = {"config": asdict(replace(config, steps=steps)), "grid": {"seed": 0}}
@@ -132,5 +133,5 @@ def test_a_cell_goes_on_with_what_auto_stood_for_where_it_began(tmp_path, monkey
         return run_config(Path(config.out) / "seed=0")
 
     assert trained_to(2) == replace(config, precision=began)
-    monkeypatch.setattr(backend, "_cpu_has", lambda feature: not amx)
+    monkeypatch.setattr(hardware, "_cpu_has", lambda feature: not amx)
     assert trained_to(3) == replace(config, precision=began, steps=3)

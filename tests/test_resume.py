@@ -38,12 +38,16 @@ def straight(tmp_path_factory):
 
 @pytest.mark.parametrize("first", [10, 9])
 @pytest.mark.backend
-def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path):
+def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path, capsys):
     """Stopped where a checkpoint is due, and in the middle of a line of the history."""
     expected, config = straight
     ours = replace(config, out=str(tmp_path))
     run, _ = train(replace(ours, steps=first), [])
+    capsys.readouterr()
     train(ours, ["again"], resume=run)
+    printed = capsys.readouterr().out
+    assert f"going on after step {first} of 17\n" in printed
+    assert f"{17 - first}/{17 - first}" in printed  # the bar knows no time of the steps before
     assert_same_results(run, expected, config)
     record = json.loads((run / "environment.json").read_text())
     assert [(s["from_step"], s["command_line"]) for s in record["resumed"]] == [(first, ["again"])]

@@ -15,6 +15,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wavegan_rc import cores
 from wavegan_rc.cli.settings import as_flags, settings_parser
 from wavegan_rc.cli.sweep import read_cells
 from wavegan_rc.cli.train import train_command
@@ -503,6 +504,7 @@ def test_a_process_that_cannot_be_started_has_failed(tmp_path):
 
 def test_places_are_cores_as_far_as_memory_goes(tmp_path, monkeypatch):
     monkeypatch.setattr(resources, "_CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(cores, "_QUOTA", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
     monkeypatch.setattr(resources.shutil, "which", lambda name: None)
     (tmp_path / "cpu.max").write_text("max 100000\n")

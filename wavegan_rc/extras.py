@@ -1,6 +1,8 @@
 """Packages that only some of what this program does needs."""
 
+import sys
 import warnings
+from importlib import import_module
 from importlib.util import find_spec
 
 from wavegan_rc.errors import ParameterError, WaveganWarning
@@ -72,3 +74,13 @@ def installed(*packages: str, needed_for: str) -> bool:
         message = f"left out: {needed_for}; not installed: {', '.join(absent)}"
         warnings.warn(message, WaveganWarning, stacklevel=2)
     return not absent
+
+
+def load_before_tensorflow() -> None:
+    """Load Triton, PyTorch's compiler for GPUs, if it is installed, for who uses both libraries.
+
+    Loaded after TensorFlow 2.21, Triton 3.8 ends the process by a segmentation fault; before it,
+    both work. PyTorch loads it when its first optimizer is made.
+    """
+    if not missing("triton") and "tensorflow" not in sys.modules:
+        import_module("triton")

@@ -86,6 +86,8 @@ def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Pa
         ) as work:
             if not folder.exists():
                 os.rename(_unpacked(_downloaded(corpus, work, on_progress), work), folder)
+    except BrokenPipeError:  # of what is printed; those of connections are requests' own
+        raise
     except (OSError, EOFError, tarfile.TarError) as error:  # those of requests are OSErrors
         raise DataError(
             f"{name} cannot be downloaded; the next time goes on from where this one stopped "

@@ -141,6 +141,8 @@ def _fill_entry(
                 finally:
                     remove_partial_files(work)  # of workers that were killed
                 os.rename(done, entry)
+    except BrokenPipeError:  # it is no file that cannot be written, but what is printed
+        raise
     except OSError as error:
         if not entry.exists():  # else another process prepared the same meanwhile
             kept = "; what is done is kept there for a week" if entry.parent.is_dir() else ""
@@ -164,7 +166,8 @@ def _prepare(
         FilterTask(work, number, unit, sample_rate, band)
         for number, unit in enumerate(in_units(files))
     ]
-    with Workers(usable_cores() if len(units) >= _FEWEST_UNITS else 1) as workers:
+    count = min(usable_cores(), len(units)) if len(units) >= _FEWEST_UNITS else 1
+    with Workers(count) as workers:
         filtered = _filter(workers, units, len(files), on_file)
         on_file(len(files), len(files), "")
         skipped = [skip for unit in filtered for skip in unit.skipped]

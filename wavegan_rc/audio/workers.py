@@ -19,6 +19,7 @@ from typing import Any, Self
 Work = Callable[[Any, Callable[[str], None]], None]
 
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_ENDED = "a worker process ended before its work (no memory?)"
 
 
 class Workers:
@@ -78,7 +79,10 @@ class Workers:
         def give(connection: Connection) -> None:
             with contextlib.suppress(StopIteration):
                 task = next(left)
-                connection.send((work, task))
+                try:
+                    connection.send((work, task))
+                except (BrokenPipeError, ConnectionResetError):
+                    raise OSError(_ENDED) from None
                 busy[connection] = task
 
         while len(self._processes) < self._count:
@@ -91,7 +95,7 @@ class Workers:
                 try:
                     kind, told = connection.recv()
                 except (EOFError, ConnectionResetError):
-                    raise OSError("a worker process ended before its work (no memory?)") from None
+                    raise OSError(_ENDED) from None
                 if kind == "progress":
                     on_progress(told)
                 elif kind == "error":

@@ -4,8 +4,10 @@ Every part leaves a file when it is done and is not done again where that file i
 lent for minutes do it piece by piece.
 """
 
+import gc
 import itertools
 import json
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -22,9 +24,10 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError
 from wavegan_rc.extras import missing
 from wavegan_rc.history_file import read_history
-from wavegan_rc.training.backend import device_name
+from wavegan_rc.training.hardware import device_name
 from wavegan_rc.training.run_directory import RunDirectory, has_begun
 from wavegan_rc.training.train import train
+from wavegan_rc.weights_file import one_line
 from wavegan_rc.whole_files import write_whole
 
 
@@ -67,6 +70,10 @@ _TOY = Config(
     save_every=3,
 )
 TOY = Plan(timed={"toy": _TOY}, repeats=1, trained=_TOY)
+
+
+# What JAX and PyTorch say where something does not fit a device; smaller things do.
+_NO_MEMORY = re.compile("RESOURCE_EXHAUSTED|out of memory", re.IGNORECASE)
 
 
 class Check:
@@ -126,7 +133,14 @@ class Check:
                 continue
             print(f"timing {name}, {upsampler}, {precision}", flush=True)
             config, notices = self.plan.timed[name], []
-            rows = time_steps(name, config, self.plan.repeats, notices, [upsampler], [precision])
+            repeats = self.plan.repeats
+            try:
+                rows = time_steps(name, config, repeats, notices, [upsampler], [precision])
+            except RuntimeError as error:
+                if not _NO_MEMORY.search(str(error)):
+                    raise
+                rows, notices = [], [f"{name}, {upsampler}, {precision}: {one_line(error)}"]
+            gc.collect()  # models refer to themselves, and would keep their memory
             result = {"machine": self._machine(), "notices": notices, "rows": rows}
             write_whole(file, json.dumps(result, indent=1))
 
@@ -170,7 +184,11 @@ class Check:
         started = time.perf_counter()
         resume = run.path if run.path.exists() else None
         name = None if resume else upsampler
-        _, received = train(config, ["gpu_check"], resume=resume, name=name, corpus=corpus)
+        try:
+            _, received = train(config, ["gpu_check"], resume=resume, name=name, corpus=corpus)
+        except DivergenceError:
+            self._write_sessions(upsampler, [*sessions, time.perf_counter() - started])
+            raise
         self._write_sessions(upsampler, [*sessions, time.perf_counter() - started])
         return received
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from wavegan_rc.config import Config
 from wavegan_rc.nn.critic import KERNEL_SIZE, STRIDES, critic_widths
-from wavegan_rc.nn.shared import MINIMUM_FILTERS
+from wavegan_rc.nn.generator import generator_widths
 from wavegan_rc.theory.polyphase import polyphase_fold
 
 Form = Literal["polyphase", "plain"]
@@ -45,10 +45,9 @@ def forward_operations(config: Config, form: Form) -> Networks:
     """
     length, channels = config.initial_length, config.filters
     generator = [2 * config.latent_dim * length * channels]
-    floor = min(MINIMUM_FILTERS, config.filters)
-    stages = list(zip(config.upsampling_factors, config.stage_upsamplers, strict=True))
-    for stage, (factor, upsampler) in enumerate(stages, start=1):
-        filters = 1 if stage == len(stages) else max(floor, config.filters >> stage)
+    factors = config.upsampling_factors
+    widths = generator_widths(len(factors), config.filters)
+    for factor, filters, upsampler in zip(factors, widths, config.stage_upsamplers, strict=True):
         taps = config.kernel_size if upsampler == "transposed" else factor * config.kernel_size
         if form == "polyphase":
             matrix = polyphase_fold(upsampler, config.kernel_size, factor).matrix

@@ -9,8 +9,8 @@ from keras import layers
 
 from wavegan_rc.config import Config
 from wavegan_rc.nn.critic import KERNEL_SIZE, LEAKY_SLOPE, STRIDES, critic_widths
+from wavegan_rc.nn.generator import generator_widths
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
-from wavegan_rc.nn.shared import MINIMUM_FILTERS
 
 
 def plain_generator(config: Config) -> keras.Model:
@@ -19,16 +19,16 @@ def plain_generator(config: Config) -> keras.Model:
     x = layers.Dense(config.initial_length * config.filters)(latents)
     x = layers.Reshape((config.initial_length, config.filters))(x)
     x = layers.ReLU()(x)
-    floor, size = min(MINIMUM_FILTERS, config.filters), config.kernel_size
-    stages = list(zip(config.upsampling_factors, config.stage_upsamplers, strict=True))
-    for stage, (factor, upsampler) in enumerate(stages, start=1):
-        filters = 1 if stage == len(stages) else max(floor, config.filters >> stage)
+    factors, size = config.upsampling_factors, config.kernel_size
+    widths = generator_widths(len(factors), config.filters)
+    stages = zip(factors, widths, config.stage_upsamplers, strict=True)
+    for stage, (factor, filters, upsampler) in enumerate(stages, start=1):
         if upsampler == "transposed":
             x = layers.Conv1DTranspose(filters, size, factor, padding="same")(x)
         else:
             x = layers.UpSampling1D(factor)(x)
             x = layers.Conv1D(filters, size, padding="same")(x)
-        x = layers.Activation("tanh" if stage == len(stages) else "relu")(x)
+        x = layers.Activation("tanh" if stage == len(factors) else "relu")(x)
     return keras.Model(latents, layers.Activation("linear", dtype="float32")(x))
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from wavegan_rc.config import Config
 from wavegan_rc.nn.critic import KERNEL_SIZE, LEAKY_SLOPE, STRIDES, critic_widths
-from wavegan_rc.nn.shared import MINIMUM_FILTERS
+from wavegan_rc.nn.generator import generator_widths
 
 
 class Stage(nn.Module):
@@ -51,11 +51,10 @@ class Generator(nn.Module):
         super().__init__()
         self.shape = (config.filters, config.initial_length)
         self.dense = nn.Linear(config.latent_dim, config.filters * config.initial_length)
-        floor, channels, stages = min(MINIMUM_FILTERS, config.filters), config.filters, []
-        for stage, factor in enumerate(config.upsampling_factors, start=1):
-            last = stage == len(config.upsampling_factors)
-            filters = 1 if last else max(floor, config.filters >> stage)
-            upsampler = config.stage_upsamplers[stage - 1]
+        factors, upsamplers = config.upsampling_factors, config.stage_upsamplers
+        channels, stages = config.filters, []
+        widths = generator_widths(len(factors), config.filters)
+        for factor, filters, upsampler in zip(factors, widths, upsamplers, strict=True):
             stages.append(Stage(upsampler, channels, filters, config.kernel_size, factor))
             channels = filters
         self.stages = nn.ModuleList(stages)

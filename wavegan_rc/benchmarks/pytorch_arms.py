@@ -2,7 +2,6 @@
 
 # pyright: reportMissingImports=false
 
-import os
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from wavegan_rc.benchmarks.pytorch import Critic, Generator, pytorch_step
 from wavegan_rc.benchmarks.timing import timed
 from wavegan_rc.config import Config
+from wavegan_rc.cores import usable_cores
 
 Visit = Callable[[], list[float]]
 
@@ -51,17 +51,26 @@ def _visit(
     return _with_best_threads(lambda: step(real).item(), steps)
 
 
-def pytorch_peak(size: int, precision: str) -> Visit:
-    """A matrix product."""
+def pytorch_peak(size: int, precision: str, count: int) -> Visit:
+    """A matrix product, one of `count` in a row."""
     dtype = torch.float32 if precision == "float32" else torch.bfloat16
     left, right = (torch.randn((size, size), device=_device(), dtype=dtype) for _ in range(2))
-    return _with_best_threads(lambda: (left @ right)[0, 0].item(), 3)
+    right /= size**0.5  # so scaled, the products stay as large as the first factor
+
+    def multiply() -> float:
+        product = left
+        for _ in range(count):
+            product = product @ right
+        return product[0, 0].item()
+
+    visit = _with_best_threads(multiply, 3)
+    return lambda: [seconds / count for seconds in visit()]
 
 
 def _with_best_threads(step: Callable[[], Any], steps: int) -> Visit:
     """Visits with the number of threads that a short trial finds to be the fastest."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    counts = sorted({1, max((cores or 1) // 2, 1), cores or 1})
+    cores = usable_cores()
+    counts = sorted({1, max(cores // 2, 1), cores})
     trials = {}
     for count in counts if _device().type == "cpu" else counts[-1:]:
         torch.set_num_threads(count)

@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from wavegan_rc.cores import usable_cores
 from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.whole_files import write_whole
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -31,16 +33,24 @@ def check_request(repeats: int, json_file: Path | None) -> None:
     if repeats < 1:
         raise ParameterError(f"repeats must be at least 1. Received: {repeats}")
     if json_file is not None:
-        try:
-            json_file.touch()
-        except OSError as error:
-            raise DataError(f"{json_file} cannot be written: {error}") from None
+        folder = json_file.absolute().parent
+        if json_file.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise DataError(
+                f"{json_file} cannot be written: no file, or no permission for {folder}"
+            )
 
 
 def write_numbers(json_file: Path | None, result: dict[str, Any]) -> None:
-    """Write a result, if a file is asked for; whatever has been measured is kept so."""
+    """Write a result, if a file is asked for; whatever has been measured is kept so.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
     if json_file is not None:
-        json_file.write_text(json.dumps(result, indent=1), encoding="utf-8")
+        try:
+            write_whole(json_file, json.dumps(result, indent=1))
+        except OSError as error:
+            raise DataError(f"{json_file} cannot be written: {error}") from None
 
 
 def timed(function: Callable[[], Any], count: int, *, before: int = 1) -> list[float]:
@@ -98,7 +108,7 @@ def medians_ms(times: Mapping[Key, list[float]]) -> dict[Key, float]:
 def machine() -> dict[str, Any]:
     """What numbers were measured on: cores, platform, devices, and what is loaded of libraries."""
     described: dict[str, Any] = {
-        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "cores": usable_cores(),
         "platform": platform.platform(),
         "processor": _processor(),
     }

@@ -16,6 +16,7 @@ from wavegan_rc.benchmarks.timing import (
     write_numbers,
 )
 from wavegan_rc.choices import UPSAMPLERS, Upsampler
+from wavegan_rc.nn.generator import generator_widths
 from wavegan_rc.nn.upsampling import Implementation, UpsampleConv1D
 
 
@@ -32,8 +33,7 @@ class Stack(NamedTuple):
     @property
     def widths(self) -> tuple[int, ...]:
         """Output channels of each stage."""
-        stages = len(self.factors)
-        return (*(max(16, self.filters >> i) for i in range(1, stages)), 1)
+        return tuple(generator_widths(len(self.factors), self.filters))
 
 
 STACKS = {

@@ -6,6 +6,7 @@ from typing import Literal
 
 from wavegan_rc.cli.process import quiet_start, require_tensorflow
 from wavegan_rc.cli.settings import Parser
+from wavegan_rc.extras import load_before_tensorflow
 
 Subject = Literal["upsampling", "training", "generation", "preparation", "start"]
 SUBJECTS: tuple[Subject, ...] = Subject.__args__
@@ -57,6 +58,7 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
 
         benchmark_start(_COMMANDS, repeats, json_file)
     elif flags.subject == "training":
+        load_before_tensorflow()
         with quiet_start():
             from wavegan_rc.benchmarks.training import benchmark_training
         benchmark_training(flags.configs, repeats, json_file)

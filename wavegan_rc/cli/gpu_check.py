@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
 from wavegan_rc.errors import DataError
-from wavegan_rc.extras import require
+from wavegan_rc.extras import load_before_tensorflow, require
 
 STAGES = ("prepare", "benchmark", "train", "measure")
 
@@ -30,6 +30,7 @@ def gpu_check_command(program: str, argv: Sequence[str]) -> int:
         parser.error(f"STAGE must be one of {', '.join(STAGES)}. Received: {min(unknown)}")
     require("yaml", asked="gpu_check")
 
+    load_before_tensorflow()
     with quiet_start():
         from wavegan_rc.benchmarks.gpu_check import PLAN, TOY, Check
         from wavegan_rc.benchmarks.gpu_check_table import format_results
@@ -49,6 +50,8 @@ def gpu_check_command(program: str, argv: Sequence[str]) -> int:
         write_whole(folder / "gpu_check.json", json.dumps(results, indent=1))
         text = format_results(results)
         write_whole(folder / "gpu_check.txt", text + "\n")
+    except BrokenPipeError:  # of what is printed
+        raise
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     print(f"\n{text}", flush=True)

@@ -84,7 +84,8 @@ def train_command(program: str, argv: Sequence[str]) -> int:
         name=flags.name,
         destinations=Destinations(wandb=flags.wandb, mlflow=flags.mlflow),
     )
-    print(f"run: {folder}")
+    if folder is not None:
+        print(f"run: {folder}")
     return 0 if received is None else EXIT_BY_SIGNAL + received
 
 

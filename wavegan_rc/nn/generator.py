@@ -21,6 +21,17 @@ from wavegan_rc.nn.upsampling import Implementation, UpsampleConv1D
 POST_FILTER = "post_filter"
 
 
+def generator_widths(stages: int, filters: int, channels: int = 1) -> list[int]:
+    """Channels of each stage's output.
+
+    Example:
+        >>> generator_widths(stages=5, filters=128)
+        [64, 32, 16, 16, 1]
+    """
+    floor = min(MINIMUM_FILTERS, filters)
+    return [*(max(floor, filters >> stage) for stage in range(1, stages)), channels]
+
+
 def build_generator(
     *,
     segment_length: int = 2048,
@@ -94,11 +105,11 @@ def build_generator(
     )(latents)
     x = layers.Reshape((length, filters), dtype=precision, name="feature_map")(x)
     x = layers.ReLU(dtype=precision, name="dense_relu")(x)
-    floor = min(MINIMUM_FILTERS, filters)
-    for stage, factor in enumerate(upsampling_factors, start=1):
+    widths = generator_widths(stages, filters, channels)
+    for stage, (factor, width) in enumerate(zip(upsampling_factors, widths, strict=True), start=1):
         last = stage == stages
         x = UpsampleConv1D(
-            channels if last else max(floor, filters >> stage),
+            width,
             kernel_size,
             factor,
             upsamplers[stage - 1],

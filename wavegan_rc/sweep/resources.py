@@ -7,12 +7,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from wavegan_rc.cores import usable_cores
 from wavegan_rc.sweep.process import ONE_THREAD
 
 # Of one process training at the defaults, which was 1.1 GB, with a margin.
 CELL_MEMORY_BYTES = 1_500_000_000
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
-_COUNT_GPUS = "from wavegan_rc.training.backend import gpu_names; print(len(gpu_names()))"
+_COUNT_GPUS = "from wavegan_rc.training.hardware import gpu_names; print(len(gpu_names()))"
 
 
 def places(at_once: int | None) -> list[Mapping[str, str]]:
@@ -29,7 +30,7 @@ def places(at_once: int | None) -> list[Mapping[str, str]]:
     if gpus:
         return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus[:at_once]]
     if at_once is None:
-        at_once = max(1, min(_cores(), _free_memory() // CELL_MEMORY_BYTES))
+        at_once = max(1, min(usable_cores(), _free_memory() // CELL_MEMORY_BYTES))
     return [ONE_THREAD] * at_once
 
 
@@ -45,16 +46,6 @@ def _gpus() -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = map(str, range(count)) if visible is None else visible.split(",")
     return list(names)[:count]
-
-
-def _cores() -> int:
-    """Cores that this process may use: containers often have fewer than the machine."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    quota, _, period = _read(_CONTROL_GROUP / "cpu.max").partition(" ")
-    if quota.isdigit() and period.strip().isdigit():
-        cores = min(cores, round(int(quota) / int(period)))
-    return max(1, cores)
 
 
 def _free_memory() -> int:

@@ -15,6 +15,9 @@ _STEPS_APART = 2**31
 
 ALL = slice(None)
 
+# Begins to give batches, as `fit` takes them.
+Batches = Callable[[], Iterator[tuple[np.ndarray]]]
+
 
 def batch(
     segments: Segments, config: Config, step: int, rollbacks: int, rows: slice = ALL
@@ -53,9 +56,7 @@ def batches(
 
 
 @contextlib.contextmanager
-def drawn_ahead(
-    batches: Callable[[], Iterator[tuple[np.ndarray]]],
-) -> Iterator[Callable[[], Iterator[tuple[np.ndarray]]]]:
+def drawn_ahead(batches: Batches) -> Iterator[Batches]:
     """The same batches, each drawn in a thread while the one before is trained on.
 
     Under JAX, Keras waits for each step's losses before it asks for a batch: meanwhile a device

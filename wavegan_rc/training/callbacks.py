@@ -55,7 +55,10 @@ class StepClock(keras.callbacks.Callback):
 
 
 class Progress(StepCallback):
-    """A bar with steps, time left, speed and what tells a healthy training, for the whole run.
+    """A bar with steps, time left, speed and what tells a healthy training.
+
+    It counts the steps from where this training begins: from all of a run's, Keras would reckon the
+    time that those before took.
 
     Args:
         steps: Of the run.
@@ -69,16 +72,26 @@ class Progress(StepCallback):
 
     def __init__(self, steps: int) -> None:
         super().__init__()
+        self._steps = steps
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Begin a bar."""
+        super().on_train_begin(logs)
+        if self.first_step:
+            print(f"going on after step {self.first_step} of {self._steps}", flush=True)
         # In a log file every update is a line of its own, so there they are far between.
         interval = 0.2 if sys.stdout.isatty() else 30
         self._bar = keras.utils.Progbar(
-            steps, width=10, interval=interval, stateful_metrics=[*self._SHOWN]
+            self._steps - self.first_step,
+            width=10,
+            interval=interval,
+            stateful_metrics=[*self._SHOWN],
         )
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Show the means since the last line of the history."""
         shown = [(label, float(logs[name])) for label, name in self._SHOWN.items()]
-        self._bar.update(step, shown)
+        self._bar.update(step - self.first_step, shown)
 
 
 class History(StepCallback):

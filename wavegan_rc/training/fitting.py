@@ -1,6 +1,5 @@
 """The updates of a training, what happens beside them, and going back where they diverge."""
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,8 +11,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DivergenceError
 from wavegan_rc.generation import draw_latents
 from wavegan_rc.training.artifact_history import artifact_histories
-from wavegan_rc.training.backend import on_jax
-from wavegan_rc.training.batches import batches, drawn_ahead
+from wavegan_rc.training.batches import batches
 from wavegan_rc.training.callbacks import (
     History,
     Previews,
@@ -97,15 +95,12 @@ class Fitting:
                 return
 
             def data() -> Iterator[tuple[np.ndarray]]:
-                return batches(
-                    self.segments, config, first_step + 1, model.rollbacks, self.devices.rows
-                )
+                rows = self.devices.hosts.rows(config.batch_size)
+                return batches(self.segments, config, first_step + 1, model.rollbacks, rows)
 
-            # Under TensorFlow, tf.data asks for batches ahead.
-            ahead = drawn_ahead if on_jax() else contextlib.nullcontext
-            with self.devices.fitting(), ahead(data) as data:
+            with self.devices.fitting(), self.devices.feeding(data, self.stop) as fed:
                 model.fit(
-                    self.devices.feed(data, self.stop),
+                    fed,
                     steps_per_epoch=config.steps - first_step,
                     shuffle=False,
                     verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str

@@ -5,7 +5,7 @@ import keras
 from wavegan_rc.config import Config
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
-from wavegan_rc.training.backend import chosen_precision, compiles_with_xla
+from wavegan_rc.training.hardware import chosen_precision, compiles_with_xla
 from wavegan_rc.training.wgan_gp import WGANGP
 
 
@@ -52,6 +52,6 @@ def build_model(config: Config) -> WGANGP:
     model.compile(
         generator_optimizer=keras.optimizers.Adam(config.learning_rate, 0.5, 0.9),
         critic_optimizer=keras.optimizers.Adam(config.learning_rate, 0.5, 0.9),
-        jit_compile=compiles_with_xla(),
+        jit_compile=compiles_with_xla(config.devices),
     )
     return model

@@ -1,6 +1,7 @@
 """The state of a training: counted, checked, saved and loaded."""
 
 import errno
+import math
 import os
 import shutil
 import warnings
@@ -28,6 +29,10 @@ def first_broken_variable(model: keras.Model) -> str | None:
         if not np.isfinite(np.asarray(variable)).all():
             return variable.path
     return None
+
+
+def _bytes(variable: keras.Variable) -> int:
+    return math.prod(variable.shape) * np.dtype(variable.dtype).itemsize
 
 
 def load_checkpoint(model: WGANGP, checkpoint: Checkpoint) -> None:
@@ -92,7 +97,7 @@ class Checkpoints(StepCallback):
     def _save_weights(self, path: Path) -> None:
         # HDF5 does not survive a disk that fills up while it writes: it may end the process.
         variables = [*self.model.variables, *self.model.optimizer.variables]
-        needed = _ROOM_FOR_ONE * sum(np.asarray(variable).nbytes for variable in variables)
+        needed = _ROOM_FOR_ONE * sum(map(_bytes, variables))
         if shutil.disk_usage(path.parent).free < needed:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
         self.model.save_weights(path)

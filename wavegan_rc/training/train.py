@@ -11,12 +11,12 @@ from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.theory.overlap import uneven_overlap_message
-from wavegan_rc.training.backend import chosen_precision
 from wavegan_rc.training.callbacks import Real, StopOnSignal
 from wavegan_rc.training.checkpoints import newest_checkpoint
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.fitting import Fitting
 from wavegan_rc.training.found_run import check_own_files
+from wavegan_rc.training.hardware import chosen_precision
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, write_results
 from wavegan_rc.training.run_directory import (
@@ -41,7 +41,7 @@ def train(
     name: str | None = None,
     destinations: Destinations = NOWHERE,
     corpus: Corpus | None = None,
-) -> tuple[Path, int | None]:
+) -> tuple[Path | None, int | None]:
     """Train on the recordings that the settings name, and leave a run folder.
 
     Args:
@@ -54,8 +54,9 @@ def train(
         corpus: The recordings, prepared elsewhere; None: those that the settings name.
 
     Returns:
-        The run folder, and the number of the signal that ended the training early: then the folder
-        holds a checkpoint and the generator, but no samples. None if it came to its end.
+        The run folder, which of several hosts only the first keeps (None on the others), and the
+        number of the signal that ended the training early: then the folder holds a checkpoint and
+        the generator, but no samples. None if it came to its end.
 
     Raises:
         WaveganError: If the settings, the recordings or `out` cannot be used: nothing is left
@@ -65,10 +66,14 @@ def train(
     started = time.perf_counter()
     destinations.check()
     devices = Devices(config)
-    if devices.host > 0:
+    hosts = devices.hosts
+    if hosts.index > 0:
         destinations = NOWHERE
-    with devices.own_folder(config, resume) as (config, resume):
-        return _train(devices, config, command_line, resume, name, destinations, corpus, started)
+    with hosts.own_folder(config, resume) as (config, resume):
+        run, received = _train(
+            devices, config, command_line, resume, name, destinations, corpus, started
+        )
+    return (run if hosts.index == 0 else None), received
 
 
 def _train(
@@ -94,9 +99,9 @@ def _train(
         f"{held_out.seconds / 60:.1f} min {origin}",
         flush=True,
     )
-    devices.check_alike("recordings", corpus.fingerprint)
-    devices.check_alike("settings", repr(replace(config, data=None, out="of each")))
-    devices.check_alike("runs to go on with", repr(resume is None))
+    devices.hosts.check_alike("recordings", corpus.fingerprint)
+    devices.hosts.check_alike("settings", repr(replace(config, data=None, out="of each")))
+    devices.hosts.check_alike("runs to go on with", repr(resume is None))
     with devices.building():
         model = build_model(config)
     record = {"device": devices.name(), "command_line": command_line}
@@ -118,7 +123,7 @@ def _train(
             if resume is not None:
                 checkpoint = newest_checkpoint(run.checkpoints)
                 found = f"{checkpoint.step} {checkpoint.sha256} {checkpoint.rollbacks}"
-                devices.check_alike("checkpoints", found)
+                devices.hosts.check_alike("checkpoints", found)
                 if config.steps < checkpoint.step:
                     raise ParameterError(
                         f"steps must be at least {checkpoint.step}, which {run.path} has made. "
@@ -158,8 +163,8 @@ def _prepare(config: Config) -> Corpus:
         if sys.stdout.isatty():
             end = "\n" if done == count else ""
             print(f"\r\033[Kpreparing {done}/{count} {name}", end=end, flush=True)
-        elif done == count:
-            print(f"preparing {count}/{count}", flush=True)
+        elif done in (0, count):
+            print(f"preparing {done}/{count} {name}", flush=True)
 
     return prepare_corpus(
         config.data,

@@ -34,7 +34,8 @@ FIRST_NONFINITE = "first_nonfinite"
 STOP_TOLD = "stop_told"
 
 # A rollback moves all random draws on by so many. JAX counts draws in 32 bits, so this leaves room
-# for three rollbacks, and in each for the draws of 150 million steps of the default size.
+# for three rollbacks, and in each for 67 million steps: with 5 critic updates in a step, a phase
+# shuffle draws 16 times.
 _DRAWS_APART = 2**30
 
 
