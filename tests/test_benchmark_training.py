@@ -23,6 +23,9 @@ from conftest import ROOT  # noqa: E402
 
 from wavegan_rc.benchmarks import plain_keras  # noqa: E402
 
+# PyTorch as pip brings it says so where there is no GPU.
+pytestmark = pytest.mark.filterwarnings("ignore:CUDA initialization:UserWarning")
+
 SMALL = Config(
     segment_length=512, upsampling_factors=(4, 2), kernel_size=10, filters=32, batch_size=4
 )
