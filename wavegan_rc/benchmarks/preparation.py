@@ -98,12 +98,12 @@ def _prepared(folder: Path) -> list[float]:
 def format_preparation(rows: list[dict[str, float]]) -> str:
     """The rows as a table."""
     lines = [f"preparing bundled speech, low-pass at 1500 Hz, {usable_cores()} cores"]
-    lines.append(f"{'audio':>10}{'time':>10}{'speed':>16}{'memory':>12}{'of a worker':>14}")
+    lines.append(f"{'audio':>10}{'time':>10}{'speed':>18}{'memory':>12}{'of a worker':>14}")
     for row in rows:
         speed = f"{row['times_real_time']:.0f} x real time"
         worker = f"{row['worker_peak_mib']:.0f} MiB" if row["worker_peak_mib"] else "none"
         lines.append(
-            f"{row['minutes']:6.0f} min{row['seconds']:8.1f} s{speed:>16}"
+            f"{row['minutes']:6.0f} min{row['seconds']:8.1f} s{speed:>18}"
             f"{row['peak_mib']:8.0f} MiB{worker:>14}"
         )
     return "\n".join(lines)

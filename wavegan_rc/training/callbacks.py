@@ -93,6 +93,11 @@ class Progress(StepCallback):
         shown = [(label, float(logs[name])) for label, name in self._SHOWN.items()]
         self._bar.update(step - self.first_step, shown)
 
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
+        """End the line of a bar that has not come to its end."""
+        if self.step < self._steps and sys.stdout.isatty():
+            print(flush=True)
+
 
 class History(StepCallback):
     """Write the mean losses of every so many steps as a JSON line and to TensorBoard.
