@@ -41,7 +41,7 @@ def test_the_table_and_the_file_hold_every_upsampler(small_stack, tmp_path, caps
 
 
 def test_multiply_adds_are_those_of_the_shapes(small_stack, tmp_path, capsys):
-    """Widths 8 -> 16 -> 1, lengths 4 -> 8 -> 16, per sample of the last."""
+    """Widths 8 -> 8 -> 1, lengths 4 -> 8 -> 16, per sample of the last."""
     file = tmp_path / "b.json"
     run(["upsampling", "--stacks", "2x7", "--repeats", "1", "--json", str(file)], capsys)
     counts = {
@@ -50,7 +50,7 @@ def test_multiply_adds_are_those_of_the_shapes(small_stack, tmp_path, capsys):
         }
         for row in json.loads(file.read_text())["rows"]
     }
-    per_tap = (8 * 8 * 16 + 16 * 16 * 1) / 16
+    per_tap = (8 * 8 * 8 + 16 * 8 * 1) / 16
     # With the fixed filter, 5 taps reach over 5, 6 (nearest), 8 (linear) or 17 samples (sinc).
     assert counts["transposed"] == {"polyphase": 3 * per_tap, "reference": 2.5 * per_tap}
     assert counts["subpixel"] == {"polyphase": 3 * per_tap, "reference": 3 * per_tap}
