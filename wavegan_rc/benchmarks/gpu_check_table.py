@@ -52,7 +52,7 @@ def _steps(rows: list[dict[str, Any]]) -> list[str]:
         *lines,
         "x: times ours; of peak: of a large matrix product in the same precision, measured beside;",
         f"at most, in TFLOP/s: {shown}",
-        "(on GPUs, float32 is multiplied in TF32: JAX does so, and PyTorch is told to)",
+        "(on GPUs that have it, float32 is multiplied in TF32: JAX does so, PyTorch is told to)",
     ]
 
 

@@ -146,8 +146,8 @@ class Devices:
             # generator's, it gives each device whole ones.
             dataset = dataset.unbatch().batch(config.batch_size, drop_remainder=True)
         options = tf.data.Options()
-        # Its thread sleeps twice as long each time, up to a minute, and does not always wake when
-        # training ends, which then waits (TensorFlow 2.21): so Keras's own dataset would.
+        # Its thread sleeps twice as long each time and may not wake when training ends, which
+        # then waits for it (TensorFlow 2.21, 10 s were seen): so Keras's own dataset would.
         options.autotune.enabled = False
         return dataset.prefetch(2).with_options(options)
 

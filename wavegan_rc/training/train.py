@@ -164,7 +164,7 @@ def _prepare(config: Config) -> Corpus:
             end = "\n" if done == count else ""
             print(f"\r\033[Kpreparing {done}/{count} {name}", end=end, flush=True)
         elif done in (0, count):
-            print(f"preparing {done}/{count} {name}", flush=True)
+            print(f"preparing {done}/{count} {name}".rstrip(), flush=True)
 
     return prepare_corpus(
         config.data,
