@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavegan_rc.choices import (
+    EMPHASES,
     ON_NONFINITE,
     PADDINGS,
     PRECISIONS,
+    Emphasis,
     KernelInitializer,
     OnNonfinite,
     Padding,
@@ -91,10 +93,24 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         "channels of the generator's first feature map (halved by each stage) "
         "and of the critic's last (doubled by each layer); never below 16",
     )
+    critic_filters: int | None = _setting(
+        None, "channels of the critic's last feature map; null: as many as filters"
+    )
     latent_dim: int = _setting(64, "length of the latent vector")
     phase_shuffle_radius: int = _setting(2, "largest phase-shuffle shift, in samples; 0: none")
     phase_shuffle_per_example: bool = _setting(
         False, "draw a shift for each example instead of one for the batch"
+    )
+
+    emphasis: Emphasis = _setting(
+        "whitening",
+        "filter through which the critic hears real and generated segments: first_order "
+        "(x[n] - emphasis_coefficient x[n-1]) or whitening (the inverse of the training "
+        "recordings' spectrum); generated audio is never filtered",
+    )
+    emphasis_coefficient: float = _setting(0.95, "coefficient of first_order, from 0 to below 1")
+    emphasis_limit_db: float = _setting(
+        30.0, "largest gain of whitening, relative to its gain at the loudest frequency, in dB"
     )
 
     steps: int = _setting(2000, "generator updates", may_change=True)
@@ -102,6 +118,12 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     critic_steps: int = _setting(5, "critic updates before each generator update")
     gradient_penalty_weight: float = _setting(10.0, "weight (lambda) of the gradient penalty")
     learning_rate: float = _setting(1e-4, "learning rate of both Adam optimizers")
+    critic_learning_rate: float | None = _setting(
+        None, "learning rate of the critic's Adam optimizer; null: learning_rate"
+    )
+    adam_betas: tuple[float, ...] = _setting(
+        (0.5, 0.9), "decay rates of both Adam optimizers' first and second moment"
+    )
     precision: Precision = _setting(
         "float32",
         "of the convolutions in training: float32, mixed_bfloat16 (weights, losses, penalty and "
@@ -142,6 +164,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     def __post_init__(self) -> None:
         # A list from YAML or argparse would make the frozen config unhashable.
         object.__setattr__(self, "upsampling_factors", tuple(self.upsampling_factors))
+        object.__setattr__(self, "adam_betas", tuple(self.adam_betas))
         words = self.upsampler
         object.__setattr__(self, "upsampler", (words,) if isinstance(words, str) else tuple(words))
         self._check_ranges()
@@ -197,6 +220,11 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         return per_stage(self.upsampler, len(self.upsampling_factors))
 
     @property
+    def critic_width(self) -> int:
+        """Channels of the critic's last feature map."""
+        return self.filters if self.critic_filters is None else self.critic_filters
+
+    @property
     def upsampler_name(self) -> str:
         """The upsamplers used, as one word.
 
@@ -213,9 +241,19 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
 
     def _check_ranges(self) -> None:
         check_numbers(self)
-        if not 0 < self.learning_rate < math.inf:
+        for name in ("learning_rate", "critic_learning_rate"):
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < math.inf:
+                raise ParameterError(f"{name} must be positive and finite. Received: {rate}")
+        if len(self.adam_betas) != 2 or not all(0 <= beta < 1 for beta in self.adam_betas):
             raise ParameterError(
-                f"learning_rate must be positive and finite. Received: {self.learning_rate}"
+                "adam_betas must be two numbers from 0 to below 1. "
+                f"Received: {' '.join(map(str, self.adam_betas))}"
+            )
+        if not 0 <= self.emphasis_coefficient < 1:
+            raise ParameterError(
+                "emphasis_coefficient must lie from 0 to below 1. "
+                f"Received: {self.emphasis_coefficient}"
             )
         if not -math.inf < self.silence_db <= 0:
             raise ParameterError(
@@ -224,6 +262,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
 
     def _check_words(self) -> None:
         check_word("padding", self.padding, PADDINGS)
+        check_word("emphasis", self.emphasis, EMPHASES)
         check_word("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         check_word("precision", self.precision, PRECISIONS)
         initializers_per_stage(self.kernel_initializer, self.stage_upsamplers)
@@ -244,7 +283,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
             )
 
         check_sizes(
-            filters=self.filters,
+            filters=max(self.filters, self.critic_width),
             kernel_size=self.kernel_size,
             latent_dim=self.latent_dim,
             initial_length=self.initial_length,

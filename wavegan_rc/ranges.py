@@ -13,6 +13,7 @@ _RANGES = {
     "segment_length": (16, 2**20),
     "kernel_size": (1, 2**16),
     "filters": (1, 2**14),
+    "critic_filters": (1, 2**14),
     "latent_dim": (1, 2**16),
     "post_filter_length": (0, 2**20),
     "phase_shuffle_radius": (0, 2**20),
@@ -20,6 +21,7 @@ _RANGES = {
     "batch_size": (1, 2**16),
     "critic_steps": (1, 100),  # each is a part of the graph
     "gradient_penalty_weight": (0, math.inf),
+    "emphasis_limit_db": (0, 100),
     # Random states hold 63 bits, and the networks' seeds follow this one.
     "seed": (0, 2**62),
     "sample_count": (1, 10**6),
@@ -28,6 +30,7 @@ _RANGES = {
     "save_every": (1, 2**31 - 1),
     "devices": (1, 1024),
 }
+_REAL = ("gradient_penalty_weight", "emphasis_limit_db")
 # Each doubles the length at least.
 _MOST_STAGES = 20
 # 1 GiB. Training keeps each five times: gradient, average and Adam's two moments beside.
@@ -41,7 +44,7 @@ _SHOWN = 80
 
 
 def check_number(name: str, value: Any) -> None:
-    """See that a setting lies in its range; those but the penalty's weight are whole numbers.
+    """See that a setting lies in its range; most are whole numbers.
 
     Raises:
         ParameterError: If it does not.
@@ -58,7 +61,7 @@ def check_number(name: str, value: Any) -> None:
         rule = f"at least {low} and finite"
     elif value > high:
         rule = f"at most {high}"
-    elif not _is_whole(value) and name != "gradient_penalty_weight":
+    elif not _is_whole(value) and name not in _REAL:
         rule = "a whole number"
     else:
         return
@@ -72,7 +75,8 @@ def check_numbers(settings: Any) -> None:
         ParameterError: If one is out of it.
     """
     for name in _RANGES:
-        check_number(name, getattr(settings, name))
+        if getattr(settings, name) is not None or name != "critic_filters":
+            check_number(name, getattr(settings, name))
 
 
 def check_factors(factors: tuple[int, ...], segment_length: int) -> None:

@@ -64,8 +64,8 @@ def _kind(name: str) -> str:
         return f"one of {', '.join(get_args(kind))}"
     if get_origin(kind) is tuple:
         element, *_ = get_args(kind)
-        if element is int:
-            return "a list of whole numbers"
+        if element in (int, float):
+            return f"a list of {'whole ' if element is int else ''}numbers"
         return f"one of {', '.join(get_args(element))}, or a list of them"
     return f"{words[get_args(kind)[0]]} or null"
 

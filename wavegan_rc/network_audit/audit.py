@@ -86,7 +86,7 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
 def _critic_audit(run: Path, seed: int) -> tuple[Gradients, str]:
     """The gradients of a run's critic, at segments of the generator that it teaches and real."""
     config, model, checkpoint = load_run(run)
-    critic = with_independent_shifts(model.critic, config, seed=seed)
+    critic = with_independent_shifts(model, config, seed=seed)
     # Not the exported average: that one is never taught.
     latents = draw_latents(_SEGMENTS, config.latent_dim, seed)
     segments = {"generated": synthesize(model.generator, latents)}
@@ -104,8 +104,10 @@ def _critic_audit(run: Path, seed: int) -> tuple[Gradients, str]:
     audited = gradient_audit(
         gradients_of,
         segments,
-        strides=[layer.strides for layer in critic.layers if isinstance(layer, StridedConv1D)],
-        radius=shuffle_radius(critic),
+        strides=[
+            layer.strides for layer in model.critic.layers if isinstance(layer, StridedConv1D)
+        ],
+        radius=shuffle_radius(model.critic),
         sample_rate=config.sample_rate,
         seed=seed,
     )

@@ -37,15 +37,20 @@ def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
     return config, model, checkpoint.weights
 
 
-def with_independent_shifts(critic: keras.Model, config: Config, *, seed: int) -> keras.Model:
-    """The same critic, whose phase shuffle draws shifts for each example, anew from a seed.
+def with_independent_shifts(model: WGANGP, config: Config, *, seed: int) -> keras.Model:
+    """Build a model from audio to scores: the run's emphasis, then its critic.
 
-    In training one shift may serve a whole batch. Over many steps that averages to the same, but
-    segments are to be resampled one by one, so each needs shifts of its own.
+    Its phase shuffle draws shifts for each example, anew from a seed. In training one shift may
+    serve a whole batch. Over many steps that averages to the same, but segments are to be resampled
+    one by one, so each needs shifts of its own.
     """
-    other = build_model(replace(config, phase_shuffle_per_example=True, seed=seed)).critic
-    other.set_weights(critic.get_weights())
-    return other
+    other = build_model(replace(config, phase_shuffle_per_example=True, seed=seed))
+    other.critic.set_weights(model.critic.get_weights())
+    if other.emphasis is None or model.emphasis is None:
+        return other.critic
+    other.emphasis.set_weights(model.emphasis.get_weights())
+    segments = keras.Input(other.critic.input_shape[1:])
+    return keras.Model(segments, other.critic(other.emphasis(segments)))
 
 
 def shuffle_radius(critic: keras.Model) -> int:

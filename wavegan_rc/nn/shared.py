@@ -1,5 +1,6 @@
 """What the generator and the critic share."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,12 @@ def initial_seeds(seed: int | None) -> Iterator[int]:
 _FILTERS_PER_POSITION = 64
 
 
+# Measured on 2 CPU cores without AVX-512 (TensorFlow 2.21, oneDNN), filters 64, batch 16: with
+# blocks for the layers next to the audio, a training step takes 0.8 of the time. Larger blocks, and
+# blocks for wider layers, gain less.
+_CHANNELS_OF_BLOCK = 16
+
+
 def is_same_padding(taps: int, before: int, after: int) -> bool:
     """Whether "same" adds just these zeros to the input of an unstrided convolution."""
     return (before, after) == ((taps - 1) // 2, taps // 2)
@@ -40,7 +47,7 @@ def convolve(inputs: Any, kernel: Any, before: int, after: int) -> Any:
     """Convolve after adding `before` and `after` zeros in time.
 
     Where that is what "same" padding adds, the convolution does it, which saves a copy. Few
-    positions with many filters are one matrix product.
+    positions with many filters are one matrix product. Few channels are joined to blocks.
 
     Args:
         inputs: Shape (batch, time, channels).
@@ -54,6 +61,9 @@ def convolve(inputs: Any, kernel: Any, before: int, after: int) -> Any:
     taps, channels, filters = kernel.shape
     length = inputs.shape[1] + before + after - taps + 1
     as_product = filters >= _FILTERS_PER_POSITION * length
+    block = _block(channels, filters, length)
+    if block > 1:
+        return _convolve_blocks(inputs, kernel, before, length, block)
     if is_same_padding(taps, before, after) and not as_product:
         return ops.conv(inputs, kernel, padding="same", data_format="channels_last")
     padded = ops.pad(inputs, [[0, 0], [before, after], [0, 0]])
@@ -61,3 +71,34 @@ def convolve(inputs: Any, kernel: Any, before: int, after: int) -> Any:
         return ops.conv(padded, kernel, padding="valid", data_format="channels_last")
     columns = ops.concatenate([padded[:, tap : tap + length] for tap in range(taps)], axis=2)
     return ops.matmul(columns, ops.reshape(kernel, (taps * channels, filters)))
+
+
+def _block(channels: int, filters: int, length: int) -> int:
+    """Samples to join, a power of two: 16 channels of a block, or as many as divide the length."""
+    block = max(1, _CHANNELS_OF_BLOCK // min(channels, filters))
+    return math.gcd(2 ** (block.bit_length() - 1), length)
+
+
+def _convolve_blocks(inputs: Any, kernel: Any, before: int, length: int, block: int) -> Any:
+    """Convolve blocks of samples, which serve as channels.
+
+    With `t = block * n + p`, output sample `t` sums tap `k` times padded input sample `t + k`: that
+    is sample `i = p + k` counted from block `n`. So the kernel of blocks has tap `i - p` of the
+    kernel at row `i` and column `p`.
+    """
+    taps, channels, filters = kernel.shape
+    wide = -(-(block + taps - 1) // block)
+    # Row p of the kernels in a row, each one zero longer than a row, is shifted by p.
+    rows = wide * block
+    skewed = ops.tile(ops.pad(kernel, [[0, rows + 1 - taps], [0, 0], [0, 0]]), (block, 1, 1))
+    skewed = ops.reshape(skewed[: block * rows], (block, rows * channels, filters))
+    of_blocks = ops.reshape(
+        ops.transpose(skewed, (1, 0, 2)), (wide, block * channels, block * filters)
+    )
+    padded_length = length + (wide - 1) * block
+    # What the last block reads beyond the padding meets zeros of the kernel.
+    after = padded_length - before - inputs.shape[1]
+    padded = ops.pad(inputs, [[0, 0], [before, max(after, 0)], [0, 0]])[:, :padded_length]
+    blocks = ops.reshape(padded, (-1, padded_length // block, block * channels))
+    outputs = ops.conv(blocks, of_blocks, padding="valid", data_format="channels_last")
+    return ops.reshape(outputs, (-1, length, filters))

@@ -74,8 +74,9 @@ class Fitting:
                 if self.config.on_nonfinite == "stop" or rollbacks > MOST_ROLLBACKS:
                     raise
                 checkpoint = go_back(self.run, error, rollbacks)
+                taps = None if model.emphasis is None else np.asarray(model.emphasis.taps)
                 with self.devices.building():
-                    model = build_model(self.config)
+                    model = build_model(self.config, taps)
                 if checkpoint is None:
                     model.draw_afresh(rollbacks)
                 else:

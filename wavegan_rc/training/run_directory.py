@@ -273,8 +273,10 @@ def config_as_yaml(config: Config) -> str:
         >>> print(config_as_yaml(Config()).splitlines()[4])
         silence_db: -40.0
     """
-    values = dataclasses.asdict(config)
-    values["upsampling_factors"] = list(config.upsampling_factors)
+    values = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(config).items()
+    }
     first, *more = config.upsampler
     values["upsampler"] = [first, *more] if more else first
     return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)

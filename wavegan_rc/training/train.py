@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wavegan_rc.audio.corpus import Corpus, write_skipped
+from wavegan_rc.audio.emphasis import design_emphasis
 from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
@@ -102,8 +103,16 @@ def _train(
     devices.hosts.check_alike("recordings", corpus.fingerprint)
     devices.hosts.check_alike("settings", repr(replace(config, data=None, out="of each")))
     devices.hosts.check_alike("runs to go on with", repr(resume is None))
+    taps = None
+    if resume is None and config.emphasis != "none":
+        taps = design_emphasis(
+            config.emphasis,
+            training,
+            coefficient=config.emphasis_coefficient,
+            limit_db=config.emphasis_limit_db,
+        )
     with devices.building():
-        model = build_model(config)
+        model = build_model(config, taps)
     record = {"device": devices.name(), "command_line": command_line}
     if resume is None:
         run = create_run_directory(config, name=name, data_fingerprint=corpus.fingerprint, **record)

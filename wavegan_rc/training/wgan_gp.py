@@ -49,6 +49,8 @@ class WGANGP(keras.Model):
     Args:
         generator: Model from (batch, latent_dim) to (batch, samples, channels).
         critic: Model from (batch, samples, channels) to (batch, 1).
+        emphasis: Fixed layer through which the critic hears real and generated segments; the
+            penalty is taken behind it. None: it hears them as they are.
         critic_steps: Critic updates in a step.
         gradient_penalty_weight: Lambda.
         seed: Of latents and interpolation; None draws one.
@@ -69,6 +71,7 @@ class WGANGP(keras.Model):
         generator: keras.Model,
         critic: keras.Model,
         *,
+        emphasis: keras.layers.Layer | None = None,
         critic_steps: int = 5,
         gradient_penalty_weight: float = 10.0,
         seed: int | None = None,
@@ -76,6 +79,7 @@ class WGANGP(keras.Model):
         super().__init__(name="wgan_gp")
         self.generator = generator
         self.critic = critic
+        self.emphasis = emphasis
         self.average_generator = keras.models.clone_model(generator, clone_function=_in_float32)
         self.average_generator.set_weights(generator.get_weights())
         self.critic_steps = critic_steps
@@ -164,8 +168,12 @@ class WGANGP(keras.Model):
         latents = ops.reshape(latents, (self.critic_steps, batch_size, -1))
         latents = own_part(latents, axis=1)
         fakes = self.generator(ops.reshape(latents, (-1, self.generator.input_shape[-1])))
-        fakes = ops.reshape(fakes, (self.critic_steps, -1, *fakes.shape[1:]))
         checked = {"generated segments": size(fakes)}
+        fakes = self.heard(fakes)
+        fakes = ops.reshape(fakes, (self.critic_steps, -1, *fakes.shape[1:]))
+        segments = ops.reshape(
+            self.heard(ops.reshape(segments, (-1, *segments.shape[2:]))), ops.shape(segments)
+        )
         for k in range(self.critic_steps):
             sizes = self._update_critic(segments[:, k], fakes[k])
             where = f" in critic update {k + 1} of {self.critic_steps}"
@@ -179,6 +187,10 @@ class WGANGP(keras.Model):
         logs = {name: mean.result() for name, mean in self.means.items()}
         stop = {} if told is None else {STOP_TOLD: ops.max(told)}
         return logs | stop | {FIRST_NONFINITE: first}
+
+    def heard(self, segments: Any) -> Any:
+        """Return what the critic hears of segments of shape (batch, samples, channels)."""
+        return segments if self.emphasis is None else self.emphasis(segments)
 
     def last_latents(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw the latents of the last step again, without effect on the next.
@@ -262,12 +274,14 @@ class WGANGP(keras.Model):
         latents = own_part(self._latents(batch_size))
 
         def generator_loss() -> tuple[Any, Any]:
-            scores = self.critic(self.generator(latents, training=True), training=True)
+            segments = self.heard(self.generator(latents, training=True))
+            scores = self.critic(segments, training=True)
             loss = -ops.mean(ops.cast(scores, "float32"))
             return loss, loss
 
         variables = self.generator.trainable_variables
         others = [*self.generator.non_trainable_variables, *self.critic.variables]
+        others += [] if self.emphasis is None else self.emphasis.variables
         loss, gradients = gradients_by_variables(generator_loss, variables, others)
         (loss,) = means_over_replicas([loss])
         gradients = update(self.generator_optimizer, gradients, variables)

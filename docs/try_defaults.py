@@ -1,0 +1,126 @@
+"""Train settings for equal times and measure them: python docs/try_defaults.py TRIALS.yaml.
+
+First each trial's step is timed with nothing beside it. Then each trains as many steps as its
+time allows. What is finished is kept, so the command can be run again.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from wavegan_rc.artifacts.distribution import frechet_distance
+from wavegan_rc.artifacts.features import BANDS, log_mel_features, standardize
+from wavegan_rc.cli.process import quiet_start
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMED_STEPS = 60
+SEGMENTS = 512
+
+
+def train(settings: dict[str, Any], folder: Path) -> None:
+    """Train with these settings unless a run stands at the folder."""
+    if (folder / "summary.json").exists():
+        return
+    arguments = [f"--out={folder.parent}", f"--name={folder.name}"]
+    for name, value in settings.items():
+        values = map(str, value) if isinstance(value, list) else [json.dumps(value).strip('"')]
+        arguments += [f"--{name.replace('_', '-')}", *values]
+    command = [sys.executable, str(ROOT / "scripts" / "train.py"), *arguments]
+    resumable = [*command[:2], f"--resume={folder}"] if folder.exists() else command
+    done = subprocess.run(resumable, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stderr[-500:], flush=True)
+
+
+def milliseconds_per_step(settings: dict[str, Any], folder: Path) -> float:
+    quick = {"steps": TIMED_STEPS, "log_every": 10, "measure_every": 0, "sample_count": 1}
+    train(settings | quick, folder)
+    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    return 1000 / statistics.median(row["steps_per_s"] for row in rows[1:])
+
+
+def measure(run: Path) -> dict[str, float]:
+    """What the average generator reached: lower is better but for diversity, which is 1 of real."""
+    from wavegan_rc.generation import draw_latents, synthesize
+    from wavegan_rc.generator_file import load_generator
+    from wavegan_rc.training.artifact_history import artifact_values, sound_values
+
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    rate, length = config["sample_rate"], config["segment_length"]
+    model, settings = load_generator(run)
+    real = np.load(run.parent / "real.npy")
+    generated = synthesize(model, draw_latents(SEGMENTS, config["latent_dim"], seed=0))
+    values = artifact_values(
+        generated,
+        sample_rate=rate,
+        upsampling_factors=config["upsampling_factors"],
+        stopband_hz=settings["stopband_hz"],
+    )
+    values |= sound_values(generated, real[:SEGMENTS], rate)
+    features, reference = (
+        standardize(log_mel_features(each, rate), log_mel_features(real, rate))
+        for each in (generated, real)
+    )
+    # Bands of the Slaney scale below 1500 Hz, by their upper edges.
+    edges = __import__("librosa").mel_frequencies(BANDS + 2, fmax=rate / 2)[2:]
+    in_band = np.flatnonzero(np.tile(edges <= config["cutoff_hz"], 2))
+    uniform = np.full((1, SEGMENTS), 1 / SEGMENTS)
+    values["frechet_distance"] = float(frechet_distance(features, reference, uniform)[0])
+    values["frechet_distance_in_band"] = float(
+        frechet_distance(features[:, in_band], reference[:, in_band], uniform)[0]
+    )
+    return values
+
+
+def write_real(out: Path) -> None:
+    """Held-out segments of the bundled speech, the same for all trials."""
+    if (out / "real.npy").exists():
+        return
+    from wavegan_rc.config import Config
+    from wavegan_rc.training.train import _prepare, _segments
+
+    config = Config()
+    np.save(out / "real.npy", _segments(_prepare(config), "held_out", config).draw(1, 4096))
+
+
+def main(file: Path, out: Path) -> None:
+    plan = yaml.safe_load(file.read_text())
+    out.mkdir(parents=True, exist_ok=True)
+    with quiet_start():
+        write_real(out)
+    times = {}
+    for name, own in plan["trials"].items():
+        settings = plan["base"] | own
+        times[name] = milliseconds_per_step(settings, out / f"timed-{name.replace(' ', '-')}")
+    print({name: round(ms) for name, ms in times.items()}, flush=True)
+    rows = []
+    for name, own in plan["trials"].items():
+        steps = round(plan["seconds"] * 1000 / times[name] / 10) * 10
+        for seed in plan["seeds"]:
+            for upsampler in plan["upsamplers"]:
+                settings = plan["base"] | own
+                settings |= {"upsampler": upsampler, "seed": seed, "steps": steps}
+                folder = out / f"{name.replace(' ', '-')}-{upsampler}-{seed}"
+                train(settings, folder)
+                if not (folder / "summary.json").exists():
+                    continue
+                row = {"trial": name, "upsampler": upsampler, "seed": seed, "steps": steps}
+                rows.append(row | {"ms_per_step": times[name]} | measure(folder))
+                (out / "results.json").write_text(json.dumps(rows, indent=1))
+                shown = ("out_of_band_total_db", "frechet_distance", "frechet_distance_in_band")
+                words = [f"{rows[-1].get(key, np.nan):7.2f}" for key in (*shown, "diversity")]
+                lines = [
+                    f"{rows[-1].get(f'line_prominence_db/stage_{stage}', np.nan):5.1f}"
+                    for stage in range(1, 8)
+                ]
+                print(f"{folder.name:32} {steps:5}", *words, "|", *lines, flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

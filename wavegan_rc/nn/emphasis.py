@@ -1,0 +1,62 @@
+"""The fixed filter through which a critic hears segments."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from wavegan_rc.nn.shared import convolve
+
+
+@keras.saving.register_keras_serializable("wavegan_rc")
+class FixedFilter(keras.layers.Layer):
+    """Filter each channel with taps that training does not change.
+
+    Segments are continued by reflection, so that a cut through a sound is not heard as a click.
+    The filter does nothing until `taps` is assigned.
+
+    Args:
+        taps: Number of taps. Their centre, or the later of two, lies on the output sample.
+
+    Input shape:
+        (batch, time, channels); time must exceed the number of taps.
+
+    Output shape:
+        The input shape, float32.
+
+    Example:
+        >>> difference = FixedFilter(2)
+        >>> difference.build((None, 4, 1))
+        >>> difference.taps.assign([1.0, -1.0])
+        >>> np.asarray(difference(np.array([[[1.0], [2.0], [4.0], [4.0]]])))[0, :, 0].tolist()
+        [-1.0, 1.0, 2.0, 0.0]
+    """
+
+    def __init__(self, taps: int, **kwargs: Any) -> None:
+        super().__init__(trainable=False, dtype="float32", **kwargs)
+        self.count = taps
+
+    def build(self, input_shape: tuple) -> None:  # noqa: ARG002
+        self.taps = self.add_weight(name="taps", shape=(self.count,), initializer=_impulse)
+
+    def call(self, inputs: Any) -> Any:
+        before = self.count // 2
+        padded = ops.pad(inputs, [[0, 0], [before, self.count - 1 - before], [0, 0]], "reflect")
+        # A convolution reads ahead with its last tap: as a filter, the taps run backwards.
+        kernel = ops.reshape(ops.flip(self.taps), (-1, 1, 1))
+        channels = [
+            convolve(padded[:, :, channel : channel + 1], kernel, 0, 0)
+            for channel in range(inputs.shape[-1])
+        ]
+        return ops.concatenate(channels, axis=2)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape
+
+    def get_config(self) -> dict:
+        return {"taps": self.count, "name": self.name}
+
+
+def _impulse(shape: tuple[int], dtype: str | None = None) -> np.ndarray:  # noqa: ARG001
+    return np.eye(1, shape[0], (shape[0] - 1) // 2, dtype=np.float32)[0]
