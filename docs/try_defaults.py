@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from wavegan_rc.artifacts.distribution import frechet_distance
-from wavegan_rc.artifacts.features import BANDS, log_mel_features, standardize
 from wavegan_rc.cli.process import quiet_start
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMED_STEPS = 60
+# What a step's time depends on.
+SIZES = ("filters", "critic_filters", "batch_size", "critic_steps", "emphasis", "precision")
 SEGMENTS = 512
 
 
@@ -39,6 +39,7 @@ def train(settings: dict[str, Any], folder: Path) -> None:
 
 
 def milliseconds_per_step(settings: dict[str, Any], folder: Path) -> float:
+    """Time a step with nothing beside it; the median of its history's lines but the first."""
     quick = {"steps": TIMED_STEPS, "log_every": 10, "measure_every": 0, "sample_count": 1}
     train(settings | quick, folder)
     rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
@@ -46,36 +47,17 @@ def milliseconds_per_step(settings: dict[str, Any], folder: Path) -> float:
 
 
 def measure(run: Path) -> dict[str, float]:
-    """What the average generator reached: lower is better but for diversity, which is 1 of real."""
+    """What the average generator reached, on the same held-out segments for all trials."""
+    from wavegan_rc.benchmarks.quality import quality_of
     from wavegan_rc.generation import draw_latents, synthesize
     from wavegan_rc.generator_file import load_generator
-    from wavegan_rc.training.artifact_history import artifact_values, sound_values
+    from wavegan_rc.run_settings import run_config
 
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    rate, length = config["sample_rate"], config["segment_length"]
-    model, settings = load_generator(run)
-    real = np.load(run.parent / "real.npy")
-    generated = synthesize(model, draw_latents(SEGMENTS, config["latent_dim"], seed=0))
-    values = artifact_values(
-        generated,
-        sample_rate=rate,
-        upsampling_factors=config["upsampling_factors"],
-        stopband_hz=settings["stopband_hz"],
-    )
-    values |= sound_values(generated, real[:SEGMENTS], rate)
-    features, reference = (
-        standardize(log_mel_features(each, rate), log_mel_features(real, rate))
-        for each in (generated, real)
-    )
-    # Bands of the Slaney scale below 1500 Hz, by their upper edges.
-    edges = __import__("librosa").mel_frequencies(BANDS + 2, fmax=rate / 2)[2:]
-    in_band = np.flatnonzero(np.tile(edges <= config["cutoff_hz"], 2))
-    uniform = np.full((1, SEGMENTS), 1 / SEGMENTS)
-    values["frechet_distance"] = float(frechet_distance(features, reference, uniform)[0])
-    values["frechet_distance_in_band"] = float(
-        frechet_distance(features[:, in_band], reference[:, in_band], uniform)[0]
-    )
-    return values
+    config = run_config(run)
+    assert config is not None
+    model, _ = load_generator(run)
+    generated = synthesize(model, draw_latents(SEGMENTS, config.latent_dim, seed=0))
+    return quality_of(generated, np.load(run.parent / "real.npy"), config)
 
 
 def write_real(out: Path) -> None:
@@ -94,10 +76,14 @@ def main(file: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with quiet_start():
         write_real(out)
-    times = {}
+    times, timed = {}, {}
     for name, own in plan["trials"].items():
         settings = plan["base"] | own
-        times[name] = milliseconds_per_step(settings, out / f"timed-{name.replace(' ', '-')}")
+        sizes = tuple(settings.get(key) for key in SIZES)
+        if sizes not in timed:
+            folder = out / f"timed-{name.replace(' ', '-')}"
+            timed[sizes] = milliseconds_per_step(settings, folder)
+        times[name] = timed[sizes]
     print({name: round(ms) for name, ms in times.items()}, flush=True)
     rows = []
     for name, own in plan["trials"].items():

@@ -35,7 +35,7 @@ def plain_generator(config: Config) -> keras.Model:
 def plain_critic(config: Config) -> keras.Model:
     """Like `build_critic`; weights have the same shapes. Only phase shuffle is no Keras layer."""
     segments = x = layers.Input((config.segment_length, 1))
-    widths = critic_widths(config.segment_length, config.filters)
+    widths = critic_widths(config.segment_length, config.critic_width)
     for layer, filters in enumerate(widths, start=1):
         x = layers.Conv1D(filters, KERNEL_SIZE, STRIDES, padding="same")(x)
         x = layers.LeakyReLU(LEAKY_SLOPE)(x)
@@ -65,8 +65,9 @@ def plain_step(config: Config, generator: Any, critic: Any) -> Callable[[Any], A
     A pass of the generator for each critic update; no moving average, no logs, no checks.
     """
     optimizers = {}
-    for name, network in (("generator", generator), ("critic", critic)):
-        optimizers[name] = keras.optimizers.Adam(config.learning_rate, 0.5, 0.9)
+    networks = {"generator": generator, "critic": critic}
+    for (name, network), rate in zip(networks.items(), config.learning_rates, strict=True):
+        optimizers[name] = keras.optimizers.Adam(rate, *config.adam_betas)
         optimizers[name].build(network.trainable_variables)
 
     def latents() -> Any:

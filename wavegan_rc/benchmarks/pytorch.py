@@ -82,7 +82,7 @@ class Critic(nn.Module):
     def __init__(self, config: Config, shuffle_by_index: bool = False) -> None:
         super().__init__()
         self.radius, self.shuffle_by_index = config.phase_shuffle_radius, shuffle_by_index
-        widths = critic_widths(config.segment_length, config.filters)
+        widths = critic_widths(config.segment_length, config.critic_width)
         padding = (KERNEL_SIZE - STRIDES + 1) // 2
         self.convolutions = nn.ModuleList(
             nn.Conv1d(channels, filters, KERNEL_SIZE, STRIDES, padding=padding)
@@ -155,8 +155,8 @@ def pytorch_step(
     """
     device = next(critic.parameters()).device
     optimizers = [
-        torch.optim.Adam(network.parameters(), config.learning_rate, (0.5, 0.9), 1e-7, fused=True)
-        for network in (generator, critic)
+        torch.optim.Adam(network.parameters(), rate, config.adam_betas, 1e-7, fused=True)
+        for network, rate in zip((generator, critic), config.learning_rates, strict=True)
     ]
     shape = (config.batch_size, config.latent_dim)
     weight = config.gradient_penalty_weight

@@ -8,7 +8,7 @@ from wavegan_rc.cli.process import quiet_start, require_tensorflow
 from wavegan_rc.cli.settings import Parser
 from wavegan_rc.extras import load_before_tensorflow
 
-Subject = Literal["upsampling", "training", "generation", "preparation", "start"]
+Subject = Literal["upsampling", "training", "generation", "preparation", "start", "quality"]
 SUBJECTS: tuple[Subject, ...] = Subject.__args__
 
 # Each one's help is timed.
@@ -16,7 +16,7 @@ _COMMANDS = ("train", "generate", "explain", "export", "benchmark", "measure", "
 
 
 def benchmark_command(program: str, argv: Sequence[str]) -> int:
-    """Time upsampling layers, training, generation, preparing recordings, or programs' start."""
+    """Time upsampling layers, training, generation, preparation or start; or quality over time."""
     parser = Parser(prog=program, description=benchmark_command.__doc__)
     parser.add_argument(
         "subject", type=Subject, metavar="SUBJECT", help=f"what to time: {', '.join(SUBJECTS)}"
@@ -44,6 +44,13 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
         help="training: which settings to time: speech2048, wavegan16384 (batch 8), gpu",
     )
     parser.add_argument("--json", type=str | None, metavar="FILE", help="write the numbers there")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        metavar="X",
+        default=300.0,
+        help="quality: training of each program",
+    )
     flags = parser.parse_command_line(argv)
     repeats = flags.repeats
     if repeats is None:
@@ -62,6 +69,12 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
         with quiet_start():
             from wavegan_rc.benchmarks.training import benchmark_training
         benchmark_training(flags.configs, repeats, json_file)
+    elif flags.subject == "quality":
+        require_tensorflow("benchmark quality")
+        load_before_tensorflow()
+        with quiet_start():
+            from wavegan_rc.benchmarks.quality import benchmark_quality
+        benchmark_quality(flags.seconds, json_file)
     elif flags.subject == "generation":
         with quiet_start():
             from wavegan_rc.benchmarks.generation import benchmark_generation

@@ -17,10 +17,14 @@ _UNFAIR = (
     "batch_size",
     "critic_steps",
     "filters",
+    "critic_filters",
     "latent_dim",
     "kernel_size",
     "post_filter_length",
     "upsampling_factors",
+    "emphasis",
+    "emphasis_coefficient",
+    "emphasis_limit_db",
     "precision",
 )
 

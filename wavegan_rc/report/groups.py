@@ -15,7 +15,12 @@ _NO_MATTER = {
     for field in dataclasses.fields(Config)
     if field.metadata["may_change"] and field.name != "steps"
 } | {"out"}
-_BUNDLED = "bundled speech"
+# What null stands for, where it is not "none".
+_NONE = {
+    "data": "bundled speech",
+    "critic_filters": "as filters",
+    "critic_learning_rate": "as learning_rate",
+}
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def setting_in_words(name: str, value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     if value is None:
-        return _BUNDLED if name == "data" else "none"
+        return _NONE.get(name, "none")
     if isinstance(value, bool):
         return "yes" if value else "no"
     return printable(f"{value:g}" if isinstance(value, float) else str(value))

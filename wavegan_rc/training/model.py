@@ -59,12 +59,12 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
         gradient_penalty_weight=config.gradient_penalty_weight,
         seed=config.seed + 2,
     )
-    # Gulrajani et al. (2017), algorithm 1: low momentum, since the two losses move.
+    generator_optimizer, critic_optimizer = (
+        keras.optimizers.Adam(rate, *config.adam_betas) for rate in config.learning_rates
+    )
     model.compile(
-        generator_optimizer=keras.optimizers.Adam(config.learning_rate, *config.adam_betas),
-        critic_optimizer=keras.optimizers.Adam(
-            config.critic_learning_rate or config.learning_rate, *config.adam_betas
-        ),
+        generator_optimizer=generator_optimizer,
+        critic_optimizer=critic_optimizer,
         jit_compile=compiles_with_xla(config.devices),
     )
     return model
