@@ -71,6 +71,16 @@ def test_any_factors_that_divide_the_length_are_accepted(factors, initial):
         ("post_filter_length", -1),
         ("post_filter_length", 4096),
         ("measure_every", -10),
+        ("steps", "5"),
+        ("steps", 5.0),
+        ("seed", True),
+        ("use_bias", "no"),
+        ("upsampling_factors", 2),
+        ("upsampling_factors", ("2", "2")),
+        ("learning_rate", "1e-4"),
+        ("adam_betas", 0.5),
+        ("data", 5),
+        ("padding", None),
     ],
 )
 def test_bad_values_are_named_with_what_was_received(setting, value):

@@ -102,6 +102,11 @@ def test_stft_of_too_little_audio_is_refused():
         stft_db(np.zeros(100))
 
 
+def test_stft_of_an_odd_length_is_refused():
+    with pytest.raises(ParameterError, match=r"n_fft must be even. Received: 255"):
+        stft_db(np.zeros(1000), n_fft=255)
+
+
 def test_mean_power_spectrum_against_a_numpy_loop():
     segments = np.random.default_rng(0).standard_normal((5, 256)).astype(np.float32)
     frequencies, power = mean_power_spectrum(segments, 8000)

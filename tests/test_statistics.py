@@ -347,3 +347,11 @@ def test_input_that_cannot_be_measured_is_refused():
         grouped(np.full((2, LENGTH), np.nan, np.float32))
     with pytest.raises(ParameterError, match=r"count.*: 0"):
         group_spectra([], 0, segment_length=LENGTH, sample_rate=RATE)
+
+
+def test_combs_of_many_lines_name_each_multiple_once():
+    combs = stage_combs([4] * 7, RATE)
+    for comb in combs:
+        own = [line.frequency_hz for line in comb.lines]
+        every = [k * RATE / comb.period for k in range(1, comb.period // 2 + 1)]
+        assert sorted([*own, *comb.shared_hz]) == every

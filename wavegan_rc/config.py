@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,7 @@ from wavegan_rc.choices import (
     per_stage,
 )
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.ranges import check_factors, check_numbers, check_sizes
+from wavegan_rc.ranges import check_factors, check_ranges, check_sizes
 
 # The low-pass needs room between the last frequency it keeps and the first it removes.
 TRANSITION_HZ = 200.0
@@ -89,7 +88,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         0, "taps of a learned filter after the generator's tanh; 0: none"
     )
     filters: int = _setting(
-        128,
+        64,
         "channels of the generator's first feature map (halved by each stage) "
         "and of the critic's last (doubled by each layer); never below 16",
     )
@@ -113,11 +112,11 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         30.0, "largest gain of whitening, relative to its gain at the loudest frequency, in dB"
     )
 
-    steps: int = _setting(2000, "generator updates", may_change=True)
-    batch_size: int = _setting(32, "segments in each update")
-    critic_steps: int = _setting(5, "critic updates before each generator update")
+    steps: int = _setting(6000, "generator updates", may_change=True)
+    batch_size: int = _setting(16, "segments in each update")
+    critic_steps: int = _setting(2, "critic updates before each generator update")
     gradient_penalty_weight: float = _setting(10.0, "weight (lambda) of the gradient penalty")
-    learning_rate: float = _setting(1e-4, "learning rate of both Adam optimizers")
+    learning_rate: float = _setting(4e-4, "learning rate of both Adam optimizers")
     critic_learning_rate: float | None = _setting(
         None, "learning rate of the critic's Adam optimizer; null: learning_rate"
     )
@@ -163,11 +162,12 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
 
     def __post_init__(self) -> None:
         # A list from YAML or argparse would make the frozen config unhashable.
-        object.__setattr__(self, "upsampling_factors", tuple(self.upsampling_factors))
-        object.__setattr__(self, "adam_betas", tuple(self.adam_betas))
-        words = self.upsampler
-        object.__setattr__(self, "upsampler", (words,) if isinstance(words, str) else tuple(words))
-        self._check_ranges()
+        for name in ("upsampling_factors", "adam_betas", "upsampler"):
+            value = getattr(self, name)
+            if isinstance(value, list | str):
+                value = (value,) if isinstance(value, str) else tuple(value)
+                object.__setattr__(self, name, value)
+        check_ranges(self)
         self._check_lengths()
         if self.batch_size % self.devices:
             raise ParameterError(
@@ -176,7 +176,6 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
             )
         self._check_words()
         self._check_cutoff()
-        self._check_paths()
 
     @property
     def initial_length(self) -> int:
@@ -244,27 +243,6 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         """Frequency above which the low-pass leaves nothing, in Hz; None without a low-pass."""
         return None if self.cutoff_hz is None else self.cutoff_hz + TRANSITION_HZ
 
-    def _check_ranges(self) -> None:
-        check_numbers(self)
-        for name in ("learning_rate", "critic_learning_rate"):
-            rate = getattr(self, name)
-            if rate is not None and not 0 < rate < math.inf:
-                raise ParameterError(f"{name} must be positive and finite. Received: {rate}")
-        if len(self.adam_betas) != 2 or not all(0 <= beta < 1 for beta in self.adam_betas):
-            raise ParameterError(
-                "adam_betas must be two numbers from 0 to below 1. "
-                f"Received: {' '.join(map(str, self.adam_betas))}"
-            )
-        if not 0 <= self.emphasis_coefficient < 1:
-            raise ParameterError(
-                "emphasis_coefficient must lie from 0 to below 1. "
-                f"Received: {self.emphasis_coefficient}"
-            )
-        if not -math.inf < self.silence_db <= 0:
-            raise ParameterError(
-                f"silence_db must be finite and at most 0. Received: {self.silence_db}"
-            )
-
     def _check_words(self) -> None:
         check_word("padding", self.padding, PADDINGS)
         check_word("emphasis", self.emphasis, EMPHASES)
@@ -306,16 +284,3 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
                 f"cutoff_hz must lie between 0 and {highest:g} Hz, {TRANSITION_HZ:g} Hz below half "
                 f"of sample_rate ({self.sample_rate}). Received: {self.cutoff_hz}"
             )
-
-    def _check_paths(self) -> None:
-        for name in ("data", "out"):
-            path = getattr(self, name)
-            if path is not None and not _may_be_path(path):
-                raise ParameterError(f"{name} must name a file or a folder. Received: {path!r}")
-
-
-def _may_be_path(text: str) -> bool:
-    try:
-        return b"\0" not in os.fsencode(text) != b""
-    except UnicodeEncodeError:
-        return False

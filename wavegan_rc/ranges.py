@@ -1,9 +1,11 @@
-"""What the numbers among the settings may be, so that none takes all memory or all time."""
+"""Ranges of the settings, so that none takes all memory or all time."""
 
 import math
+import os
 import reprlib
-from numbers import Integral
-from typing import Any
+from numbers import Integral, Real
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from wavegan_rc.errors import ParameterError
 
@@ -43,6 +45,71 @@ _CHANNELS_NEAR_AUDIO = 16
 _SHOWN = 80
 
 
+def kind_in_words(kind: Any) -> str:
+    """Describe the values of a type.
+
+    Example:
+        >>> kind_in_words(int | None), kind_in_words(tuple[float, ...])
+        ('a whole number or null', 'a list of numbers')
+    """
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    if kind in words:
+        return words[kind]
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(get_args(kind))}"
+    if get_origin(kind) is tuple:
+        element, *_ = get_args(kind)
+        if element in (int, float):
+            return f"a list of {'whole ' if element is int else ''}numbers"
+        return f"one of {', '.join(get_args(element))}, or a list of them"
+    return f"{words[get_args(kind)[0]]} or null"
+
+
+def check_ranges(settings: Any) -> None:
+    """Check types and ranges of all settings that bind no other.
+
+    Raises:
+        ParameterError: If one is out of its range.
+    """
+    _check_types(settings)
+    _check_numbers(settings)
+    _check_reals(settings)
+    _check_paths(settings)
+
+
+def _check_types(settings: Any) -> None:
+    """Check that each attribute of a dataclass has the type that is annotated.
+
+    A whole number serves as a real one. Words are left to `check_word`.
+
+    Raises:
+        ParameterError: If one has another type.
+
+    Example:
+        >>> from wavegan_rc.config import Config
+        >>> Config(steps="5")
+        Traceback (most recent call last):
+            ...
+        wavegan_rc.errors.ParameterError: steps must be a whole number. Received: '5'
+    """
+    for name, kind in get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        if not _is_of(value, kind):
+            raise ParameterError(f"{name} must be {kind_in_words(kind)}. Received: {_short(value)}")
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return isinstance(value, str)
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_is_of(v, get_args(kind)[0]) for v in value)
+    if get_origin(kind) is UnionType:
+        return any(_is_of(value, each) for each in get_args(kind))
+    if kind in (int, float):
+        return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
 def check_number(name: str, value: Any) -> None:
     """See that a setting lies in its range; most are whole numbers.
 
@@ -68,7 +135,7 @@ def check_number(name: str, value: Any) -> None:
     raise ParameterError(f"{name} must be {rule}. Received: {_short(value)}")
 
 
-def check_numbers(settings: Any) -> None:
+def _check_numbers(settings: Any) -> None:
     """Call `check_number` for all attributes that have a range.
 
     Raises:
@@ -77,6 +144,44 @@ def check_numbers(settings: Any) -> None:
     for name in _RANGES:
         if getattr(settings, name) is not None or name != "critic_filters":
             check_number(name, getattr(settings, name))
+
+
+def _check_reals(settings: Any) -> None:
+    """Check the settings that are real numbers with ranges of their own.
+
+    Raises:
+        ParameterError: If one is out of its range.
+    """
+    for name in ("learning_rate", "critic_learning_rate"):
+        rate = getattr(settings, name)
+        if rate is not None and not 0 < rate < math.inf:
+            raise ParameterError(f"{name} must be positive and finite. Received: {rate}")
+    if not -math.inf < settings.silence_db <= 0:
+        raise ParameterError(
+            f"silence_db must be finite and at most 0. Received: {settings.silence_db}"
+        )
+    betas, coefficient = settings.adam_betas, settings.emphasis_coefficient
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        received = " ".join(map(str, betas))
+        raise ParameterError(
+            f"adam_betas must be two numbers from 0 to below 1. Received: {_short(received)}"
+        )
+    if not 0 <= coefficient < 1:
+        raise ParameterError(
+            f"emphasis_coefficient must lie from 0 to below 1. Received: {coefficient}"
+        )
+
+
+def _check_paths(settings: Any) -> None:
+    """Check that `data` and `out` can be names of files.
+
+    Raises:
+        ParameterError: If one cannot.
+    """
+    for name in ("data", "out"):
+        path = getattr(settings, name)
+        if path is not None and not _may_be_path(path):
+            raise ParameterError(f"{name} must name a file or a folder. Received: {path!r}")
 
 
 def check_factors(factors: tuple[int, ...], segment_length: int) -> None:
@@ -146,3 +251,10 @@ def _short(value: Any) -> str:
     """A value for a message, cut if it is long."""
     text = reprlib.repr(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _may_be_path(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text) != b""
+    except UnicodeEncodeError:
+        return False

@@ -91,13 +91,15 @@ def stft_db(
         is that of the bin.
 
     Raises:
-        ParameterError: If the audio is shorter than `n_fft`.
+        ParameterError: If `n_fft` is odd, or the audio is shorter than it.
 
     Example:
         >>> sine = np.sin(2 * np.pi * 1000 * np.arange(2048) / 16000)
         >>> print(f"{stft_db(sine)[32].max():.2f} dB")
         0.00 dB
     """
+    if n_fft % 2:  # the last bin would not be half the sample rate
+        raise ParameterError(f"n_fft must be even. Received: {n_fft}")
     if audio.shape[-1] < n_fft:
         raise ParameterError(
             f"audio must have at least n_fft = {n_fft} samples. Received: {audio.shape[-1]}"

@@ -52,8 +52,9 @@ def stage_combs(upsampling_factors: Sequence[int], sample_rate: int) -> tuple[St
     for stage in range(1, len(upsampling_factors) + 1):
         period = math.prod(upsampling_factors[stage - 1 :])
         own = tuple(line for line in lines if line.stage == stage)
+        own_hz = {line.frequency_hz for line in own}
         every = (k * sample_rate / period for k in range(1, period // 2 + 1))
-        shared = tuple(hz for hz in every if hz not in {line.frequency_hz for line in own})
+        shared = tuple(hz for hz in every if hz not in own_hz)
         combs.append(StageComb(stage, sample_rate / period, period, own, shared))
     return tuple(combs)
 

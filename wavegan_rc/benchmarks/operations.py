@@ -55,7 +55,7 @@ def forward_operations(config: Config, form: Form) -> Networks:
         generator.append(2 * length * taps * channels * filters)
         length, channels = length * factor, filters
     critic, length, channels = [], config.segment_length, 1
-    for filters in critic_widths(config.segment_length, config.filters):
+    for filters in critic_widths(config.segment_length, config.critic_width):
         length = math.ceil(length / STRIDES)
         critic.append(2 * length * KERNEL_SIZE * channels * filters)
         channels = filters

@@ -31,10 +31,13 @@ from wavegan_rc.weights_file import one_line
 PRECISIONS: tuple[Precision, ...] = ("float32", "mixed_bfloat16")
 UPSAMPLERS: tuple[Upsampler, ...] = ("resize", "transposed")
 
-# As in configs/; WaveGAN's with a batch that two cores bear.
+# As in configs/, without the emphasis that the other programs lack; WaveGAN's with a batch that two
+# cores bear.
 CONFIGS = {
-    "speech2048": Config(),
+    "speech2048": Config(emphasis="none"),
     "wavegan16384": Config(
+        emphasis="none",
+        critic_steps=5,
         segment_length=16384,
         upsampling_factors=(4, 4, 4, 4, 4),
         kernel_size=25,
@@ -43,7 +46,7 @@ CONFIGS = {
         batch_size=8,
         cutoff_hz=None,
     ),
-    "gpu": Config(filters=512, batch_size=64),
+    "gpu": Config(filters=512, batch_size=64, critic_steps=5, emphasis="none"),
 }
 # Rows and columns of the matrices whose product shows what the machine can do; four times as many
 # on a GPU, where ten are made in a row: waiting for a result would count otherwise.

@@ -5,12 +5,13 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.ranges import kind_in_words
 from wavegan_rc.settings_file import read_settings, shown
 
 
@@ -45,29 +46,13 @@ def one_line(error: Exception) -> str:
     match = re.match(r'Parser key "(\w+)".*(?:Got|Given) value: (.*)$', text)
     if not match or match[1] not in _kinds():
         return text.replace("typing.Literal", "one of ")
-    return f"{match[1]} must be {_kind(match[1])}. Received: {shown(match[2])}"
+    return f"{match[1]} must be {kind_in_words(_kinds()[match[1]])}. Received: {shown(match[2])}"
 
 
 def _kinds() -> dict[str, Any]:
-    """The types of all settings, and of flags that are none."""
+    """Types of all settings, and of flags that are none."""
     others = {"count": int, "draws": int, "repeats": int, "factors": tuple[int, ...]}
     return get_type_hints(Config) | others
-
-
-def _kind(name: str) -> str:
-    """What values a setting takes, in words."""
-    kind = _kinds()[name]
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    if kind in words:
-        return words[kind]
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(get_args(kind))}"
-    if get_origin(kind) is tuple:
-        element, *_ = get_args(kind)
-        if element in (int, float):
-            return f"a list of {'whole ' if element is int else ''}numbers"
-        return f"one of {', '.join(get_args(element))}, or a list of them"
-    return f"{words[get_args(kind)[0]]} or null"
 
 
 def add_settings(parser: ArgumentParser) -> None:
@@ -113,7 +98,7 @@ def typed(key: str, value: Any, source: str, parser: Parser) -> Any:
     """
     if key not in Config.__dataclass_fields__:
         raise DataError(f"{source}: unknown setting: {shown(key)}")
-    kind = _kind(key)
+    kind = kind_in_words(_kinds()[key])
     try:
         # The parser takes null for every setting.
         if value is None and "null" not in kind:

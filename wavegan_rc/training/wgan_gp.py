@@ -10,13 +10,10 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.gradients import gradients_by_inputs, gradients_by_variables
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.nn.replicas import means_over_replicas, own_part, replica_count
+from wavegan_rc.training.average import averaged, update_average
 from wavegan_rc.training.backend import Optimizers, alone, on_jax, stateless_step
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.update import size, sizes_of_update, update
-
-# Exponent of the average's weights t**_AVERAGE_POWER over steps t: a relative width (standard
-# deviation over age) of 5 %, the sharper of the two that Karras et al. store.
-_AVERAGE_POWER = 16.97
 
 # What is logged of each step, in this order; gradient_norm is of the critic's scores by its input,
 # generator_gradient_norm of the generator's loss by its weights.
@@ -61,9 +58,7 @@ class WGANGP(keras.Model):
             at for what is not finite; known once a step has been traced.
 
     Source:
-        I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), algorithm 1;
-        T. Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion Models"
-        (2024), section 3.1 (power-function average).
+        I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), algorithm 1.
     """
 
     def __init__(
@@ -80,8 +75,7 @@ class WGANGP(keras.Model):
         self.generator = generator
         self.critic = critic
         self.emphasis = emphasis
-        self.average_generator = keras.models.clone_model(generator, clone_function=_in_float32)
-        self.average_generator.set_weights(generator.get_weights())
+        self.average_generator = averaged(generator)
         self.critic_steps = critic_steps
         self.gradient_penalty_weight = gradient_penalty_weight
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -179,7 +173,7 @@ class WGANGP(keras.Model):
             where = f" in critic update {k + 1} of {self.critic_steps}"
             checked |= {name + where: size for name, size in sizes.items()}
         checked |= self._update_generator(batch_size)
-        self._update_average()
+        update_average(self.average_generator, self.generator, self.generator_optimizer.iterations)
         self.checked = tuple(checked)
         (sizes,) = means_over_replicas([ops.stack(list(checked.values()))])
         finite = ops.isfinite(sizes)
@@ -289,17 +283,3 @@ class WGANGP(keras.Model):
         self.means["generator_loss"].update_state(loss)
         self.means["generator_gradient_norm"].update_state(norm)
         return {"generator_loss": size(loss)} | sizes_of_update("generator", gradients, variables)
-
-    def _update_average(self) -> None:
-        step = ops.cast(self.generator_optimizer.iterations, "float32")
-        # Weights proportional to t**p: the new value's share is 1 - (1 - 1 / t)**(p + 1).
-        share = 1 - (1 - 1 / step) ** (_AVERAGE_POWER + 1)
-        for average, current in zip(
-            self.average_generator.variables, self.generator.variables, strict=True
-        ):
-            average.assign_add(share * (ops.convert_to_tensor(current) - average))
-
-
-def _in_float32(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """A new layer like this one: the average adds up small changes, and its audio is measured."""
-    return type(layer).from_config(layer.get_config() | {"dtype": "float32"})
