@@ -173,7 +173,10 @@ def bomb(levels=12, width=9):
         ("filters: 16384", "filters 16384, kernel_size 22, latent_dim 64 and segment_length 2048"),
         ("latent_dim: 65536\nupsampling_factors: [2]", "latent_dim 65536"),
         ("kernel_size: 65536", "kernel_size 65536"),
-        ("batch_size: 60000", "batch_size 60000, critic_steps 5 and segment_length 2048 must"),
+        (
+            "critic_steps: 5\nbatch_size: 60000",
+            "batch_size 60000, critic_steps 5 and segment_length 2048 must",
+        ),
         ("critic_steps: 101", "critic_steps must be at most 100"),
         ("sample_count: 1000001", "sample_count must be at most 1000000"),
         (f"upsampling_factors: [{'2, ' * 21}]", "upsampling_factors must be whole numbers"),
