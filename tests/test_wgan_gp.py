@@ -12,6 +12,7 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.nn.gradients import gradients_by_inputs
+from wavegan_rc.training.average import update_average
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE, LOSSES, WGANGP
@@ -161,7 +162,9 @@ def test_the_average_weighs_steps_by_a_power_with_a_relative_width_of_five_perce
         model.generator_optimizer.iterations.assign(t)
         first.assign(np.full(first.shape, t / steps))
         second.assign(np.full(second.shape, (t / steps) ** 2))
-        model._update_average()
+        update_average(
+            model.average_generator, model.generator, model.generator_optimizer.iterations
+        )
     mean, square = (np.array(v).ravel()[0] for v in model.average_generator.variables[:2])
     assert mean == pytest.approx(17.97 / 18.97, abs=2e-3)
     assert np.sqrt(square - mean**2) == pytest.approx(0.05, abs=2e-3)

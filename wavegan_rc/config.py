@@ -109,7 +109,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     )
     emphasis_coefficient: float = _setting(0.95, "coefficient of first_order, from 0 to below 1")
     emphasis_limit_db: float = _setting(
-        30.0, "largest gain of whitening, relative to its gain at the loudest frequency, in dB"
+        40.0, "largest gain of whitening, relative to its gain at the loudest frequency, in dB"
     )
 
     steps: int = _setting(6000, "generator updates", may_change=True)
