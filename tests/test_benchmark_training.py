@@ -27,7 +27,12 @@ from wavegan_rc.benchmarks import plain_keras  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore:CUDA initialization:UserWarning")
 
 SMALL = Config(
-    segment_length=512, upsampling_factors=(4, 2), kernel_size=10, filters=32, batch_size=4
+    segment_length=512,
+    upsampling_factors=(4, 2),
+    kernel_size=10,
+    filters=32,
+    batch_size=4,
+    emphasis="none",
 )
 UPSAMPLERS = ("resize", "transposed")
 # Odd kernels are padded alike at both ends, even ones not.
