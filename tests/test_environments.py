@@ -21,6 +21,7 @@ closed = tuple(os.environ["READ_ONLY"].split(":"))
 writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 def refuse(event, arguments):
     path = arguments[0] if arguments else None
+    path = os.fspath(path) if isinstance(path, os.PathLike) else path
     if event == "os.mkdir" or (event == "open" and (arguments[2] or 0) & writing):
         if isinstance(path, str) and os.path.abspath(path).startswith(closed):
             raise PermissionError(13, "Permission denied", path)

@@ -184,7 +184,8 @@ def _open_standard_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
         if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "w" if number else "r", closefd=False))  # noqa: SIM115
+            mode, errors = ("w", "backslashreplace") if number else ("r", None)
+            setattr(sys, name, open(number, mode, errors=errors, closefd=False))  # noqa: SIM115
 
 
 def _leave_other_hosts(code: int) -> None:
