@@ -58,12 +58,13 @@ def straight(tmp_path_factory):
     [
         # Two checkpoints or so fit. Then they are refused before HDF5 meets the disk's end.
         (2_000_000, 1),
-        # What a preview takes does not fit.
+        # No checkpoint fits.
         (100_000, 2),
         # Lines of the history and of events until there is no page for the next.
         (0, 10**6),
     ],
 )
+@pytest.mark.filterwarnings("ignore:the (event file|preview):wavegan_rc.errors.WaveganWarning")
 def test_a_full_disk_ends_with_an_error_and_leaves_the_last_checkpoint_good(
     small_disk, straight, leave, save_every
 ):

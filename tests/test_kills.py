@@ -152,7 +152,8 @@ def steps_lost(run, checkpoint):
     log = (run / "history.jsonl").read_bytes()
     length = checkpoint.log_lengths["history.jsonl"]
     rows = [json.loads(line) for line in log[:length].splitlines()]
-    assert [row["step"] for row in rows] == list(range(1, checkpoint.step + 1))
+    # The line of its own step comes after a checkpoint.
+    assert [row["step"] for row in rows] == list(range(1, checkpoint.step))
     return log.count(b"\n") - len(rows)
 
 
@@ -219,11 +220,9 @@ def test_a_training_killed_many_times_goes_on_as_if_it_had_not_been(tmp_path, ar
     assert steps == list(range(1, reached + 2))
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 128 + signal.SIGINT)]
-)
-def test_a_second_signal_ends_at_once_and_what_was_saved_is_good(
-    number, code, tmp_path, argv, nursery
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ctrl_c_after_a_signal_ends_at_once_and_what_was_saved_is_good(
+    number, tmp_path, argv, nursery
 ):
     """At once: before the generator is exported, which is what a first signal alone leads to."""
     run = tmp_path / "runs" / "001-resize"
@@ -232,8 +231,8 @@ def test_a_second_signal_ends_at_once_and_what_was_saved_is_good(
     wait_for(lambda: newest_step(run) > 0, training, tmp_path)
     training.send_signal(number)
     wait_for(lambda: "ending in good order" in output.read_text(), training, tmp_path)
-    training.send_signal(number)
-    assert training.wait() == code
+    training.send_signal(signal.SIGINT)
+    assert training.wait() == 128 + signal.SIGINT
     assert "Traceback" not in output.read_text()
     assert not (run / "generator.keras").exists()
     checkpoint = newest_checkpoint(run / "checkpoints")

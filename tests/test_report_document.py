@@ -28,6 +28,7 @@ from wavegan_rc.audit import Audit
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.report import write as report_writer
 from wavegan_rc.report.comparisons import judged
 from wavegan_rc.report.document import build_document
 from wavegan_rc.report.measured import Key
@@ -583,3 +584,14 @@ def test_the_page_finds_what_it_needs(of_seeds):
             assert cell["value"] is not None or cell["reason"]
     kinds = [verdict["kind"] for verdict in of_seeds["verdicts"]]
     assert len(kinds) == len(set(kinds)) == 6
+
+
+def test_a_path_of_recordings_that_is_no_text_is_written_as_escapes(tmp_path, monkeypatch):
+    run = write_run(tmp_path / "a", replace(SMALL, data="caf\udce9"))
+    monkeypatch.setattr(report_writer, "write_comparison_figures", lambda *_: [])
+    monkeypatch.setattr(report_writer, "collect_sounds", lambda *_: None)
+    monkeypatch.setattr(report_writer, "render_page", lambda document, *_: str(document))
+    page = report_writer.write_report([run], tmp_path / "out")
+    assert rb"caf\udce9" in page.read_bytes()
+    numbers = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert numbers["runs"][0]["settings"]["data"] == "caf\udce9"

@@ -411,7 +411,7 @@ def test_a_full_disk_is_one_error_that_names_the_run(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("wavegan_rc.figures.drawing.save_figure", fail)
+    monkeypatch.setattr("wavegan_rc.training.results.write_wav", fail)
     with pytest.raises(DataError, match="001-resize cannot be written"):
         train(smoke_config(tmp_path, steps=1), [])
 

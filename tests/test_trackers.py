@@ -1,8 +1,11 @@
 """What a run sends to Weights & Biases and MLflow arrives, and nothing there stops a training."""
 
 import json
+import sys
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -172,11 +175,40 @@ def test_how_a_run_ended_is_said(tmp_path, monkeypatch):
 def test_a_store_that_cannot_be_is_one_line(tmp_path, monkeypatch):
     pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    run = RunDirectory(tmp_path / "run")
+    run.path.mkdir()
     with (
         pytest.raises(DataError, match=r"^--mlflow nosuchscheme://x: .*nosuchscheme"),
-        tracking(RunDirectory(tmp_path), Config(), Destinations(mlflow="nosuchscheme://x")),
+        tracking(run, Config(), Destinations(mlflow="nosuchscheme://x")),
     ):
         pass
+    assert not run.path.exists()
+
+
+@pytest.mark.parametrize("store", ["./mlruns", "sqlite:///mlflow.db", "http://127.0.0.1:9"])
+def test_a_store_is_tried_before_any_work_and_the_message_says_what_works(
+    store, tmp_path, monkeypatch
+):
+    """With an MLflow that refuses every store, in a message that recommends another."""
+
+    class Client:
+        def __init__(self, tracking_uri):
+            assert tracking_uri == store
+
+        def get_experiment_by_name(self, name):
+            raise RuntimeError("use\nthe other")
+
+    fake = ModuleType("mlflow")
+    fake.__spec__ = ModuleSpec("mlflow", None)
+    fake.MlflowClient = Client
+    monkeypatch.setitem(sys.modules, "mlflow", fake)
+    argv = ["--config", str(SMOKE), "--out", str(tmp_path / "runs"), "--mlflow", store]
+    with pytest.raises(ParameterError, match="must be the address of an MLflow server") as error:
+        train_command("train.py", argv)
+    message = str(error.value)
+    assert ("use the other" in message) == store.startswith("http")
+    assert f"Received: {store}" in message
+    assert "\n" not in message
     assert not list(tmp_path.iterdir())
 
 

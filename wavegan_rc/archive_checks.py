@@ -104,16 +104,17 @@ def _new_layers() -> dict[str, dict[str, Any]]:
     outputs = ops.concatenate([inputs, ops.take(inputs, [0], axis=1)], axis=1)
     model = keras.saving.serialize_keras_object(keras.Model(inputs, outputs, name="model"))
     options: dict[str, Any] = {"dtype": "float32", "name": "new"}
+    last = {"data_format": "channels_last"}
     new = (
         layers.Dense(1, kernel_initializer="zeros", **options),
-        layers.Conv1D(1, 1, kernel_initializer="zeros", **options),
+        layers.Conv1D(1, 1, kernel_initializer="zeros", **last, **options),
         layers.Reshape((1,), **options),
         layers.ReLU(**options),
         layers.Activation("tanh", **options),
         layers.Add(**options),
         layers.Cropping1D(**options),
-        layers.Flatten(**options),
-        layers.ZeroPadding1D(**options),
+        layers.Flatten(**last, **options),
+        layers.ZeroPadding1D(**last, **options),
     )
     written = [model, *model["config"]["layers"], *map(keras.saving.serialize_keras_object, new)]
     return {layer["class_name"]: layer for layer in json.loads(json.dumps(written))}

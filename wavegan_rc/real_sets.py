@@ -12,7 +12,7 @@ from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
 from wavegan_rc.read_sets import MOST_KEPT
-from wavegan_rc.run_settings import run_config
+from wavegan_rc.run_settings import run_config, run_record
 from wavegan_rc.segment_set import SegmentSet
 from wavegan_rc.segment_sets import open_segments
 
@@ -30,7 +30,8 @@ def data_of_run(
         corpus: The data, prepared elsewhere; None: they are prepared here.
 
     Warns:
-        WaveganWarning: If the data cannot be read; then there are none either.
+        WaveganWarning: If the data cannot be read, or are not those that the run was trained on.
+            Then there are none either.
     """
     try:
         config = run_config(Path(path).expanduser())
@@ -45,10 +46,17 @@ def data_of_run(
                 cutoff_hz=config.cutoff_hz,
                 stopband_hz=config.stopband_hz,
             )
+        if corpus.fingerprint != run_record(Path(path).expanduser())["data_fingerprint"]:
+            raise DataError(
+                f"{config.data or 'the bundled speech'}: not the recordings that the run began with"
+            )
         held_out = draw_segments(corpus, "held_out", config, count)
         return held_out, draw_segments(corpus, "training", config, MOST_KEPT)
     except (WaveganError, OSError, RuntimeError) as error:
-        message = f"{path}: without real audio, since its data cannot be read: {error}"
+        message = (
+            f"{path}: measured without real audio: {error}. Name real audio by --reference of "
+            "`measure`, or moved recordings by --data beside --resume of `train`"
+        )
         warnings.warn(" ".join(message.split()), WaveganWarning, stacklevel=3)
         return None
 

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import signal
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.extras import load_librosa
 
 # A Hann window spreads a tone over its bin and two on either side, one of them in part; the
 # neighbours that a line is compared with begin beyond, and end halfway to the next line when lines
@@ -104,7 +105,7 @@ def stft_db(
         raise ParameterError(
             f"audio must have at least n_fft = {n_fft} samples. Received: {audio.shape[-1]}"
         )
-    import librosa  # here, since the measures below do without
+    librosa = load_librosa()  # here, since the measures below do without
 
     spectrum = librosa.stft(
         np.asarray(audio, np.float32), n_fft=n_fft, hop_length=hop_length, center=False

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, whenever the program or the machine stops."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _PARTIAL = ".partial-"
+# What file systems answer that cannot flush a file, or a folder.
+_NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextmanager
@@ -87,9 +90,12 @@ def whole_files(folder: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file, in UTF-8, as `whole_file` does."""
+    r"""Write a text file, in UTF-8, as `whole_file` does.
+
+    A path may have bytes that are no text; they become escapes (`\udce9`), which JSON reads back.
+    """
     with whole_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def remove_partial_files(folder: Path) -> None:
@@ -102,9 +108,12 @@ def remove_partial_files(folder: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have a file, or the entries of a folder, written to the disk."""
+    """Have a file, or the entries of a folder, written to the disk, where its file system can."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
     finally:
         os.close(descriptor)

@@ -7,7 +7,7 @@ from scipy import signal
 
 from wavegan_rc.artifacts.bootstrap import weight_of_pairs, weighted_means
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.extras import require
+from wavegan_rc.extras import load_librosa, require
 
 # 40 features: several hundred segments fill their 40 x 40 covariance, and each band is still wider
 # than the resolution of the shortest spectrum.
@@ -51,7 +51,7 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
         ((1, 40), 6, -24)
     """
     require("librosa", asked="a distance of sounds")
-    import librosa
+    librosa = load_librosa()
 
     _check_segments(segments)
     n_fft = min(round(_WINDOW_S * sample_rate), segments.shape[1] // 2)

@@ -5,8 +5,10 @@ import glob
 import os
 import re
 import stat
+import warnings
 import wave
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from wavegan_rc.audio.int16 import to_int16
-from wavegan_rc.errors import DataError
+from wavegan_rc.errors import DataError, WaveganWarning, printable
 
 if TYPE_CHECKING:
     import soundfile
@@ -56,7 +58,8 @@ def find_audio_files(data: str | None) -> list[Path]:
 
     Args:
         data: Folder (searched recursively), glob (`**` allowed) or file; None: the bundled speech.
-            Neither a recursive search nor `**` follows links to folders.
+            Neither a recursive search nor `**` follows links to folders, or finds what lies in
+            hidden folders, in run folders and in other folders of generated audio.
 
     Returns:
         Paths with an audio suffix, each file once however many links lead to it, and folders that
@@ -65,6 +68,9 @@ def find_audio_files(data: str | None) -> list[Path]:
 
     Raises:
         DataError: If nothing is there, or no audio file is in it.
+
+    Warns:
+        WaveganWarning: Once, if files in such folders were left out.
 
     Example:
         >>> len(find_audio_files(None))
@@ -88,13 +94,42 @@ def find_audio_files(data: str | None) -> list[Path]:
         else:
             raise DataError(f"{data}: no such folder, glob or file")
         audio = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
-        once = {os.path.realpath(path): path for path in sorted(audio + closed, reverse=True)}
+        audio = _without_generated(audio + closed, place)
+        once = {os.path.realpath(path): path for path in sorted(audio, reverse=True)}
     # No permission, too long a name; ~nobody; ** as part of a name.
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(f"{data} cannot be searched: {error}") from None
     if not once:
         raise DataError(f"{data}: no audio file (.wav, .flac, .ogg, .mp3, ...) in it")
     return sorted(once.values())
+
+
+def _without_generated(paths: list[Path], place: Path) -> list[Path]:
+    """Leave out what lies in hidden folders, and in folders of runs and of generated audio."""
+    parts = place.parts
+    if not place.is_dir():
+        if "**" not in parts:  # then every folder is named
+            return paths
+        place = Path(*parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))])
+
+    @cache
+    def left_out(path: Path) -> bool:
+        return path != place and (
+            path.name.startswith(".")
+            or os.path.isfile(path / "latents.npz")
+            or all(os.path.isfile(path / name) for name in ("config.yaml", "environment.json"))
+            or (path != path.parent and left_out(path.parent))
+        )
+
+    kept = [path for path in paths if not left_out(path)]
+    if len(kept) < len(paths):
+        first = next(path for path in paths if left_out(path))
+        message = (
+            f"{printable(str(place))}: left out {len(paths) - len(kept)} files in run folders, "
+            f"folders of generated audio and hidden folders, the first: {printable(str(first))}"
+        )
+        warnings.warn(message, WaveganWarning, stacklevel=3)
+    return kept
 
 
 @contextlib.contextmanager

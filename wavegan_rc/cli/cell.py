@@ -37,6 +37,7 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
     run = RunDirectory(Path(config.out) / name)
     with quiet_start():
         from wavegan_rc.sweep.hparams import write_hparams
+        from wavegan_rc.training.beside import Beside
         from wavegan_rc.training.train import train
     if run.path.is_dir():
         # The sweep before this one may have been killed just now: its cells save, and end.
@@ -52,7 +53,8 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
     _, received = train(config, command_line, resume=resume, name=name)
     if received is not None:
         return EXIT_BY_SIGNAL + received
-    write_hparams(run.tensorboard, name, settings["grid"])
+    with Beside("the event file of the cell's settings"):
+        write_hparams(run.tensorboard, name, settings["grid"])
     return 0
 
 

@@ -22,6 +22,8 @@ from wavegan_rc.errors import (
 )
 
 _BACKENDS = ("tensorflow", "jax")
+# Keras ends `fit` early by these, and takes another training loop.
+_KERAS_VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
 # What says that several hosts train together, as `keras.distribution.initialize` reads it.
 ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 # On so many, each of TensorFlow's operations gets a core of its own. Measured on two: with
@@ -50,6 +52,10 @@ def choose_backend() -> str:
         raise ParameterError(f"KERAS_BACKEND must be tensorflow or jax. Received: {backend}")
     if backend not in installed:
         raise ParameterError(f"KERAS_BACKEND is {backend}, which is not installed")
+    # Keras reads the order of axes and its number format from a file in this folder. There is none.
+    os.environ["KERAS_HOME"] = os.devnull
+    for name in _KERAS_VARIABLES:
+        os.environ.pop(name, None)
     cores = usable_cores()
     # More are TensorFlow's to share out, but it does not know of a container's limit.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(1 if cores <= _FEW_CORES else cores))
@@ -144,6 +150,7 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         argv: Its arguments.
     """
     warnings.showwarning = _show_warning
+    _open_standard_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A path may have bytes that are no text; the standard error has this from the start.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -163,6 +170,22 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_BY_SIGNAL + signal.SIGPIPE
     sys.exit(code)
+
+
+def _open_standard_streams() -> None:
+    """Open those of the three standard streams that were closed (`>&-`): to nowhere.
+
+    Otherwise the next file that is opened takes the place of one, and what libraries print goes
+    into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            mode, errors = ("w", "backslashreplace") if number else ("r", None)
+            setattr(sys, name, open(number, mode, errors=errors, closefd=False))  # noqa: SIM115
 
 
 def _leave_other_hosts(code: int) -> None:

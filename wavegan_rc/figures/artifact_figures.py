@@ -8,11 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wavegan_rc.figures.style import default_style
+
 _FLOOR_DB = -140.0
 # Lines of more stages would stand too close to be told apart.
 _MARKED_STAGES = 4
 
 
+@default_style()
 def artifact_figure(json_file: Path, arrays_file: Path) -> Figure:
     """Draw spectra with the predicted lines, phase locking, and image coherence by stage.
 

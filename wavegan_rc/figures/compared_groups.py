@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from wavegan_rc.artifacts.bootstrap import Estimate
 from wavegan_rc.errors import DataError, printable
 from wavegan_rc.figures.drawing import save_figure
+from wavegan_rc.figures.style import default_style
 from wavegan_rc.history_file import read_history
 from wavegan_rc.whole_files import whole_file
 
@@ -110,7 +110,7 @@ def write_figure(figure: Figure, path: Path) -> list[Path]:
         path: Without suffix.
     """
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
-    with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": "wavegan_rc"}):
+    with warnings.catch_warnings(), default_style(svg_hashsalt="wavegan_rc"):
         # Of a label in a script that Matplotlib's font does not have: boxes are drawn.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         save_figure(figure, png)

@@ -19,6 +19,7 @@ from wavegan_rc.figures.compared_groups import (
     write_figure,
 )
 from wavegan_rc.figures.history_figure import PROMINENCE, RATIO, series
+from wavegan_rc.figures.style import default_style
 
 _REAL = "0.4"
 _FLOOR_DB = -140.0
@@ -66,6 +67,7 @@ def _decibels(power: np.ndarray) -> np.ndarray:
     return 10 * np.log10(np.maximum(power / 0.5, 10 ** (_FLOOR_DB / 10)))
 
 
+@default_style()
 def spectra_figure(groups: Sequence[DrawnGroup], document: Mapping[str, Any]) -> Figure:
     """Draw mean spectra, one over the other, real audio among them, and below them the lines.
 
@@ -158,6 +160,7 @@ def _draw_real(axis: Axes, groups: Sequence[DrawnGroup], name: str) -> None:
             return
 
 
+@default_style()
 def locking_figure(groups: Sequence[DrawnGroup], document: Mapping[str, Any]) -> Figure:
     """Draw phase locking by frequency, with the level of unlocked bins.
 
@@ -206,6 +209,7 @@ def _frequency_axis(axis: Axes, groups: Sequence[DrawnGroup]) -> None:
     axis.set_xlabel("frequency (Hz)")
 
 
+@default_style()
 def training_figure(groups: Sequence[DrawnGroup]) -> Figure | None:
     """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
 

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from wavegan_rc.figures.style import default_style
 from wavegan_rc.spectrogram import stft_db
 from wavegan_rc.theory.response import frequency_response_db
 from wavegan_rc.whole_files import whole_file
@@ -15,6 +16,7 @@ from wavegan_rc.whole_files import whole_file
 _RANGE_DB = 80
 
 
+@default_style()
 def spectrogram_figure(
     rows: Mapping[str, np.ndarray], sample_rate: int, cutoff_hz: float | None
 ) -> Figure:
@@ -71,6 +73,7 @@ def spectrogram_figure(
     return figure
 
 
+@default_style()
 def filter_figure(taps: np.ndarray, sample_rate: int) -> Figure:
     """Draw the taps of a filter and its frequency response.
 
@@ -94,12 +97,14 @@ def filter_figure(taps: np.ndarray, sample_rate: int) -> Figure:
     return figure
 
 
+@default_style()
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG."""
     with whole_file(path) as partial:
         figure.savefig(partial, format="png")
 
 
+@default_style()
 def figure_pixels(figure: Figure) -> np.ndarray:
     """Render a figure to RGBA bytes, shape (height, width, 4)."""
     canvas = FigureCanvasAgg(figure)

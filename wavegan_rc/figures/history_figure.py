@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wavegan_rc.figures.style import default_style
 from wavegan_rc.history_file import read_history
 
 RATIO = "out_of_band_total_db"
@@ -19,6 +20,7 @@ _STYLES = ("-", "--", "-.")
 _MARGIN_DB = 3
 
 
+@default_style()
 def history_figure(history_file: Path, summary_file: Path) -> Figure | None:
     """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
 

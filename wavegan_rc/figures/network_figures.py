@@ -9,11 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wavegan_rc.figures.style import default_style
+
 _MODES = {"plain": ("without phase shuffle", "tab:blue"), "shuffled": ("with", "tab:orange")}
 # Levels that are nothing are drawn at the foot.
 _FOOT_DB = -120.0
 
 
+@default_style()
 def network_figure(json_file: Path, arrays_file: Path) -> Figure:
     """Draw gradients' spectra and phase locking, levels in silence, and kernels' tones.
 

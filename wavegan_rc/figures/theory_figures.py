@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from wavegan_rc.choices import Upsampler
+from wavegan_rc.figures.style import default_style
 from wavegan_rc.spectrogram import CombLine
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.overlap import overlap_counts
@@ -17,6 +18,7 @@ _LARGEST_KERNEL, _LARGEST_FACTOR = 32, 8
 _MOST_LABELLED = 40
 
 
+@default_style()
 def theory_figure(
     kernel_size: int, factors: Sequence[int], upsamplers: Sequence[Upsampler]
 ) -> Figure:
@@ -95,6 +97,7 @@ def _draw_responses(axis: Axes, factor: int) -> None:
     axis.legend(loc="upper right", ncols=len(filters), fontsize=8)
 
 
+@default_style()
 def initial_spectra_figure(
     frequencies_hz: np.ndarray,
     spectra_db: Mapping[str, Sequence[np.ndarray]],

@@ -89,7 +89,7 @@ def build_critic(
                 dtype=precision,
                 name=f"shuffle_{layer}",
             )(x)
-    x = layers.Flatten(dtype="float32", name="flatten")(x)
+    x = layers.Flatten("channels_last", dtype="float32", name="flatten")(x)
     # No bias: it cancels in the difference of real and generated scores, and Adam would blow up
     # the rounding error of its zero gradient to steps of full size.
     scores = layers.Dense(

@@ -9,6 +9,9 @@ from keras import layers
 from wavegan_rc.nn.shared import is_same_padding
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 
+# Keras takes what is not stated from the user's keras.json.
+_LAST = {"data_format": "channels_last"}
+
 
 def fold_generator(generator: keras.Model) -> keras.Model:
     """Rebuild a generator so that it loads without this package and computes the same.
@@ -31,7 +34,7 @@ def fold_generator(generator: keras.Model) -> keras.Model:
         >>> tuple(folded.get_layer("stage_1").kernel.shape)  # (taps, channels, factor * filters)
         (7, 8, 4)
     """
-    latents = x = layers.Input(generator.input_shape[1:], name="latents")
+    latents = x = layers.Input(generator.input_shape[1:], dtype="float32", name="latents")
     for layer in generator.layers[1:]:
         if isinstance(layer, UpsampleConv1D):
             x = _stage(layer, x)
@@ -57,9 +60,9 @@ def _stage(layer: UpsampleConv1D, inputs: Any) -> Any:
     elif is_same_padding(taps, before, after):
         padding = "same"
     else:
-        x = layers.ZeroPadding1D((before, after), **options("_zeros"))(inputs)
+        x = layers.ZeroPadding1D((before, after), **_LAST, **options("_zeros"))(inputs)
     convolution = layers.Conv1D(
-        filters, taps, padding=padding, use_bias=layer.use_bias, **options()
+        filters, taps, padding=padding, use_bias=layer.use_bias, **_LAST, **options()
     )
     x = convolution(x)
     convolution.set_weights([np.asarray(weight) for weight in weights])
@@ -67,13 +70,13 @@ def _stage(layer: UpsampleConv1D, inputs: Any) -> Any:
         part = f"_end_{position}"
         cropping = (end.samples.start, length - end.samples.stop)
         change = layers.Cropping1D(cropping, **options(f"{part}_samples"))(inputs)
-        change = layers.Flatten(**options(f"{part}_flat"))(change)
+        change = layers.Flatten(**_LAST, **options(f"{part}_flat"))(change)
         matrix = layers.Dense(kernel.shape[1], use_bias=False, **options(part))
         change = matrix(change)
         matrix.set_weights([np.asarray(kernel)])
         change = layers.Reshape((-1, filters), **options(f"{part}_blocks"))(change)
         around = (end.blocks.start, length - end.blocks.stop)
-        change = layers.ZeroPadding1D(around, **options(f"{part}_placed"))(change)
+        change = layers.ZeroPadding1D(around, **_LAST, **options(f"{part}_placed"))(change)
         x = layers.Add(**options(f"{part}_added"))([x, change])
     shape = (length * layer.factor, layer.filters)
     return layers.Reshape(shape, **options("_phases"))(x)

@@ -129,6 +129,7 @@ def build_generator(
             channels,
             post_filter_length,
             padding="same",
+            data_format="channels_last",
             use_bias=False,
             dtype="float32",
             name=POST_FILTER,

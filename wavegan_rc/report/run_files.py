@@ -166,12 +166,16 @@ def _values(history: Sequence[Mapping[str, Any]], name: str) -> list[float]:
 
 
 def _seconds_of_updates(history: Sequence[Mapping[str, Any]]) -> float | None:
-    """Time of the updates alone: steps of each row over its speed."""
+    """Time of the updates alone: steps of each row over its speed, or over the median speed.
+
+    The row at which a training was resumed has no speed.
+    """
+    speeds = _values(history, "steps_per_s")
+    if not speeds or min(speeds) <= 0:
+        return None
     seconds, before = 0.0, 0
     for row in history:
-        speed = finite(row.get("steps_per_s"))
-        if speed is None or speed <= 0:
-            return None
+        speed = finite(row.get("steps_per_s")) or statistics.median(speeds)
         seconds += (row["step"] - before) / speed
         before = row["step"]
     return finite(seconds)

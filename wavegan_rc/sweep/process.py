@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-# By training in good order, as a shell reports it; by SIGTERM before there was anything to save.
-_ENDED_BY_SIGNAL = (128 + signal.SIGTERM, -signal.SIGTERM)
+from wavegan_rc.training.end_signals import END_SIGNALS
+
+# By training in good order, as a shell reports it; by a signal before there was anything to save.
+_ENDED_BY_SIGNAL = {code for number in END_SIGNALS for code in (128 + number, -number)}
 # In bytes: of a log, where the error is looked for.
 _LAST_BYTES = 65536
 _PATIENCE_S = 1.0

@@ -1,12 +1,9 @@
 """Train every cell of a grid, whatever was trained of it before, and compare them."""
 
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
 from wavegan_rc.errors import DataError
@@ -14,10 +11,13 @@ from wavegan_rc.sweep.grid import Cell
 from wavegan_rc.sweep.process import Job, Outcome
 from wavegan_rc.sweep.record import Record, progress
 from wavegan_rc.sweep.table import LiveTable, Row
+from wavegan_rc.training.beside import unbroken_streams
+from wavegan_rc.training.end_signals import EndSignals
 from wavegan_rc.training.run_directory import check_writable
 from wavegan_rc.training.run_lock import run_lock
 
 _LOGS = "logs"
+_ENDING = "the cells save and end (Ctrl-C once more: without waiting for them)"
 _REFRESH_S = 0.5
 
 
@@ -65,7 +65,7 @@ def sweep(
     check_writable(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with run_lock(folder):
+        with unbroken_streams(), run_lock(folder):
             record = Record(folder, cells)
             record.write()
             _say_what_was_there(record)
@@ -101,7 +101,8 @@ def _train(
     sizes = {name: _size(log) for name, log in logs.items()}
     running = engine()
     with (
-        _first_signal(running.stop) as received,
+        # Not in the handler: it may have interrupted what holds the engine's lock.
+        EndSignals(_ENDING, lambda: threading.Thread(target=running.stop).start()) as signals,
         LiveTable(f"{folder} ({running.description})") as table,
     ):
         waiting = record.names("waiting")
@@ -111,13 +112,13 @@ def _train(
         while left:
             for name, outcome in running.ended(_REFRESH_S).items():
                 left.remove(name)
-                _record_end(record, by_name[name], outcome, stopped=bool(received))
+                _record_end(record, by_name[name], outcome, stopped=signals.received is not None)
             for name in left:
                 # What an engine has started writes to its log first.
                 if record.entries[name].state == "waiting" and _size(logs[name]) > sizes[name]:
                     record.set(name, "training")
             table.show([_row(cell, record) for cell in cells])
-    return received[0] if received else None
+    return signals.received
 
 
 def _record_end(record: Record, cell: Cell, outcome: Outcome, *, stopped: bool) -> None:
@@ -139,34 +140,3 @@ def _row(cell: Cell, record: Record) -> Row:
 
 def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
-
-
-@contextmanager
-def _first_signal(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Have the first Ctrl-C or SIGTERM ask for an orderly end; the second ends at once.
-
-    Yields:
-        List that the signal's number is put into.
-    """
-    received: list[int] = []
-    previous = {}
-
-    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        received.append(number)
-        for one in previous:
-            default = signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL
-            signal.signal(one, default)
-        print("\nthe cells save and end (once more: without waiting for them)", file=sys.stderr)
-        # Not here: the handler may have interrupted what holds the engine's lock.
-        threading.Thread(target=stop).start()
-
-    # Only the main thread may set handlers, and a shell's background job ignores Ctrl-C.
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                previous[number] = signal.signal(number, on_signal)
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -14,6 +14,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError, WaveganWarning
 from wavegan_rc.extras import installed
 from wavegan_rc.generation import draw_latents
+from wavegan_rc.training.beside import Beside
 from wavegan_rc.training.schedule import due
 from wavegan_rc.training.steps import StepCallback
 
@@ -166,18 +167,20 @@ class ArtifactHistory(StepCallback):
         self._upsampling_factors = upsampling_factors
         self._stopband_hz = stopband_hz
         self._real = real
+        self._measuring = Beside("the measurement")
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Add the values to `logs` if they are due."""
         if due(step, self._measure_every, _DENSE) or step == self._steps:
-            segments = self._hear(self._latents)
-            logs |= sound_values(segments, self._real, self._sample_rate)
-            logs |= artifact_values(
-                segments,
-                sample_rate=self._sample_rate,
-                upsampling_factors=self._upsampling_factors,
-                stopband_hz=self._stopband_hz,
-            )
+            with self._measuring:
+                segments = self._hear(self._latents)
+                logs |= sound_values(segments, self._real, self._sample_rate)
+                logs |= artifact_values(
+                    segments,
+                    sample_rate=self._sample_rate,
+                    upsampling_factors=self._upsampling_factors,
+                    stopband_hz=self._stopband_hz,
+                )
 
 
 def artifact_histories(

@@ -3,12 +3,10 @@
 import json
 import signal
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable
-from types import FrameType, TracebackType
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 import numpy as np
@@ -16,6 +14,8 @@ import numpy as np
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.history_file import read_history
 from wavegan_rc.training.backend import bring_up_to_date
+from wavegan_rc.training.beside import Beside
+from wavegan_rc.training.end_signals import EndSignals
 from wavegan_rc.training.events import Events
 from wavegan_rc.training.health import Watch, write_findings
 from wavegan_rc.training.run_directory import RunDirectory
@@ -110,7 +110,6 @@ class History(StepCallback):
         run: Folder of the run, whose history goes on where it is.
         writer: Of TensorBoard's events; None: none are kept.
         log_every: Steps between lines; more in long runs, see `due`.
-        steps: Of the run.
         clock: Times the updates; a callback of its own.
         real_norm: Of real segments, by which losses are judged: `health.mean_norm`.
         send: Given the step and the values of each line too.
@@ -127,7 +126,6 @@ class History(StepCallback):
         run: RunDirectory,
         writer: Events | None,
         log_every: int,
-        steps: int,
         *,
         clock: StepClock,
         real_norm: float,
@@ -141,23 +139,23 @@ class History(StepCallback):
                 self._watch.add(row)
         self._writer = writer
         self._log_every = log_every
-        self._steps = steps
         self.clock = clock
         self._send = send
         self._measured: dict[str, float] = {}
+        self._logging = Beside("the event file of TensorBoard")
+        self._judging = Beside("the record of bad signs")
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Write a line if one is due, and begin new means."""
         self._measured = {name: float(v) for name, v in logs.items() if name not in LOSSES}
-        # The last line waits for the end: the state that is saved before has its means.
-        if due(step, self._log_every, _DENSE_LINES) or (self._measured and step < self._steps):
+        if self._measured or due(step, self._log_every, _DENSE_LINES):
             self._write(step)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Write the rest."""
         if any(np.asarray(mean.count) for mean in self.model.means.values()):
             self._write(steps_made(self.model))
-        write_findings(self._run.health, self._watch.findings.values())
+        self._write_findings()
 
     def _write(self, step: int) -> None:
         bring_up_to_date(self.model)
@@ -169,13 +167,18 @@ class History(StepCallback):
         with self._run.history.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **row}) + "\n")
         if self._writer is not None:
-            self._writer.scalars(step, row)
+            with self._logging:
+                self._writer.scalars(step, row)
         self._send(step, row)
         self._measured = {}
         self.model.reset_means()
         for finding in self._watch.add({"step": step, **row}):
             print(flush=True)  # the progress bar leaves its line open
             warnings.warn(finding.message, WaveganWarning, stacklevel=2)
+            self._write_findings()
+
+    def _write_findings(self) -> None:
+        with self._judging:
             write_findings(self._run.health, self._watch.findings.values())
 
 
@@ -224,6 +227,7 @@ class Previews(StepCallback):
         self._sample_rate = sample_rate
         self._cutoff_hz = cutoff_hz
         self._logged = 0
+        self._drawing = Beside("the preview")
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:  # noqa: ARG002
         """Log a preview if one is due."""
@@ -236,58 +240,30 @@ class Previews(StepCallback):
             self._log(steps_made(self.model))
 
     def _log(self, step: int) -> None:
-        from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
-
         self._logged = step
-        segments = self._hear(self._latents)
-        figure = spectrogram_figure(
-            {self._real.title: self._real.segments, f"generated, step {step}": segments},
-            self._sample_rate,
-            self._cutoff_hz,
-        )
-        self._writer.audio(step, "generated", segments.ravel(), self._sample_rate)
-        self._writer.image(step, "spectrogram", figure_pixels(figure))
+        with self._drawing:
+            from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
+
+            segments = self._hear(self._latents)
+            self._writer.audio(step, "generated", segments.ravel(), self._sample_rate)
+            figure = spectrogram_figure(
+                {self._real.title: self._real.segments, f"generated, step {step}": segments},
+                self._sample_rate,
+                self._cutoff_hz,
+            )
+            self._writer.image(step, "spectrogram", figure_pixels(figure))
 
 
-class StopOnSignal(StepCallback):
-    """Turn the first Ctrl-C or SIGTERM into an orderly end after the current step.
+class StopOnSignal(StepCallback, EndSignals):
+    """Turn the first signal that asks for an end into an orderly end after the current step.
 
-    The second ends at once. Used as a context manager around `fit` and what follows: files are
-    written to their end. Hosts that train together all end after the same step, whichever of them
-    was told to.
-
-    Attributes:
-        received: Number of the signal; None: none came.
+    Used as a context manager around `fit` and what follows: files are written to their end. Hosts
+    that train together all end after the same step, whichever of them was told to.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.received: int | None = None
-        self._previous: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        # Only the main thread may set handlers, and a shell's background job ignores Ctrl-C.
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._previous[number] = signal.signal(number, self._on_signal)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self.received = number
-        for one in self._previous:
-            default = signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL
-            signal.signal(one, default)
-        print("\nending in good order (once more: at once)", file=sys.stderr)
+        StepCallback.__init__(self)
+        EndSignals.__init__(self, "ending in good order (Ctrl-C once more: at once)")
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:  # noqa: ARG002
         """End training if a signal came, here or to another host."""

@@ -4,6 +4,7 @@ import io
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,8 +20,9 @@ from wavegan_rc.audio.files import write_wav
 class EventWriter:
     """Write scalars, audio and pictures where TensorBoard finds them.
 
-    An event is in the file once its method has returned: nothing waits in a thread or a buffer, and
-    a full disk is an error at once.
+    An event is in the file once its method has returned: nothing waits in a thread or a buffer. If
+    the file cannot be written, the method raises an error, and the file is closed: later events are
+    dropped, since after a part of an event none could be read.
 
     Args:
         folder: Existing; a new event file is begun in it.
@@ -36,7 +38,6 @@ class EventWriter:
     def __init__(self, folder: Path) -> None:
         name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
         self._file = (folder / name).open("xb")
-        self._records = RecordWriter(self._file)
         self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def __enter__(self) -> Self:
@@ -80,5 +81,17 @@ class EventWriter:
         self._write(Event(wall_time=time.time(), step=step, summary=summary))
 
     def _write(self, event: Event) -> None:
-        self._records.write(event.SerializeToString())
-        self._records.flush()
+        if self._file.closed:
+            return
+        record = io.BytesIO()
+        RecordWriter(record).write(event.SerializeToString())
+        end = self._file.tell()
+        try:
+            self._file.write(record.getvalue())
+            self._file.flush()
+        except OSError:
+            with suppress(OSError):
+                self._file.close()
+            with suppress(OSError):
+                os.truncate(self._file.name, end)
+            raise

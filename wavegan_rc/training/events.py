@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from wavegan_rc.extras import installed
+from wavegan_rc.training.beside import Beside
 
 
 class Events(Protocol):
@@ -30,10 +31,8 @@ def events(folder: Path) -> AbstractContextManager[Events | None]:
         folder: Existing; the file is begun in it.
 
     Returns:
-        Its writer; None: what it takes to write, and to draw, is not installed.
-
-    Raises:
-        OSError: If the file cannot be written.
+        Its writer. None if the packages to write and to draw are not installed, or the file cannot
+        be written.
 
     Warns:
         WaveganWarning: If there is no writer.
@@ -42,4 +41,6 @@ def events(folder: Path) -> AbstractContextManager[Events | None]:
         return contextlib.nullcontext()
     from wavegan_rc.training.event_writer import EventWriter
 
-    return EventWriter(folder)
+    with Beside("the event file of TensorBoard"):
+        return EventWriter(folder)
+    return contextlib.nullcontext()

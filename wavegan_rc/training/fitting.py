@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-import keras
 import numpy as np
 
 from wavegan_rc.audio.segments import Segments
@@ -29,7 +29,7 @@ from wavegan_rc.training.model import build_model
 from wavegan_rc.training.results import SHOWN_SEGMENTS
 from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.state import Checkpoints, load_checkpoint
-from wavegan_rc.training.steps import steps_made
+from wavegan_rc.training.steps import StepCallback, steps_made
 from wavegan_rc.training.trackers import Trackers
 from wavegan_rc.training.wgan_gp import WGANGP
 
@@ -86,54 +86,61 @@ class Fitting:
 
     def _fit(self, model: WGANGP) -> None:
         config = self.config
-        with events(self.run.tensorboard) as writer:
-            history = self._history(writer)
+        with events(self.run.tensorboard) as writer, self.devices.fitting():
+            clock = StepClock()
+            after_step = self._after_step(Hearing(model), clock, writer)
             first_step = steps_made(model)
+            if first_step:
+                self._follow(model, after_step, first_step)
             if first_step == config.steps:
-                # It was saved at its last step, before the rest of its history was written.
-                history.set_model(model)
-                history.on_train_end()
                 return
 
             def data() -> Iterator[tuple[np.ndarray]]:
                 rows = self.devices.hosts.rows(config.batch_size)
                 return batches(self.segments, config, first_step + 1, model.rollbacks, rows)
 
-            with self.devices.fitting(), self.devices.feeding(data, self.stop) as fed:
+            with self.devices.feeding(data, self.stop) as fed:
                 model.fit(
                     fed,
                     steps_per_epoch=config.steps - first_step,
                     shuffle=False,
                     verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
-                    callbacks=self._callbacks(Hearing(model), history, writer),
+                    callbacks=[
+                        clock,
+                        StopAtNonFinite(self.run, self.segments, config),
+                        self.stop,
+                        Checkpoints(self.run, config.save_every, config.steps),
+                        Progress(config.steps),
+                        *after_step,
+                    ],
                 )
 
-    def _history(self, writer: Events | None) -> History:
-        return History(
+    def _follow(self, model: WGANGP, after_step: list[StepCallback], step: int) -> None:
+        """Do what comes after a step that was saved before it."""
+        if not any(np.asarray(mean.count) for mean in model.means.values()):
+            return  # an earlier version saved the state after it
+        logs: dict[str, Any] = {}
+        for callback in after_step:
+            callback.set_model(model)
+            callback.on_step_end(step, logs)
+        if step == self.config.steps:
+            for callback in after_step:
+                callback.on_train_end()
+
+    def _after_step(
+        self, hear: Hearing, clock: StepClock, writer: Events | None
+    ) -> list[StepCallback]:
+        """Return the callbacks that come after a checkpoint, in order."""
+        history = History(
             self.run,
             writer,
             self.config.log_every,
-            self.config.steps,
-            clock=StepClock(),
+            clock=clock,
             real_norm=mean_norm(self.real.segments),
             send=self.trackers.log,
         )
-
-    def _callbacks(
-        self, hear: Hearing, history: History, writer: Events | None
-    ) -> list[keras.callbacks.Callback]:
-        """What happens beside the updates, in this order."""
-        config = self.config
-        return [
-            history.clock,
-            StopAtNonFinite(self.run, self.segments, config),
-            self.stop,
-            Progress(config.steps),
-            Checkpoints(self.run, config.save_every),
-            *artifact_histories(hear, config, self.real.segments),
-            history,
-            *([] if writer is None else [self._previews(hear, writer)]),
-        ]
+        previews = [] if writer is None else [self._previews(hear, writer)]
+        return [*artifact_histories(hear, self.config, self.real.segments), history, *previews]
 
     def _previews(self, hear: Hearing, writer: Events) -> Previews:
         config = self.config

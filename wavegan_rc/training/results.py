@@ -14,6 +14,7 @@ from wavegan_rc.generation import draw_latents, synthesize, write_samples
 from wavegan_rc.generator_file import GENERATOR_FILE, save_generator
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import POST_FILTER
+from wavegan_rc.training.beside import Beside
 from wavegan_rc.training.callbacks import Real
 from wavegan_rc.training.health import format_findings
 from wavegan_rc.training.run_directory import RunDirectory
@@ -68,18 +69,18 @@ def write_results(
     for file in run.samples.glob("*.wav"):  # of an earlier time, if there were more
         if file.stem.isdigit() and int(file.stem) >= config.sample_count:
             file.unlink()
-    drawn = installed("matplotlib", "librosa", needed_for="pictures")
-    if drawn:
+    summary = summarise(real.segments, generated, config)
+    summary["seconds"] = time.perf_counter() - started
+    write_whole(run.summary, json.dumps(summary, indent=1))
+    if installed("matplotlib", "librosa", needed_for="pictures"):
         rows = {
             real.title: real.segments[shown],
             f"generated ({config.upsampler_name})": generated[shown],
         }
-        _draw_sounds(rows, generator, run, config)
-    summary = summarise(real.segments, generated, config)
-    summary["seconds"] = time.perf_counter() - started
-    write_whole(run.summary, json.dumps(summary, indent=1))
-    if drawn:
-        _draw_history(run)
+        with Beside("the picture of the spectrograms"):
+            _draw_sounds(rows, generator, run, config)
+        with Beside("the picture of artifacts over training"):
+            _draw_history(run)
     print(format_summary(summary, config.stopband_hz) + format_findings(run.health), flush=True)
 
 

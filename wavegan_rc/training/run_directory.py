@@ -12,6 +12,7 @@ import yaml
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
+from wavegan_rc.run_settings import run_record
 from wavegan_rc.training.checkpoints import Checkpoint, cut_logs, remove_later
 from wavegan_rc.training.session import session
 from wavegan_rc.whole_files import remove_partial_files, write_whole
@@ -198,9 +199,8 @@ def record_resumption(
     remove_later(run.checkpoints, checkpoint.step)
     if not is_finished(run, config, checkpoint):
         cut_logs(run.path, checkpoint, run.logs())
-    record = json.loads(run.environment.read_text(encoding="utf-8"))
-    resumed = {"from_step": checkpoint.step} | session(device, command_line)
-    record["resumed"] = [*record.get("resumed", []), resumed]
+    record = run_record(run.path)
+    record["resumed"].append({"from_step": checkpoint.step} | session(device, command_line))
     write_whole(run.environment, json.dumps(record, indent=1))
     write_whole(run.config, config_as_yaml(config))
 
@@ -214,9 +214,8 @@ def record_rollback(run: RunDirectory, *, step: int, tensor: str, to_step: int) 
         tensor: The first that was not finite.
         to_step: From which it goes on.
     """
-    record = json.loads(run.environment.read_text(encoding="utf-8"))
-    rollback = {"step": step, "first_nonfinite": tensor, "to_step": to_step}
-    record["rollbacks"] = [*record.get("rollbacks", []), rollback]
+    record = run_record(run.path)
+    record["rollbacks"].append({"step": step, "first_nonfinite": tensor, "to_step": to_step})
     write_whole(run.environment, json.dumps(record, indent=1))
 
 
@@ -226,15 +225,11 @@ def check_same_data(run: RunDirectory, fingerprint: str) -> None:
     Raises:
         DataError: If they have changed, or its record cannot be read.
     """
-    try:
-        record = json.loads(run.environment.read_text(encoding="utf-8"))
-        before = record["data_fingerprint"]
-        for name in ("resumed", "rollbacks"):
-            record[name] = [*record.get(name, [])]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise DataError(f"{run.environment}: not the record of a run") from None
-    if before != fingerprint:
-        raise DataError(f"{run.path}: its recordings have changed since it began: start a new run")
+    if run_record(run.path)["data_fingerprint"] != fingerprint:
+        raise DataError(
+            f"{run.path}: its recordings have changed since it began, or --data names others: "
+            "start a new run"
+        )
 
 
 def _next_folder(parent: Path, name: str) -> Path:

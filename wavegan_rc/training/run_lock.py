@@ -3,11 +3,12 @@
 import json
 import os
 import socket
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wavegan_rc.errors import DataError
+from wavegan_rc.errors import DataError, WaveganWarning, printable
 
 try:
     import fcntl
@@ -30,6 +31,9 @@ def run_lock(run: Path, *, wait: bool = False) -> Iterator[None]:
 
     Raises:
         DataError: If another process holds it, and it is not waited for.
+
+    Warns:
+        WaveganWarning: If the file system has no locks; then nobody is kept out.
     """
     with (run / _LOCK_FILE).open("a+", encoding="utf-8") as file:
         if fcntl is not None:
@@ -37,6 +41,9 @@ def run_lock(run: Path, *, wait: bool = False) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise DataError(f"{run} is being trained, by {_owner(run)}") from None
+            except OSError as error:  # a file system without locks
+                message = f"{run} cannot be locked: train in it from one process only: {error}"
+                warnings.warn(printable(message), WaveganWarning, stacklevel=3)
         file.truncate(0)
         file.write(json.dumps({"process": os.getpid(), "host": socket.gethostname()}))
         file.flush()

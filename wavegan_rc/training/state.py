@@ -61,27 +61,24 @@ def load_checkpoint(model: WGANGP, checkpoint: Checkpoint) -> None:
 class Checkpoints(StepCallback):
     """Keep the newest states of the model, and how long the run's logs were then.
 
-    Listed before `History`: at the end of training the state is saved before the last, shorter line
-    is written, so that who goes on from it continues the means of that line.
+    Listed before everything that may fail after a step: measurements, lines of the history, event
+    files, previews. A training that continues from a state does for its step what comes after.
 
     Args:
         run: Folder of the run.
-        save_every: Steps between checkpoints; the last step is saved too.
+        save_every: Steps between checkpoints.
+        steps: Steps of the run; the last one is saved too, as is the one that training stops at.
     """
 
-    def __init__(self, run: RunDirectory, save_every: int) -> None:
+    def __init__(self, run: RunDirectory, save_every: int, steps: int) -> None:
         super().__init__()
         self._run = run
         self._save_every = save_every
+        self._steps = steps
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Save if it was due after the step before, now that all callbacks are done with it."""
-        if batch > 0 and self.step % self._save_every == 0:
-            self._save()
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Save where training ends, interrupted or not."""
-        if self.step > self.first_step:
+    def on_step_end(self, step: int, logs: dict[str, Any]) -> None:  # noqa: ARG002
+        """Save if it is due."""
+        if step % self._save_every == 0 or step == self._steps or self.model.stop_training:
             self._save()
 
     def _save(self) -> None:

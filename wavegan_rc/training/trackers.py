@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import secrets
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +18,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.extras import require
-from wavegan_rc.training.run_directory import RunDirectory
+from wavegan_rc.settings_file import shown
+from wavegan_rc.training.run_directory import RunDirectory, has_begun
+from wavegan_rc.weights_file import one_line
 from wavegan_rc.whole_files import write_whole
 
 _EXPERIMENT = "wavegan_rc"
@@ -40,17 +43,38 @@ class Destinations:
     mlflow: str | None = None
 
     def check(self) -> None:
-        """See that what is needed is installed.
+        """See that what is needed is installed, and that MLflow's store can be used.
 
         Raises:
-            ParameterError: If it is not.
+            ParameterError: If not.
         """
         for tool in ("wandb", "mlflow"):
             if getattr(self, tool) is not None:
                 require(tool, extra=tool, asked=f"--{tool}")
+        if self.mlflow is not None:
+            _check_mlflow(self.mlflow)
 
 
 NOWHERE = Destinations()
+
+
+def _check_mlflow(uri: str) -> None:
+    from mlflow import MlflowClient
+
+    try:
+        MlflowClient(tracking_uri=uri).get_experiment_by_name(_experiment())
+    except Exception as error:  # of servers, networks and disks
+        # Of folders and database files, MLflow's own messages each recommend the other.
+        why = f" ({one_line(error)})" if uri.startswith("http") else ""
+        raise ParameterError(
+            "--mlflow must be the address of an MLflow server that answers, as "
+            "http://localhost:5000, or sqlite:///FILE where all of mlflow is installed (the extra "
+            f"has its client alone). Received: {shown(uri)}{why}"
+        ) from None
+
+
+def _experiment() -> str:
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME", _EXPERIMENT)
 
 
 class _Tracker(Protocol):
@@ -93,7 +117,7 @@ class Trackers:
                 what(tracker)
             except Exception as error:  # of servers, networks and disks
                 del self._trackers[name]
-                message = f"{name} gets nothing more of this run: {_one_line(error)}"
+                message = f"{name} gets nothing more of this run: {one_line(error)}"
                 warnings.warn(message, WaveganWarning, stacklevel=4)
 
 
@@ -107,7 +131,8 @@ def tracking(run: RunDirectory, config: Config, destinations: Destinations) -> I
         destinations: Where to.
 
     Raises:
-        DataError: If a tool cannot be reached, or will have nothing of this run.
+        DataError: If a tool cannot be reached, or will have nothing of this run. The folder of a
+            new run is removed.
     """
     makers = {"wandb": _WandB, "mlflow": _MLflow}
     names = _read_names(run.path / _NAMES_FILE)
@@ -120,7 +145,9 @@ def tracking(run: RunDirectory, config: Config, destinations: Destinations) -> I
             trackers[tool] = tracker = make(where, run, config, names.get(tool, {}).get(where))
         except Exception as error:  # of servers, networks and disks
             Trackers(trackers).end(failed=True)
-            raise DataError(f"--{tool} {where}: {_one_line(error)}") from None
+            if not has_begun(run):
+                shutil.rmtree(run.path, ignore_errors=True)
+            raise DataError(f"--{tool} {where}: {one_line(error)}") from None
         names.setdefault(tool, {})[where] = tracker.name
     if trackers:
         write_whole(run.path / _NAMES_FILE, json.dumps(names, indent=1))
@@ -140,10 +167,6 @@ def _read_names(file: Path) -> dict[str, dict[str, str]]:
         return json.loads(file.read_text(encoding="utf-8"))
     except ValueError:
         raise DataError(f"{file}: damaged; without it, the run is sent as a new one") from None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 class _WandB:
@@ -185,7 +208,7 @@ class _MLflow:
         self._metric = Metric
         self._client = MlflowClient(tracking_uri=uri)
         if name is None:
-            title = os.environ.get("MLFLOW_EXPERIMENT_NAME", _EXPERIMENT)
+            title = _experiment()
             known = self._client.get_experiment_by_name(title)
             experiment = (
                 self._client.create_experiment(title) if known is None else known.experiment_id

@@ -12,6 +12,7 @@ from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.theory.overlap import uneven_overlap_message
+from wavegan_rc.training.beside import unbroken_streams
 from wavegan_rc.training.callbacks import Real, StopOnSignal
 from wavegan_rc.training.checkpoints import newest_checkpoint
 from wavegan_rc.training.devices import Devices
@@ -61,8 +62,8 @@ def train(
 
     Raises:
         WaveganError: If the settings, the recordings or `out` cannot be used: nothing is left
-            behind then. If a tracker cannot be reached, the training diverges or the disk fills
-            up: what is in the run folder stays.
+            behind then, nor if a tracker cannot be reached. If the training diverges or the disk
+            fills up, what is in the run folder stays.
     """
     started = time.perf_counter()
     destinations.check()
@@ -70,7 +71,7 @@ def train(
     hosts = devices.hosts
     if hosts.index > 0:
         destinations = NOWHERE
-    with hosts.own_folder(config, resume) as (config, resume):
+    with unbroken_streams(), hosts.own_folder(config, resume) as (config, resume):
         run, received = _train(
             devices, config, command_line, resume, name, destinations, corpus, started
         )
@@ -91,7 +92,7 @@ def _train(
     if resume is None:
         _warn_of_uneven_overlap(config)
         check_writable(Path(config.out).expanduser(), name)
-    corpus = corpus or _prepare(config)
+    corpus = corpus or _prepare(config, resume)
     training = _segments(corpus, "training", config)
     origin, held_out = _reference_segments(corpus, training, config)
     real = Real(f"real ({origin})", held_out.draw(0, MEASURED_SEGMENTS))
@@ -148,8 +149,6 @@ def _train(
             if finished:
                 write_results(generator, run, config, real, started)
                 trackers.log_results(run, config.steps)
-    except BrokenPipeError:  # it is not the run's folder that cannot be written
-        raise
     except OSError as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{run.path} cannot be written: {reason}") from None
@@ -164,7 +163,7 @@ def _warn_of_uneven_overlap(config: Config) -> None:
             warnings.warn(message, WaveganWarning, stacklevel=3)
 
 
-def _prepare(config: Config) -> Corpus:
+def _prepare(config: Config, resume: Path | None) -> Corpus:
     # Here, since who brings prepared recordings needs no audio library.
     from wavegan_rc.audio.preparation import prepare_corpus
 
@@ -175,13 +174,19 @@ def _prepare(config: Config) -> Corpus:
         elif done in (0, count):
             print(f"preparing {done}/{count} {name}".rstrip(), flush=True)
 
-    return prepare_corpus(
-        config.data,
-        sample_rate=config.sample_rate,
-        cutoff_hz=config.cutoff_hz,
-        stopband_hz=config.stopband_hz,
-        on_file=show,
-    )
+    try:
+        return prepare_corpus(
+            config.data,
+            sample_rate=config.sample_rate,
+            cutoff_hz=config.cutoff_hz,
+            stopband_hz=config.stopband_hz,
+            on_file=show,
+        )
+    except DataError as error:
+        if resume is None:
+            raise
+        moved = "if the recordings have moved, name their place by --data"
+        raise DataError(f"{error}; {moved}") from None
 
 
 def _segments(corpus: Corpus, split: Split, config: Config) -> Segments:

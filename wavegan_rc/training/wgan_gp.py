@@ -79,7 +79,7 @@ class WGANGP(keras.Model):
         self.critic_steps = critic_steps
         self.gradient_penalty_weight = gradient_penalty_weight
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.means = {name: keras.metrics.Mean(name) for name in LOSSES}
+        self.means = {name: keras.metrics.Mean(name, "float32") for name in LOSSES}
         self.rollbacks = 0
         self.checked: tuple[str, ...] = ()
         self.built = True  # there is no call(): the parts are built already
@@ -212,7 +212,7 @@ class WGANGP(keras.Model):
         with alone():
             generator = keras.random.SeedGenerator(0)
             generator.state.assign(state)
-            return keras.random.uniform(shape, -1.0, 1.0, seed=generator)
+            return keras.random.uniform(shape, -1.0, 1.0, "float32", seed=generator)
 
     def draw_afresh(self, rollbacks: int) -> None:
         """Draw other random numbers from now on than before so many rollbacks.
@@ -233,12 +233,13 @@ class WGANGP(keras.Model):
 
     def _latents(self, count: Any) -> Any:
         shape = (count, self.generator.input_shape[-1])
-        return keras.random.uniform(shape, -1.0, 1.0, seed=self.seed_generator)
+        return keras.random.uniform(shape, -1.0, 1.0, "float32", seed=self.seed_generator)
 
     def _update_critic(self, real: Any, fake: Any) -> dict[str, Any]:
         """Make an update; return the sizes of what was computed, in that order."""
         shape = (ops.shape(real)[0] * replica_count(), 1, 1)
-        mixing = own_part(keras.random.uniform(shape, seed=self.seed_generator))
+        mixing = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+        mixing = own_part(mixing)
         mixed = interpolate(real, fake, mixing)
 
         def critic_loss() -> tuple[Any, list[Any]]:

@@ -1,0 +1,189 @@
+"""The same run comes out wherever it is made: a process of its own in each environment."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+from runs import SMOKE
+
+TRAIN = [sys.executable, str(ROOT / "scripts" / "train.py"), "--config", str(SMOKE)]
+TRAIN += ["--segment-length=128", "--critic-steps=1", "--steps=2", "--sample-count=2"]
+TRAIN += ["--log-every=1", "--measure-every=1", "--save-every=1"]
+
+# Python imports this module first. Folders become read-only, for the superuser too.
+READ_ONLY = """
+import os, sys
+closed = tuple(os.environ["READ_ONLY"].split(":"))
+writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+def refuse(event, arguments):
+    path = arguments[0] if arguments else None
+    path = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if event == "os.mkdir" or (event == "open" and (arguments[2] or 0) & writing):
+        if isinstance(path, str) and os.path.abspath(path).startswith(closed):
+            raise PermissionError(13, "Permission denied", path)
+sys.addaudithook(refuse)
+"""
+# A file system without locks, that cannot flush a folder either.
+BARE = f"""
+import errno, fcntl, os, stat
+fsync = os.fsync
+def refuse_folders(number):
+    if stat.S_ISDIR(os.fstat(number).st_mode):
+        raise OSError({errno.EINVAL}, "Invalid argument")
+    fsync(number)
+def refuse(*_):
+    raise OSError({errno.ENOSYS}, "Function not implemented")
+os.fsync, fcntl.flock = refuse_folders, refuse
+"""
+# In the process of the tests too.
+SET_BY_PACKAGE = {"KERAS_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"}
+COMPILED = "import numba\n@numba.njit(cache=True)\ndef same(x): return x\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("home", "first", "work"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def first(folder, text):
+    """Variables that have Python run some code before everything else."""
+    (folder / "first" / "sitecustomize.py").write_text(text)
+    return {"PYTHONPATH": f"{folder / 'first'}:{ROOT}"}
+
+
+def ended(command, folder, prefix=(), cwd="work", **variables):
+    """The process; what it said."""
+    own = {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
+    inherited = {name: value for name, value in os.environ.items() if name not in SET_BY_PACKAGE}
+    return subprocess.run(
+        [*prefix, *command],
+        cwd=folder / cwd,
+        env=inherited | own | variables,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+
+
+def results(run):
+    """WAVs, the picture of them, and the history."""
+    rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    for row in rows:
+        row.pop("steps_per_s", None)
+    files = [*sorted(run.glob("samples/*.wav")), run / "figures" / "spectrogram.png"]
+    assert (run / "generator.keras").is_file()
+    assert (run / "summary.json").is_file()
+    return rows, {file.name: file.read_bytes() for file in files}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A run in an environment without anything special, which fills the cache for the others."""
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "home").mkdir()
+    (folder / "work").mkdir()
+    done = ended([*TRAIN, "--name=run"], folder)
+    assert done.returncode == 0, done.stderr
+    assert "warning: " not in done.stderr
+    return results(folder / "work" / "runs" / "run")
+
+
+def keras_settings(folder):
+    (folder / "home" / ".keras").mkdir()
+    settings = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1}
+    (folder / "home" / ".keras" / "keras.json").write_text(json.dumps(settings))
+    return {"variables": {"KERAS_MAX_STEPS_PER_EPOCH": "1"}}
+
+
+def matplotlib_settings(folder):
+    text = "text.usetex: True\nfont.size: 30\nsavefig.dpi: 20\naxes.facecolor: red\n"
+    (folder / "work" / "matplotlibrc").write_text(text)
+    return {}
+
+
+def read_only_home(folder):
+    closed = {"READ_ONLY": str(folder / "home")}
+    return {"variables": first(folder, READ_ONLY) | closed}
+
+
+def odd_locale(folder):
+    name = os.fsdecode(b"caf\xe9")
+    (folder / name).mkdir()
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    return {"variables": ascii_only, "cwd": name}
+
+
+def no_locks(folder):
+    return {"variables": first(folder, BARE), "said": "cannot be locked"}
+
+
+def closed_streams(folder):
+    return {"prefix": ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]}
+
+
+def reader_gone(folder):
+    return {"prefix": ["bash", "-c", '"$@" > >(true)', "bash"]}
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        keras_settings,
+        matplotlib_settings,
+        read_only_home,
+        odd_locale,
+        no_locks,
+        closed_streams,
+        reader_gone,
+    ],
+    ids=lambda environment: environment.__name__,
+)
+def test_a_run_is_the_same_everywhere(environment, folder, plain):
+    special = {"variables": {}, "said": "", "cwd": "work", "prefix": ()} | environment(folder)
+    command = [*TRAIN, "--name=run"]
+    done = ended(command, folder, special["prefix"], special["cwd"], **special["variables"])
+    assert done.returncode == 0, done.stderr
+    assert special["said"] in done.stderr
+    assert done.stderr.count("warning: ") == (special["said"] != "")
+    assert results(folder / special["cwd"] / "runs" / "run") == plain
+
+
+def test_librosa_loads_where_numba_may_write_nowhere(folder):
+    """Neither beside librosa, nor in the home folder: no function is compiled for this test."""
+    import librosa
+
+    (folder / "compiled").mkdir()
+    (folder / "compiled" / "compiled.py").write_text(COMPILED)
+    (folder / "tmp").mkdir()
+    variables = first(folder, READ_ONLY)
+    variables["PYTHONPATH"] += f":{folder / 'compiled'}"
+    closed = [folder / "home", folder / "compiled", os.path.dirname(librosa.__file__)]
+    variables |= {"READ_ONLY": ":".join(map(str, closed)), "TMPDIR": str(folder / "tmp")}
+    variables |= {"XDG_CACHE_HOME": str(folder / "home" / "cache")}
+    load = "from wavegan_rc.extras import load_librosa; load_librosa(); import compiled"
+    done = ended([sys.executable, "-c", load], folder, **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    (cache,) = (folder / "tmp").iterdir()
+    assert cache.stat().st_mode & 0o077 == 0
+    without = ended([sys.executable, "-c", "import compiled"], folder, **variables)
+    assert "no locator available" in without.stderr
+
+
+def test_a_cache_that_another_user_may_write_is_not_used(tmp_path, monkeypatch):
+    """numba runs what it finds there."""
+    from wavegan_rc import extras
+
+    monkeypatch.setattr(extras.tempfile, "tempdir", str(tmp_path))
+    own = extras._temporary_cache()
+    assert extras._temporary_cache() == own
+    os.chmod(own, 0o777)
+    assert extras._temporary_cache() != own
+    os.rmdir(own)
+    os.symlink(tmp_path, own)
+    assert extras._temporary_cache() != own
