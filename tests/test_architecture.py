@@ -11,6 +11,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     "errors",
     "cores",
+    "standard_error",
     "extras",
     "choices",
     "whole_files",

@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from wavegan_rc.audio import preparation, units
 from wavegan_rc.audio.corpus import BLOCK, write_skipped
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
-from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.errors import DataError
 
 
 def prepare(data, cutoff_hz=1500.0, **options):
@@ -122,8 +123,7 @@ def test_skipped_files_are_listed_beside_the_audio_and_known_ever_after(
     (folder / "broken.wav").write_bytes(b"RIFF")
     make_wav("nan.wav", np.full(100, np.nan), subtype="FLOAT")
     (folder / "z\nz.ogg").write_bytes(b"")
-    with pytest.warns(WaveganWarning) as warned:
-        corpus = prepare(folder)
+    corpus = prepare(folder)
     assert len(corpus.recordings) == 5
     bad = [str(folder / name) for name in ("broken.wav", "nan.wav", "z\nz.ogg")]
     assert [file for file, _ in corpus.skipped] == bad
@@ -131,12 +131,7 @@ def test_skipped_files_are_listed_beside_the_audio_and_known_ever_after(
     (entry,) = fresh_cache.iterdir()
     rows = json.loads((entry / "skipped.json").read_text())
     assert [(row["file"], row["reason"]) for row in rows] == list(corpus.skipped)
-    (warning,) = warned
-    assert str(warning.message).startswith(f"skipped 3 of 8 files, the first: {bad[0]} is not")
-    assert str(warning.message).endswith(f"all are in {entry / 'skipped.json'}")
-    with pytest.warns(WaveganWarning) as warned_again:  # also when it comes from the cache
-        assert prepare(folder).skipped == corpus.skipped
-    assert [str(w.message) for w in warned_again] == [str(warning.message)]
+    assert prepare(folder).skipped == corpus.skipped  # also when it comes from the cache
     write_skipped(tmp_path, corpus.skipped)
     assert json.loads((tmp_path / "skipped.json").read_text()) == rows
 
@@ -214,8 +209,46 @@ def test_a_full_disk_is_an_error_and_what_is_done_is_kept(folder, monkeypatch, f
 
 def test_one_sample_does_not_stop_the_others(folder, make_wav):
     make_wav("one.wav", np.ones(1), 48000)
-    with pytest.warns(WaveganWarning, match=r"one\.wav"):
-        assert len(prepare(folder).recordings) == 5
+    assert len(prepare(folder).recordings) == 5
+
+
+def test_one_recording_at_the_scale_of_integers_does_not_crush_the_others(folder, make_wav):
+    """With one gain for all, the others would be samples of -1, 0 and 1."""
+    alone = prepare(folder)
+    odd = make_wav("odd.wav", 9000 * tone(500), subtype="FLOAT")
+    corpus = prepare(folder)
+    np.testing.assert_array_equal(corpus.audio, alone.audio)
+    assert corpus.fingerprint == alone.fingerprint
+    ((file, reason),) = corpus.skipped
+    assert file == str(odd)
+    assert re.fullmatch(r"has samples of 4\d\d\d.*, where full scale is 1", reason)
+
+
+def test_recordings_that_all_have_the_scale_of_integers_share_a_gain(make_wav, fresh_cache):
+    for i in range(3):
+        path = make_wav(f"{i}.wav", (i + 1) * 3000 * tone(500), subtype="FLOAT")
+    make_wav("silent.wav", np.zeros(16000), subtype="FLOAT")
+    make_wav("silent too.wav", np.zeros(16000), subtype="FLOAT")
+    corpus = prepare(path.parent)
+    assert len(corpus.recordings) == 5
+    assert np.abs(corpus.audio).max() / 32767 == pytest.approx(0.9, abs=1e-3)
+
+
+def test_a_linked_folder_is_named_by_its_link_wherever_it_leads(make_wav, tmp_path, fresh_cache):
+    """Names decide which recordings are held out: no machine's own paths may be in them."""
+    folder = make_wav("own/a.wav", tone(500)).parent.parent
+    kept = []
+    for place in ("here", "far/away"):
+        (tmp_path / place).mkdir(parents=True)
+        make_wav(f"../{place}/b.wav", tone(700))
+        (folder / "linked").symlink_to(tmp_path / place)
+        kept.append(prepare(folder))
+        (folder / "linked").unlink()
+    assert [r.name for r in kept[0].recordings] == ["linked/b.wav", "own/a.wav"]
+    assert kept[0].fingerprint == kept[1].fingerprint
+    # The same files by another link have other names: not those that the cache holds.
+    (folder / "other").symlink_to(tmp_path / "here")
+    assert [r.name for r in prepare(folder).recordings] == ["other/b.wav", "own/a.wav"]
 
 
 # Written down before there were shards: who changes these makes old runs another experiment.

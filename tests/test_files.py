@@ -171,3 +171,28 @@ def test_links_to_one_file_count_once_and_may_loop(make_wav, tmp_path):
     (tmp_path / "data" / "b.wav").symlink_to(path)
     (tmp_path / "data" / "up").symlink_to(tmp_path / "data")
     assert find_audio_files(str(tmp_path / "data")) == [path]
+
+
+def test_linked_folders_are_searched_each_real_one_once(make_wav, tmp_path):
+    own = make_wav("own.wav", tone(500))
+    inside = make_wav("../store/deep/inside.wav", tone(500))
+    data = own.parent
+    (data / "a").symlink_to(tmp_path / "store")
+    (data / "b").symlink_to(tmp_path / "store" / "deep")
+    (inside.parent / "up").symlink_to(data)  # and round it goes
+    expected = [data / "a" / "deep" / "inside.wav", own]
+    assert find_audio_files(str(data)) == expected
+    for pattern in ("**/*.wav", "**"):
+        assert find_audio_files(str(data / pattern)) == expected
+    assert find_audio_files(str(data / "*" / "inside.wav")) == [data / "b" / "inside.wav"]
+    assert find_audio_files(str(tmp_path / "d*" / "**" / "in*")) == expected[:1]
+
+
+@pytest.mark.parametrize("suffix", ["m4a", "WEBM", "aac", "wma", "ape"])
+def test_recordings_of_formats_that_cannot_be_read_are_found_and_named(make_wav, suffix):
+    path = make_wav("a.wav", tone(500))
+    other = path.with_name(f"b.{suffix}")
+    other.write_bytes(b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(500))
+    assert find_audio_files(str(path.parent)) == [path, other]
+    with pytest.raises(DataError, match=r"not readable as audio: Format not recogni[sz]ed"):
+        read_mono(other, 16000)

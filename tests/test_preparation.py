@@ -57,8 +57,13 @@ def assert_same(corpus, other):
     assert (corpus.power, corpus.fingerprint) == (other.power, other.fingerprint)
     assert corpus.skipped == other.skipped
     for split in ("training", "held_out"):
-        for length in (100, 1000):
-            options = {"segment_length": length, "silence_db": -20.0, "seed": 1}
+        for options in (
+            {"segment_length": 100},
+            {"segment_length": 1000},
+            {"segment_length": 9000, "short_recordings": "pad"},
+            {"segment_length": 9000, "short_recordings": "pad", "one_shots": True},
+        ):
+            options |= {"silence_db": -20.0, "seed": 1}
             one, two = Segments(corpus, split, **options), Segments(other, split, **options)
             np.testing.assert_array_equal(one.draw(3, 200), two.draw(3, 200))
             assert one.sources(3, 20) == two.sources(3, 20)

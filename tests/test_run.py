@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -23,6 +25,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
 from wavegan_rc.generation import draw_latents
 from wavegan_rc.generator_file import load_generator
+from wavegan_rc.real_sets import data_of_run
 from wavegan_rc.training import artifact_history, callbacks
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.run_directory import create_run_directory
@@ -314,6 +317,46 @@ def test_held_out_audio_too_short_is_worked_around_with_a_warning(tmp_path, make
     with pytest.warns(WaveganWarning, match="training segments are shown"):
         train(config, [])
     assert "trained on" in capsys.readouterr().out
+
+
+def test_recordings_that_nothing_is_drawn_from_are_told_and_listed(tmp_path, make_wav, capsys):
+    for i in range(9):
+        path = make_wav(f"word-{i}.wav", tone(440, seconds=0.02))
+    for i in range(3):
+        make_wav(f"long-{i}.wav", tone(440, seconds=2))
+    make_wav("silent.wav", np.zeros(16000))
+    path.with_name("other.m4a").write_bytes(bytes(500))
+    config = smoke_config(tmp_path, data=str(path.parent), steps=1, measure_every=0)
+    words = (
+        "not drawn from: 11 of 14 recordings, 9 shorter than a segment of 0.032 s "
+        "(see short_recordings), 1 too quiet (see silence_db), 1 that cannot be used, the first: "
+    )
+    with pytest.warns(WaveganWarning, match=re.escape(words) + r".*other\.m4a is not readable"):
+        run, _ = train(config, [])
+    assert "14 recordings, 0.1 min, 3 drawn from: 0.1 min for training" in capsys.readouterr().out
+    rows = json.loads((run / "skipped.json").read_text())
+    listed = {Path(row["file"]).name: row["reason"] for row in rows}
+    assert sorted(listed) == ["other.m4a", "silent.wav", *(f"word-{i}.wav" for i in range(9))]
+    assert all(Path(row["file"]).exists() for row in rows)
+    assert listed["silent.wav"] == "is too quiet"
+    assert listed["word-3.wav"] == "is shorter than a segment: 320 of 512 samples"
+
+
+def test_words_shorter_than_a_segment_are_trained_on_if_padded(tmp_path, make_wav, capsys):
+    for i in range(10):
+        path = make_wav(f"word-{i}.wav", tone(440, seconds=0.02))
+    config = smoke_config(tmp_path, data=str(path.parent), steps=1, short_recordings="pad")
+    run, received = train(config, [])
+    assert received is None
+    assert "10 recordings, 0.0 min, 10 drawn from" in capsys.readouterr().out
+    assert not (run / "skipped.json").exists()
+    real, _ = soundfile.read(run / "samples" / "real-joined.wav")
+    segments = real.reshape(-1, 512)
+    assert np.abs(segments[:, :320]).max() > 0.1
+    assert (segments[:, 320:] == 0).all()
+    # What is measured later is drawn as in training.
+    real_again, _ = data_of_run(str(run), 4)
+    assert (next(real_again.blocks())[:, 320:] == 0).all()
 
 
 @pytest.mark.parametrize("what", ["short", "silent", "corrupt", "radius"])

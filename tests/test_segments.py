@@ -34,8 +34,9 @@ def ramp(first, length):
     return np.arange(first, first + length)
 
 
-def segments_of(corpus, split="training", segment_length=100, silence_db=-200.0, seed=0):
-    return Segments(corpus, split, segment_length=segment_length, silence_db=silence_db, seed=seed)
+def segments_of(corpus, split="training", segment_length=100, silence_db=-200.0, seed=0, **options):
+    options |= {"segment_length": segment_length, "silence_db": silence_db, "seed": seed}
+    return Segments(corpus, split, **options)
 
 
 def positions(segments, count, step=0):
@@ -132,13 +133,28 @@ def test_quiet_stretches_are_not_drawn(segment_length):
 def test_one_recording_in_ten_is_held_out_whatever_the_order(count):
     corpus = corpus_of(*[ramp(200 * i, 200) for i in range(count)])
     held_out = segments_of(corpus, "held_out")
-    assert held_out.seconds * 16000 == pytest.approx(200 * max(1, round(count / 10)))
+    assert held_out.seconds * 16000 == pytest.approx(200 * max(1, count // 10))
     names = {number // 200 for number in positions(held_out, 400)}
     # Names decide, not places: turned round, the same recordings are held out.
     recordings = corpus.recordings
     turned = tuple(replace(recordings[i], name=recordings[-1 - i].name) for i in range(count))
     again = segments_of(replace(corpus, recordings=turned), "held_out")
     assert {count - 1 - number // 200 for number in positions(again, 400)} == names
+
+
+@given(st.lists(st.integers(100, 90000), min_size=2, max_size=60))
+def test_about_a_tenth_of_the_duration_is_held_out(lengths):
+    """Counted in files, it could be most of the audio, or next to nothing."""
+    corpus = corpus_of(*[np.full(length, 9000) for length in lengths])
+    held_out = round(segments_of(corpus, "held_out").seconds * 16000)
+    training = round(segments_of(corpus).seconds * 16000)
+    assert held_out + training == sum(lengths)
+    assert held_out > 0
+    assert training > 0
+    tenth = sum(lengths) / 10
+    # Else there is no recording that would do: only one is left, or even the shortest is too long.
+    assert held_out > 0.49 * tenth or training in lengths
+    assert held_out <= tenth + 1 or any(held_out - length < tenth / 2 for length in lengths)
 
 
 def test_of_a_single_recording_the_last_tenth_is_held_out():
@@ -184,3 +200,102 @@ def test_a_part_of_a_draw_is_read_alone():
     whole = segments.draw(7, 12)
     for part in (slice(0, 4), slice(4, 12), slice(12, 12)):
         np.testing.assert_array_equal(segments.draw(7, 12, part), whole[part])
+
+
+PAD = {"short_recordings": "pad"}
+
+
+def short_and_long(rng, shorts, longs, segment_length=1000):
+    """Recordings of levels of their own, so that a sample tells whose it is."""
+    lengths = [*rng.integers(1, segment_length, shorts)]
+    lengths += [*rng.integers(segment_length, 5 * segment_length, longs)]
+    rng.shuffle(lengths)
+    return corpus_of(*[np.full(length, 100 + 10 * i) for i, length in enumerate(lengths)])
+
+
+@given(st.integers(0, 2**32), st.integers(1, 12), st.integers(0, 5))
+def test_short_recordings_are_padded_with_silence_and_with_nothing_of_the_next(seed, shorts, longs):
+    corpus = short_and_long(np.random.default_rng(seed), shorts, longs)
+    drawn = []
+    for split in ("training", "held_out"):
+        try:
+            segments = segments_of(corpus, split, 1000, **PAD)
+        except DataError:  # of a single recording, a part is nothing
+            assert shorts + longs == 1
+            continue
+        assert segments.unused == []
+        split_names = set()
+        for row, (name, start) in zip(
+            np.round(segments.draw(3, 40) * 32767), segments.sources(3, 40), strict=True
+        ):
+            number = int(name.split(".")[0])
+            split_names.add(name)
+            length = corpus.recordings[number].length
+            if shorts + longs > 1:
+                own = min(length - start, 1000)
+                assert start == 0 or own == 1000
+            else:
+                own = np.count_nonzero(row)
+                assert own <= length
+            assert (row[:own] == 100 + 10 * number).all()
+            assert (row[own:] == 0).all()
+        drawn.append(split_names)
+    if shorts + longs > 1:
+        assert not drawn[0] & drawn[1]
+
+
+def test_padding_changes_no_draw_where_no_recording_is_short():
+    corpus = corpus_of(*[ramp(2000 * i, 700 + 100 * i) for i in range(12)])
+    for split in ("training", "held_out"):
+        np.testing.assert_array_equal(
+            segments_of(corpus, split, **PAD).draw(5, 300), segments_of(corpus, split).draw(5, 300)
+        )
+
+
+def test_short_and_long_recordings_are_drawn_in_proportion_to_their_durations():
+    """Speech Commands: its words must not drown in its few minutes of noise."""
+    corpus = corpus_of(*[np.full(900, 500)] * 100, *[np.full(30000, 500)] * 2)
+    segments = segments_of(corpus, segment_length=1000, **PAD)
+    lengths = {recording.name: recording.length for recording in corpus.recordings}
+    short = np.mean([lengths[name] == 900 for name, _ in segments.sources(0, 20000)])
+    in_split = round(segments.seconds * 16000)
+    expected = (in_split - 2 * 30000) / (in_split - 2 * 999)
+    assert short == pytest.approx(expected, abs=0.02)
+    assert len({name for name, _ in segments.sources(0, 20000)}) > 80
+
+
+def test_one_shots_begin_at_their_start_and_come_equally_often():
+    rng = np.random.default_rng(0)
+    corpus = short_and_long(rng, shorts=15, longs=15)
+    segments = segments_of(corpus, segment_length=1000, one_shots=True, **PAD)
+    sources = segments.sources(0, 30000)
+    assert {start for _, start in sources} == {0}
+    names, counts = np.unique([name for name, _ in sources], return_counts=True)
+    assert len(names) > 20
+    expected = 30000 / len(names)
+    assert np.abs(counts - expected).max() < 6 * np.sqrt(expected)
+    # Without padding, short ones are left out all the same.
+    whole = segments_of(corpus, segment_length=1000, one_shots=True)
+    assert len(whole.unused) == 15
+    assert (whole.draw(0, 500) != 0).all()
+
+
+@pytest.mark.parametrize("options", [PAD, PAD | {"one_shots": True}])
+def test_a_quiet_short_recording_is_not_drawn_and_a_short_loud_one_is(options):
+    """One block has no inner block to be judged by; and its own level counts, not the silence's."""
+    loud = [np.full(n, 9000) for n in (40, BLOCK, 3 * BLOCK + 5, 900)]
+    quiet = [np.full(n, 3) for n in (40, BLOCK, 3 * BLOCK + 5, 900)]
+    corpus = corpus_of(*loud, *quiet)
+    for length in (100, 200, 1000):
+        segments = segments_of(corpus, segment_length=length, silence_db=-40.0, **options)
+        assert [reason for _, reason in segments.unused] == ["is too quiet"] * 4
+        assert (np.abs(segments.draw(0, 500)[:, 0]) > 0.2).all()
+        assert [i for i, _ in segments.unused] == [4, 5, 6, 7]
+
+
+def test_recordings_that_nothing_is_drawn_from_are_known_with_the_reason():
+    corpus = corpus_of(ramp(5000, 300), ramp(5000, 60), np.ones(500), ramp(5000, 400))
+    segments = segments_of(corpus, silence_db=-40.0)
+    expected = [(1, "is shorter than a segment: 60 of 100 samples"), (2, "is too quiet")]
+    assert segments.unused == expected
+    assert segments_of(corpus, "held_out", silence_db=-40.0).unused == expected

@@ -17,6 +17,9 @@ KERNEL_INITIALIZERS: tuple[KernelInitializer, ...] = KernelInitializer.__args__
 OnNonfinite = Literal["stop", "rollback"]
 ON_NONFINITE: tuple[OnNonfinite, ...] = OnNonfinite.__args__
 
+ShortRecordings = Literal["skip", "pad"]
+SHORT_RECORDINGS: tuple[ShortRecordings, ...] = ShortRecordings.__args__
+
 Emphasis = Literal["none", "first_order", "whitening"]
 EMPHASES: tuple[Emphasis, ...] = Emphasis.__args__
 

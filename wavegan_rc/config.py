@@ -10,11 +10,13 @@ from wavegan_rc.choices import (
     ON_NONFINITE,
     PADDINGS,
     PRECISIONS,
+    SHORT_RECORDINGS,
     Emphasis,
     KernelInitializer,
     OnNonfinite,
     Padding,
     Precision,
+    ShortRecordings,
     Upsampler,
     check_word,
     initializers_per_stage,
@@ -66,6 +68,14 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     segment_length: int = _setting(2048, "length of one training example, in samples")
     silence_db: float = _setting(
         -40.0, "segments quieter than this are not drawn, in dB relative to the corpus's RMS level"
+    )
+    short_recordings: ShortRecordings = _setting(
+        "skip",
+        "recordings shorter than a segment: skip, or pad: draw them from their start, followed by "
+        "silence, as often as their duration says",
+    )
+    one_shots: bool = _setting(
+        False, "draw each recording, long or short, only from its start, all equally often"
     )
 
     upsampler: tuple[Upsampler, ...] = _setting(
@@ -248,6 +258,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     def _check_words(self) -> None:
         check_word("padding", self.padding, PADDINGS)
         check_word("emphasis", self.emphasis, EMPHASES)
+        check_word("short_recordings", self.short_recordings, SHORT_RECORDINGS)
         check_word("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
         check_word("precision", self.precision, PRECISIONS)
         initializers_per_stage(self.kernel_initializer, self.stage_upsamplers)

@@ -69,6 +69,8 @@ def draw_segments(corpus: Corpus, split: Split, config: Config, count: int) -> S
         segment_length=config.segment_length,
         silence_db=config.silence_db,
         seed=config.seed,
+        short_recordings=config.short_recordings,
+        one_shots=config.one_shots,
     )
     drawn = segments.draw(0, count)
     name = f"real ({split.replace('_', ' ')})"

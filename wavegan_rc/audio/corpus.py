@@ -49,6 +49,7 @@ class Corpus:
         fingerprint: Differs if the recordings or what was made of them does: SHA-256 of names,
             lengths and levels.
         skipped: (file, reason) of each file that could not be used.
+        root: Folder of the recordings, which their names are relative to.
         folder: Where it lies; None: in memory.
     """
 
@@ -59,6 +60,7 @@ class Corpus:
     power: float
     fingerprint: str
     skipped: tuple[tuple[str, str], ...] = ()
+    root: str = ""
     folder: Path | None = None
 
 
@@ -92,8 +94,8 @@ def write_index(folder: Path, index: dict) -> None:
 
     Args:
         folder: Of the corpus.
-        index: `sample_rate`, `power`, `fingerprint` and `skipped` as in `Corpus`; (name, length)
-            of each of the `recordings`; samples of each of the `shards`, and its blocks.
+        index: `sample_rate`, `power`, `fingerprint`, `skipped` and `root` as in `Corpus`; (name,
+            length) of each of the `recordings`; samples of each of the `shards`, and its blocks.
 
     Raises:
         OSError: If it cannot be written.
@@ -141,6 +143,7 @@ def open_corpus(folder: Path) -> Corpus:
             power=index["power"],
             fingerprint=index["fingerprint"],
             skipped=tuple((file, reason) for file, reason in index["skipped"]),
+            root=index.get("root", ""),
             folder=folder,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -3,7 +3,6 @@
 import contextlib
 import glob
 import os
-import re
 import stat
 import warnings
 import wave
@@ -19,27 +18,19 @@ from wavegan_rc.audio.int16 import to_int16
 from wavegan_rc.errors import DataError, WaveganWarning, printable
 
 if TYPE_CHECKING:
-    import soundfile
+    from wavegan_rc.audio.streams import Stream
 
-# Names that libsndfile's formats go by; a folder may hold transcripts and pictures beside them.
+# Names that recordings go by; a folder may hold transcripts and pictures beside them. The last two
+# lines are of formats that libsndfile does not read: such recordings are named, not passed over.
 AUDIO_SUFFIXES = frozenset(
-    {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"}
-    | {".rf64", ".snd", ".w64", ".wav", ".wave"}
+    {".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp2", ".mp3", ".nist", ".oga"}
+    | {".ogg", ".opus", ".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"}
+    | {".3gp", ".aac", ".ac3", ".amr", ".ape", ".dff", ".dsf", ".m4a", ".m4b", ".mka", ".mp4"}
+    | {".mpc", ".ra", ".shn", ".spx", ".tta", ".webm", ".wma", ".wv"}
 )
 # Beyond any scale that audio is kept in; squares of more could not be added up.
 LARGEST_SAMPLE = 2.0**31
 
-# libsndfile reads what is left of a damaged file without an error, but notes it in its log.
-_DAMAGED_OGG = re.compile(
-    # Of a last page that is damaged, it only says that it is junk.
-    "without an End-Of-Stream|lacks an end-of-stream|Corrupted bitstream|reports a hole|Junk after",
-    re.IGNORECASE,
-)
-_DECLARED_SIZE = re.compile(r": (\d+) \(should be (\d+)\)")
-# Some programs miscount their headers by a padding byte or two.
-_HARMLESS_BYTES = 8
-# Programs that write to a pipe cannot know the size and declare the largest (sox: 0x7FFFxxxx).
-_UNKNOWN_SIZE = 0x7FFF0000
 # Recorders stay well inside; a damaged header that said 1 Hz would be resampled without end.
 _SAMPLE_RATES = range(1000, 1_000_001)
 # Samples of all channels read at a time: a header may declare a thousand channels.
@@ -58,8 +49,8 @@ def find_audio_files(data: str | None) -> list[Path]:
 
     Args:
         data: Folder (searched recursively), glob (`**` allowed) or file; None: the bundled speech.
-            Neither a recursive search nor `**` follows links to folders, or finds what lies in
-            hidden folders, in run folders and in other folders of generated audio.
+            Links to folders are followed, into each real folder once. What lies in hidden folders,
+            in run folders and in other folders of generated audio is left out.
 
     Returns:
         Paths with an audio suffix, each file once however many links lead to it, and folders that
@@ -81,19 +72,24 @@ def find_audio_files(data: str | None) -> list[Path]:
         place = bundled_speech() if data is None else Path(data).expanduser()
         if place.is_file():
             return [place]
-        if place.is_dir():
-            tree = os.walk(place, onerror=lambda error: closed.append(Path(error.filename)))
-            found = [Path(folder) / name for folder, _, names in tree for name in names]
-        elif glob.has_magic(str(place)):
-            # Not glob.glob: its `**` follows links to folders, and two that loop without end.
-            pattern = str(place.relative_to(place.anchor)) + ("/*" if place.name == "**" else "")
-            named = Path(place.anchor).glob(pattern)
-            found = [path for path in named if not os.path.isdir(path)]
-        elif place.exists():
+        found, parts = [place], ["**", "*"]
+        if not place.is_dir() and glob.has_magic(str(place)):
+            found = [Path(place.anchor)]
+            parts = [*place.relative_to(place.anchor).parts] + ["*"] * (place.name == "**")
+        elif not place.is_dir() and place.exists():
             raise DataError(f"{data}: is neither a folder nor a regular file")
-        else:
+        elif not place.is_dir():
             raise DataError(f"{data}: no such folder, glob or file")
-        audio = [path for path in found if path.suffix.lower() in AUDIO_SUFFIXES]
+        for part in parts:
+            if part == "**":  # not glob's own, which follows two links that loop without end
+                found = [inner for one in found for inner in _folders_in(one, closed)]
+            else:
+                found = [path for one in found for path in one.glob(part)]
+        audio = [
+            path
+            for path in found
+            if path.suffix.lower() in AUDIO_SUFFIXES and not os.path.isdir(path)
+        ]
         audio = _without_generated(audio + closed, place)
         once = {os.path.realpath(path): path for path in sorted(audio, reverse=True)}
     # No permission, too long a name; ~nobody; ** as part of a name.
@@ -132,8 +128,27 @@ def _without_generated(paths: list[Path], place: Path) -> list[Path]:
     return kept
 
 
+def _folders_in(place: Path, closed: list[Path]) -> Iterator[Path]:
+    """A folder and all in it, also those that links lead to, each real one once.
+
+    Those that may not be searched are added to `closed`.
+    """
+    seen = set()
+    walk = os.walk(
+        place, onerror=lambda error: closed.append(Path(error.filename)), followlinks=True
+    )
+    for folder, inner, _ in walk:
+        real = os.path.realpath(folder)
+        if real in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        inner.sort()
+        yield Path(folder)
+
+
 @contextlib.contextmanager
-def open_recording(path: Path) -> "Iterator[soundfile.SoundFile]":
+def open_recording(path: Path) -> "Iterator[Stream]":
     """Open an audio file to read from; what cannot be read, then or later, is a `DataError`.
 
     Args:
@@ -143,7 +158,7 @@ def open_recording(path: Path) -> "Iterator[soundfile.SoundFile]":
         DataError: If the path is no readable file, or the file is not audio, has a sample rate
             below 1 kHz or above 1 MHz, or is known to be damaged.
     """
-    import soundfile  # here, since training on prepared audio needs none
+    from wavegan_rc.audio import streams  # here, since training on prepared audio needs none
 
     try:
         # Asked beforehand: opening a pipe would wait for a writer, for ever.
@@ -152,54 +167,58 @@ def open_recording(path: Path) -> "Iterator[soundfile.SoundFile]":
             raise DataError("is a folder that cannot be searched")
         if not stat.S_ISREG(mode):
             raise DataError("is not a regular file")
-        with path.open("rb"):  # libsndfile would not say why it cannot be opened
-            pass
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            if file.samplerate not in _SAMPLE_RATES:
-                raise DataError(f"has a sample rate of {file.samplerate} Hz, which none has")
-            _check_complete(file)
-            yield file
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"is not readable as audio: {error.error_string}") from None
+        with streams.open_stream(path) as stream:
+            if stream.samplerate not in _SAMPLE_RATES:
+                raise DataError(f"has a sample rate of {stream.samplerate} Hz, which none has")
+            streams.check_complete(stream)
+            yield stream
+    except streams.LibsndfileError as error:
+        raise DataError(f"is not readable as audio: {streams.reason(error)}") from None
     except OSError as error:
         raise DataError(f"is not readable: {error.strerror or error}") from None
-    except TypeError as error:  # headerless formats
-        raise DataError(f"is not readable: {error}") from None
 
 
-def mono_blocks(file: "soundfile.SoundFile", block_length: int) -> Iterator[np.ndarray]:
+def mono_blocks(stream: "Stream", block_length: int) -> Iterator[np.ndarray]:
     """Read a recording to its end as one channel, block by block: memory holds one block.
 
     Args:
-        file: Opened by `open_recording`; channels are averaged.
+        stream: From `open_recording`; channels are averaged.
         block_length: In samples, at least 1.
 
     Yields:
         float32 arrays of shape (block_length,), the last maybe shorter; full scale is 1.
 
     Raises:
-        DataError: If the file is damaged, is empty, or has samples that are not finite or beyond
-            2**31.
+        DataError: If the file is damaged, is empty, holds much more or less than it declares, or
+            has samples that are not finite or beyond 2**31.
     """
-    if not file.frames:
-        raise DataError("has no samples")
-    done = 0
-    # What a header declares may be a lie, so no memory is taken for more than a block.
-    while done < file.frames:
-        block = np.empty(min(block_length, file.frames - done), np.float32)
-        step = max(1, _READ_SAMPLES // file.channels)
-        for start in range(0, len(block), step):
-            part = block[start : start + step]
-            channels = file.read(len(part), dtype="float32", always_2d=True)
-            done += len(channels)
-            if len(channels) != len(part):
-                raise DataError(
-                    f"is cut short or damaged: {done} of {file.frames} samples are there"
-                )
+    from wavegan_rc.audio.streams import check_nothing_follows
+
+    length, done = stream.declared_length, 0
+    step = max(1, _READ_SAMPLES // stream.channels)
+    while length is None or done < length:
+        # What a header declares may be a lie, so no memory is taken for more than a block.
+        block = np.empty(block_length if length is None else min(block_length, length - done), "f4")
+        filled = 0
+        while filled < len(block):
+            channels = stream.read_next(min(step, len(block) - filled))
+            if not len(channels):
+                break
+            part = block[filled : filled + len(channels)]
             with np.errstate(invalid="ignore", over="ignore"):
                 channels.mean(axis=1, out=part)
-        _check_samples(block)
-        yield block
+            filled += len(channels)
+        done += filled
+        if filled < len(block):
+            if length is not None:
+                raise DataError(f"is cut short or damaged: {done} of {length} samples are there")
+            length = done
+        if filled:
+            _check_samples(block[:filled])
+            yield block[:filled]
+    check_nothing_follows(stream)
+    if not done:
+        raise DataError("has no samples")
 
 
 def _check_samples(block: np.ndarray) -> None:
@@ -239,14 +258,6 @@ def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     if not length + len(rest):
         raise DataError(f"is too short: nothing is left of it at {sample_rate} Hz")
     yield rest
-
-
-def _check_complete(file: "soundfile.SoundFile") -> None:
-    if _DAMAGED_OGG.search(file.extra_info):
-        raise DataError("is cut short or damaged: its stream has a hole or no end")
-    for declared, there in _DECLARED_SIZE.findall(file.extra_info):
-        if int(there) + _HARMLESS_BYTES < int(declared) < _UNKNOWN_SIZE:
-            raise DataError(f"is cut short: {there} of {declared} bytes are there")
 
 
 def write_wav(file: Path | BinaryIO, audio: np.ndarray, sample_rate: int) -> None:

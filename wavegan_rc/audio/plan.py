@@ -14,21 +14,20 @@ SHARD_LENGTH = 2**27
 UNIT_BYTES = 2**24
 
 
-def in_units(files: list[Path]) -> Iterator[tuple[tuple[Path, str], ...]]:
+def in_units(files: list[Path], root: str) -> Iterator[tuple[tuple[Path, str], ...]]:
     """Put files into stretches of about equal size.
 
     Args:
         files: In order.
+        root: Folder that names are relative to.
 
     Yields:
-        The paths of some with their names, which are relative to the folder that holds all.
+        The paths of some with their names.
     """
-    root = _common_folder(files)
     unit, size = [], 0
     for path in files:
-        real = os.path.realpath(path)
-        unit.append((path, os.path.relpath(real, root)))
-        size += os.path.getsize(real) if os.path.isfile(real) else 0
+        unit.append((path, name_of(path, root)))
+        size += os.path.getsize(path) if os.path.isfile(path) else 0
         if size >= UNIT_BYTES:
             yield tuple(unit)
             unit, size = [], 0
@@ -36,28 +35,39 @@ def in_units(files: list[Path]) -> Iterator[tuple[tuple[Path, str], ...]]:
         yield tuple(unit)
 
 
-def _common_folder(files: list[Path]) -> str:
+def name_of(path: Path, root: str) -> str:
+    """Name of a file: its path from a folder, as it was found.
+
+    Where links on the way lead to has no say in it: that differs from machine to machine.
+    """
+    return os.path.relpath(os.path.abspath(path), root)
+
+
+def common_folder(files: list[Path]) -> str:
     """The folder that holds all files; links to nowhere have no say in it."""
     there = [path for path in files if os.path.isfile(path)] or files
-    return os.path.commonpath([os.path.dirname(os.path.realpath(path)) for path in there])
+    return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in there])
 
 
 def in_shards(
-    units: Sequence[FilterTask], filtered: Sequence[Filtered]
+    units: Sequence[FilterTask], filtered: Sequence[Filtered], largest_peak: float
 ) -> Iterator[tuple[Span, ...]]:
     """Put recordings into shards in turn, as many as go into each; longer ones are cut.
 
     Args:
         units: All of them.
         filtered: What each became; at least one recording in all.
+        largest_peak: Recordings with a larger one are left out.
 
     Yields:
         What makes a shard.
     """
     shard, room = [], SHARD_LENGTH
     for unit, done in zip(units, filtered, strict=True):
-        starts = accumulate((length for _, length in done.recordings), initial=0)
-        for (_, length), first in zip(done.recordings, starts, strict=False):
+        starts = accumulate((length for _, length, _ in done.recordings), initial=0)
+        for (_, length, peak), first in zip(done.recordings, starts, strict=False):
+            if peak > largest_peak:
+                continue
             for start in range(0, length, SHARD_LENGTH):
                 part = min(SHARD_LENGTH, length - start)
                 if part > room:

@@ -1,7 +1,8 @@
 """Where in a corpus a segment may begin, without keeping a list of it.
 
 Allowed positions are counted for rows, which are stretches of a recording of `ROW` blocks. To find
-the position with a number, the row is found by the counts and is looked into again.
+the position with a number, the row is found by the counts and is looked into again. A recording
+that is only drawn from its start has one row, in which all numbers stand for its first sample.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import numpy as np
 
 from wavegan_rc.audio.corpus import BLOCK, Corpus
 from wavegan_rc.audio.shards import windows
+from wavegan_rc.choices import ShortRecordings
 from wavegan_rc.whole_files import whole_file_of_many
 
 # Blocks: 2 s at 16 kHz. Counts take 8 bytes of memory for each row.
@@ -81,21 +83,39 @@ class Positions:
         threshold: Least mean square of a segment. It is judged by the blocks that lie inside it,
             wherever in its block it begins; a segment too short to hold one, by all the blocks
             that it may touch.
+        short_recordings: `pad` allows the first sample of a stretch that is shorter than a segment.
+            It has as many numbers as the stretch has samples, so that short and long stretches are
+            drawn in proportion to their durations. The stretch is judged as a whole.
+        one_shots: Allow nothing but the first sample of each stretch, all with one number.
 
     Attributes:
         row_counts: Rows of each stretch.
-        name: Differs if segments are as long or as loud otherwise.
+        name: Differs for other arguments.
     """
 
     def __init__(
-        self, corpus: Corpus, stretches: Stretches, segment_length: int, threshold: float
+        self,
+        corpus: Corpus,
+        stretches: Stretches,
+        segment_length: int,
+        threshold: float,
+        short_recordings: ShortRecordings = "skip",
+        one_shots: bool = False,
     ) -> None:
         self._corpus = corpus
         self._stretches = stretches
-        self._fitting = np.maximum(stretches.length - segment_length + 1, 0)
         self._blocks = -(-stretches.length // BLOCK)
         self._threshold = threshold
         self.name = f"positions-{segment_length}-{threshold!r}"
+        fitting = np.maximum(stretches.length - segment_length + 1, 0)
+        self._at_start = (fitting > 0) & one_shots
+        if short_recordings == "pad":
+            self._at_start |= (fitting == 0) & (stretches.length > 0)
+            self.name += "-pad"
+        if one_shots:
+            self.name += "-start"
+        self._numbers = np.ones_like(fitting) if one_shots else stretches.length
+        self._fitting = np.where(self._at_start, 1, fitting)
         # Blocks counted from that in which a segment begins.
         self._judged = 1, segment_length // BLOCK
         if segment_length < 2 * BLOCK:
@@ -119,6 +139,7 @@ class Positions:
             numbers: Which one of the row's each is, from 0.
         """
         found = np.empty(len(rows), np.int64)
+        numbers = np.where(self._at_start[self._stretch_of(rows)], 0, numbers)
         for part in _parts(len(rows)):
             starts, counts = self._in_blocks(rows[part])
             number = numbers[part]
@@ -129,9 +150,12 @@ class Positions:
             found[part] = starts + block * BLOCK + number - before
         return found
 
+    def _stretch_of(self, rows: np.ndarray) -> np.ndarray:
+        return np.searchsorted(self._row_ends, rows, side="right")
+
     def _in_blocks(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """First sample of each row, and allowed positions in each of its blocks."""
-        stretch = np.searchsorted(self._row_ends, rows, side="right")
+        stretch = self._stretch_of(rows)
         first_block = ROW * (rows - (self._row_ends - self.row_counts)[stretch])
         block = first_block[:, None] + np.arange(ROW)
         counts = np.clip(self._fitting[stretch, None] - block * BLOCK, 0, BLOCK)
@@ -147,6 +171,11 @@ class Positions:
         np.cumsum((power * _UNIT).astype(np.int64), axis=1, out=total[:, 1:])
         judged = np.minimum(block + last, blocks) - (block + first)
         loud = total[:, last : last + ROW] - total[:, first : first + ROW]
+        at_start = self._at_start[stretch]
+        counts[at_start, 0] = self._numbers[stretch][at_start]
+        # Nothing begins later in the first block, so all of it is heard.
+        loud[at_start, 0] = total[at_start, last]
+        judged[at_start, 0] = np.minimum(last, blocks)[at_start, 0]
         starts = self._stretches.start[stretch] + first_block * BLOCK
         return starts, counts * (loud >= self._threshold * _UNIT * judged)
 

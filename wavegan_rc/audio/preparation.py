@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import platformdirs
 
 from wavegan_rc.audio.corpus import (
     BLOCK,
-    SKIPPED,
     Corpus,
     block_count,
     open_corpus,
@@ -22,7 +20,7 @@ from wavegan_rc.audio.corpus import (
 )
 from wavegan_rc.audio.files import find_audio_files
 from wavegan_rc.audio.named_corpora import NAMED_CORPORA, recordings_of
-from wavegan_rc.audio.plan import in_shards, in_units
+from wavegan_rc.audio.plan import common_folder, in_shards, in_units, name_of
 from wavegan_rc.audio.shards import Shards
 from wavegan_rc.audio.units import (
     Filtered,
@@ -37,13 +35,16 @@ from wavegan_rc.audio.units import (
 from wavegan_rc.audio.work_folder import remove_abandoned, work_folder
 from wavegan_rc.audio.workers import Workers
 from wavegan_rc.cores import usable_cores
-from wavegan_rc.errors import DataError, WaveganWarning, printable
+from wavegan_rc.errors import DataError, printable
 from wavegan_rc.whole_files import remove_partial_files
 
 # Raised whenever prepared files, or those of the work, would come out differently, so that old
 # ones are not used.
-_FORMAT = 4
+_FORMAT = 5
 _PEAK = 0.9
+# Of float samples where full scale is 1; louder mixes have not been met. Recordings beyond are most
+# likely kept at the scale of integers, such as 32768.
+_LARGEST_IN_SCALE = 8.0
 _SILENT_PEAK = 1e-4
 
 # Worker processes take about a second to start, in which one process does as much.
@@ -67,11 +68,13 @@ def prepare_corpus(
     """Open the prepared form of some recordings, preparing them first if that was not done yet.
 
     Each file is mixed to mono, resampled and low-passed; then one gain brings the loudest sample
-    of all to 0.9 of full scale. Files are read in blocks, on all cores: memory holds their list,
-    and does not grow with their length. The result is cached in the user's cache folder under a
-    hash of the files (path, size, modification time) and the settings; it appears there whole or
-    not at all, with a list of the files that were skipped. Meanwhile it takes twice its size on the
-    disk. If preparing is interrupted, the next time goes on from there.
+    of all to 0.9 of full scale. Where most recordings keep to full scale, those far beyond it are
+    skipped: one gain for all would leave nothing of the others. Files are read in blocks, on all
+    cores: memory holds their list, and does not grow with their length. The result is cached in the
+    user's cache folder under a hash of the files (name, path, size, modification time) and the
+    settings; it appears there whole or not at all, with a list of the files that were skipped.
+    Meanwhile it takes twice its size on the disk. If preparing is interrupted, the next time goes
+    on from there.
 
     Args:
         data: Folder, glob or file, or a name in `NAMED_CORPORA`, which wins over a folder that is
@@ -84,9 +87,6 @@ def prepare_corpus(
 
     Raises:
         DataError: If there is no usable recording, or the cache folder cannot be written.
-
-    Warns:
-        WaveganWarning: Once, if files were skipped.
     """
     if data in NAMED_CORPORA:
         data = str(recordings_of(data, on_file or (lambda *_: None)))
@@ -97,19 +97,12 @@ def prepare_corpus(
     remove_abandoned(cache, keep=entry.name)
     if not entry.exists():
         _fill_entry(entry, files, sample_rate, band, on_file or (lambda *_: None))
-    corpus = open_corpus(entry)
-    if corpus.skipped:
-        file, reason = corpus.skipped[0]
-        message = (
-            f"skipped {len(corpus.skipped)} of {len(corpus.recordings) + len(corpus.skipped)} "
-            f"files, the first: {printable(file)} {reason}; all are in {entry / SKIPPED}"
-        )
-        warnings.warn(message, WaveganWarning, stacklevel=2)
-    return corpus
+    return open_corpus(entry)
 
 
 def _fingerprint(files: list[Path], settings: list) -> str:
-    identity = [_identity(path) for path in files]
+    root = common_folder(files)
+    identity = [[name_of(path, root), *_identity(path)] for path in files]
     return hashlib.sha256(json.dumps([settings, identity]).encode()).hexdigest()[:20]
 
 
@@ -161,28 +154,35 @@ def _prepare(
     """Do what is not done yet; the folder that holds the result."""
     done = work / "entry"
     done.mkdir(exist_ok=True)
+    root = common_folder(files)
     remove_partial_files(work)  # of a process that was killed
     units = [
         FilterTask(work, number, unit, sample_rate, band)
-        for number, unit in enumerate(in_units(files))
+        for number, unit in enumerate(in_units(files, root))
     ]
     count = min(usable_cores(), len(units)) if len(units) >= _FEWEST_UNITS else 1
     with Workers(count) as workers:
         filtered = _filter(workers, units, len(files), on_file)
         on_file(len(files), len(files), "")
-        skipped = [skip for unit in filtered for skip in unit.skipped]
+        skipped = [(os.path.join(root, n), why) for unit in filtered for n, why in unit.skipped]
         recordings = [recording for unit in filtered for recording in unit.recordings]
-        peak = max(unit.peak for unit in filtered)
         if not recordings:
             first = f"{printable(skipped[0][0])} {skipped[0][1]}"
             more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
             raise DataError(f"no usable recording: {first}{more}")
+        peak = _largest_in_scale([peak for *_, peak in recordings])
         if peak < _SILENT_PEAK:
             raise DataError("silence only: nothing in the recordings is above -80 dB of full scale")
+        skipped += [
+            (os.path.join(root, name), f"has samples of {own:g}, where full scale is 1")
+            for name, _, own in recordings
+            if own > peak
+        ]
+        recordings = [(name, length) for name, length, own in recordings if own <= peak]
         gain = _PEAK / peak
         shards = [
             ScaleTask(done, number, spans, gain)
-            for number, spans in enumerate(in_shards(units, filtered))
+            for number, spans in enumerate(in_shards(units, filtered, peak))
         ]
         _scale(workers, units, filtered, shards)
     sizes = [shard.size for shard in shards]
@@ -191,8 +191,16 @@ def _prepare(
     )
     power, fingerprint = _summary(powers, recordings)
     index = {"sample_rate": sample_rate, "gain": gain, "power": power, "fingerprint": fingerprint}
-    write_index(done, index | {"shards": sizes, "recordings": recordings, "skipped": skipped})
+    index |= {"shards": sizes, "recordings": recordings, "skipped": skipped, "root": root}
+    write_index(done, index)
     return done
+
+
+def _largest_in_scale(peaks: list[float]) -> float:
+    """The largest sample of recordings of the scale that most audible ones have."""
+    usual = [peak for peak in peaks if _SILENT_PEAK <= peak <= _LARGEST_IN_SCALE]
+    beyond = sum(peak > _LARGEST_IN_SCALE for peak in peaks)
+    return max(usual) if usual and len(usual) >= beyond else max(peaks)
 
 
 def _filter(

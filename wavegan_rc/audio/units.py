@@ -56,13 +56,11 @@ class Filtered:
     """What a unit's files became.
 
     Attributes:
-        recordings: (name, length) of each.
-        peak: Largest sample.
-        skipped: (file, reason) of each that could not be used.
+        recordings: (name, length, largest sample) of each.
+        skipped: (name, reason) of each that could not be used.
     """
 
-    recordings: tuple[tuple[str, int], ...]
-    peak: float
+    recordings: tuple[tuple[str, int, float], ...]
     skipped: tuple[tuple[str, str], ...]
 
 
@@ -117,7 +115,6 @@ def filter_unit(task: FilterTask, on_progress: Callable[[str], None]) -> None:
         OSError: If the result cannot be written.
     """
     recordings, skipped = [], []
-    loudest = 0.0
     with whole_file_of_many(task.samples) as partial, partial.open("wb") as sink:
         for path, name in task.files:
             on_progress(printable(name))
@@ -128,14 +125,13 @@ def filter_unit(task: FilterTask, on_progress: Callable[[str], None]) -> None:
                     length += len(block)
                     peak = max(peak, float(np.abs(block).max(initial=0)))
             except DataError as error:
-                skipped.append((str(path), str(error)))
+                skipped.append((name, str(error)))
                 sink.seek(start)
                 sink.truncate()
                 continue
-            recordings.append((name, length))
-            loudest = max(loudest, peak)
+            recordings.append((name, length, peak))
     with whole_file_of_many(task.description) as partial:
-        description = {"recordings": recordings, "peak": loudest, "skipped": skipped}
+        description = {"recordings": recordings, "skipped": skipped}
         partial.write_text(json.dumps(description), encoding="utf-8")
 
 
@@ -153,12 +149,12 @@ def read_filtered(task: FilterTask) -> Filtered | None:
     except (OSError, ValueError):
         return None
     recordings, skipped = (tuple(map(tuple, found[key])) for key in ("recordings", "skipped"))
-    return Filtered(recordings, found["peak"], skipped)
+    return Filtered(recordings, skipped)
 
 
 def has_samples(task: FilterTask, filtered: Filtered) -> bool:
     """Whether a unit's samples are there, all of them."""
-    return _has_size(task.samples, 4 * sum(length for _, length in filtered.recordings))
+    return _has_size(task.samples, 4 * sum(length for _, length, _ in filtered.recordings))
 
 
 def scale_shard(task: ScaleTask, on_progress: Callable[[str], None]) -> None:  # noqa: ARG001

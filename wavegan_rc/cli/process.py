@@ -20,6 +20,7 @@ from wavegan_rc.errors import (
     WaveganError,
     WaveganWarning,
 )
+from wavegan_rc.standard_error import standard_error_to
 
 _BACKENDS = ("tensorflow", "jax")
 # Keras ends `fit` early by these, and takes another training loop.
@@ -118,22 +119,17 @@ def quiet_start() -> Iterator[None]:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    sys.stderr.flush()
-    saved = os.dup(2)
     with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
         try:
-            yield
-            import tensorflow
+            with standard_error_to(held.fileno()):
+                yield
+                import tensorflow
 
-            tensorflow.config.list_physical_devices()
+                tensorflow.config.list_physical_devices()
         except Exception:
             held.seek(0)
-            os.write(saved, held.read())
+            os.write(2, held.read())
             raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 Command = Callable[[str, Sequence[str]], int]

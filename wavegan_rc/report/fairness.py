@@ -13,6 +13,8 @@ _UNFAIR = (
     "cutoff_hz",
     "segment_length",
     "silence_db",
+    "short_recordings",
+    "one_shots",
     "steps",
     "batch_size",
     "critic_steps",

@@ -6,9 +6,10 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from wavegan_rc.audio.corpus import Corpus, write_skipped
+from wavegan_rc.audio.corpus import SKIPPED, Corpus, write_skipped
 from wavegan_rc.audio.emphasis import design_emphasis
 from wavegan_rc.audio.segments import Segments, Split
+from wavegan_rc.audio.use import found_in_words, unused_in_words, unused_recordings
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.theory.overlap import uneven_overlap_message
@@ -96,11 +97,7 @@ def _train(
     training = _segments(corpus, "training", config)
     origin, held_out = _reference_segments(corpus, training, config)
     real = Real(f"real ({origin})", held_out.draw(0, MEASURED_SEGMENTS))
-    print(
-        f"data: {config.data or 'bundled speech'}, {training.seconds / 60:.1f} min for training, "
-        f"{held_out.seconds / 60:.1f} min {origin}",
-        flush=True,
-    )
+    _say_use(config, training, held_out, origin)
     devices.hosts.check_alike("recordings", corpus.fingerprint)
     devices.hosts.check_alike("settings", repr(replace(config, data=None, out="of each")))
     devices.hosts.check_alike("runs to go on with", repr(resume is None))
@@ -129,7 +126,7 @@ def _train(
             StopOnSignal() as stop,
             tracking(run, config, destinations) as trackers,
         ):
-            write_skipped(run.path, corpus.skipped)
+            write_skipped(run.path, unused_recordings(training))
             if resume is not None:
                 checkpoint = newest_checkpoint(run.checkpoints)
                 found = f"{checkpoint.step} {checkpoint.sha256} {checkpoint.rollbacks}"
@@ -196,7 +193,23 @@ def _segments(corpus: Corpus, split: Split, config: Config) -> Segments:
         segment_length=config.segment_length,
         silence_db=config.silence_db,
         seed=config.seed,
+        short_recordings=config.short_recordings,
+        one_shots=config.one_shots,
     )
+
+
+def _say_use(config: Config, training: Segments, held_out: Segments, origin: str) -> None:
+    """Say what was found, what is drawn from, and why the rest is not."""
+    print(
+        f"data: {config.data or 'bundled speech'}, {found_in_words(training)}: "
+        f"{training.seconds / 60:.1f} min for training, {held_out.seconds / 60:.1f} min {origin}",
+        flush=True,
+    )
+    unused, is_much = unused_in_words(training)
+    if is_much:
+        warnings.warn(f"{unused}; the run's {SKIPPED} lists them", WaveganWarning, stacklevel=3)
+    elif unused:
+        print(f"{unused}; the run's {SKIPPED} lists them", flush=True)
 
 
 def _reference_segments(corpus: Corpus, training: Segments, config: Config) -> tuple[str, Segments]:

@@ -1,0 +1,65 @@
+"""Say how much of the recordings is drawn from, and why the rest is not."""
+
+import os
+
+from wavegan_rc.audio.segments import TOO_QUIET, TOO_SHORT, Segments
+from wavegan_rc.errors import printable
+
+# A larger share of the recordings, or of their minutes, is rarely left out on purpose.
+_MUCH = 0.1
+
+
+def unused_recordings(segments: Segments) -> list[tuple[str, str]]:
+    """List (file, reason) of each recording that no segment is drawn from, whatever the reason.
+
+    Args:
+        segments: Either split.
+    """
+    corpus = segments.corpus
+    files = [os.path.join(corpus.root, recording.name) for recording in corpus.recordings]
+    return [*corpus.skipped, *((files[i], reason) for i, reason in segments.unused)]
+
+
+def found_in_words(segments: Segments) -> str:
+    """Describe how many recordings there are and how many are drawn from.
+
+    The minutes are those of readable recordings.
+
+    Args:
+        segments: Either split.
+    """
+    corpus = segments.corpus
+    count = len(corpus.recordings) + len(corpus.skipped)
+    minutes = len(corpus.audio) / corpus.sample_rate / 60
+    used = len(corpus.recordings) - len(segments.unused)
+    return f"{count} recording{'s' * (count > 1)}, {minutes:.1f} min, {used} drawn from"
+
+
+def unused_in_words(segments: Segments) -> tuple[str, bool]:
+    """Describe the recordings that are not drawn from.
+
+    Args:
+        segments: Either split.
+
+    Returns:
+        One line, empty if all are drawn from; and whether they are more than a tenth of all.
+    """
+    corpus = segments.corpus
+    unused = len(segments.unused) + len(corpus.skipped)
+    if not unused:
+        return "", False
+    reasons = [reason for _, reason in segments.unused]
+    short, quiet = (sum(r.startswith(why) for r in reasons) for why in (TOO_SHORT, TOO_QUIET))
+    parts = []
+    if short:
+        length_s = segments.segment_length / corpus.sample_rate
+        parts.append(f"{short} shorter than a segment of {length_s:.3f} s (see short_recordings)")
+    if quiet:
+        parts.append(f"{quiet} too quiet (see silence_db)")
+    if corpus.skipped:
+        first = printable(" ".join(corpus.skipped[0]))
+        parts.append(f"{len(corpus.skipped)} that cannot be used, the first: {first}")
+    samples = sum(corpus.recordings[i].length for i, _ in segments.unused)
+    count = len(corpus.recordings) + len(corpus.skipped)
+    line = f"not drawn from: {unused} of {count} recordings, {', '.join(parts)}"
+    return line, max(unused / count, samples / len(corpus.audio)) > _MUCH
