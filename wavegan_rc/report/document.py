@@ -19,7 +19,7 @@ from wavegan_rc.report.verdicts import build_verdicts
 from wavegan_rc.training.run_directory import check_writable
 
 # Raised when a field changes its meaning or goes.
-SCHEMA = "wavegan_rc.report/1"
+SCHEMA = "wavegan_rc.report/2"
 
 
 def build_document(runs: Sequence[Path], out: Path) -> dict[str, Any]:
