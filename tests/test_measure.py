@@ -134,6 +134,22 @@ def test_recordings_of_any_length_are_cut_into_segments(arrays, tmp_path, capsys
 
 
 @pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
+def test_a_reference_of_another_rate_is_resampled_and_said_to_be(arrays, tmp_path, capsys):
+    audio = np.load(arrays / "reference.npy").ravel()
+    soundfile.write(tmp_path / "low.wav", audio[::2], RATE // 2)
+    np.save(tmp_path / "few.npy", np.load(arrays / "tone.npy")[:30])
+    argv = [tmp_path / "few.npy", *options(arrays, tmp_path / "m", reference=tmp_path / "low.wav")]
+    code, _, err = run(argv, capsys)
+    assert code == 0
+    assert err == (
+        f"warning: {tmp_path / 'low.wav'}: 1 of 1 files are resampled to 16000 Hz; "
+        "those of 8000 Hz hold nothing above 4000 Hz\n"
+    )
+    ratio = quantities(tmp_path / "m")["rms_db", None, None]
+    assert ratio["reference"]["value"] == pytest.approx(ratio["value"], abs=0.5)
+
+
+@pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
 def test_without_factors_no_lines_are_looked_for(arrays, tmp_path, capsys):
     argv = [arrays / "tone.npy", *options(arrays, tmp_path / "m")][:-3]
     code, out, err = run(argv, capsys)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def _of_one(run: Run, groups: Sequence[Group], audit: Audit) -> Measured:
     found = measured(run, audit)
     if len(groups) > 1 and any(group.runs == (run,) for group in groups):
         return found
-    return Measured(found.segments, found.stages, found.numbers)
+    return replace(found, audited=None)
 
 
 def _title(groups: Sequence[Group]) -> str:

@@ -94,10 +94,14 @@ def _train(
     corpus = corpus or _prepare(config)
     training = _segments(corpus, "training", config)
     origin, held_out = _reference_segments(corpus, training, config)
-    real = Real(f"real ({origin})", held_out.draw(0, MEASURED_SEGMENTS))
+    real = Real(
+        f"real ({origin})",
+        held_out.draw(0, MEASURED_SEGMENTS),
+        held_out.independent(0, MEASURED_SEGMENTS),
+    )
     print(
-        f"data: {config.data or 'bundled speech'}, {training.seconds / 60:.1f} min for training, "
-        f"{held_out.seconds / 60:.1f} min {origin}",
+        f"data: {config.data or 'bundled speech'}, {_duration(training)} for training, "
+        f"{_duration(held_out)} {origin}",
         flush=True,
     )
     devices.hosts.check_alike("recordings", corpus.fingerprint)
@@ -182,6 +186,11 @@ def _prepare(config: Config) -> Corpus:
         stopband_hz=config.stopband_hz,
         on_file=show,
     )
+
+
+def _duration(segments: Segments) -> str:
+    seconds = segments.seconds
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
 
 
 def _segments(corpus: Corpus, split: Split, config: Config) -> Segments:
