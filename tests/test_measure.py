@@ -169,11 +169,85 @@ def test_without_factors_a_comb_is_found_and_clean_audio_has_none(arrays, tmp_pa
     tones = sum(np.sin(2 * np.pi * k * 1000 * time + k) for k in range(1, 8))
     np.save(tmp_path / "comb.npy", (clean + 1e-3 * tones).astype(np.float32))
     for path, spacings in ((tmp_path / "comb.npy", [1000.0]), (arrays / "clean.npy", [])):
-        code, out, _ = run([path, *options(arrays, tmp_path / "m")][:-3], capsys)
+        code, out, _ = run([path, *options(arrays, tmp_path / path.stem)][:-3], capsys)
         assert code == 0
-        result = json.loads((tmp_path / "m" / "artifacts.json").read_text())
+        result = json.loads((tmp_path / path.stem / "artifacts.json").read_text())
         assert [comb["spacing_hz"] for comb in result["found_combs"]] == spacings
+        assert all(comb["stage"] is None for comb in result["found_combs"])
+        assert "stage" not in out
         assert ("multiples of 1000 Hz (period 16)" in out) == bool(spacings)
+
+
+@pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
+def test_a_comb_that_no_stage_can_make_is_not_put_down_to_upsampling(arrays, tmp_path, capsys):
+    """Factors 4 and 4 repeat every 16 and 4 samples: not every 12, as tones 1333 Hz apart do."""
+    clean = np.load(arrays / "clean.npy")[:40]
+    time = np.arange(LENGTH) / RATE
+    for period, stage, words in (
+        (16, 1, "; stage 1 repeats every 16 samples and can make them"),
+        (12, None, "; no stage repeats so: this is no image of upsampling; evenly spaced tones"),
+    ):
+        tones = sum(np.sin(2 * np.pi * k * RATE / period * time + k) for k in range(1, 6))
+        path = tmp_path / f"{period}.npy"
+        np.save(path, (clean + 1e-3 * tones).astype(np.float32))
+        code, out, _ = run([path, *options(arrays, tmp_path / str(period))], capsys)
+        assert code == 0
+        result = json.loads((tmp_path / str(period) / "artifacts.json").read_text())
+        found = [(comb["period"], comb["stage"]) for comb in result["found_combs"]]
+        assert found == [(period, stage)]
+        (line,) = [line for line in out.splitlines() if line.startswith("found without")]
+        assert words in line
+
+
+def test_results_of_another_set_are_neither_replaced_nor_left_beside(arrays, tmp_path, capsys):
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", np.load(arrays / "clean.npy")[:12])
+    a, b, out = tmp_path / "a.npy", tmp_path / "b.npy", tmp_path / "m"
+    given = ["--sample-rate", RATE, "--out", out, "--upsampling-factors", 4, 4]
+    assert run([a, b, *given], capsys)[0] == 0
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    for paths in ([a], [b, a], [b]):
+        code, _, err = run([*paths, *given], capsys)
+        assert (code, err.count("\n")) == (2, 1)
+        assert err.startswith("error: out must be a new folder, or one with results of the same")
+    assert before == {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    assert run([a, b, *given, "--seed", 1], capsys)[0] == 0
+    (out / "02" / "artifacts.json").write_text("{}")
+    assert "02/artifacts.json is of something else" in run([a, b, *given], capsys)[2]
+
+
+def test_segments_that_repeat_count_once(arrays, tmp_path, capsys):
+    np.save(tmp_path / "again.npy", np.tile(np.load(arrays / "clean.npy")[:10], (6, 1)))
+    code, out, _ = run([tmp_path / "again.npy", *options(arrays, tmp_path / "m")], capsys)
+    assert code == 0
+    assert "again.npy: 60 segments (10 without overlap and repeats) of 512 samples" in out
+    about = json.loads((tmp_path / "m" / "artifacts.json").read_text())
+    assert (about["set"]["segments"], about["set"]["independent_segments"]) == (60, 10)
+    assert about["real"]["independent_segments"] == about["real"]["segments"] == 296
+
+
+def test_lines_that_stand_too_close_are_said_to_be_so_and_not_silent(arrays, tmp_path, capsys):
+    """64 samples have 2 bins from one multiple of 500 Hz to the next."""
+    np.save(tmp_path / "short.npy", np.load(arrays / "clean.npy")[:, :64])
+    given = ["--sample-rate", RATE, "--out", tmp_path / "m", "--stopband-hz", 1700]
+    assert run([tmp_path / "short.npy", *given, "--upsampling-factors", 2, 16], capsys)[0] == 0
+    found = quantities(tmp_path / "m")
+    too_close = "lines too close together for this segment length: 2 bins apart"
+    for name, stage in (("line_prominence_db", 2), ("out_of_band_lines_db", None)):
+        assert found[name, stage, None]["reason"] == too_close
+    images = "images too close together for this segment length: 2 bins apart"
+    assert found["image_coherence", 1, None]["reason"] == images
+    assert found["filtering_db", None, None]["reason"] == "no real audio to measure beside"
+
+
+def test_without_a_stopband_edge_it_is_said_why_nothing_is_out_of_band(arrays, tmp_path, capsys):
+    np.save(tmp_path / "few.npy", np.load(arrays / "clean.npy")[:12])
+    given = ["--sample-rate", RATE, "--out", tmp_path / "m", "--upsampling-factors", 4, 4]
+    code, _, err = run(
+        [tmp_path / "few.npy", *given, "--fail-above", "out_of_band_total_db=0"], capsys
+    )
+    assert code == 2
+    assert "was not measured: no stopband_hz: no band is known to be empty" in err
 
 
 @pytest.mark.parametrize("limit", ["line_prominence_db=6", "out_of_band_lines_db=-60"])
@@ -219,6 +293,12 @@ def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(tmp_p
     assert ratio["reference"]["value"] == pytest.approx(
         summary["out_of_band_ratio_db"]["real"], abs=0.1
     )
+    assert f"the training is unfinished: {summary['unfinished']}\n" in out
+    about = json.loads((tmp_path / "m" / "artifacts.json").read_text())
+    assert about["set"]["training_unfinished"] == summary["unfinished"]
+    independent = about["real"]["independent_segments"]
+    assert independent == summary["segments"]["real_independent"]
+    assert f"beside 512 real segments ({independent} without overlap and repeats)" in out
     for line in summary["lines"]:
         measured = found["line_prominence_db", line["stage"], line["frequency_hz"]]
         assert measured["value"] == pytest.approx(line["generated_prominence_db"], abs=0.1)
@@ -376,9 +456,10 @@ def test_seconds_of_recordings_are_resampled_together(arrays, tmp_path, capsys):
     np.save(tmp_path / "a.npy", audio.astype(np.float32))
     widths = []
     for name in ("a.wav", "a.npy"):
-        argv = [tmp_path / name, *options(arrays, tmp_path / "m"), "--segment-length", LENGTH]
+        folder = tmp_path / f"{name}.m"
+        argv = [tmp_path / name, *options(arrays, folder), "--segment-length", LENGTH]
         assert run(argv, capsys)[0] == 0
-        level = quantities(tmp_path / "m")["rms_db", None, None]
+        level = quantities(folder)["rms_db", None, None]
         widths.append(level["high"] - level["low"])
     # 30 loudnesses, not 960: sqrt(32) = 5.7 times as wide.
     assert 4 < widths[0] / widths[1] < 8

@@ -32,8 +32,10 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.report.comparisons import judged
 from wavegan_rc.report.document import build_document
-from wavegan_rc.report.measured import Key
-from wavegan_rc.report.run_files import command_to_repeat
+from wavegan_rc.report.fairness import build_warnings
+from wavegan_rc.report.groups import group_runs
+from wavegan_rc.report.measured import Key, read_measured
+from wavegan_rc.report.run_files import command_to_repeat, read_run
 from wavegan_rc.training.run_directory import config_as_yaml
 
 TRANSPOSED = replace(SMALL, upsampler="transposed")
@@ -334,6 +336,29 @@ def test_one_training_beside_several_has_no_interval(tmp_path):
     assert "more" not in text
     assert "one training on one side" in text
     assert any(warning.startswith("one training of resize:") for warning in document["warnings"])
+
+
+def test_of_unfinished_trainings_and_few_real_segments_it_is_warned(tmp_path):
+    moving, settled = write_run(tmp_path / "a"), write_run(tmp_path / "b", TRANSPOSED)
+    rows = [{"step": step, "out_of_band_total_db": -step} for step in range(1, 21)]
+    (moving / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file = settled / "measurement" / "artifacts.json"
+    real = {"name": "real", "segments": 512, "independent_segments": 7}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"real": real}))
+    groups = group_runs([read_run(run, f"r{i}") for i, run in enumerate((moving, settled))])
+    measurements = {
+        run.id: read_measured(run.path / "measurement" / "artifacts.json")
+        for group in groups
+        for run in group.runs
+    }
+    warnings = build_warnings(groups, measurements)
+    assert (
+        "r0 (a): its training is unfinished: over the last quarter of 20 steps, the out-of-band "
+        "level changed by -5.0 dB"
+    ) in warnings
+    assert not any("r1 (b): its training" in warning for warning in warnings)
+    (few,) = [warning for warning in warnings if "real segments" in warning]
+    assert few.startswith("r1 (b): only 7 of its real segments neither overlap nor repeat")
 
 
 def test_one_setting_is_judged_beside_real_audio(tmp_path):

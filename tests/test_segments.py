@@ -184,3 +184,13 @@ def test_a_part_of_a_draw_is_read_alone():
     whole = segments.draw(7, 12)
     for part in (slice(0, 4), slice(4, 12), slice(12, 12)):
         np.testing.assert_array_equal(segments.draw(7, 12, part), whole[part])
+
+
+@pytest.mark.parametrize(("length", "low", "high"), [(300, 2, 2), (3000, 24, 26)])
+def test_of_many_segments_only_those_that_fit_side_by_side_are_independent(length, low, high):
+    """Of 300 samples 256 are for training, of 3000 are 2688; a segment has 100."""
+    segments = segments_of(corpus_of(1000 + ramp(0, length)))
+    assert low <= segments.independent(0, 2000) <= high
+    assert segments.independent(0, 1) == 1
+    starts = sorted(start for _, start in segments.sources(0, 2))
+    assert segments.independent(0, 2) == 1 + (starts[1] - starts[0] >= 100)
