@@ -68,7 +68,7 @@ def write_real(out: Path) -> None:
     from wavegan_rc.training.train import _prepare, _segments
 
     config = Config()
-    np.save(out / "real.npy", _segments(_prepare(config), "held_out", config).draw(1, 4096))
+    np.save(out / "real.npy", _segments(_prepare(config, None), "held_out", config).draw(1, 4096))
 
 
 def main(file: Path, out: Path) -> None:

@@ -103,7 +103,7 @@ def write_measurement(run, found, config=SMALL, *, segments=512, seed=0):
 
 
 def write_run(folder, config=SMALL, values=None, *, fingerprint="a" * 64, **changes) -> Path:
-    """A finished run, measured; `changes` are of its record."""
+    """A finished run, whose levels settle, measured; `changes` are of its record."""
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(config_as_yaml(config), encoding="utf-8")
     record = {
@@ -123,10 +123,10 @@ def write_run(folder, config=SMALL, values=None, *, fingerprint="a" * 64, **chan
         {
             "step": step,
             "steps_per_s": 2.0,
-            "out_of_band_total_db": -step + config.seed,
+            "out_of_band_total_db": -min(step, 3 * config.steps // 4) + config.seed,
             **{f"line_prominence_db/stage_{stage}": stage + config.seed for stage in STAGES},
         }
-        for step in range(10, config.steps + 1, 10)
+        for step in np.unique(np.linspace(0, config.steps, 21).astype(int)[1:]).tolist()
     ]
     (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = quantities(values or {}, config)

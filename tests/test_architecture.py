@@ -41,6 +41,7 @@ LAYERS = [
     "limits",
     "real_sets",
     "audit",
+    "audit_sets",
     "training",
     "network_audit",
     "report",

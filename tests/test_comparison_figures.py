@@ -103,12 +103,12 @@ def test_dots_stand_at_the_predicted_lines(compared):
 def test_training_is_drawn_by_stage_with_bands_over_seeds(compared):
     _, _, groups = compared
     ratio, first, second = training_figure(groups).axes
-    # The three runs have -step + seed and stage + seed.
+    # The three runs have seed - step, up to step 15, and stage + seed.
     line = lines_by_label(ratio)["transposed (3 seeds)"]
-    assert line.get_xdata().tolist() == [10, 20]
-    assert line.get_ydata().tolist() == [-9, -19]
-    assert lines_by_label(first)["transposed (3 seeds)"].get_ydata().tolist() == [2, 2]
-    assert lines_by_label(second)["resize (one training)"].get_ydata().tolist() == [2, 2]
+    assert line.get_xdata().tolist() == list(range(1, 21))
+    assert line.get_ydata().tolist() == [1 - min(step, 15) for step in range(1, 21)]
+    assert lines_by_label(first)["transposed (3 seeds)"].get_ydata().tolist() == [2] * 20
+    assert lines_by_label(second)["resize (one training)"].get_ydata().tolist() == [2] * 20
     (band,) = first.collections
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (1, 3)
@@ -134,7 +134,7 @@ def test_only_steps_that_all_seeds_have_are_drawn(tmp_path):
     (runs[1] / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     document = document_of(runs, tmp_path)
     (axis,) = training_figure(read_groups(document, runs)).axes
-    assert lines_by_label(axis)["resize (2 seeds)"].get_xdata().tolist() == [10, 20]
+    assert lines_by_label(axis)["resize (2 seeds)"].get_xdata().tolist() == [5, 10, 15, 20]
 
 
 def test_files_are_pictures_on_white_and_alike_each_time(compared, tmp_path):

@@ -22,7 +22,9 @@ from report_runs import (
 )
 from scipy import stats
 
+from wavegan_rc.artifacts.bootstrap import Estimate
 from wavegan_rc.artifacts.over_seeds import difference_over_seeds, mean_over_seeds
+from wavegan_rc.artifacts.result import side
 from wavegan_rc.artifacts.significance import holm
 from wavegan_rc.audit import Audit
 from wavegan_rc.cli.train import train_command
@@ -31,8 +33,10 @@ from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.report import write as report_writer
 from wavegan_rc.report.comparisons import judged
 from wavegan_rc.report.document import build_document
-from wavegan_rc.report.measured import Key
-from wavegan_rc.report.run_files import command_to_repeat
+from wavegan_rc.report.fairness import build_warnings
+from wavegan_rc.report.groups import group_runs
+from wavegan_rc.report.measured import Key, read_measured
+from wavegan_rc.report.run_files import command_to_repeat, read_run
 from wavegan_rc.training.run_directory import config_as_yaml
 
 TRANSPOSED = replace(SMALL, upsampler="transposed")
@@ -179,7 +183,7 @@ def test_a_planted_difference_is_told_with_its_size_unit_stage_and_seeds(tmp_pat
     assert verdict["text"] == (
         f"resize has 8.6 dB [{8.6 - half:.1f}, {8.6 + half:.1f}; 5 seeds each] less line "
         "prominence than transposed at 1000, 2000, ... Hz (stage 1); of 2 stages: less in 1, "
-        "not different in 1"
+        "equal within 1 dB in 1"
     )
     assert value == pytest.approx(8.6)
     assert (verdict["stage"], verdict["over"], verdict["count"]) == (1, "seeds", 5)
@@ -197,7 +201,7 @@ def test_a_stage_that_is_certain_is_told_before_a_larger_one_that_is_not(tmp_pat
     verdict = verdict_on(document, "images moving with the signal")
     assert (verdict["stage"], verdict["verdict"]) == (1, "above")
     assert verdict["text"].startswith("resize has 0.19 [")
-    assert verdict["text"].endswith("(stage 1); of 2 stages: more in 1, not different in 1")
+    assert verdict["text"].endswith("(stage 1); of 2 stages: more in 1, cannot be told in 1")
 
 
 def test_equal_settings_have_no_winner(tmp_path):
@@ -207,11 +211,62 @@ def test_equal_settings_have_no_winner(tmp_path):
     document = build_document(runs, tmp_path / "out")
     text = verdict_on(document, "out-of-band energy")["text"]
     assert text.startswith(
-        "Out-of-band energy of resize and transposed is not different (-0.10 dB ["
+        "Whether out-of-band energy of resize and transposed differs cannot be told (-0.10 dB ["
     )
+    assert text.endswith("; 3 seeds each]): more seeds would tell")
     text = verdict_on(document, "distance to real audio")["text"]
     assert text.startswith("resize has 4.0 [")
     assert "] more Frechet distance to real audio than transposed" in text
+
+
+def test_a_wide_interval_tells_nothing_and_a_narrow_one_that_both_are_equal(tmp_path):
+    """Two seeds of each, 0.3 dB apart: they lie widely scattered, or within a fraction of 1 dB."""
+    for spread, verdict in ((8.0, "cannot be told"), (0.1, "equal within 1 dB")):
+        folder = tmp_path / str(spread)
+        sides = [
+            [{"out_of_band_total_db": mean + d} for d in (-spread, spread)]
+            for mean in (-20.0, -19.7)
+        ]
+        runs = write_seeds(folder, "a", sides[0], TRANSPOSED)
+        runs += write_seeds(folder, "b", sides[1])
+        found = verdict_on(build_document(runs, folder / "out"), "out-of-band energy")
+        assert found["verdict"] == verdict
+        assert verdict in found["text"]
+
+
+@given(st.floats(-2, 2), st.floats(0, 2))
+def test_equal_is_only_what_lies_within_the_margin_with_its_whole_interval(value, half):
+    difference = Estimate(value, value - half, value + half)
+    found = side("out_of_band_total_db", difference, certain=False)
+    assert (found == "equal within 1 dB") == (abs(value) + half < 1)
+    assert side("frechet_distance", difference, certain=False) == "cannot be told"
+
+
+def test_a_stage_that_cannot_be_told_is_named_before_one_that_is_equal(tmp_path):
+    theirs = [{"line_prominence_db": [5 + d, 5 + 9 * d]} for d in (-0.1, 0, 0.1)]
+    ours = [{"line_prominence_db": [5 - d, 5 - 9 * d]} for d in (-0.1, 0.02, 0.1)]
+    runs = write_seeds(tmp_path, "a", theirs, TRANSPOSED) + write_seeds(tmp_path, "b", ours)
+    verdict = verdict_on(build_document(runs, tmp_path / "out"), "tonal lines")
+    assert (verdict["stage"], verdict["verdict"]) == (2, "cannot be told")
+    assert verdict["text"].startswith("Whether line prominence of resize and transposed differs")
+    assert verdict["text"].endswith("of 2 stages: cannot be told in 1, equal within 1 dB in 1")
+
+
+def test_without_a_low_pass_it_is_said_why_nothing_is_out_of_band(tmp_path):
+    reason = "no stopband_hz: no band is known to be empty"
+    full = replace(SMALL, cutoff_hz=None)
+    runs = [
+        write_run(tmp_path / "a", replace(TRANSPOSED, cutoff_hz=None)),
+        write_run(tmp_path / "b", full),
+    ]
+    found = [each for each in quantities({}) if "out_of_band" not in each["name"]]
+    found.append(quantity("out_of_band_total_db", None, real=None, reason=reason))
+    seeds = write_seeds(tmp_path, "c", [{}, {}], full) + write_seeds(tmp_path, "d", [{}, {}])
+    for run in (*runs, *seeds[:2]):
+        write_measurement(run, found, full)
+    document = build_document(seeds, tmp_path / "out")
+    text = verdict_on(document, "out-of-band energy")["text"]
+    assert text.endswith(f"was not compared: r1: {reason}; r2: {reason}")
 
 
 @given(
@@ -282,6 +337,29 @@ def test_one_training_beside_several_has_no_interval(tmp_path):
     assert "more" not in text
     assert "one training on one side" in text
     assert any(warning.startswith("one training of resize:") for warning in document["warnings"])
+
+
+def test_of_unfinished_trainings_and_few_real_segments_it_is_warned(tmp_path):
+    moving, settled = write_run(tmp_path / "a"), write_run(tmp_path / "b", TRANSPOSED)
+    rows = [{"step": step, "out_of_band_total_db": -step} for step in range(1, 21)]
+    (moving / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file = settled / "measurement" / "artifacts.json"
+    real = {"name": "real", "segments": 512, "independent_segments": 7}
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"real": real}))
+    groups = group_runs([read_run(run, f"r{i}") for i, run in enumerate((moving, settled))])
+    measurements = {
+        run.id: read_measured(run.path / "measurement" / "artifacts.json")
+        for group in groups
+        for run in group.runs
+    }
+    warnings = build_warnings(groups, measurements)
+    assert (
+        "r0 (a): its training is unfinished: over the last quarter of 20 steps, the out-of-band "
+        "level changed by -5.0 dB"
+    ) in warnings
+    assert not any("r1 (b): its training" in warning for warning in warnings)
+    (few,) = [warning for warning in warnings if "real segments" in warning]
+    assert few.startswith("r1 (b): only 7 of its real segments neither overlap nor repeat")
 
 
 def test_one_setting_is_judged_beside_real_audio(tmp_path):
@@ -572,7 +650,7 @@ def test_how_a_run_was_made_is_told(tmp_path):
 
 def test_the_page_finds_what_it_needs(of_seeds):
     """The fields that the page is built against."""
-    assert of_seeds["schema"] == "wavegan_rc.report/1"
+    assert of_seeds["schema"] == "wavegan_rc.report/2"
     for row in of_seeds["rows"]:
         assert set(row["cells"]) == {"g1", "g2"}
         assert set(row["differences"]) == {"g2"}

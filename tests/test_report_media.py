@@ -64,7 +64,7 @@ def document_of(entries, labels, rows=()):
         for group, label in labels.items()
     ]
     return {
-        "schema": "wavegan_rc.report/1",
+        "schema": "wavegan_rc.report/2",
         "title": f"{' and '.join(labels.values())} side by side",
         "wavegan_rc": "0.1.0",
         "created": "2026-01-01T00:00:00Z",
@@ -222,6 +222,38 @@ def test_long_segments_and_many_runs_keep_the_page_small(tmp_path):
     all_runs = collect_sounds(document_of(entries, labels), folders)
     assert [len(row) for row in all_runs.rows] == [1, 1, 1]
     assert all_runs.left_out == 10
+
+
+@pytest.mark.parametrize(
+    ("cutoffs", "low_passed", "full"),
+    [((1500.0, 1500.0), True, False), ((None, None), False, True), ((1500.0, None), True, True)],
+)
+def test_only_of_low_passed_data_it_is_said_what_lies_above_the_cutoff(
+    tmp_path, cutoffs, low_passed, full
+):
+    real = low_passed_noise(0)
+    folders = [write_run(tmp_path / str(i), real, real) for i in range(2)]
+    entries = [run_entry(i, f"g{i}", cutoff_hz=cutoff) for i, cutoff in enumerate(cutoffs)]
+    document = document_of(entries, {"g0": "transposed", "g1": "resize"})
+    page = render_page(document, collect_sounds(document, folders), [])
+    assert ("Above the cutoff low-passed data holds nothing" in page) == low_passed
+    assert ("Data without a low-pass may hold sound at any frequency" in page) == full
+
+
+def test_what_cannot_be_negative_is_not_shown_so_but_its_difference_may_be(tmp_path):
+    real = low_passed_noise(0)
+    run = write_run(tmp_path / "a", real, real)
+    below = {"value": -0.004, "low": -0.006, "high": 0.002, "p_value": 0.5, "verdict": ""}
+    cell = below | {"reason": None, "runs": {"r1": -0.004, "r2": 0.5}}
+    entries = [run_entry(1, "g1"), run_entry(2, "g1", seed=1), run_entry(3, "g2")]
+    row = {"name": "image_coherence", "unit": "", "stage": 1, "frequency_hz": None, "lines_hz": []}
+    row |= {"real": below | {"reason": None}, "cells": {"g1": cell}, "differences": {"g2": cell}}
+    document = document_of(entries, {"g1": "transposed", "g2": "resize"}, [row])
+    page = render_page(document, collect_sounds(document, [run] * 3), [])
+    shown = "0.00000 [0.00000, 0.00200]"
+    assert page.count(shown) == 2
+    assert "seeds: 0.0, 0.500" in page
+    assert page.count("\N{MINUS SIGN}0.00400 [\N{MINUS SIGN}0.00600, 0.00200]") == 1
 
 
 @pytest.mark.parametrize("spoil", ["missing", "text", "stereo", "rate", "short"])

@@ -112,7 +112,9 @@ def test_a_verdict_is_what_its_row_says(report):
         assert verdict["p_value"] == difference["p_value"]
         won = {"above": "more", "below": "less"}.get(difference["verdict"])
         assert verdict["text"].startswith("resize has ") == bool(won)
-        assert ("is not different" in verdict["text"]) == (difference["verdict"] == "not different")
+        assert ("cannot be told (" in verdict["text"]) == (
+            difference["verdict"] == "cannot be told"
+        )
         assert won is None or f"] {won} " in verdict["text"]
 
 

@@ -159,6 +159,12 @@ def test_summary_is_what_was_printed(smoke_run):
         assert f"{value:.1f}" in done.stdout
     assert len(summary["lines"]) == 8
     assert summary["out_of_band_ratio_db"]["real"] < -60
+    # Measured at the steps 2, 4 and 6.
+    assert summary["unfinished"].startswith("of the last quarter of 6 steps there are 1 measure")
+    assert f"the training is unfinished: {summary['unfinished']}" in done.stdout
+    counts = summary["segments"]
+    assert 0 < counts["real_independent"] < counts["real"] == 512
+    assert f"512 real segments ({counts['real_independent']} without overlap" in done.stdout
 
 
 @pytest.mark.backend

@@ -256,6 +256,25 @@ def test_the_rate_of_recordings_is_left_alone_and_others_are_skipped(make_wav):
     assert (segments.sample_rate, segments.count) == (16000, 16000 // 2048)
 
 
+@pytest.mark.parametrize(("rate", "segment_length"), [(8000, 2048), (44100, 2048), (44100, 70000)])
+def test_recordings_of_another_rate_are_resampled_if_asked_for(make_wav, rate, segment_length):
+    """A tone stays at its frequency and level, over all segments of both files."""
+    paths = [make_wav("a.wav", 0.5 * tone(500, rate, seconds=10), rate)]
+    paths.append(make_wav("b.wav", 0.5 * tone(500, seconds=10), 16000))
+    nothing_above = "; those of 8000 Hz hold nothing above 4000 Hz" if rate < 16000 else ""
+    with pytest.warns(WaveganWarning) as caught:
+        segments = open_segments(
+            paths[0].parent, segment_length=segment_length, sample_rate=16000, resample=True
+        )
+    assert [str(warning.message) for warning in caught] == [
+        f"{paths[0].parent}: 1 of 2 files are resampled to 16000 Hz{nothing_above}"
+    ]
+    assert segments.count == 2 * (160000 // segment_length)
+    audio = everything(segments)[: segments.count // 2].ravel()
+    expected = 0.5 * tone(500, seconds=10)[: len(audio)]
+    np.testing.assert_allclose(audio[2000:-2000], expected[2000:-2000], atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [

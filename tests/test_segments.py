@@ -299,3 +299,13 @@ def test_recordings_that_nothing_is_drawn_from_are_known_with_the_reason():
     expected = [(1, "is shorter than a segment: 60 of 100 samples"), (2, "is too quiet")]
     assert segments.unused == expected
     assert segments_of(corpus, "held_out", silence_db=-40.0).unused == expected
+
+
+@pytest.mark.parametrize(("length", "low", "high"), [(300, 2, 2), (3000, 24, 26)])
+def test_of_many_segments_only_those_that_fit_side_by_side_are_independent(length, low, high):
+    """Of 300 samples 256 are for training, of 3000 are 2688; a segment has 100."""
+    segments = segments_of(corpus_of(1000 + ramp(0, length)))
+    assert low <= segments.independent(0, 2000) <= high
+    assert segments.independent(0, 1) == 1
+    starts = sorted(start for _, start in segments.sources(0, 2))
+    assert segments.independent(0, 2) == 1 + (starts[1] - starts[0] >= 100)

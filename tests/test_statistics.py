@@ -135,6 +135,64 @@ def test_the_out_of_band_power_is_split_into_lines_and_the_rest():
     assert parts["total"][0] == pytest.approx(total, abs=0.3)
 
 
+def with_valleys(segments, lines_hz):
+    """Nothing in the bins of some lines and the two on either side."""
+    spectrum = np.fft.rfft(segments)
+    for hz in lines_hz:
+        index = round(hz / (RATE / LENGTH))
+        spectrum[:, index - 2 : index + 3] = 0
+    return np.fft.irfft(spectrum)
+
+
+def test_valleys_at_lines_take_nothing_from_the_lines_elsewhere():
+    """Two lines of -14 and -17 dB; the valleys, with their signs, would leave half of them."""
+    planted = 10 ** (np.array([-14, -17]) / 10)
+    segments = noise(300, level=1.0)
+    segments = with_valleys(segments, [hz for hz in LINES[:-1] if hz not in (3000, 4000)])
+    segments = segments + tone(4000.0, -14) + tone(3000.0, -17)
+    spectra = grouped(segments.astype(np.float32))
+    weights = bootstrap_weights(300, seed=0)
+    parts = out_of_band_db(spectra, weights, 1700.0, LINES)
+    expected = 10 * np.log10(planted.sum() / np.mean(segments**2))
+    found = estimate(parts["lines"])
+    assert found.value == pytest.approx(expected, abs=0.5)
+    assert found.low < found.value < found.high
+    added = 10 ** (parts["lines"] / 10) + 10 ** (parts["rest"] / 10)
+    np.testing.assert_allclose(10 * np.log10(added), parts["total"], atol=1e-6)
+
+
+def test_of_noise_alone_lines_have_the_level_that_it_could_hide_and_intervals_hold_weak_ones():
+    """The floor is two standard errors of the sum of the lines' bins."""
+    above = [hz for hz in LINES if hz > 1700]
+    floor = 10 * np.log10(2 * np.sqrt((len(above) - 0.75) / 200) * 1.5 / (LENGTH / 2))
+    at_floor, covered = [], []
+    for seed in range(60):
+        clean = noise(200, seed, level=1.0)
+        spectra = grouped(clean, ())
+        parts = out_of_band_db(spectra, uniform(spectra), 1700.0, LINES)
+        assert parts["floor"][0] == pytest.approx(floor, abs=0.6)
+        at_floor.append(parts["lines"][0] == parts["floor"][0])
+        weak = clean + tone(4000.0, floor + 6, phase=seed)
+        spectra = grouped(weak.astype(np.float32), ())
+        weights = bootstrap_weights(200, 200, seed=seed)
+        found = estimate(out_of_band_db(spectra, weights, 1700.0, LINES)["lines"])
+        covered.append(found.low < floor + 6 < found.high)
+    assert np.mean(at_floor) > 0.9
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.08)
+
+
+def test_lines_that_cannot_be_measured_are_not_said_to_be_nothing():
+    """17 bins for 8 lines are too few, and above 7900 Hz no line is left but the last."""
+    close = noise(50)[:, :32]
+    spectra = grouped(close, stage_combs((4, 4), RATE)[1:])
+    parts = out_of_band_db(spectra, uniform(spectra), 1700.0, LINES)
+    assert np.isnan(parts["lines"][0])
+    assert np.isfinite(parts["total"][0])
+    spectra = grouped(noise(50))
+    parts = out_of_band_db(spectra, uniform(spectra), 7900.0, LINES[:-1])
+    assert np.isnan([parts["lines"][0], parts["rest"][0], parts["floor"][0]]).all()
+
+
 def test_silence_has_no_ratio_and_clean_segments_have_nothing_out_of_band():
     silent = grouped(np.zeros((20, LENGTH), np.float32))
     assert np.isnan(out_of_band_db(silent, uniform(silent), 1700.0, LINES)["total"][0])

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from wavegan_rc.artifacts.blind_comb import FoundComb, find_combs
+from wavegan_rc.artifacts.blind_comb import FoundComb, find_combs, stage_of
 from wavegan_rc.artifacts.result import SCHEMA, Measurement
 from wavegan_rc.artifacts.spectra import StageComb, stage_combs
 from wavegan_rc.artifacts.statistics import mean_power
 from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.extras import installed
-from wavegan_rc.limits import crossed, parse_limits
+from wavegan_rc.history_file import read_history, unfinished
 from wavegan_rc.measurement import compare, measure
 from wavegan_rc.read_sets import ReadSet, read_set
 from wavegan_rc.real_sets import data_of_run, reference_parts
@@ -82,7 +82,8 @@ class Audit:
         assert read is not None
         statistics = Statistics(settings, baseline)
         measurement = measure(read, statistics, real)
-        return Audited(test, read, statistics, measurement, _combs_found_in(read, test.sample_rate))
+        combs = _combs_found_in(read, test.sample_rate)
+        return Audited(test, read, statistics, measurement, combs, real, _unfinished(path))
 
     def _combs(self, test: SegmentSet) -> tuple[StageComb, ...]:
         factors = self.upsampling_factors or test.upsampling_factors
@@ -110,6 +111,8 @@ class Audited:
         statistics: That were taken.
         measurement: What they are.
         found_combs: Combs that the spectrum shows, whatever the factors.
+        real: What was kept of the real audio beside it; None without.
+        unfinished: Of a run, why its training cannot be taken for finished.
     """
 
     segment_set: SegmentSet
@@ -117,6 +120,8 @@ class Audited:
     statistics: Statistics
     measurement: Measurement
     found_combs: tuple[FoundComb, ...]
+    real: ReadSet | None = None
+    unfinished: str | None = None
 
     def about(self) -> dict[str, Any]:
         """What the set is, as JSON values."""
@@ -126,6 +131,8 @@ class Audited:
             "sample_rate": settings.sample_rate,
             "segment_length": self.segment_set.segment_length,
             "segments": self.segment_set.count,
+            "independent_segments": self.read.independent,
+            "training_unfinished": self.unfinished,
             "resampled_together": self.read.spectra.group_size,
             "stopband_hz": settings.stopband_hz,
             "skipped": self.segment_set.skipped,
@@ -148,9 +155,18 @@ class Audited:
             DataError: If the folder cannot be written.
         """
         try:
+            combs, real = self.statistics.settings.combs, self.real
             result = {
                 "set": self.about(),
-                "found_combs": [asdict(comb) for comb in self.found_combs],
+                "real": real
+                and {
+                    "name": real.name,
+                    "segments": real.spectra.count,
+                    "independent_segments": real.independent,
+                },
+                "found_combs": [
+                    asdict(comb) | {"stage": stage_of(comb, combs)} for comb in self.found_combs
+                ],
                 "quantities": self.measurement.as_json(),
             }
             _write_json(result, folder / JSON_FILE)
@@ -209,6 +225,16 @@ def _combs_found_in(read: ReadSet, sample_rate: int) -> tuple[FoundComb, ...]:
     return find_combs(spectra.frequencies_hz, power, sample_rate, locking=locking, count=count)
 
 
+def _unfinished(path: str) -> str | None:
+    history = Path(path).expanduser() / "history.jsonl"
+    if not history.is_file():
+        return None
+    try:
+        return unfinished(read_history(history))
+    except DataError:
+        return "its history cannot be read"
+
+
 def _draw(folder: Path) -> None:
     from wavegan_rc.figures.artifact_figures import artifact_figure
     from wavegan_rc.figures.drawing import save_figure
@@ -221,54 +247,3 @@ def _write_json(result: Mapping[str, Any], file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"schema": SCHEMA} | dict(result), indent=1, allow_nan=False)
     write_whole(file, text)
-
-
-def result_folders(paths: Sequence[str], out: Path) -> list[Path]:
-    """Where the results of each path go: into one folder, or of several into numbered ones in it.
-
-    Example:
-        >>> [folder.name for folder in result_folders(["a", "b"], Path("measurement"))]
-        ['01', '02']
-    """
-    if len(paths) == 1:
-        return [out]
-    return [out / f"{number:02d}" for number in range(1, len(paths) + 1)]
-
-
-def audit(
-    paths: Sequence[str], settings: Audit, *, out: Path, limits: Sequence[str] = ()
-) -> list[str]:
-    """Measure sets one after the other, print their tables and leave their files.
-
-    Each set after the first is compared with the first.
-
-    Args:
-        paths: Of the sets.
-        settings: How they are measured.
-        out: See `result_folders`.
-        limits: `name=value` each; see `crossed`.
-
-    Returns:
-        What lies above a limit.
-    """
-    found = []
-    bounds = parse_limits(limits)
-    first = None
-    for path, folder in zip(paths, result_folders(paths, out), strict=True):
-        audited = settings.measure(path)
-        audited.write(folder)
-        test = audited.segment_set
-        print(
-            f"{path}: {test.count} segments of {test.segment_length} samples, "
-            f"{test.sample_rate} Hz\n{audited.measurement.table()}"
-        )
-        for comb in audited.found_combs:
-            print(f"found without knowing the factors: {comb.in_words()}")
-        if first is None:
-            first = audited
-        else:
-            comparison = audited.compare(first, folder)
-            print(f"{path} beside {paths[0]}:\n{comparison.table(reference='beside')}")
-        print(f"wrote {folder}", flush=True)
-        found += [f"{path}: {message}" for message in crossed(audited.measurement, bounds)]
-    return found

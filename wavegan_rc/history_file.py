@@ -1,10 +1,23 @@
 """The history that a run keeps: a JSON object of numbers for each line that was due."""
 
 import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wavegan_rc.errors import DataError, printable
+
+# A training is finished if, over this last share of its steps, measured levels hardly changed.
+_LAST = 0.25
+_FEWEST_MEASUREMENTS = 4
+# Names, or beginnings of them, what they are called, and the largest change in dB.
+_HELD = (
+    ("out_of_band_total_db", "out-of-band level", 1.0),
+    ("line_prominence_db/", "line prominence of {}", 2.0),
+)
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:
@@ -28,3 +41,44 @@ def read_history(file: Path) -> list[dict[str, Any]]:
         reason = printable(f"{type(error).__name__}: {error}")
         raise DataError(f"{file}: not the history of a run: {reason}") from None
     return rows
+
+
+def unfinished(history: Sequence[Mapping[str, Any]]) -> str | None:
+    """Why a training cannot be taken for finished; None if it can.
+
+    The out-of-band level and each stage's line prominence are followed over the last quarter of the
+    steps: the straight line through at least 4 measurements may rise or fall by 1 dB and 2 dB.
+
+    Args:
+        history: Rows of a run, see `read_history`.
+
+    Example:
+        >>> rows = [{"step": i, "out_of_band_total_db": -i / 2} for i in range(1, 21)]
+        >>> unfinished(rows)
+        'over the last quarter of 20 steps, the out-of-band level changed by -2.5 dB'
+        >>> unfinished(rows[:4])
+        'of the last quarter of 4 steps there are 1 measurements, and 4 are needed to know'
+    """
+    steps = history[-1]["step"] if history else 0
+    rows = [row for row in history if row["step"] > (1 - _LAST) * steps]
+    most, moved = 0, []
+    for name in sorted({name for row in rows for name in row}):
+        for beginning, words, limit in _HELD:
+            if not name.startswith(beginning):
+                continue
+            points = [(row["step"], row.get(name)) for row in rows]
+            points = [(x, y) for x, y in points if isinstance(y, int | float) and math.isfinite(y)]
+            most = max(most, len(points))
+            if len(points) < _FEWEST_MEASUREMENTS:
+                continue
+            x, y = np.array(points, float).T
+            change = float(np.polyfit(x - x.mean(), y, 1)[0]) * _LAST * steps
+            if abs(change) > limit:
+                what = words.format(name.partition("/")[2].replace("_", " "))
+                moved.append(f"the {what} changed by {change:+.1f} dB")
+    if most < _FEWEST_MEASUREMENTS:
+        return (
+            f"of the last quarter of {steps} steps there are {most} measurements, and "
+            f"{_FEWEST_MEASUREMENTS} are needed to know"
+        )
+    return f"over the last quarter of {steps} steps, {', '.join(moved)}" if moved else None

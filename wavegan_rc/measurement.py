@@ -21,13 +21,6 @@ FEWEST_GROUPS = 10
 _RESAMPLES = 1000
 # Which bins differ is counted with the noise of a resample on top: the share comes out too low.
 _NOT_RESAMPLED = "differing_bins_share"
-_UNMEASURABLE = {
-    "line_prominence_db": "silence, or lines too close together for this segment length",
-    "image_coherence": "silence, or images too close together for this segment length",
-    "phase_locking_excess": "silence, or lines too close together for this segment length",
-    "dc_offset_db": "no offset",
-    "filtering_db": "silence, or no third-octave band below the stopband edge",
-}
 
 
 def measure(test: ReadSet, statistics: Statistics, real: ReadSet | None = None) -> Measurement:
@@ -73,7 +66,7 @@ def _measure(
         theirs = statistics.values(other, _weights(other, second))
         keys = [key for key in ours if key in theirs]
         p_values = _p_values(test, other, statistics, keys, permutation)
-    return _quantities(ours, theirs, p_values, locked) + _absent(statistics, test)
+    return _quantities(test, statistics, ours, theirs, p_values, locked) + _absent(statistics, test)
 
 
 def _seeds(statistics: Statistics) -> list[int]:
@@ -112,7 +105,7 @@ def _p_values(
         values = statistics.values(together, weights)
         return np.stack([values[key] for key in keys], axis=1)
 
-    changes = permuted_differences(all_values, first, second, permutations=_RESAMPLES, seed=seed)
+    changes = permuted_differences(all_values, first, second, seed=seed)
     families: dict[tuple[str, bool], list[int]] = {}
     for column, key in enumerate(keys):
         families.setdefault((key.name, key.frequency_hz is None), []).append(column)
@@ -147,17 +140,18 @@ def _absent(statistics: Statistics, read: ReadSet) -> tuple[Quantity, ...]:
 
 
 def _quantities(
+    test: ReadSet,
+    statistics: Statistics,
     ours: Mapping[Key, np.ndarray],
     theirs: Mapping[Key, np.ndarray],
     p_values: Mapping[Key, float],
     locked: Mapping[Key, float],
 ) -> tuple[Quantity, ...]:
-    found = []
+    found, notes = [], statistics.notes(test)
     for key, values in ours.items():
         place = {"stage": key.stage, "frequency_hz": key.frequency_hz}
         if np.isnan(values[0]):
-            reason = _UNMEASURABLE.get(key.name, "silence")
-            found.append(Quantity(key.name, reason=reason, **place))
+            found.append(Quantity(key.name, reason=statistics.undefined(key, test), **place))
             continue
         reference = difference = None
         if key in theirs and not np.isnan(theirs[key][0]):
@@ -173,6 +167,7 @@ def _quantities(
                 difference=difference,
                 p_value=None if np.isnan(p_value) else p_value,
                 locked_p_value=locked.get(key),
+                reason=notes.get(key),
             )
         )
     return tuple(found)

@@ -23,12 +23,14 @@ class ReadSet:
         spectra: Sums over all segments.
         segments: Evenly spaced ones, at most 1000, shape (kept, samples).
         group: Index of the group that each of them belongs to, shape (kept,).
+        independent: Number of all segments that neither overlap nor, if all are kept, repeat.
     """
 
     name: str
     spectra: GroupedSpectra
     segments: np.ndarray
     group: np.ndarray
+    independent: int
 
     @property
     def groups(self) -> int:
@@ -78,7 +80,10 @@ def read_set(segment_set: SegmentSet, combs: Sequence[StageComb] = ()) -> ReadSe
         combs=combs,
         independent=segment_set.independent,
     )
-    return ReadSet(segment_set.name, spectra, sample, kept // spectra.group_size)
+    independent = count if segment_set.apart is None else segment_set.apart
+    if len(kept) == count:
+        independent = min(independent, len({segment.tobytes() for segment in sample}))
+    return ReadSet(segment_set.name, spectra, sample, kept // spectra.group_size, independent)
 
 
 def pool(first: ReadSet, second: ReadSet) -> tuple[ReadSet, int]:
@@ -97,6 +102,7 @@ def pool(first: ReadSet, second: ReadSet) -> tuple[ReadSet, int]:
         GroupedSpectra(first.spectra.frequencies_hz, size, **sums),
         np.concatenate([first.segments, second.segments]),
         np.concatenate([first.group, second.group + first.groups]),
+        first.independent + second.independent,
     )
     return together, first.groups
 

@@ -74,7 +74,14 @@ def draw_segments(corpus: Corpus, split: Split, config: Config, count: int) -> S
     )
     drawn = segments.draw(0, count)
     name = f"real ({split.replace('_', ' ')})"
-    return SegmentSet(name, config.sample_rate, config.segment_length, count, lambda: iter([drawn]))
+    return SegmentSet(
+        name,
+        config.sample_rate,
+        config.segment_length,
+        count,
+        lambda: iter([drawn]),
+        apart=segments.independent(0, count),
+    )
 
 
 def reference_parts(path: str, test: SegmentSet) -> tuple[SegmentSet, SegmentSet]:
@@ -82,13 +89,16 @@ def reference_parts(path: str, test: SegmentSet) -> tuple[SegmentSet, SegmentSet
 
     Args:
         path: Of real audio.
-        test: What is measured; the reference is cut alike.
+        test: What is measured; the reference is resampled to its rate and cut alike.
 
     Raises:
         DataError: If there is nothing for one of the parts.
     """
     reference = open_segments(
-        path, segment_length=test.segment_length, sample_rate=test.sample_rate
+        path,
+        segment_length=test.segment_length,
+        sample_rate=test.sample_rate,
+        resample=True,
     )
     fewest = 2 * _stretch(reference)
     if reference.count < fewest:

@@ -25,6 +25,7 @@ class SegmentSet:
         skipped: (file, reason) of each file that holds no segment of the set.
         independent: Neighbouring segments that hang together, a power of two: those of about one
             second of a recording. They are resampled as one.
+        apart: Segments that do not overlap; None: no two do.
 
     Example:
         >>> array = np.zeros((5, 64))
@@ -42,6 +43,7 @@ class SegmentSet:
     stopband_hz: float | None = None
     skipped: tuple[tuple[str, str], ...] = ()
     independent: int = 1
+    apart: int | None = None
 
     def blocks(self, size: int = 512) -> Iterator[np.ndarray]:
         """All segments, in the same order each time; memory holds a block, not the set.
@@ -83,3 +85,14 @@ def check_at_least(name: str, value: int | None, low: int) -> None:
     """Raise a ParameterError if a value is given and too small."""
     if value is not None and value < low:
         raise ParameterError(f"{name} must be at least {low}. Received: {value}")
+
+
+def in_words(count: int, independent: int, kind: str = "") -> str:
+    """How many segments there are, and how many of them tell something new.
+
+    Example:
+        >>> in_words(512, 7, "real"), in_words(512, 512)
+        ('512 real segments (7 without overlap and repeats)', '512 segments')
+    """
+    words = " ".join(filter(None, (str(count), kind, "segments")))
+    return words if independent >= count else f"{words} ({independent} without overlap and repeats)"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording
+from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording, resampled_blocks
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning, printable
 from wavegan_rc.segment_set import SegmentSet, check_at_least
 
@@ -51,12 +51,13 @@ def open_segments(
     sample_rate: int | None = None,
     count: int = 512,
     seed: int = 0,
+    resample: bool = False,
 ) -> SegmentSet:
     """Open whatever has segments to measure, and check all of it.
 
     Recordings are cut into segments from the start of each file, the rest of it left out; channels
-    are averaged, and nothing is resampled. They are read to their ends here, since damage may lie
-    anywhere, and again by `blocks`.
+    are averaged; nothing is resampled unless asked for. They are read to their ends here, since
+    damage may lie anywhere, and again by `blocks`.
 
     Args:
         path: Run folder; `generator.keras`; folder (searched recursively), glob or file of audio;
@@ -64,16 +65,17 @@ def open_segments(
         segment_length: In samples, at least 64; None: the generator's or the array's own, 2048 for
             recordings.
         sample_rate: In Hz; needed for an array, which has none. None: the generator's own, or that
-            of the first usable recording. Recordings of another rate are skipped.
+            of the first usable recording. Recordings of another rate are skipped or resampled.
         count: Segments drawn from a generator, at least 1; recordings and arrays give all.
         seed: Of the generator's latents, at least 0.
+        resample: Whether recordings of another rate are resampled.
 
     Raises:
         ParameterError: If an argument is out of range, missing or contradicts what the file says.
         DataError: If nothing is there, or nothing of it can be used.
 
     Warns:
-        WaveganWarning: Once, if files were skipped.
+        WaveganWarning: Once if files were skipped, once if some are resampled.
 
     Example:
         >>> from wavegan_rc.audio.files import bundled_speech
@@ -89,7 +91,8 @@ def open_segments(
         return _open_generator(str(path), segment_length, sample_rate, count, seed)
     if Path(path).suffix == ".npy":
         return _open_array(str(path), segment_length, sample_rate)
-    return _open_recordings(str(path), segment_length or _DEFAULT_SEGMENT_LENGTH, sample_rate)
+    length = segment_length or _DEFAULT_SEGMENT_LENGTH
+    return _open_recordings(str(path), length, sample_rate, resample)
 
 
 def _check_agrees(name: str, argument: str, own: int, received: int | None) -> None:
@@ -156,16 +159,23 @@ def _rows(array: np.ndarray) -> Iterator[np.ndarray]:
         yield samples if array.dtype.kind == "f" else samples / _FULL_SCALE_INT16
 
 
-def _open_recordings(name: str, segment_length: int, sample_rate: int | None) -> SegmentSet:
+def _open_recordings(
+    name: str, segment_length: int, sample_rate: int | None, resample: bool
+) -> SegmentSet:
     files = find_audio_files(name)
     joined = {file for file in files if _is_joined(file)}
     usable: dict[Path, int] = {}
+    rates: dict[Path, int] = {}
     skipped: list[tuple[str, str]] = []
     for file in files:
         try:
             if file in joined and len(joined) < len(files):
                 raise DataError("joins segments of a run, whose samples are there one by one")
-            sample_rate, usable[file] = _examine(file, segment_length, sample_rate)
+            own_rate = _rate_of(file)
+            if sample_rate not in (None, own_rate) and not resample:
+                raise DataError(f"has a sample rate of {own_rate} Hz, not {sample_rate} Hz")
+            usable[file] = _count_segments(file, segment_length, sample_rate or own_rate)
+            sample_rate, rates[file] = sample_rate or own_rate, own_rate
         except DataError as error:
             skipped.append((str(file), str(error)))
     what = ""
@@ -176,7 +186,13 @@ def _open_recordings(name: str, segment_length: int, sample_rate: int | None) ->
         raise DataError(f"{name}: no usable audio; {what}")
     if skipped:
         warnings.warn(f"{name}: {what}", WaveganWarning, stacklevel=3)
-    source = partial(_cut, usable, segment_length)
+    others = [rate for rate in rates.values() if rate != sample_rate]
+    if others:
+        message = f"{name}: {len(others)} of {len(usable)} files are resampled to {sample_rate} Hz"
+        if min(others) < sample_rate:
+            message += f"; those of {min(others)} Hz hold nothing above {min(others) / 2:g} Hz"
+        warnings.warn(message, WaveganWarning, stacklevel=3)
+    source = partial(_cut, usable, segment_length, sample_rate)
     count = sum(usable.values())
     # About a second, or a file if all are shorter.
     neighbours = min(max(1, sample_rate / segment_length), max(usable.values()))
@@ -196,27 +212,38 @@ def _is_joined(file: Path) -> bool:
     return file.name in _JOINED_FILES and file.with_name(_LATENTS_FILE).is_file()
 
 
-def _examine(path: Path, segment_length: int, sample_rate: int | None) -> tuple[int, int]:
-    """Sample rate and number of segments of a usable file."""
+def _rate_of(path: Path) -> int:
     with open_recording(path) as file:
-        if sample_rate not in (None, file.samplerate):
-            raise DataError(f"has a sample rate of {file.samplerate} Hz, not {sample_rate} Hz")
-        length = sum(len(block) for block in mono_blocks(file, _READ_LENGTH))
-        if length < segment_length:
-            raise DataError(f"is shorter than a segment: {length} of {segment_length} samples")
-        return file.samplerate, length // segment_length
+        return file.samplerate
 
 
-def _cut(usable: dict[Path, int], segment_length: int) -> Iterator[np.ndarray]:
-    block_length = segment_length * max(1, _READ_LENGTH // segment_length)
+def _count_segments(path: Path, segment_length: int, sample_rate: int) -> int:
+    """Number of segments of a usable file."""
+    length = sum(len(block) for block in _blocks(path, segment_length, sample_rate))
+    if length < segment_length:
+        raise DataError(f"is shorter than a segment: {length} of {segment_length} samples")
+    return length // segment_length
+
+
+def _blocks(path: Path, segment_length: int, sample_rate: int) -> Iterator[np.ndarray]:
+    with open_recording(path) as file:
+        if file.samplerate == sample_rate:
+            block_length = segment_length * max(1, _READ_LENGTH // segment_length)
+            yield from mono_blocks(file, block_length)
+            return
+    yield from resampled_blocks(path, sample_rate)
+
+
+def _cut(usable: dict[Path, int], segment_length: int, sample_rate: int) -> Iterator[np.ndarray]:
     for path, expected in usable.items():
-        found = 0
+        found, rest = 0, np.empty(0, np.float32)
         try:
-            with open_recording(path) as file:
-                for block in mono_blocks(file, block_length):
-                    whole = len(block) // segment_length
-                    found += whole
-                    yield block[: whole * segment_length].reshape(whole, segment_length)
+            for block in _blocks(path, segment_length, sample_rate):
+                samples = np.concatenate([rest, block]) if len(rest) else block
+                whole = len(samples) // segment_length
+                found += whole
+                rest = samples[whole * segment_length :]
+                yield samples[: whole * segment_length].reshape(whole, segment_length)
             if found != expected:
                 raise DataError(f"has {found} segments instead of {expected}")
         except DataError as error:

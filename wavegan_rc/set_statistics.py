@@ -18,6 +18,7 @@ from wavegan_rc.artifacts.features import level_statistics, log_mel_features, st
 from wavegan_rc.artifacts.spectra import StageComb
 from wavegan_rc.extras import missing
 from wavegan_rc.read_sets import ReadSet
+from wavegan_rc.spectrogram import line_neighbours
 
 # What the Frechet distance's covariances and the k-means bins need.
 FEWEST_SEGMENTS = 100
@@ -25,6 +26,9 @@ FEWEST_SEGMENTS = 100
 _PACKAGES = ("librosa", "sklearn")
 # Bins from a component to its image.
 _FEWEST_BINS_APART = 3
+# Measured of the lines above the stopband edge together.
+_OF_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
+NO_REAL = "no real audio to measure beside"
 _DISTANCES = (
     "frechet_distance",
     "kernel_distance",
@@ -87,28 +91,77 @@ class Statistics:
 
     def missing(self, read: ReadSet) -> dict[str, str]:
         """Why some quantities cannot be measured of a set, by their names."""
+        found = {}
+        if self.settings.stopband_hz is None:
+            found["out_of_band_total_db"] = "no stopband_hz: no band is known to be empty"
         if self.baseline is None:
-            return {}
+            return found | dict.fromkeys(("filtering_db", *_DISTANCES), NO_REAL)
+        no_distances = self._no_distances(read, self.baseline)
+        return found | (dict.fromkeys(_DISTANCES, no_distances) if no_distances else {})
+
+    def _no_distances(self, read: ReadSet, baseline: ReadSet) -> str | None:
         absent = missing(*_PACKAGES)
         if absent:
-            return dict.fromkeys(_DISTANCES, f"not installed: {', '.join(absent)}")
+            return f"not installed: {', '.join(absent)}"
         for whose, count in (
             ("the set", len(read.segments)),
-            ("the part of the reference to which distances are taken", len(self.baseline.segments)),
+            ("the part of the reference to which distances are taken", len(baseline.segments)),
         ):
             if count < FEWEST_SEGMENTS:
-                reason = f"needs {FEWEST_SEGMENTS} segments, and {whose} has {count}"
-                return dict.fromkeys(_DISTANCES, reason)
-        return {}
+                return f"needs {FEWEST_SEGMENTS} segments, and {whose} has {count}"
+        return None
+
+    def undefined(self, key: Key, read: ReadSet) -> str:
+        """Why a quantity that was computed is NaN for a set."""
+        if not read.spectra.sounding.any():
+            return "silence"
+        if key.name in ("line_prominence_db", "phase_locking_excess", *_OF_LINES):
+            return self._no_lines(key, read)
+        combs = self.settings.combs
+        apart = 0 if key.stage is None else self._bins_apart(read, combs[key.stage - 1])
+        if key.name == "image_coherence" and apart < _FEWEST_BINS_APART:
+            return f"images too close together for this segment length: {apart} bins apart"
+        return {
+            "dc_offset_db": "no offset",
+            "filtering_db": "no power in a third-octave band below the stopband edge",
+        }.get(key.name, "too few segments that sound")
+
+    def _no_lines(self, key: Key, read: ReadSet) -> str:
+        every = [line for comb in self.settings.combs for line in comb.lines]
+        places = [line.frequency_hz for line in every]
+        around = line_neighbours(st.bins_of(read.spectra, places), read.spectra.power.shape[1])
+        edge = (self.settings.stopband_hz or 0) if key.name in _OF_LINES else 0
+        own = [
+            len(near)
+            for line, near in zip(every, around, strict=True)
+            if key.stage in (None, line.stage)
+            and key.frequency_hz in (None, line.frequency_hz)
+            and line.frequency_hz > edge
+        ]
+        if not own:
+            return "no predicted line lies above the stopband edge"
+        if min(own) == 0:
+            apart = self._bins_apart(read, self.settings.combs[0])
+            return f"lines too close together for this segment length: {apart} bins apart"
+        return "no power at a line or around it"
+
+    def notes(self, read: ReadSet) -> dict[Key, str]:
+        """What a reader must know beside a value of a set."""
+        if self.settings.stopband_hz is None or not self.settings.combs:
+            return {}
+        uniform = np.full((1, read.groups), 1 / read.groups)
+        parts = self._out_of_band(read, uniform, self.settings.stopband_hz)
+        if parts["lines"][0] > parts["floor"][0]:
+            return {}
+        return {Key("out_of_band_lines_db"): "no line is told from noise, which could hide so much"}
 
     def values(self, read: ReadSet, weights: np.ndarray) -> dict[Key, np.ndarray]:
         """Every statistic, each of shape (resamples,), for weights of shape (resamples, groups)."""
         spectra, highest = read.spectra, self.settings.stopband_hz
         values: dict[Key, np.ndarray] = {}
         if highest is not None:
-            lines_hz = [line.frequency_hz for comb in self.settings.combs for line in comb.lines]
-            parts = st.out_of_band_db(spectra, weights, highest, lines_hz)
-            named = parts if lines_hz else ("total",)
+            parts = self._out_of_band(read, weights, highest)
+            named = ("total", "lines", "rest") if self.settings.combs else ("total",)
             values |= {Key(f"out_of_band_{part}_db"): parts[part] for part in named}
         if self.baseline is not None:
             highest = highest or self.settings.sample_rate / 2
@@ -117,9 +170,15 @@ class Statistics:
         of_segments = read.segment_weights(weights)
         levels = level_statistics(read.segments, of_segments)._asdict()
         values |= {Key(name): level for name, level in levels.items()}
-        if self.baseline is not None and not self.missing(read):
+        if self.baseline is not None and not self._no_distances(read, self.baseline):
             values |= self._distances(read.segments, of_segments)
         return values | self._of_combs(read, weights)
+
+    def _out_of_band(
+        self, read: ReadSet, weights: np.ndarray, stopband_hz: float
+    ) -> dict[str, np.ndarray]:
+        lines_hz = [line.frequency_hz for comb in self.settings.combs for line in comb.lines]
+        return st.out_of_band_db(read.spectra, weights, stopband_hz, lines_hz)
 
     def _distances(self, segments: np.ndarray, weights: np.ndarray) -> dict[Key, np.ndarray]:
         test = standardize(log_mel_features(segments, self.settings.sample_rate), self._features)
@@ -150,7 +209,7 @@ class Statistics:
             lengths = st.image_coherence(spectra, weights, comb.stage)
             # At 0 Hz and half the rate spectra are real: there the phase is 0 or pi.
             coherence = st.unbiased_square(lengths, spectra, weights)[:, 1:-1]
-            if 2 * (len(spectra.frequencies_hz) - 1) // comb.period < _FEWEST_BINS_APART:
+            if self._bins_apart(read, comb) < _FEWEST_BINS_APART:
                 coherence = coherence * np.nan  # the window ties bins as near as this
             values |= {
                 Key("line_prominence_db", comb.stage): np.median(prominence[:, own], axis=1),
@@ -165,6 +224,10 @@ class Statistics:
             values[Key("phase_locking", *place)] = locking[:, j]
             values[Key("phase_locking_excess", *place)] = excess[:, j]
         return values
+
+    def _bins_apart(self, read: ReadSet, comb: StageComb) -> int:
+        """From one multiple of a stage's spacing to the next."""
+        return 2 * (len(read.spectra.frequencies_hz) - 1) // comb.period
 
     def curves(self, read: ReadSet, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Spectra (value, low, high), phase locking, and image coherence by stage."""

@@ -29,7 +29,7 @@ What it cannot do:
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -37,6 +37,7 @@ import numpy as np
 from scipy import stats
 
 from wavegan_rc.artifacts.comb_evidence import MIDWAY, Evidence, line_bins, strongest_evidence
+from wavegan_rc.artifacts.spectra import StageComb
 from wavegan_rc.artifacts.spectral_peaks import locking_scores, power_scores, strongest_first
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.spectrogram import line_prominence_db
@@ -88,6 +89,33 @@ class FoundComb:
             f"{place} (period {self.period}): {len(self.lines_hz)} lines by their {by}, "
             f"p = {self.p_value:.1g}, median prominence {self.prominence_db:.1f} dB"
         )
+
+
+def stage_of(comb: FoundComb, stages: Sequence[StageComb]) -> int | None:
+    """The last stage that repeats with the period of a comb or a multiple of it; None: none does.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from wavegan_rc.artifacts.spectra import stage_combs
+        >>> comb = FoundComb(1000.0, 16, 0.0, 1e-9, (1000.0, 2000.0, 3000.0), 9.0, "power")
+        >>> stage_of(comb, stage_combs([2] * 7, 16000))
+        4
+        >>> stage_of(replace(comb, period=48), stage_combs([2] * 7, 16000)) is None
+        True
+    """
+    fitting = (stage.stage for stage in stages if stage.period % comb.period == 0)
+    return max(fitting, default=None)
+
+
+def origin_in_words(comb: FoundComb, stages: Sequence[StageComb]) -> str:
+    """Which of the known stages makes such tones, or what else may."""
+    stage = stage_of(comb, stages)
+    if stage is None:
+        return (
+            "no stage repeats so: this is no image of upsampling; evenly spaced tones of the sound "
+            "itself, as a voice's pitch or mains hum, make such a pattern"
+        )
+    return f"stage {stage} repeats every {stages[stage - 1].period} samples and can make them"
 
 
 class _Lines(NamedTuple):

@@ -8,11 +8,28 @@ from typing import Any
 import numpy as np
 
 from wavegan_rc.artifacts.bootstrap import Estimate
+from wavegan_rc.artifacts.significance import PERMUTATIONS
 
 # Of the JSON; raised when a field changes its meaning or goes.
-SCHEMA = "wavegan_rc.artifacts/2"
+SCHEMA = "wavegan_rc.artifacts/3"
 SIGNIFICANCE = 0.05
+CANNOT_BE_TOLD = "cannot be told"
+# Differences that do not matter: 1 dB is about the smallest change of level that is heard.
+_MARGIN_DB = 1.0
+# Of what lies between 0 and 1.
+_MARGIN = 0.01
+_SHARES = frozenset(
+    {"phase_locking", "phase_locking_excess", "image_coherence", "clipped_share"}
+    | {"differing_bins_share"}
+)
+# Estimates without bias of what cannot be negative: by chance they fall below 0.
+_NOT_NEGATIVE = frozenset(
+    {"phase_locking", "phase_locking_between", "image_coherence", "energy_modulation"}
+    | {"kernel_distance"}
+)
 _SHOWN_LINES = 5
+# The next larger p-value that permutations can give: of the smallest, no more is known.
+_SMALLEST_P_VALUE = 2 / (1 + PERMUTATIONS)
 _NOTHING = "nothing is there: minus infinity dB"
 _NOTHING_AT_TIMES = "in some resamples nothing is there: minus infinity dB"
 _NO_INTERVAL = "no interval: too few segments, or a count that resamples would bias"
@@ -31,7 +48,7 @@ class Quantity:
         difference: Set less reference; None without one.
         p_value: Of so large a difference by chance, corrected for the number of stages or lines.
         locked_p_value: Of a line's phase locking by chance, corrected for the number of lines.
-        reason: Why there is no estimate.
+        reason: Why there is no estimate, or what must be known beside it.
     """
 
     name: str
@@ -49,21 +66,72 @@ class Quantity:
         """In words: whether a line is locked, or on which side of the reference the set lies.
 
         A set lies above or below if the interval of the difference excludes 0 and the p-value,
-        which knows how many were looked at, is below 5 %.
+        which knows how many were looked at, is below 5 %; see `side` for the rest.
         """
         if self.estimate is None:
             return f"not measured: {self.reason}"
         if self.locked_p_value is not None:
-            return "locked" if self.locked_p_value < SIGNIFICANCE else "not locked"
+            if self.locked_p_value < SIGNIFICANCE:
+                return "locked"
+            return f"below {_MARGIN:g}" if self.estimate.high < _MARGIN else CANNOT_BE_TOLD
         if self.difference is None or math.isnan(self.difference.low):
             return ""
         if self.p_value is None and math.isfinite(self.difference.value):
             return ""
         # Something beside nothing at all is minus infinity dB apart: for that there is no p-value.
         certain = self.p_value is None or self.p_value < SIGNIFICANCE
-        if certain and self.difference.low > 0:
-            return "above"
-        return "below" if certain and self.difference.high < 0 else "not different"
+        return side(self.name, self.difference, certain=certain)
+
+
+def side(name: str, difference: Estimate, *, certain: bool = True) -> str:
+    """On which side of 0 a difference lies, in words.
+
+    A difference that was not found may be there all the same: equal is only what lies within a
+    margin with its whole interval. Levels have 1 dB, what lies between 0 and 1 has 0.01; of others
+    it is not said that they are equal.
+
+    Args:
+        name: Of the quantity.
+        difference: With its interval.
+        certain: Whether tests agree that it is not 0.
+
+    Returns:
+        `above`, `below`, `equal within ...` or `cannot be told`.
+
+    Example:
+        >>> side("rms_db", Estimate(-0.2, -0.7, 0.3)), side("rms_db", Estimate(5.0, -15.0, 24.0))
+        ('equal within 1 dB', 'cannot be told')
+    """
+    if certain and (difference.low > 0 or difference.high < 0):
+        return "above" if difference.low > 0 else "below"
+    margin = _MARGIN_DB if name.endswith("_db") else _MARGIN if name in _SHARES else 0
+    if -margin < difference.low and difference.high < margin:
+        return f"equal within {margin:g}{' dB' if name.endswith('_db') else ''}"
+    return CANNOT_BE_TOLD
+
+
+def within_bounds(name: str, estimate: Estimate) -> Estimate:
+    """An estimate to be shown: of what cannot be negative, nothing is.
+
+    Example:
+        >>> within_bounds("image_coherence", Estimate(-0.0001, -0.001, 0.0005))
+        Estimate(value=0.0, low=0.0, high=0.0005)
+    """
+    if name not in _NOT_NEGATIVE:
+        return estimate
+    return Estimate(*(math.nan if math.isnan(x) else max(x, 0.0) for x in estimate))
+
+
+def p_value_text(p_value: float) -> str:
+    """A p-value to be shown.
+
+    Example:
+        >>> p_value_text(0.0312), p_value_text(1 / 1001)
+        ('0.031', '< 0.002')
+    """
+    if p_value < _SMALLEST_P_VALUE * (1 - 1e-9):
+        return f"< {_SMALLEST_P_VALUE:.3f}"
+    return f"{p_value:.3f}"
 
 
 @dataclass(frozen=True)
@@ -121,14 +189,18 @@ def _row(quantity: Quantity) -> str:
         label += f", {quantity.frequency_hz:g} Hz"
     if quantity.stage is not None:
         label += f", stage {quantity.stage}"
-    value, reference = _cell(quantity.estimate), _cell(quantity.reference)
-    p_value = "" if quantity.p_value is None else f"{quantity.p_value:.3f}"
-    return f"{label:36}{value:>29}{reference:>29}{p_value:>8}  {quantity.verdict}".rstrip()
+    value, reference = (_cell(quantity.name, e) for e in (quantity.estimate, quantity.reference))
+    p_value = "" if quantity.p_value is None else p_value_text(quantity.p_value)
+    words = quantity.verdict
+    if quantity.estimate is not None and quantity.reason:
+        words = "; ".join(filter(None, (words, quantity.reason)))
+    return f"{label:36}{value:>29}{reference:>29}{p_value:>8}  {words}".rstrip()
 
 
-def _cell(estimate: Estimate | None) -> str:
+def _cell(name: str, estimate: Estimate | None) -> str:
     if estimate is None:
         return "-"
+    estimate = within_bounds(name, estimate)
     if not math.isfinite(estimate.value):
         return "nothing"
     # Three digits of the largest of them, one at least and five at most after the point.

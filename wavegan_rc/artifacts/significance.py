@@ -10,12 +10,13 @@ from wavegan_rc.errors import ParameterError
 # (R, N) weights to (R,) or (R, ...) values.
 Statistic = Callable[[np.ndarray], np.ndarray]
 
+PERMUTATIONS = 1000
 # Equal statistics of two resamples may differ by rounding: weights are float32.
 _ROUNDING = 1e-6
 
 
 def permuted_differences(
-    statistic: Statistic, count_a: int, count_b: int, *, permutations: int = 1000, seed: int
+    statistic: Statistic, count_a: int, count_b: int, *, permutations: int = PERMUTATIONS, seed: int
 ) -> np.ndarray:
     """Differences of a statistic between two sets, and between halves of both shuffled together.
 

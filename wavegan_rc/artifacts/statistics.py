@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from wavegan_rc.artifacts.line_powers import line_powers, standard_errors, sum_of_lines
 from wavegan_rc.artifacts.spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra, StageComb
 from wavegan_rc.spectrogram import line_neighbours, line_prominence_db
 
@@ -42,7 +43,7 @@ def out_of_band_db(
 
     A tone of power `p` on a bin puts `p` into it and `p / 4` into each neighbour, noise of density
     `d` puts 1.5 `d` into every bin: either way the power is the sum of the bins over 1.5. The part
-    of the lines is what their bins hold above the median of the bins around.
+    of the lines is what their bins hold above the median of the bins around; see `sum_of_lines`.
 
     Args:
         spectra: Of the set.
@@ -51,26 +52,26 @@ def out_of_band_db(
         lines_hz: Predicted lines.
 
     Returns:
-        `total`, `lines` and `rest`, each of shape (resamples,), -inf where there is nothing and NaN
-        for silence.
+        `total`, `lines`, `rest` and `floor` (the faintest lines that can be told from noise), each
+        of shape (resamples,): -inf where there is nothing, NaN for silence. All but `total` are NaN
+        where no line above the edge can be measured.
     """
     power = mean_power(spectra, weights)
     outside = spectra.frequencies_hz > stopband_hz
     whole = power.sum(axis=1) / HANN_NOISE_BANDWIDTH
     total = power[:, outside].sum(axis=1) / HANN_NOISE_BANDWIDTH
-    lines = np.zeros(len(power))
-    chosen = [hz for hz in lines_hz if hz > stopband_hz]
-    if chosen:
-        bins = bins_of(spectra, chosen)
-        prominence = _prominences(spectra, power, lines_hz)[:, np.asarray(lines_hz) > stopband_hz]
-        around = power[:, bins] / 10 ** (prominence / 10)
-        # Summed with its sign: where there is no line, excess and lack cancel.
-        lines = np.maximum(np.nansum(power[:, bins] - around, axis=1), 0)
-    rest = np.maximum(total - lines, 0)
+    above = np.asarray(lines_hz) > stopband_hz
+    lines, floor = np.full(len(power), np.nan), np.nan
+    if above.any():
+        bins = bins_of(spectra, np.asarray(lines_hz)[above])
+        prominence = _prominences(spectra, power, lines_hz)[:, above]
+        powers = line_powers(power[:, bins], prominence)
+        lines, floor = sum_of_lines(powers, standard_errors(spectra, bins))
+    parts = {"total": total, "lines": lines, "rest": np.maximum(total - lines, 0), "floor": floor}
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
             name: np.where(whole > 0, 10 * np.log10(part / whole), np.nan)
-            for name, part in {"total": total, "lines": lines, "rest": rest}.items()
+            for name, part in parts.items()
         }
 
 
@@ -291,6 +292,6 @@ def filtering_db(
         return np.sqrt(np.mean((ours - theirs) ** 2, axis=1))
 
 
-def bins_of(spectra: GroupedSpectra, lines_hz: Sequence[float]) -> np.ndarray:
+def bins_of(spectra: GroupedSpectra, lines_hz: Sequence[float] | np.ndarray) -> np.ndarray:
     """Index of the bin of each line."""
     return np.rint(np.asarray(lines_hz) / spectra.frequencies_hz[1]).astype(int)

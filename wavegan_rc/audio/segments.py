@@ -209,6 +209,23 @@ class Segments:
             for i, position in zip(own, positions, strict=True)
         ]
 
+    def independent(self, step: int, count: int) -> int:
+        """Most of the segments that `draw` gives of which no two overlap.
+
+        Args:
+            step: As for `draw`.
+            count: As for `draw`.
+
+        Raises:
+            ParameterError: If `step` or `count` is negative.
+        """
+        found, free_from = 0, 0
+        # The one that ends first leaves most room for others.
+        for start in np.sort(self._draw(step, count)).tolist():
+            if start >= free_from:
+                found, free_from = found + 1, start + self.segment_length
+        return found
+
     def _draw(self, step: int, count: int, part: slice = slice(None)) -> np.ndarray:
         if step < 0 or count < 0:
             raise ParameterError(f"step and count must not be negative. Received: {step}, {count}")

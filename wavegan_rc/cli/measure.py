@@ -22,7 +22,10 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
         help="run, generator.keras, folder, glob or file of audio, .npy (segments, samples)",
     )
     parser.add_argument(
-        "--reference", type=str | None, metavar="PATH", help="real audio; null: a run's own data"
+        "--reference",
+        type=str | None,
+        metavar="PATH",
+        help="real audio, resampled if need be; null: a run's own data",
     )
     parser.add_argument(
         "--upsampling-factors",
@@ -55,13 +58,18 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
         help="exit with 1 if a quantity lies above: line_prominence_db=6",
     )
     parser.add_argument(
-        "--out", type=str, metavar="PATH", default="measurement", help="folder for the results"
+        "--out",
+        type=str,
+        metavar="PATH",
+        default="measurement",
+        help="folder for the results; only those of the same paths are replaced",
     )
     flags = parser.parse_command_line(argv)
     if flags.seed < 0:
         raise ParameterError(f"seed must be at least 0. Received: {flags.seed}")
     with quiet_start():
-        from wavegan_rc.audit import Audit, audit, result_folders
+        from wavegan_rc.audit import Audit
+        from wavegan_rc.audit_sets import audit, result_folders
     settings = Audit(
         reference=flags.reference,
         upsampling_factors=flags.upsampling_factors,

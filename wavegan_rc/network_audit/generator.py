@@ -12,11 +12,12 @@ from wavegan_rc.artifacts.kernels import (
     mean_map_tone_levels_db,
     periodic_line_powers,
 )
+from wavegan_rc.artifacts.line_powers import line_powers, standard_errors, sum_of_lines
 from wavegan_rc.artifacts.spectra import group_spectra
 from wavegan_rc.errors import DataError
 from wavegan_rc.generation import draw_latents, synthesize
 from wavegan_rc.network_audit.generator_stages import Stages
-from wavegan_rc.network_audit.levels import absolute_level, line_powers
+from wavegan_rc.network_audit.levels import absolute_level
 from wavegan_rc.spectrogram import CombLine, predicted_comb
 
 LATENTS = 512
@@ -158,10 +159,12 @@ def _measured(
     power = st.mean_power(spectra, weights)
     lines_hz = [line.frequency_hz for line in comb]
     prominence_db = st.prominence_db(spectra, weights, lines_hz)
-    lines = line_powers(power[:, st.bins_of(spectra, lines_hz)], prominence_db)
+    bins = st.bins_of(spectra, lines_hz)
+    lines = line_powers(power[:, bins], prominence_db)
     squares = weights @ spectra.positions.sum(axis=1) / (weights @ spectra.counts) / length
-    unmeasurable = np.isnan(lines[0]).all() and squares[0] > 0
-    together = np.full(len(power), np.nan) if unmeasurable else np.nansum(lines, axis=1)
+    together, _ = sum_of_lines(lines, standard_errors(spectra, bins))
+    if not squares[0]:  # silence has no lines, wherever they stand
+        together = np.zeros(len(power))
     strongest = np.nan_to_num(lines[0], nan=-np.inf).argmax()
     levels = _levels(
         squares, together, lines[:, strongest], comb[strongest], prominence_db[0, strongest]

@@ -14,8 +14,10 @@ from scipy import signal
 from wavegan_rc.artifacts import statistics as st
 from wavegan_rc.artifacts.bootstrap import Estimate, bootstrap_weights
 from wavegan_rc.artifacts.kernels import shuffle_factors
+from wavegan_rc.artifacts.line_powers import line_powers, standard_errors, sum_of_lines
+from wavegan_rc.artifacts.result import side
 from wavegan_rc.artifacts.spectra import HANN_NOISE_BANDWIDTH, StageComb, group_spectra, stage_combs
-from wavegan_rc.network_audit.levels import interval, line_powers
+from wavegan_rc.network_audit.levels import interval
 
 # A Hann window lets a line into the bins beside it; those farther off are between lines.
 _REACH = 2
@@ -47,12 +49,12 @@ class GradientQuantity:
 
     @property
     def verdict(self) -> str:
-        """In words, on which side of plain the shuffled one lies for certain."""
+        """In words, on which side of plain the shuffled one lies; see `side`."""
         if self.difference is None or np.isnan(self.difference.low):
             return ""
-        if self.difference.high < 0:
-            return "less with shuffle"
-        return "more with shuffle" if self.difference.low > 0 else "not different"
+        words = {"below": "less with shuffle", "above": "more with shuffle"}
+        found = side(self.name, self.difference)
+        return words.get(found, found)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Gradients:
         radius: Of its phase shuffle; 0: there is none.
         quantities: By origin and name, the whole first, then by layer, then by line:
 
-            - `line_level_db`: power of lines above the bins around, relative to all power.
+            - `line_level_db`: power of lines above the bins around, relative to all power; at
+              least twice its standard error.
             - `fixed_level_db`: the same of that part of the lines that is alike in all segments,
               which adds up over a batch: the power of the mean gradient, less what unrelated
               gradients would leave of it.
@@ -141,18 +144,22 @@ def _values(
     # A critic that does not look has no gradient; then nothing is relative to it.
     whole = np.where(whole > 0, whole, np.nan)
     prominence = st.prominence_db(spectra, weights, lines_hz)
-    excess = line_powers(power[:, bins], prominence) / whole
+    powers, errors = line_powers(power[:, bins], prominence), standard_errors(spectra, bins)
+
+    def level_of(own: np.ndarray) -> np.ndarray:
+        return sum_of_lines(powers[:, own], errors[own])[0] / whole[:, 0]
+
     fixed = _fixed_powers(gradients, weights, bins) / whole
     locking = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
     modulation = st.energy_modulation(spectra, weights, combs)
     values: dict[_Key, np.ndarray] = {
-        ("line_level_db", None, None): _total(excess),
+        ("line_level_db", None, None): level_of(np.arange(len(lines))),
         ("fixed_level_db", None, None): fixed.sum(axis=1),
         ("phase_locking_between", None, None): locking[:, _between(bins, power.shape[1])].mean(1),
     }
     for comb in combs[::-1]:
         layer, own = len(combs) + 1 - comb.stage, _of_stage(lines, comb.stage)
-        values["line_level_db", layer, None] = _total(excess[:, own])
+        values["line_level_db", layer, None] = level_of(own)
         values["fixed_level_db", layer, None] = fixed[:, own].sum(axis=1)
         measured = own[~np.isnan(prominence[0, own])]
         values["line_prominence_db", layer, None] = (
@@ -177,13 +184,6 @@ def _values(
 
 def _of_stage(lines: Sequence, stage: int) -> np.ndarray:
     return np.array([j for j, line in enumerate(lines) if line.stage == stage])
-
-
-def _total(excess: np.ndarray) -> np.ndarray:
-    """Sum over the lines that can be measured, with signs; NaN if none can."""
-    measured = ~np.isnan(excess[0])
-    nothing = np.full(len(excess), np.nan)
-    return np.nansum(excess[:, measured], axis=1) if measured.any() else nothing
 
 
 def _between(bins: np.ndarray, count: int) -> np.ndarray:

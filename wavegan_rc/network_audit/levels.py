@@ -1,4 +1,4 @@
-"""Powers of lines, and levels with intervals."""
+"""Levels with intervals."""
 
 import numpy as np
 
@@ -6,24 +6,6 @@ from wavegan_rc.artifacts.bootstrap import Estimate, estimate
 
 # Fainter sounds are rounding of float32 weights and samples.
 FLOOR_DB = -120.0
-
-
-def line_powers(at_lines: np.ndarray, prominence_db: np.ndarray) -> np.ndarray:
-    """Power of lines: what their bins hold above the median of the bins around.
-
-    Args:
-        at_lines: Mean power in the lines' bins, shape (resamples, lines).
-        prominence_db: Of the lines, from `prominence_db` of the statistics.
-
-    Returns:
-        Shape (resamples, lines), negative where there is less than around; NaN where there is no
-        prominence.
-
-    Example:
-        >>> line_powers(np.array([[100.0]]), np.array([[20.0]])).tolist()
-        [[99.0]]
-    """
-    return at_lines * (1 - 10 ** (-prominence_db / 10))
 
 
 def absolute_level(power: np.ndarray) -> Estimate:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from wavegan_rc.artifacts.bootstrap import Estimate
+from wavegan_rc.artifacts.result import within_bounds
 from wavegan_rc.network_audit.generator import LATENTS, KernelTone, Silence
 from wavegan_rc.network_audit.gradients import GradientQuantity, Gradients
 from wavegan_rc.network_audit.levels import FLOOR_DB
 
 # Of the JSON; raised when a field changes its meaning or goes.
-SCHEMA = "wavegan_rc.networks/1"
+SCHEMA = "wavegan_rc.networks/2"
 _WIDTH = 29
 
 
@@ -116,7 +117,11 @@ def _gradient_rows(gradients: Gradients) -> Iterator[str]:
             label = quantity.name
             if quantity.layer is not None:
                 label += f", layer {quantity.layer}"
-            cells = (quantity.plain, quantity.shuffled, quantity.difference)
+            shown = (
+                None if each is None else within_bounds(quantity.name, each)
+                for each in (quantity.plain, quantity.shuffled)
+            )
+            cells = (*shown, quantity.difference)
             digits = 1 if quantity.name.endswith("_db") else 4
             row = f"{label:34}" + "".join(f"{_cell(cell, digits):>{_WIDTH}}" for cell in cells)
             if quantity.predicted is not None:

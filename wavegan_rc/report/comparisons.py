@@ -41,7 +41,7 @@ class Difference:
     Attributes:
         estimate: None where there is no finite difference; the interval NaN where there is none.
         p_value: Corrected for the number of stages or lines; None without a test.
-        verdict: `above`, `below`, `not different` or nothing.
+        verdict: `above`, `below`, `equal within ...`, `cannot be told` or nothing.
         reason: Why something of it is missing.
     """
 

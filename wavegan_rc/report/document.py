@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from wavegan_rc.report.verdicts import build_verdicts
 from wavegan_rc.training.run_directory import check_writable
 
 # Raised when a field changes its meaning or goes.
-SCHEMA = "wavegan_rc.report/1"
+SCHEMA = "wavegan_rc.report/2"
 
 
 def build_document(runs: Sequence[Path], out: Path) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def _of_one(run: Run, groups: Sequence[Group], audit: Audit) -> Measured:
     found = measured(run, audit)
     if len(groups) > 1 and any(group.runs == (run,) for group in groups):
         return found
-    return Measured(found.segments, found.stages, found.numbers)
+    return replace(found, audited=None)
 
 
 def _title(groups: Sequence[Group]) -> str:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from wavegan_rc.history_file import unfinished
 from wavegan_rc.report.groups import Group, differing_settings, setting_in_words, setting_names
 from wavegan_rc.report.measured import Key, Measured
 from wavegan_rc.report.run_files import Run
+from wavegan_rc.set_statistics import FEWEST_SEGMENTS
 
 # Beside the recordings themselves: what is learnt from, for how long, and how large the networks
 # are.
@@ -44,6 +46,7 @@ def build_warnings(groups: Sequence[Group], measurements: Mapping[str, Measured]
     found += _several_at_once(groups)
     found += _environments(runs)
     found += _few_trainings(groups)
+    found += _unfinished(runs)
     return found + _silent_or_alone(runs, measurements)
 
 
@@ -125,6 +128,11 @@ def _few_trainings(groups: Sequence[Group]) -> list[str]:
     ]
 
 
+def _unfinished(runs: Sequence[Run]) -> list[str]:
+    reasons = [(run, unfinished(run.history)) for run in runs]
+    return [f"{run.in_words}: its training is unfinished: {why}" for run, why in reasons if why]
+
+
 def _silent_or_alone(runs: Sequence[Run], measurements: Mapping[str, Measured]) -> list[str]:
     found = []
     for run in runs:
@@ -134,6 +142,12 @@ def _silent_or_alone(runs: Sequence[Run], measurements: Mapping[str, Measured]) 
             found.append(f"{run.in_words}: its generator is silent")
         if all(number.reference is None for number in numbers.values()):
             found.append(f"{run.in_words}: was measured without real audio")
+        independent = measurements[run.id].real_independent
+        if independent is not None and independent < FEWEST_SEGMENTS:
+            found.append(
+                f"{run.in_words}: only {independent} of its real segments neither overlap nor "
+                f"repeat; fewer than {FEWEST_SEGMENTS} make intervals too narrow"
+            )
     return found
 
 

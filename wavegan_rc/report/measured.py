@@ -1,7 +1,7 @@
 """The measurement of a run, made once and kept in its folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,12 +70,14 @@ class Measured:
         segments: That were generated for it.
         stages: Of its generator, with their lines.
         numbers: Everything, in the order of the file.
+        real_independent: Real segments beside it that neither overlap nor repeat; None: not known.
         audited: What the comparison of segments needs; None if the numbers were read.
     """
 
     segments: int
     stages: list[dict[str, Any]]
     numbers: Mapping[Key, Number]
+    real_independent: int | None = None
     audited: Audited | None = None
 
 
@@ -99,8 +101,7 @@ def measured(run: Run, audit: Audit) -> Measured:
         audited.write(folder)
     except (OSError, DataError) as error:
         raise DataError(f"{folder} cannot be written: {error}") from None
-    found = read_measured(folder / JSON_FILE)
-    return Measured(found.segments, found.stages, found.numbers, audited)
+    return replace(read_measured(folder / JSON_FILE), audited=audited)
 
 
 def audited_run(run: Run, audit: Audit) -> Audited:
@@ -151,7 +152,9 @@ def read_measured(file: Path) -> Measured:
         stages = [_stage(stage) for stage in about["stages"]]
         lines = {stage["stage"]: tuple(stage["lines_hz"]) for stage in stages}
         numbers = {_key(q, lines): _number(q) for q in result["quantities"]}
-        return Measured(int(about["segments"]), stages, numbers)
+        real = result.get("real")
+        independent = None if real is None else int(real["independent_segments"])
+        return Measured(int(about["segments"]), stages, numbers, independent)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{file}: not a measurement: {error}") from None
 

@@ -12,7 +12,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from wavegan_rc.artifacts.bootstrap import Estimate
+from wavegan_rc.artifacts.result import p_value_text, within_bounds
 from wavegan_rc.report import media
+from wavegan_rc.report.comparisons import estimate_json
 from wavegan_rc.report.sounds import Sound, Sounds
 
 _TEMPLATE = "page.html.j2"
@@ -98,9 +101,11 @@ def _environment() -> Environment:
         "interval": interval_text,
         "notes": cell_notes,
         "number": number_text,
-        "p_value": p_value_text,
         "scope": scope,
         "setting": setting_text,
+        "single": lambda number, name: number_text(
+            bounded({"value": number, "low": None, "high": None}, name)["value"]
+        ),
         "words": lambda name: name.replace("_", " ").removesuffix(" db"),
     }
     return environment
@@ -173,8 +178,12 @@ def _digits(*numbers: float) -> int:
     return min(max(2 - math.floor(math.log10(largest)), 1), _HIGHEST_DIGITS)
 
 
-def interval_text(estimate: Mapping[str, Any]) -> str:
+def interval_text(estimate: Mapping[str, Any], name: str = "") -> str:
     """A value with its interval, all with as many digits.
+
+    Args:
+        estimate: `value`, `low` and `high`; None for those that there are not.
+        name: Quantity, whose bounds hold; differences have none.
 
     Example:
         >>> interval_text({"value": 8.63, "low": 7.9, "high": 10.21})
@@ -182,11 +191,19 @@ def interval_text(estimate: Mapping[str, Any]) -> str:
         >>> interval_text({"value": 8.63, "low": None, "high": None})
         '8.63'
     """
+    estimate = bounded(estimate, name)
     bounds = [estimate["low"], estimate["high"]]
     known = [x for x in (estimate["value"], *bounds) if x is not None and math.isfinite(x)]
     digits = _digits(*known) if known else 1
     value, low, high = (number_text(x, digits) for x in (estimate["value"], *bounds))
     return value if None in bounds else f"{value} [{low}, {high}]"
+
+
+def bounded(estimate: Mapping[str, Any], name: str) -> dict[str, float | None]:
+    """An estimate to be shown, by name of its quantity: see `within_bounds`."""
+    fields = {key: estimate[key] for key in Estimate._fields}
+    numbers = (math.nan if number is None else number for number in fields.values())
+    return estimate_json(within_bounds(name, Estimate(*numbers)))
 
 
 def cell_notes(cell: Mapping[str, Any]) -> list[str]:
@@ -197,20 +214,10 @@ def cell_notes(cell: Mapping[str, Any]) -> list[str]:
         ['p 0.012', 'above']
     """
     p_value, locked = cell.get("p_value"), cell.get("locked_p_value")
-    notes = [] if p_value is None else [p_value_text(p_value)]
+    notes = [] if p_value is None else [f"p {p_value_text(p_value)}"]
     if locked is not None:
-        notes.append(f"locked: {p_value_text(locked)}")
+        notes.append(f"locked: p {p_value_text(locked)}")
     return notes + [cell[name] for name in ("verdict", "reason") if cell.get(name)]
-
-
-def p_value_text(p_value: float) -> str:
-    """A p-value to read.
-
-    Example:
-        >>> p_value_text(0.0312), p_value_text(0.0001)
-        ('p 0.031', 'p < 0.001')
-    """
-    return "p < 0.001" if p_value < 0.001 else f"p {p_value:.3f}"
 
 
 def duration_text(seconds: float | None) -> str:

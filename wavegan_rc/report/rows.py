@@ -17,11 +17,11 @@ from wavegan_rc.report.comparisons import (
 )
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import Key, Measured
+from wavegan_rc.set_statistics import NO_REAL
 
 _NO_SUCH_STAGE = "its generator has other stages"
 _NOT_COMPARED = "not measured of both"
 _NO_SPREAD = "no interval: the trainings do not differ"
-_NO_REAL = "no real audio to measure beside"
 
 
 def build_rows(
@@ -51,7 +51,9 @@ def build_rows(
             "real": _real(key, runs, measurements),
             "cells": {group.id: cells[group.id][key] for group in groups},
             "differences": {
-                group_id: _difference(key, comparison).about()
+                group_id: _difference(
+                    key, comparison, [cells[side][key] for side in (group_id, groups[0].id)]
+                ).about()
                 for group_id, comparison in comparisons.items()
             },
         }
@@ -78,8 +80,10 @@ def _real(key: Key, runs: Sequence[str], measurements: Mapping[str, Measured]) -
     return None
 
 
-def _difference(key: Key, comparison: Comparison) -> Difference:
-    reason = comparison.reason or _NOT_COMPARED
+def _difference(key: Key, comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> Difference:
+    """A setting's number less the first's; without one, why the two cells have none."""
+    missing = [cell["reason"] for cell in cells if cell["value"] is None and cell["reason"]]
+    reason = comparison.reason or "; ".join(dict.fromkeys(missing)) or _NOT_COMPARED
     return comparison.differences.get(key, Difference(None, None, "", reason))
 
 
@@ -172,4 +176,4 @@ def _empty_cell(key: Key, runs: Mapping[str, Measured]) -> dict[str, Any]:
 
 def _missing(key: Key) -> str:
     """Why a run does not have what another has."""
-    return _NO_SUCH_STAGE if key.lines_hz else _NO_REAL
+    return _NO_SUCH_STAGE if key.lines_hz else NO_REAL

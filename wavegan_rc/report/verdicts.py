@@ -4,8 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from wavegan_rc.artifacts.result import CANNOT_BE_TOLD
 from wavegan_rc.report.comparisons import SEGMENTS, Comparison
 from wavegan_rc.report.groups import Group
+from wavegan_rc.set_statistics import NO_REAL
 
 REAL = "real"
 # Kind of artifact, the number that tells of it, and what the sentence calls it.
@@ -25,7 +27,8 @@ KINDS = (
     ),
     ("distance to real audio", "frechet_distance", "Frechet distance to real audio"),
 )
-_WORDS = {"above": "more", "below": "less"}
+_WORDS = {"below": "less", "above": "more"}
+_WOULD_TELL = "more seeds would tell"
 _SHOWN_LINES = 2
 
 
@@ -78,7 +81,7 @@ def _beside_real(row: dict[str, Any], group: Group) -> dict[str, Any]:
         name: cell[name] for name in ("p_value", "verdict", "reason")
     }
     if cell["value"] is not None and difference["value"] is None:
-        difference["reason"] = "no real audio to measure beside"
+        difference["reason"] = NO_REAL
     return {
         "row": row,
         "difference": difference,
@@ -96,7 +99,7 @@ def _verdict(
     told = [each for each in found if each["difference"]["value"] is not None]
     chosen = _largest(told)
     if chosen is None:
-        reasons = [each["difference"]["reason"] for each in found] or ["not measured"]
+        reasons = [each["difference"]["reason"] for each in found] or ["no run has it"]
         text = f"{noun} of {label} and {beside} was not compared: {reasons[0]}"
         return _as_json(kind, None, text)
     difference, unit = chosen["difference"], chosen["row"]["unit"]
@@ -107,28 +110,31 @@ def _verdict(
         size = _interval(difference, unit, chosen, absolute=True)
         word = _WORDS[difference["verdict"]]
         text = f"{label} has {size} {word} {noun} than {beside}{place}"
-    elif difference["verdict"]:
-        size = _interval(difference, unit, chosen)
-        where = " in any stage" if several else ""
-        largest = f"largest{place}: {size}" if several else size
-        text = f"{noun} of {sides} is not different{where} ({largest})"
     else:
         size = _interval(difference, unit, chosen)
-        text = f"{noun} of {sides} cannot be told apart or alike{place} ({size})"
-        text += f": {difference['reason']}" if difference["reason"] else ""
-    if several and difference["verdict"] in _WORDS:
+        size = f"largest{place}: {size}" if several else size
+        if difference["verdict"].startswith("equal"):
+            text = f"{noun} of {sides} is {difference['verdict']} ({size})"
+        else:
+            told_by = difference["reason"] or _WOULD_TELL
+            text = f"whether {noun} of {sides} differs cannot be told ({size}): {told_by}"
+    if several and difference["verdict"]:
         text += f"; {_directions(told)}"
     return _as_json(kind, chosen, text)
 
 
 def _largest(told: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The largest of the differences that are certain, or of all if none is."""
-    certain = [each for each in told if each["difference"]["verdict"] in _WORDS]
-    return max(certain or told, key=lambda each: abs(each["difference"]["value"]), default=None)
+    """The largest of the differences that are certain; if none is, of those that may be there."""
+    verdicts = [each["difference"]["verdict"] for each in told]
+    certain = [each for each, word in zip(told, verdicts, strict=True) if word in _WORDS]
+    untold = [each for each, word in zip(told, verdicts, strict=True) if word == CANNOT_BE_TOLD]
+    return max(
+        certain or untold or told, key=lambda each: abs(each["difference"]["value"]), default=None
+    )
 
 
 def _as_json(kind: tuple[str, str, str], chosen: dict | None, text: str) -> dict[str, Any]:
-    name, quantity, _ = kind
+    name, quantity, noun = kind
     difference = {"value": None, "low": None, "high": None}
     row: dict[str, Any] = {"stage": None, "frequency_hz": None, "unit": ""}
     if chosen is not None:
@@ -146,7 +152,7 @@ def _as_json(kind: tuple[str, str, str], chosen: dict | None, text: str) -> dict
         "over": None if chosen is None else chosen["over"],
         "count": None if chosen is None else chosen["count"],
         "beside_count": None if chosen is None else chosen["beside_count"],
-        "text": text[:1].upper() + text[1:] if text.startswith(kind[2]) else text,
+        "text": text[:1].upper() + text[1:] if text.startswith((noun, "whether")) else text,
     }
 
 
@@ -160,8 +166,11 @@ def _place(row: dict[str, Any]) -> str:
 def _directions(told: Sequence[dict[str, Any]]) -> str:
     """How many stages go which way."""
     verdicts = [each["difference"]["verdict"] for each in told]
-    words = {"below": "less", "above": "more", "not different": "not different"}
-    counts = [f"{word} in {verdicts.count(key)}" for key, word in words.items() if key in verdicts]
+    counts = [
+        f"{_WORDS.get(verdict, verdict)} in {verdicts.count(verdict)}"
+        for verdict in [*_WORDS, *sorted(set(verdicts) - set(_WORDS))]
+        if verdict and verdict in verdicts
+    ]
     return f"of {len(told)} stages: {', '.join(counts)}"
 
 

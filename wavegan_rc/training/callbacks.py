@@ -188,10 +188,12 @@ class Real(NamedTuple):
     Attributes:
         title: Where the segments come from.
         segments: Shape (count, samples).
+        independent: How many of them do not overlap.
     """
 
     title: str
     segments: np.ndarray
+    independent: int
 
 
 class Previews(StepCallback):

@@ -149,7 +149,7 @@ class Fitting:
             writer,
             config.save_every,
             latents=draw_latents(SHOWN_SEGMENTS, config.latent_dim, config.seed),
-            real=Real(self.real.title, self.real.segments[:SHOWN_SEGMENTS]),
+            real=self.real._replace(segments=self.real.segments[:SHOWN_SEGMENTS]),
             sample_rate=config.sample_rate,
             cutoff_hz=config.cutoff_hz,
         )

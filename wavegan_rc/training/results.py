@@ -12,6 +12,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.extras import installed
 from wavegan_rc.generation import draw_latents, synthesize, write_samples
 from wavegan_rc.generator_file import GENERATOR_FILE, save_generator
+from wavegan_rc.history_file import read_history, unfinished
 from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import POST_FILTER
 from wavegan_rc.training.beside import Beside
@@ -70,6 +71,8 @@ def write_results(
         if file.stem.isdigit() and int(file.stem) >= config.sample_count:
             file.unlink()
     summary = summarise(real.segments, generated, config)
+    summary["segments"]["real_independent"] = real.independent
+    summary["unfinished"] = unfinished(read_history(run.history))
     summary["seconds"] = time.perf_counter() - started
     write_whole(run.summary, json.dumps(summary, indent=1))
     if installed("matplotlib", "librosa", needed_for="pictures"):

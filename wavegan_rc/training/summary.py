@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from wavegan_rc.config import Config
+from wavegan_rc.segment_set import in_words
 from wavegan_rc.spectrogram import (
     line_prominence_db,
     mean_power_spectrum,
@@ -62,7 +63,12 @@ def _row(label: str, real: float | None, generated: float | None) -> str:
 
 
 def format_summary(summary: dict[str, Any], stopband_hz: float | None) -> str:
-    """The table printed at the end of a run: the ratio and the most prominent lines."""
+    """The table printed at the end of a run, and whether the training is finished.
+
+    Args:
+        summary: From `summarise`, with `unfinished` and `segments["real_independent"]`.
+        stopband_hz: In Hz.
+    """
     rows = [f"{'':40}{'real':>10}{'generated':>12}"]
     ratios = summary["out_of_band_ratio_db"]
     if ratios is not None:
@@ -76,6 +82,9 @@ def format_summary(summary: dict[str, Any], stopband_hz: float | None) -> str:
     counts = summary["segments"]
     rows.append(
         f"({min(_SHOWN_LINES, len(lines))} most prominent of {len(lines)} predicted lines; "
-        f"{counts['real']} real and {counts['generated']} generated segments)"
+        f"{in_words(counts['real'], counts['real_independent'], 'real')}, "
+        f"{counts['generated']} generated segments)"
     )
+    if summary["unfinished"]:
+        rows.append(f"the training is unfinished: {summary['unfinished']}")
     return "\n".join(rows)

@@ -96,7 +96,11 @@ def _train(
     corpus = corpus or _prepare(config, resume)
     training = _segments(corpus, "training", config)
     origin, held_out = _reference_segments(corpus, training, config)
-    real = Real(f"real ({origin})", held_out.draw(0, MEASURED_SEGMENTS))
+    real = Real(
+        f"real ({origin})",
+        held_out.draw(0, MEASURED_SEGMENTS),
+        held_out.independent(0, MEASURED_SEGMENTS),
+    )
     _say_use(config, training, held_out, origin)
     devices.hosts.check_alike("recordings", corpus.fingerprint)
     devices.hosts.check_alike("settings", repr(replace(config, data=None, out="of each")))
@@ -186,6 +190,11 @@ def _prepare(config: Config, resume: Path | None) -> Corpus:
         raise DataError(f"{error}; {moved}") from None
 
 
+def _duration(segments: Segments) -> str:
+    seconds = segments.seconds
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
+
+
 def _segments(corpus: Corpus, split: Split, config: Config) -> Segments:
     return Segments(
         corpus,
@@ -202,7 +211,7 @@ def _say_use(config: Config, training: Segments, held_out: Segments, origin: str
     """Say what was found, what is drawn from, and why the rest is not."""
     print(
         f"data: {config.data or 'bundled speech'}, {found_in_words(training)}: "
-        f"{training.seconds / 60:.1f} min for training, {held_out.seconds / 60:.1f} min {origin}",
+        f"{_duration(training)} for training, {_duration(held_out)} {origin}",
         flush=True,
     )
     unused, is_much = unused_in_words(training)
