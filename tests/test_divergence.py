@@ -256,7 +256,9 @@ def test_a_rollback_is_recorded_and_leaves_one_history(rolled_back):
 def test_after_a_rollback_the_data_comes_in_another_order():
     corpus = prepare_corpus(None, sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
     segments = Segments(corpus, "training", segment_length=128, silence_db=-40, seed=0)
-    config = Config(segment_length=128, upsampling_factors=(2,), steps=7)
+    config = Config(
+        segment_length=128, upsampling_factors=(2,), steps=7, batch_size=32, critic_steps=5
+    )
     before, after = (list(batches.batches(segments, config, 3, made)) for made in (0, 1))
     assert len(before) == len(after) == 5
     for (one,), (other,) in zip(before, after, strict=True):

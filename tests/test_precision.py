@@ -32,6 +32,7 @@ SMALL = Config(
     filters=32,
     batch_size=8,
     critic_steps=2,
+    learning_rate=1e-4,
     steps=30,
     precision="mixed_bfloat16",
 )

@@ -29,7 +29,7 @@ _FEWEST_BINS_APART = 3
 # Measured of the lines above the stopband edge together.
 _OF_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
 NO_REAL = "no real audio to measure beside"
-_DISTANCES = (
+_DISTANCES: tuple[str, ...] = (
     "frechet_distance",
     "kernel_distance",
     "jensen_shannon_bits",
@@ -91,11 +91,11 @@ class Statistics:
 
     def missing(self, read: ReadSet) -> dict[str, str]:
         """Why some quantities cannot be measured of a set, by their names."""
-        found = {}
+        found: dict[str, str] = {}
         if self.settings.stopband_hz is None:
             found["out_of_band_total_db"] = "no stopband_hz: no band is known to be empty"
         if self.baseline is None:
-            return found | dict.fromkeys(("filtering_db", *_DISTANCES), NO_REAL)
+            return found | dict.fromkeys([*_DISTANCES, "filtering_db"], NO_REAL)
         no_distances = self._no_distances(read, self.baseline)
         return found | (dict.fromkeys(_DISTANCES, no_distances) if no_distances else {})
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import librosa
 import numpy as np
 
 from wavegan_rc.artifacts.distribution import frechet_distance
@@ -19,6 +18,7 @@ from wavegan_rc.audio.segments import Segments
 from wavegan_rc.benchmarks.plain_keras import plain_critic, plain_generator, plain_step
 from wavegan_rc.benchmarks.timing import check_request, machine, write_numbers
 from wavegan_rc.config import Config
+from wavegan_rc.extras import load_librosa
 from wavegan_rc.generation import draw_latents, synthesize
 from wavegan_rc.training.artifact_history import artifact_values, sound_values
 from wavegan_rc.training.batches import batch
@@ -58,7 +58,7 @@ def quality_of(segments: np.ndarray, real: np.ndarray, config: Config) -> dict[s
     of_real = log_mel_features(real, rate)
     features = standardize(log_mel_features(segments, rate), of_real)
     reference = standardize(of_real, of_real)
-    upper_edges = librosa.mel_frequencies(BANDS + 2, fmax=rate / 2)[2:]
+    upper_edges = load_librosa().mel_frequencies(BANDS + 2, fmax=rate / 2)[2:]
     in_band = np.flatnonzero(np.tile(upper_edges <= (config.cutoff_hz or rate / 2), 2))
     weights = np.full((1, len(segments)), 1 / len(segments))
     for name, chosen in (("", slice(None)), ("_in_band", in_band)):

@@ -27,5 +27,6 @@ def default_style(**settings: str) -> Iterator[None]:
     """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({k.replace("_", "."): v for k, v in settings.items()})
+        known = {name.replace("_", "."): v for name, v in settings.items()}
+        matplotlib.rcParams.update(known)  # pyright: ignore[reportCallIssue, reportArgumentType]
         yield
