@@ -91,13 +91,14 @@ class Statistics:
 
     def missing(self, read: ReadSet) -> dict[str, str]:
         """Why some quantities cannot be measured of a set, by their names."""
-        found = {}
+        found: dict[str, str] = {}
         if self.settings.stopband_hz is None:
             found["out_of_band_total_db"] = "no stopband_hz: no band is known to be empty"
         if self.baseline is None:
-            return found | dict.fromkeys(("filtering_db", *_DISTANCES), NO_REAL)
-        no_distances = self._no_distances(read, self.baseline)
-        return found | (dict.fromkeys(_DISTANCES, no_distances) if no_distances else {})
+            found |= dict.fromkeys(("filtering_db", *_DISTANCES), NO_REAL)
+        elif no_distances := self._no_distances(read, self.baseline):
+            found |= dict.fromkeys(_DISTANCES, no_distances)
+        return found
 
     def _no_distances(self, read: ReadSet, baseline: ReadSet) -> str | None:
         absent = missing(*_PACKAGES)
