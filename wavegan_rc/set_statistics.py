@@ -29,7 +29,7 @@ _FEWEST_BINS_APART = 3
 # Measured of the lines above the stopband edge together.
 _OF_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
 NO_REAL = "no real audio to measure beside"
-_DISTANCES: tuple[str, ...] = (
+_DISTANCES = (
     "frechet_distance",
     "kernel_distance",
     "jensen_shannon_bits",
@@ -95,9 +95,10 @@ class Statistics:
         if self.settings.stopband_hz is None:
             found["out_of_band_total_db"] = "no stopband_hz: no band is known to be empty"
         if self.baseline is None:
-            return found | dict.fromkeys([*_DISTANCES, "filtering_db"], NO_REAL)
-        no_distances = self._no_distances(read, self.baseline)
-        return found | (dict.fromkeys(_DISTANCES, no_distances) if no_distances else {})
+            found |= dict.fromkeys(("filtering_db", *_DISTANCES), NO_REAL)
+        elif no_distances := self._no_distances(read, self.baseline):
+            found |= dict.fromkeys(_DISTANCES, no_distances)
+        return found
 
     def _no_distances(self, read: ReadSet, baseline: ReadSet) -> str | None:
         absent = missing(*_PACKAGES)
