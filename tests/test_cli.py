@@ -7,8 +7,12 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from wavegan_rc.cli.generate import generate_command
 from wavegan_rc.cli.process import run_command
+from wavegan_rc.cli.sweep import sweep_command
 from wavegan_rc.cli.train import train_command
+from wavegan_rc.config import Config
+from wavegan_rc.training.run_directory import config_as_yaml
 
 
 def run(argv, capsys):
@@ -438,3 +442,24 @@ print((taken() - before) * resource.getpagesize() / 2**25)
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
     assert (float(done.stdout) < 2) == kept, done.stdout  # times the memory in use at once
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "own.yaml").write_text("steps: 7")
+    assert resolved(["--config=~/own.yaml"], capsys)["steps"] == 7
+    for command, argv in (
+        (generate_command, ["~/run"]),
+        (generate_command, ["~/run", "--latents=~/latents.npz"]),
+        (sweep_command, ["~/grid.yaml"]),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            run_command(command, "program", argv)
+        assert ended.value.code == 2
+        assert f"error: {tmp_path}" in capsys.readouterr().err
+
+
+def test_auto_stands_for_the_precision_of_a_resumed_run(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text(config_as_yaml(Config(precision="mixed_bfloat16")))
+    settings = resolved([f"--resume={tmp_path}", "--precision=auto"], capsys)
+    assert settings["precision"] == "mixed_bfloat16"

@@ -16,6 +16,7 @@ from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.theory_figures import initial_spectra_figure, theory_figure
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 from wavegan_rc.spectrogram import CombLine, line_prominence_db, mean_power_spectrum, predicted_comb
+from wavegan_rc.whole_files import write_whole
 
 # Of every feature map. Enough that a draw is not ruled by a handful of channels.
 _FILTERS = 32
@@ -209,7 +210,7 @@ def draw(stages: Stages, *, draws: int, seed: int, out: Path) -> str:
         save_figure(figure, out / names[1])
         levels = {name: each.line_levels() for name, each in spectra.items()}
         result = asdict(stages) | {"draws": draws, "seed": seed, "line_levels": levels}
-        (out / names[2]).write_text(json.dumps(result, indent=1), encoding="utf-8")
+        write_whole(out / names[2], json.dumps(result, indent=1))
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     written = [f"wrote {out / name}" for name in names]

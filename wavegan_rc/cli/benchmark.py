@@ -55,7 +55,7 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
     repeats = flags.repeats
     if repeats is None:
         repeats = 5 if flags.subject in ("training", "preparation") else 15
-    json_file = None if flags.json is None else Path(flags.json)
+    json_file = None if flags.json is None else Path(flags.json).expanduser()
     if flags.subject == "preparation":
         from wavegan_rc.benchmarks.preparation import benchmark_preparation
 

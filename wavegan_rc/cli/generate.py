@@ -33,11 +33,11 @@ def generate_command(program: str, argv: Sequence[str]) -> int:
     with quiet_start():
         from wavegan_rc.generation import generate
     out = generate(
-        Path(flags.run),
+        Path(flags.run).expanduser(),
         Path(flags.out).expanduser(),
         count=flags.count,
         seed=flags.seed,
-        latents_file=None if flags.latents is None else Path(flags.latents),
+        latents_file=None if flags.latents is None else Path(flags.latents).expanduser(),
         interpolate=flags.interpolate,
     )
     print(f"wavs: {out}")

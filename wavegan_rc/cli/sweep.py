@@ -55,7 +55,7 @@ def sweep_command(program: str, argv: Sequence[str]) -> int:
     )
     flags = parser.parse_command_line(argv)
     _check_engine(flags)
-    file = Path(flags.grid)
+    file = Path(flags.grid).expanduser()
     out = Path("sweeps") / file.stem if flags.out is None else Path(flags.out).expanduser()
     cells = read_cells(file, out)
 

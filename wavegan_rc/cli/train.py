@@ -61,12 +61,13 @@ def train_command(program: str, argv: Sequence[str]) -> int:
     in_file = {}
     if file is not None:
         # The file's values become the defaults, so a flag wins wherever it stands.
-        in_file = read_config(Path(file))
+        in_file = read_config(Path(file).expanduser())
         parser.set_defaults(in_file)
         flags = parser.parse_command_line(argv)
     config = _config(flags, in_file, file)
     earlier = None if run is None else run_config(run)
     if earlier is not None:
+        config = config.going_on(earlier)
         config.check_goes_on(earlier)
     if flags.print_config:
         from wavegan_rc.training.run_directory import config_as_yaml

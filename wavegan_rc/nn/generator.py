@@ -56,7 +56,8 @@ def build_generator(
         latent_dim: Length of the latent vector.
         upsampling_factors: One integer per stage.
         kernel_size: Of every stage, in output samples of the stage.
-        filters: Channels of the first feature map; each stage but the last halves them, down to 16.
+        filters: Channels of the first feature map; each stage but the last halves them, down to 16
+            (or to `filters`, if those are fewer).
         channels: Of the audio.
         upsampler: Of all stages, or a sequence of one per stage; see `UpsampleConv1D`.
         padding: Beyond the ends of feature maps; see `UpsampleConv1D`.

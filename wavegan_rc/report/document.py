@@ -4,10 +4,10 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import wavegan_rc
 from wavegan_rc.audit import Audit
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.report.comparisons import compare_groups
@@ -58,7 +58,7 @@ def build_document(runs: Sequence[Path], out: Path) -> dict[str, Any]:
     document = {
         "schema": SCHEMA,
         "title": _title(groups),
-        "wavegan_rc": metadata.version("wavegan_rc"),
+        "wavegan_rc": wavegan_rc.__version__,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "groups": [group.about() for group in groups],
         "runs": [
