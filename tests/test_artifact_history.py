@@ -17,7 +17,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.history_figure import history_figure
 from wavegan_rc.generation import draw_latents, synthesize
-from wavegan_rc.training import artifact_history, callbacks
+from wavegan_rc.training import artifact_history, callbacks, wgan_gp
 from wavegan_rc.training.artifact_history import (
     ArtifactHistory,
     artifact_histories,
@@ -27,7 +27,7 @@ from wavegan_rc.training.artifact_history import (
 from wavegan_rc.training.hearing import Hearing
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
-from wavegan_rc.training.wgan_gp import LOSSES, WGANGP
+from wavegan_rc.training.wgan_gp import LOSSES
 
 # Of configs/smoke.yaml: two stages of 4, so lines at multiples of 1000 Hz, and of 4000 Hz.
 RATE, LENGTH = 16000, 512
@@ -284,11 +284,11 @@ def test_a_silent_generator_trains_to_the_end_and_measuring_takes_no_time_of_ste
         now[0] += 1000
         return artifact_values(segments, **form)
 
-    def silence(model):
-        for variable in model.average_generator.variables:
+    def silence(average, generator, step):
+        for variable in average.variables:
             variable.assign(0 * variable)
 
-    monkeypatch.setattr(WGANGP, "_update_average", silence)
+    monkeypatch.setattr(wgan_gp, "update_average", silence)
     monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=tick))
     monkeypatch.setattr(artifact_history, "artifact_values", measure_slowly)
     run, received = train(smoke_config(tmp_path), [])

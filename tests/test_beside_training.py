@@ -90,6 +90,8 @@ def test_what_follows_a_checkpoint_is_made_up_for_when_training_continues(tmp_pa
 @pytest.mark.parametrize("number", END_SIGNALS)
 def test_every_signal_that_asks_for_an_end_is_one_and_once_more_is_not_at_once(number, capsys):
     """A terminal and its shell both send SIGHUP; `timeout` sends a signal twice."""
+    handlers = {signal.SIGINT: signal.default_int_handler}
+    inherited = signal.signal(number, handlers.get(number, signal.SIG_DFL))  # `nohup` ignores some
     before = signal.getsignal(number)
     with StopOnSignal() as stop:
         os.kill(os.getpid(), number)
@@ -102,6 +104,7 @@ def test_every_signal_that_asks_for_an_end_is_one_and_once_more_is_not_at_once(n
             os.kill(os.getpid(), signal.SIGTERM)
         assert stop.received == number
     assert signal.getsignal(number) == before
+    signal.signal(number, inherited)
     assert "Ctrl-C once more: at once" in capsys.readouterr().err
 
 

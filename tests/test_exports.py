@@ -40,7 +40,7 @@ def run(request, tmp_path_factory):
         seed=1,
         **options,
     )
-    generator.set_weights([3 * weight for weight in generator.get_weights()])  # audible
+    generator.set_weights([2 * weight for weight in generator.get_weights()])  # audible
     save_generator(fold_generator(generator), folder / "generator.keras", {"sample_rate": 8000})
     return folder
 

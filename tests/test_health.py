@@ -168,7 +168,8 @@ def test_training_warns_once_of_each_sign_records_it_and_says_it_again(
     tmp_path, monkeypatch, capsys
 ):
     """A generator that does not learn, with a critic that cannot; then the run goes on."""
-    monkeypatch.setattr("wavegan_rc.training.health.WARM_UP_STEPS", 4)
+    rules = tuple(replace(rule, first_step=4) for rule in RULES)
+    monkeypatch.setattr("wavegan_rc.training.health.RULES", rules)
     config = smoke_config(tmp_path, learning_rate=1e-9, steps=8, measure_every=0)
     with pytest.warns(WaveganWarning) as warned:
         run, _ = train(config, [])

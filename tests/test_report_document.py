@@ -426,8 +426,8 @@ def test_segments_of_other_lengths_are_not_compared_at_all(tmp_path):
         ({"steps": 40}, "steps is 20 (steps 20), 40 (steps 40)"),
         ({"cutoff_hz": 3000.0}, "cutoff_hz is 1500 (cutoff_hz 1500), 3000 (cutoff_hz 3000)"),
         ({"cutoff_hz": None}, "cutoff_hz is 1500 (cutoff_hz 1500), none (cutoff_hz none)"),
-        ({"filters": 64}, "filters is 128"),
-        ({"batch_size": 8}, "batch_size is 32"),
+        ({"filters": 32}, "filters is 64"),
+        ({"batch_size": 8}, "batch_size is 16"),
         ({"latent_dim": 8}, "latent_dim is 64"),
         ({"sample_rate": 8000}, "sample_rate is 16000"),
         ({"segment_length": 1024}, "segment_length is 512"),
@@ -561,7 +561,7 @@ def write(name, text):
     [
         (remove("config.yaml"), "not a run folder"),
         (write("config.yaml", "cutoff_hz: [1, 2]\n"), "not the settings of a run"),
-        (write("config.yaml", "use_bias: [true]\n"), "must be one value"),
+        (write("config.yaml", "use_bias: [true]\n"), "use_bias must be true or false"),
         (remove("generator.keras"), "must be finished, with a generator.keras"),
         (remove("summary.json"), "must be finished"),
         (remove("history.jsonl"), "step 0 of 20"),
@@ -669,6 +669,7 @@ def test_a_path_of_recordings_that_is_no_text_is_written_as_escapes(tmp_path, mo
     monkeypatch.setattr(report_writer, "write_comparison_figures", lambda *_: [])
     monkeypatch.setattr(report_writer, "collect_sounds", lambda *_: None)
     monkeypatch.setattr(report_writer, "render_page", lambda document, *_: str(document))
+    (tmp_path / "out").mkdir()
     page = report_writer.write_report([run], tmp_path / "out")
     assert rb"caf\udce9" in page.read_bytes()
     numbers = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))

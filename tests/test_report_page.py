@@ -605,7 +605,7 @@ def test_the_command_leaves_page_numbers_and_figures(smoke_report):
     numbers = json.loads((smoke_report / "report.json").read_text(encoding="utf-8"))
     assert numbers["schema"] == "wavegan_rc.report/2"
     assert [group["label"] for group in numbers["groups"]] == [
-        "learning_rate 0.0001",
+        "learning_rate 0.0004",
         "learning_rate 0.5",
     ]
     figures = {file.name for file in (smoke_report / "figures").iterdir()}

@@ -339,7 +339,7 @@ def test_recordings_that_nothing_is_drawn_from_are_told_and_listed(tmp_path, mak
     )
     with pytest.warns(WaveganWarning, match=re.escape(words) + r".*other\.m4a is not readable"):
         run, _ = train(config, [])
-    assert "14 recordings, 0.1 min, 3 drawn from: 0.1 min for training" in capsys.readouterr().out
+    assert "14 recordings, 0.1 min, 3 drawn from: 4.0 s for training" in capsys.readouterr().out
     rows = json.loads((run / "skipped.json").read_text())
     listed = {Path(row["file"]).name: row["reason"] for row in rows}
     assert sorted(listed) == ["other.m4a", "silent.wav", *(f"word-{i}.wav" for i in range(9))]

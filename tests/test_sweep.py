@@ -239,7 +239,12 @@ def test_an_error_in_a_grid_is_one_line_that_names_file_and_key(tmp_path, text, 
 def test_the_grids_that_come_along_are_what_they_say():
     folder = ROOT / "configs" / "sweeps"
     counts = {f.stem: len(read_cells(f, Path("out"))) for f in folder.iterdir()}
-    assert counts == {"upsamplers": 30, "seed_experiment": 10, "smoke": 4}
+    assert counts == {
+        "upsamplers": 30,
+        "seed_experiment": 10,
+        "other_upsamplers": 9,
+        "smoke": 4,
+    }
     (first, *_) = read_cells(folder / "seed_experiment.yaml", Path("out"))
     assert first.config == Config(upsampler=("transposed",), out="out")
 

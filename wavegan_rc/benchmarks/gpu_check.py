@@ -51,7 +51,13 @@ PLAN = Plan(
     repeats=20,
     # configs/gpu.yaml
     trained=replace(
-        CONFIGS["gpu"], steps=50000, log_every=100, measure_every=1000, save_every=5000
+        CONFIGS["gpu"],
+        emphasis=Config().emphasis,
+        learning_rate=1e-4,
+        steps=50000,
+        log_every=100,
+        measure_every=1000,
+        save_every=5000,
     ),
 )
 # Seconds of work, to see that all of it runs.

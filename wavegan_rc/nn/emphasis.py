@@ -28,7 +28,7 @@ class FixedFilter(keras.layers.Layer):
     Example:
         >>> difference = FixedFilter(2)
         >>> difference.build((None, 4, 1))
-        >>> difference.taps.assign([1.0, -1.0])
+        >>> difference.set_weights([np.array([1.0, -1.0])])
         >>> np.asarray(difference(np.array([[[1.0], [2.0], [4.0], [4.0]]])))[0, :, 0].tolist()
         [-1.0, 1.0, 2.0, 0.0]
     """

@@ -93,10 +93,6 @@ def read_run(path: Path, run_id: str) -> Run:
     config = run_config(path)
     if config is None:
         raise DataError(f"{path}: not a run folder: it holds no config.yaml")
-    try:
-        hash(config)
-    except TypeError:
-        raise DataError(f"{path}: a setting has a list that must be one value") from None
     history_file = path / "history.jsonl"
     history = read_history(history_file) if history_file.is_file() else []
     made = max((int(row["step"]) for row in history), default=0)
