@@ -1,6 +1,7 @@
 """Measure sets one after the other, and compare each with the first."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,11 +37,15 @@ def check_out(paths: Sequence[str], out: Path) -> None:
             name = str(json.loads(file.read_text(encoding="utf-8"))["set"]["name"])
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             name = "something else"
-        if own.get(file.parent) != name:
+        if file.parent not in own or _whole(own[file.parent]) != _whole(name):
             raise ParameterError(
                 "out must be a new folder, or one with results of the same paths, which are "
                 f"replaced. Received: {out}, where {printable(str(file))} is of {printable(name)}"
             )
+
+
+def _whole(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def audit(

@@ -14,7 +14,8 @@ def standard_error_to(descriptor: int) -> Iterator[None]:
         descriptor: Open file that is written to instead.
     """
     if sys.stderr is not None:
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):  # nobody may read it any more
+            sys.stderr.flush()
     saved = os.dup(2)
     try:
         os.dup2(descriptor, 2)

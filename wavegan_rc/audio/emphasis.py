@@ -71,7 +71,7 @@ def _mean_power(segments: Segments) -> tuple[np.ndarray, np.ndarray]:
     """Frequencies in cycles per sample, 0 to 0.5, and the corpus's power density there."""
     count = -(-_SAMPLES // segments.segment_length)
     audio = segments.draw(_STEP, count)
-    length = min(_SPECTRUM_SAMPLES, segments.segment_length)
+    length = min(_SPECTRUM_SAMPLES, segments.segment_length // 2 * 2)  # with a bin at half the rate
     frequencies, power = signal.welch(audio, nperseg=length, detrend=False)
     power = power.mean(axis=0, dtype=np.float64)
     if not power.any():

@@ -148,7 +148,8 @@ class Segments:
             if length[i] <= room:
                 held_out.append(i)
                 room -= length[i]
-        others = [i for i in by_hash if i not in set(held_out)]
+        chosen = set(held_out)
+        others = [i for i in by_hash if i not in chosen]
         if not held_out or (2 * room > tenth and len(others) > 1):
             held_out.append(min(others, key=lambda i: length[i]))
         return held_out

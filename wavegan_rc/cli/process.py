@@ -179,6 +179,7 @@ def _open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.set_inheritable(number, True)
         if getattr(sys, name) is None:
             mode, errors = ("w", "backslashreplace") if number else ("r", None)
             setattr(sys, name, open(number, mode, errors=errors, closefd=False))  # noqa: SIM115

@@ -74,6 +74,8 @@ class _Unbroken:
     def _dropping(self) -> Iterator[None]:
         try:
             yield
+        except (UnicodeError, BlockingIOError):
+            pass  # this text alone
         except (OSError, ValueError):  # a closed stream raises ValueError
             # What is buffered would fail again when the process ends.
             with suppress(OSError, ValueError):

@@ -2,11 +2,11 @@
 
 A training is judged by its logged numbers alone, so a history can be judged again at any time.
 
-Where thresholds come from: healthy are 15 runs at the default settings (five upsamplers with one
-seed, resize and transposed with five more; 2000 steps). Those did not log the generator's gradient
-norm, clipping and diversity: that is from one more of 500 steps, from a small one, and from the 15
-generators at their end. Small runs have 400 steps of batches of 8, 32 filters and 1024 samples. Ill
-are small ones with one thing made wrong, and one of the default size with a learning rate of 1e-2.
+Where thresholds come from: healthy runs are of two kinds. 15 have 2000 steps, 128 filters, batches
+of 32, five critic updates and no emphasis (five upsamplers with one seed, resize and transposed
+with five more). The others are the reference experiment's: resize and transposed at the defaults.
+Small runs have 400 steps of batches of 8, 32 filters and 1024 samples. Ill are small ones with one
+thing made wrong, and one of 128 filters with a learning rate of 1e-2.
 
 Source:
     I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), section 4: gradients of

@@ -145,7 +145,7 @@ def tracking(run: RunDirectory, config: Config, destinations: Destinations) -> I
             trackers[tool] = tracker = make(where, run, config, names.get(tool, {}).get(where))
         except Exception as error:  # of servers, networks and disks
             Trackers(trackers).end(failed=True)
-            if not has_begun(run):
+            if not has_begun(run) and not run.history.exists():
                 shutil.rmtree(run.path, ignore_errors=True)
             raise DataError(f"--{tool} {where}: {one_line(error)}") from None
         names.setdefault(tool, {})[where] = tracker.name

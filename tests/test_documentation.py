@@ -1,0 +1,47 @@
+"""Links of the pages lead somewhere, and the trained generators that come along can be heard."""
+
+import re
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from wavegan_rc.generation import draw_latents, synthesize
+from wavegan_rc.generator_file import load_generator
+from wavegan_rc.spectrogram import mean_power_spectrum, out_of_band_ratio_db
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def anchors(page):
+    """Names that headings have where Markdown is shown."""
+    titles = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page):
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("http"):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor:
+            assert anchor in anchors(target), f"{page.name}: {link}"
+
+
+def test_the_readme_is_short():
+    assert len(PAGES[0].read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_the_generators_that_come_along_differ_as_the_readme_says():
+    ratios = {}
+    for word in ("transposed", "resize"):
+        model, settings = load_generator(ROOT / "docs" / "generators" / f"{word}.keras")
+        segments = synthesize(model, draw_latents(128, model.input_shape[1], seed=0))
+        frequencies, power = mean_power_spectrum(segments, settings["sample_rate"])
+        ratios[word] = out_of_band_ratio_db(frequencies, power, settings["stopband_hz"])
+        assert 0.01 < np.std(segments) < 0.5
+    assert ratios["resize"] < ratios["transposed"] - 2 < -40
