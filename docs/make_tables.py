@@ -15,16 +15,15 @@ import numpy as np
 # Name of a quantity, its stage, decimals.
 REFERENCE = (
     ("out_of_band_total_db", None, 1),
+    ("frechet_distance", None, 1),
+    ("phase_locking_excess", 3, 2),
+    ("image_coherence", 4, 3),
+    ("energy_modulation", 1, 3),
     ("line_prominence_db", 1, 1),
     ("line_prominence_db", 4, 1),
-    ("line_prominence_db", 5, 1),
     ("line_prominence_db", 6, 1),
     ("line_prominence_db", 7, 1),
-    ("energy_modulation", 1, 3),
-    ("phase_locking_excess", 1, 2),
-    ("image_coherence", 1, 3),
     ("filtering_db", None, 1),
-    ("frechet_distance", None, 1),
     ("nearest_distance", None, 2),
 )
 HEALTHY = (
@@ -55,7 +54,11 @@ def reference_table(report: dict[str, Any]) -> list[str]:
             ", dB" if name.endswith("_db") else ""
         )
         if stage:
-            title += f", stage {stage} (multiples of {row['lines_hz'][0]:g} Hz)"
+            title += (
+                f", stage {stage} ({row['lines_hz'][0]:g}, {row['lines_hz'][1]:g}, ... Hz)"
+                if len(row["lines_hz"]) > 1
+                else f", stage {stage} ({row['lines_hz'][0]:g} Hz)"
+            )
         cells = [interval(row["cells"][group["id"]], decimals) for group in groups]
         difference = row["differences"][groups[1]["id"]]
         text = interval(difference, decimals)
