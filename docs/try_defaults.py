@@ -47,7 +47,7 @@ def milliseconds_per_step(settings: dict[str, Any], folder: Path) -> float:
 
 
 def measure(run: Path) -> dict[str, float]:
-    """What the average generator reached, on the same held-out segments for all trials."""
+    """Measure the average generator beside the same held-out segments for all trials."""
     from wavegan_rc.benchmarks.quality import quality_of
     from wavegan_rc.generation import draw_latents, synthesize
     from wavegan_rc.generator_file import load_generator
