@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from wavegan_rc.benchmarks.training_table import readme_table
+from benchmarks.training_table import readme_table
 
 if __name__ == "__main__":
     print(readme_table(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["rows"]))

@@ -48,10 +48,10 @@ def milliseconds_per_step(settings: dict[str, Any], folder: Path) -> float:
 
 def measure(run: Path) -> dict[str, float]:
     """Measure the average generator beside the same held-out segments for all trials."""
-    from wavegan_rc.benchmarks.quality import quality_of
-    from wavegan_rc.generation import draw_latents, synthesize
-    from wavegan_rc.generator_file import load_generator
-    from wavegan_rc.run_settings import run_config
+    from benchmarks.quality import quality_of
+    from wavegan_rc.generator.file import load_generator
+    from wavegan_rc.generator.generation import draw_latents, synthesize
+    from wavegan_rc.runs.settings import run_config
 
     config = run_config(run)
     assert config is not None

@@ -8,4 +8,4 @@ export KERAS_BACKEND=jax
 # PyTorch needs room on the same GPU.
 export XLA_PYTHON_CLIENT_PREALLOCATE=false
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
-exec "${PYTHON:-python3}" -m wavegan_rc.cli.gpu_check "$@"
+exec "${PYTHON:-python3}" -m benchmarks.gpu_check_command "$@"

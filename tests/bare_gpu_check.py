@@ -27,4 +27,4 @@ class BareFinder(importlib.machinery.PathFinder):
 if __name__ == "__main__":
     finders = sys.meta_path
     finders[finders.index(importlib.machinery.PathFinder)] = BareFinder
-    runpy.run_module("wavegan_rc.cli.gpu_check", run_name="__main__", alter_sys=True)
+    runpy.run_module("benchmarks.gpu_check_command", run_name="__main__", alter_sys=True)

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from wavegan_rc.cli.process import choose_backend
 from wavegan_rc.config import Config
-from wavegan_rc.extras import load_before_tensorflow
+from wavegan_rc.utils.extras import load_before_tensorflow
 
 load_before_tensorflow()
 # Side by side, TensorFlow's operations now and then differ in the last bit, and tests ask for equal

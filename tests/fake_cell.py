@@ -13,8 +13,8 @@ from pathlib import Path
 
 from wavegan_rc.cli.cell import end_with
 from wavegan_rc.config import Config
-from wavegan_rc.training.run_directory import RunDirectory, config_as_yaml
-from wavegan_rc.training.run_lock import run_lock
+from wavegan_rc.runs.directory import RunDirectory, config_as_yaml
+from wavegan_rc.runs.lock import run_lock
 
 
 def allowed() -> float:

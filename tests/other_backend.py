@@ -12,8 +12,8 @@ from runs import smoke_config, weights
 from test_wgan_gp import TINY, real_batch
 
 from wavegan_rc.cli.train import train_command
-from wavegan_rc.generation import draw_latents, synthesize
-from wavegan_rc.generator_file import load_generator
+from wavegan_rc.generator.file import load_generator
+from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import LOSSES

@@ -13,7 +13,7 @@ from conftest import ROOT
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from wavegan_rc.config import Config
-from wavegan_rc.training.checkpoints import newest_checkpoint
+from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.state import load_checkpoint
 

@@ -12,11 +12,11 @@ from runs import tensorboard_events
 from scipy import signal
 from test_run import history, smoke_config
 
-from wavegan_rc.artifacts.features import log_mel_features, standardize
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.history_figure import history_figure
-from wavegan_rc.generation import draw_latents, synthesize
+from wavegan_rc.generator.generation import draw_latents, synthesize
+from wavegan_rc.measure.features import log_mel_features, standardize
 from wavegan_rc.training import artifact_history, callbacks, wgan_gp
 from wavegan_rc.training.artifact_history import (
     ArtifactHistory,

@@ -3,9 +3,9 @@ import json
 import pytest
 from backends import tensorflow_only
 
-from wavegan_rc.choices import UPSAMPLERS
-from wavegan_rc.cli.benchmark import benchmark_command
+from benchmarks.command import benchmark_command
 from wavegan_rc.cli.process import run_command
+from wavegan_rc.config.choices import UPSAMPLERS
 
 pytestmark = tensorflow_only
 
@@ -19,7 +19,7 @@ def run(argv, capsys):
 
 @pytest.fixture
 def small_stack(monkeypatch):
-    from wavegan_rc.benchmarks import upsampling
+    from benchmarks import upsampling
 
     stack = upsampling.Stack("2 x 2, K=5", (2, 2), kernel_size=5, filters=8, batch_size=2, length=4)
     monkeypatch.setattr(upsampling, "STACKS", {"2x7": stack})

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from wavegan_rc.benchmarks import generation, start
-from wavegan_rc.cli.benchmark import _COMMANDS, benchmark_command
+from benchmarks import generation, start
+from benchmarks.command import _COMMANDS, benchmark_command
 from wavegan_rc.cli.commands import COMMANDS
 from wavegan_rc.cli.process import run_command
 
@@ -35,7 +35,7 @@ def test_generation_is_timed_at_each_batch_size(tmp_path, monkeypatch, capsys):
 
 
 def test_starts_are_those_of_whole_processes(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("wavegan_rc.cli.benchmark._COMMANDS", ("report",))
+    monkeypatch.setattr("benchmarks.command._COMMANDS", ("report",))
     file = tmp_path / "b.json"
     run(["start", "--repeats", "1", "--json", str(file)])
     rows = {row["program"]: row for row in json.loads(file.read_text())["rows"]}

@@ -12,7 +12,7 @@ from wavegan_rc.config import Config
 pytestmark = tensorflow_only
 pytest.importorskip("tensorflow")
 
-from wavegan_rc.benchmarks import quality  # noqa: E402
+from benchmarks import quality  # noqa: E402
 
 RATE = 16000
 

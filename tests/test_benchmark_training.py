@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from wavegan_rc.benchmarks import training
-from wavegan_rc.benchmarks.operations import operations_per_step
-from wavegan_rc.benchmarks.training_table import readme_table
-from wavegan_rc.cli.benchmark import benchmark_command
+from benchmarks import training
+from benchmarks.command import benchmark_command
+from benchmarks.operations import operations_per_step
+from benchmarks.training_table import readme_table
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.cli.settings import read_config
 from wavegan_rc.config import Config
@@ -21,7 +21,7 @@ from wavegan_rc.training.model import build_model
 tf = pytest.importorskip("tensorflow", reason="the plain Keras arm runs on TensorFlow")
 from conftest import ROOT  # noqa: E402
 
-from wavegan_rc.benchmarks import plain_keras  # noqa: E402
+from benchmarks import plain_keras  # noqa: E402
 
 # PyTorch as pip brings it says so where there is no GPU.
 pytestmark = pytest.mark.filterwarnings("ignore:CUDA initialization:UserWarning")
@@ -109,7 +109,7 @@ def copy_to_pytorch(model, config, generator, critic):
 @pytest.mark.parametrize(("upsampler", "kernel_size"), SIZES)
 def test_pytorch_computes_the_same(upsampler, kernel_size, functional):
     torch = pytest.importorskip("torch")
-    from wavegan_rc.benchmarks import pytorch
+    from benchmarks import pytorch
 
     config = small(upsampler, kernel_size, phase_shuffle_radius=0)
     model = build_model(config)
@@ -143,7 +143,7 @@ def test_pytorch_computes_the_same(upsampler, kernel_size, functional):
 @pytest.mark.parametrize("by_index", [False, True])
 def test_pytorch_shuffles_as_phase_shuffle_does(by_index):
     torch = pytest.importorskip("torch")
-    from wavegan_rc.benchmarks import pytorch
+    from benchmarks import pytorch
 
     critic = pytorch.Critic(small(), shuffle_by_index=by_index)
     maps = torch.arange(6.0).reshape(1, 1, 6)
@@ -163,7 +163,7 @@ def test_pytorch_shuffles_as_phase_shuffle_does(by_index):
 def test_a_pytorch_step_changes_every_weight(backend):
     """Compiled as on a GPU, but for the last stage of compilation, which needs a C++ compiler."""
     torch = pytest.importorskip("torch")
-    from wavegan_rc.benchmarks import pytorch
+    from benchmarks import pytorch
 
     config = small(critic_steps=2)
     networks = pytorch.Generator(config), pytorch.Critic(config, backend is not None)

@@ -11,14 +11,14 @@ import pytest
 from runs import SMALL, history, newest_step, smoke_config
 
 from wavegan_rc.errors import WaveganWarning
+from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.training import artifact_history, beside
 from wavegan_rc.training.beside import unbroken_streams
 from wavegan_rc.training.callbacks import StopOnSignal
 from wavegan_rc.training.end_signals import END_SIGNALS
 from wavegan_rc.training.event_writer import EventWriter
-from wavegan_rc.training.run_lock import run_lock
 from wavegan_rc.training.train import train
-from wavegan_rc.whole_files import whole_file, write_whole
+from wavegan_rc.utils.atomic_files import whole_file, write_whole
 
 
 def test_failures_beside_training_are_a_warning_each_and_come_after_the_checkpoint(

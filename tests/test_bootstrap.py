@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from wavegan_rc.artifacts.bootstrap import (
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.measure.bootstrap import (
     bootstrap_weights,
     concentration,
     estimate,
     weight_of_pairs,
     weighted_means,
 )
-from wavegan_rc.errors import ParameterError
 
 
 def mean_of(values):

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 from scipy import signal, special, stats
 
-from wavegan_rc.artifacts.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.artifacts.significance import (
+from wavegan_rc.audio.preparation import prepare_corpus
+from wavegan_rc.audio.segments import Segments
+from wavegan_rc.measure.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.measure.grouped_spectra import group_spectra, stage_combs
+from wavegan_rc.measure.significance import (
     benjamini_hochberg,
     max_t_p_values,
     permuted_differences,
 )
-from wavegan_rc.artifacts.spectra import group_spectra, stage_combs
-from wavegan_rc.artifacts.statistics import (
+from wavegan_rc.measure.statistics import (
     bins_of,
     image_coherence,
     mean_power,
@@ -25,8 +27,6 @@ from wavegan_rc.artifacts.statistics import (
     third_octave_levels_db,
     unbiased_square,
 )
-from wavegan_rc.audio.preparation import prepare_corpus
-from wavegan_rc.audio.segments import Segments
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.response import frequency_response_db, phase_gains, tone_levels_db
 

@@ -11,8 +11,8 @@ from matplotlib.colors import to_hex
 from report_runs import SMALL, write_measurement, write_run, write_seeds
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.figures.compared_groups import read_groups
-from wavegan_rc.figures.comparison_figures import (
+from wavegan_rc.report.compared_groups import read_groups
+from wavegan_rc.report.comparison_figures import (
     locking_figure,
     spectra_figure,
     training_figure,

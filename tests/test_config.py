@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavegan_rc.config import Config
+from wavegan_rc.config.yaml_file import read_settings
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.run_settings import run_config
-from wavegan_rc.settings_file import read_settings
-from wavegan_rc.training.run_directory import config_as_yaml
+from wavegan_rc.runs.directory import config_as_yaml
+from wavegan_rc.runs.settings import run_config
 
 
 def test_speech2048_writes_out_exactly_the_defaults():

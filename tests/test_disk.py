@@ -19,7 +19,7 @@ from runs import (
 )
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.training.checkpoints import newest_checkpoint
+from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.training.train import train
 
 STEPS = 6

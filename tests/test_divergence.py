@@ -22,12 +22,12 @@ from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DivergenceError
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
+from wavegan_rc.runs.checkpoints import newest_checkpoint
+from wavegan_rc.runs.directory import RunDirectory
 from wavegan_rc.training import batches, divergence
-from wavegan_rc.training.checkpoints import newest_checkpoint
 from wavegan_rc.training.divergence import StopAtNonFinite
 from wavegan_rc.training.fitting import Fitting
 from wavegan_rc.training.model import build_model
-from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.state import load_checkpoint
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from wavegan_rc.generation import draw_latents, synthesize
-from wavegan_rc.generator_file import load_generator
+from wavegan_rc.generator.file import load_generator
+from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.spectrogram import mean_power_spectrum, out_of_band_ratio_db
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

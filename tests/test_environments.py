@@ -166,7 +166,7 @@ def test_librosa_loads_where_numba_may_write_nowhere(folder):
     closed = [folder / "home", folder / "compiled", os.path.dirname(librosa.__file__)]
     variables |= {"READ_ONLY": ":".join(map(str, closed)), "TMPDIR": str(folder / "tmp")}
     variables |= {"XDG_CACHE_HOME": str(folder / "home" / "cache")}
-    load = "from wavegan_rc.extras import load_librosa; load_librosa(); import compiled"
+    load = "from wavegan_rc.utils.extras import load_librosa; load_librosa(); import compiled"
     done = ended([sys.executable, "-c", load], folder, **variables)
     assert (done.returncode, done.stderr) == (0, "")
     (cache,) = (folder / "tmp").iterdir()
@@ -177,7 +177,7 @@ def test_librosa_loads_where_numba_may_write_nowhere(folder):
 
 def test_a_cache_that_another_user_may_write_is_not_used(tmp_path, monkeypatch):
     """numba runs what it finds there."""
-    from wavegan_rc import extras
+    from wavegan_rc.utils import extras
 
     monkeypatch.setattr(extras.tempfile, "tempdir", str(tmp_path))
     own = extras._temporary_cache()

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from wavegan_rc import initial_spectra as measured
-from wavegan_rc.choices import UPSAMPLERS
 from wavegan_rc.cli.explain import explain_command
 from wavegan_rc.cli.process import run_command
-from wavegan_rc.initial_spectra import initial_spectra
+from wavegan_rc.config.choices import UPSAMPLERS
+from wavegan_rc.explain import initial_spectra as measured
+from wavegan_rc.explain.initial_spectra import initial_spectra
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from backends import tensorflow_only
 
-from wavegan_rc import extras
-from wavegan_rc.choices import UPSAMPLERS
-from wavegan_rc.cli.benchmark import benchmark_command
+from benchmarks.command import benchmark_command
 from wavegan_rc.cli.export import export_command
 from wavegan_rc.cli.process import run_command
+from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.exports import export
-from wavegan_rc.generation import draw_latents, synthesize
-from wavegan_rc.generator_file import load_generator, save_generator
-from wavegan_rc.nn.export import fold_generator
+from wavegan_rc.generator.exports import export
+from wavegan_rc.generator.file import load_generator, save_generator
+from wavegan_rc.generator.folding import fold_generator
+from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.nn.generator import build_generator
+from wavegan_rc.utils import extras
 
 pytestmark = pytest.mark.backend
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from conftest import tone
 
-from wavegan_rc.artifacts.bootstrap import bootstrap_weights
-from wavegan_rc.artifacts.features import (
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.measure.bootstrap import bootstrap_weights
+from wavegan_rc.measure.features import (
     BANDS,
     FLOOR_DB,
     SMALLEST_DEVIATION_DB,
@@ -16,7 +17,6 @@ from wavegan_rc.artifacts.features import (
     log_mel_features,
     standardize,
 )
-from wavegan_rc.errors import ParameterError
 
 UNIFORM = np.full((1, 2), 0.5)
 

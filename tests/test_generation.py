@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from wavegan_rc.choices import UPSAMPLERS
 from wavegan_rc.cli.generate import generate_command
 from wavegan_rc.cli.process import run_command
+from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.errors import DataError, WaveganWarning
-from wavegan_rc.generation import draw_latents, generate, synthesize, write_samples
-from wavegan_rc.generator_file import load_generator, save_generator
-from wavegan_rc.nn.export import fold_generator
+from wavegan_rc.generator.file import load_generator, save_generator
+from wavegan_rc.generator.folding import fold_generator
+from wavegan_rc.generator.generation import draw_latents, generate, synthesize, write_samples
 from wavegan_rc.nn.generator import build_generator
 
 pytestmark = pytest.mark.backend
@@ -251,7 +251,7 @@ def test_nothing_is_overwritten_and_an_interrupted_run_leaves_nothing(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("wavegan_rc.generation.write_wav", interrupt)
+        patch.setattr("wavegan_rc.generator.generation.write_wav", interrupt)
         with pytest.raises(KeyboardInterrupt):
             generate(generator_file, out)
     assert [path.name for path in out.parent.iterdir()] == ["out"]

@@ -11,16 +11,16 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from wavegan_rc.benchmarks import gpu_check, training
-from wavegan_rc.benchmarks.gpu_check import PLAN, TOY, Check
-from wavegan_rc.benchmarks.gpu_check_table import format_results
-from wavegan_rc.cli.gpu_check import gpu_check_command
+from benchmarks import gpu_check, training
+from benchmarks.gpu_check import PLAN, TOY, Check
+from benchmarks.gpu_check_command import gpu_check_command
+from benchmarks.gpu_check_table import format_results
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError
-from wavegan_rc.history_file import read_history
+from wavegan_rc.runs.directory import RunDirectory
+from wavegan_rc.runs.history import read_history
 from wavegan_rc.training.batches import drawn_ahead
 from wavegan_rc.training.callbacks import StopOnSignal
-from wavegan_rc.training.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +241,7 @@ def test_what_pytorch_cannot_compile_is_left_out_with_the_reason(monkeypatch):
     def fails(*arguments):
         raise RuntimeError("no kernel\nfor this")
 
-    pytorch_arms = pytest.importorskip("wavegan_rc.benchmarks.pytorch_arms")
+    pytorch_arms = pytest.importorskip("benchmarks.pytorch_arms")
     monkeypatch.setattr(training, "our_visit", visit)
     monkeypatch.setattr(training, "plain_visit", visit)
     programs = {"PyTorch eager": visit, "PyTorch compile": fails}

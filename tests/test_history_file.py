@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wavegan_rc.history_file import unfinished
+from wavegan_rc.runs.history import unfinished
 
 LEVEL, LINES = "out_of_band_total_db", "line_prominence_db/stage_2"
 

@@ -19,19 +19,19 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from wavegan_rc.choices import PADDINGS, UPSAMPLERS
 from wavegan_rc.config import Config
+from wavegan_rc.config.choices import PADDINGS, UPSAMPLERS
 from wavegan_rc.errors import DataError
-from wavegan_rc.generation import draw_latents, generate
-from wavegan_rc.generator_file import load_generator, save_generator
+from wavegan_rc.generator.file import load_generator, save_generator
+from wavegan_rc.generator.folding import fold_generator
+from wavegan_rc.generator.generation import draw_latents, generate
+from wavegan_rc.measure.sources import open_segments
 from wavegan_rc.network_audit.critic import load_run
-from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import build_generator
-from wavegan_rc.segment_sets import open_segments
-from wavegan_rc.training.checkpoints import Checkpoint, save_checkpoint
+from wavegan_rc.runs.checkpoints import Checkpoint, save_checkpoint
+from wavegan_rc.runs.weights_file import check_weights_file
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.state import load_checkpoint
-from wavegan_rc.weights_file import check_weights_file
 
 SETTINGS = {"sample_rate": 8000}
 CONFIG, WEIGHTS, OURS = "config.json", "model.weights.h5", "wavegan_rc.json"
@@ -751,8 +751,8 @@ def test_small_files_do_not_fill_the_memory(valid, spoilt, tmp_path):
 import re, sys
 from pathlib import Path
 from wavegan_rc.errors import DataError
-from wavegan_rc.generation import generate
-from wavegan_rc.generator_file import load_generator
+from wavegan_rc.generator.generation import generate
+from wavegan_rc.generator.file import load_generator
 
 def peak_mb():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1000

@@ -16,14 +16,14 @@ from conftest import ROOT, tone
 from runs import assert_same_results, newest_step, start, tensorboard_events, wait_for
 
 from wavegan_rc.config import Config
-from wavegan_rc.training.checkpoints import newest_checkpoint
+from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.training.train import train
 
 # A training without networks: as many writes in a second as a real one makes in minutes.
 WRITER = """
 import sys
 from pathlib import Path
-from wavegan_rc.training.checkpoints import cut_logs, newest_checkpoint, save_checkpoint
+from wavegan_rc.runs.checkpoints import cut_logs, newest_checkpoint, save_checkpoint
 run = Path(sys.argv[1])
 log, step = run / "history.jsonl", 0
 if list((run / "checkpoints").glob("step-*.json")):

@@ -12,16 +12,16 @@ from conftest import ROOT
 from matplotlib import image
 from scipy import signal
 
-from wavegan_rc.artifacts.spectra import stage_combs
-from wavegan_rc.audit import Audit
 from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganWarning
-from wavegan_rc.measurement import compare, measure
-from wavegan_rc.read_sets import read_set
-from wavegan_rc.segment_set import SegmentSet
-from wavegan_rc.set_statistics import Settings, Statistics
+from wavegan_rc.measure.comparison import compare, measure
+from wavegan_rc.measure.grouped_spectra import stage_combs
+from wavegan_rc.measure.measure import Audit
+from wavegan_rc.measure.quantities import Settings, Statistics
+from wavegan_rc.measure.readings import read_set
+from wavegan_rc.measure.segments import SegmentSet
 from wavegan_rc.training.train import train
 
 RATE, LENGTH, COUNT = 16000, 512, 300

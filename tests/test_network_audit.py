@@ -14,7 +14,17 @@ from conftest import ROOT
 from keras import layers
 from matplotlib import image
 
-from wavegan_rc.artifacts.kernels import (
+from wavegan_rc.config import Config
+from wavegan_rc.config.choices import UPSAMPLERS
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.generator.file import load_generator, save_generator
+from wavegan_rc.generator.folding import fold_generator
+from wavegan_rc.network_audit.audit import audit_networks
+from wavegan_rc.network_audit.critic import input_gradients, load_run, with_independent_shifts
+from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, silence_test
+from wavegan_rc.network_audit.generator_stages import Stages, open_stages
+from wavegan_rc.network_audit.gradients import gradient_audit
+from wavegan_rc.network_audit.kernels import (
     FoldedStage,
     endless_output,
     kernel_tone_levels_db,
@@ -22,22 +32,12 @@ from wavegan_rc.artifacts.kernels import (
     periodic_line_powers,
     shuffle_factors,
 )
-from wavegan_rc.choices import UPSAMPLERS
-from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.generator_file import load_generator, save_generator
-from wavegan_rc.network_audit.audit import audit_networks
-from wavegan_rc.network_audit.critic import input_gradients, load_run, with_independent_shifts
-from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, silence_test
-from wavegan_rc.network_audit.generator_stages import Stages, open_stages
-from wavegan_rc.network_audit.gradients import gradient_audit
 from wavegan_rc.nn.critic import build_critic
-from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
+from wavegan_rc.runs.checkpoints import save_checkpoint
 from wavegan_rc.theory.overlap import overlap_counts
 from wavegan_rc.theory.response import phase_gains, tone_levels_db
-from wavegan_rc.training.checkpoints import save_checkpoint
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 

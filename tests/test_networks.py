@@ -5,10 +5,10 @@ from backends import FEWER_EXAMPLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavegan_rc.choices import PADDINGS, UPSAMPLERS
+from wavegan_rc.config.choices import PADDINGS, UPSAMPLERS
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.generator.folding import fold_generator
 from wavegan_rc.nn.critic import build_critic
-from wavegan_rc.nn.export import fold_generator
 from wavegan_rc.nn.generator import build_generator
 
 pytestmark = pytest.mark.backend

@@ -14,8 +14,8 @@ from wavegan_rc.audio.segments import Segments
 from wavegan_rc.cli.cell import cell_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.generation import draw_latents, synthesize
-from wavegan_rc.run_settings import run_config
+from wavegan_rc.generator.generation import draw_latents, synthesize
+from wavegan_rc.runs.settings import run_config
 from wavegan_rc.training import hardware
 from wavegan_rc.training.artifact_history import artifact_values
 from wavegan_rc.training.backend import on_jax

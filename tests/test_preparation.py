@@ -18,12 +18,12 @@ from fake_work import work
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import preparation as benchmark
 from wavegan_rc.audio import plan, positions, preparation, workers
 from wavegan_rc.audio.corpus import BLOCK
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.audio.shards import Shards, windows
-from wavegan_rc.benchmarks import preparation as benchmark
 from wavegan_rc.errors import DataError, WaveganWarning
 
 FILES = 12

@@ -22,14 +22,14 @@ from report_runs import (
 )
 from scipy import stats
 
-from wavegan_rc.artifacts.bootstrap import Estimate
-from wavegan_rc.artifacts.over_seeds import difference_over_seeds, mean_over_seeds
-from wavegan_rc.artifacts.result import side
-from wavegan_rc.artifacts.significance import holm
-from wavegan_rc.audit import Audit
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.measure.bootstrap import Estimate
+from wavegan_rc.measure.measure import Audit
+from wavegan_rc.measure.over_seeds import difference_over_seeds, mean_over_seeds
+from wavegan_rc.measure.result import side
+from wavegan_rc.measure.significance import holm
 from wavegan_rc.report import write as report_writer
 from wavegan_rc.report.comparisons import judged
 from wavegan_rc.report.document import build_document
@@ -37,7 +37,7 @@ from wavegan_rc.report.fairness import build_warnings
 from wavegan_rc.report.groups import group_runs
 from wavegan_rc.report.measured import Key, read_measured
 from wavegan_rc.report.run_files import command_to_repeat, read_run
-from wavegan_rc.training.run_directory import config_as_yaml
+from wavegan_rc.runs.directory import config_as_yaml
 
 TRANSPOSED = replace(SMALL, upsampler="transposed")
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from wavegan_rc.audit import Audit
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.figures.comparison_figures import write_comparison_figures
+from wavegan_rc.measure.measure import Audit
+from wavegan_rc.report.comparison_figures import write_comparison_figures
 from wavegan_rc.report.document import build_document
 
 

@@ -22,10 +22,10 @@ from runs import (
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.training.checkpoints import newest_checkpoint, save_checkpoint
-from wavegan_rc.training.run_lock import run_lock
+from wavegan_rc.runs.checkpoints import newest_checkpoint, save_checkpoint
+from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.training.train import train
-from wavegan_rc.whole_files import whole_file, whole_files
+from wavegan_rc.utils.atomic_files import whole_file, whole_files
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,12 @@ from runs import SMALL, tensorboard_events
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
-from wavegan_rc.generation import draw_latents
-from wavegan_rc.generator_file import load_generator
-from wavegan_rc.real_sets import data_of_run
+from wavegan_rc.generator.file import load_generator
+from wavegan_rc.generator.generation import draw_latents
+from wavegan_rc.measure.references import data_of_run
+from wavegan_rc.runs.directory import create_run_directory
 from wavegan_rc.training import artifact_history, callbacks
 from wavegan_rc.training.model import build_model
-from wavegan_rc.training.run_directory import create_run_directory
 from wavegan_rc.training.schedule import due
 from wavegan_rc.training.train import train
 
@@ -382,7 +382,7 @@ START_RUNS = """
 import sys
 from wavegan_rc.config import Config
 from wavegan_rc.training import artifact_history, callbacks
-from wavegan_rc.training.run_directory import create_run_directory
+from wavegan_rc.runs.directory import create_run_directory
 from wavegan_rc.training.schedule import due
 config = Config(out=sys.argv[1], upsampler=sys.argv[2])
 sys.stdin.readline()

@@ -11,7 +11,7 @@ from runs import SMALL, smoke_config
 from wavegan_rc.audio.files import find_audio_files
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.errors import DataError, WaveganWarning
-from wavegan_rc.real_sets import data_of_run
+from wavegan_rc.measure.references import data_of_run
 from wavegan_rc.training.train import train
 
 

@@ -5,13 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from wavegan_rc.artifacts.bootstrap import weighted_means
-from wavegan_rc.artifacts.significance import (
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.measure.bootstrap import weighted_means
+from wavegan_rc.measure.significance import (
     benjamini_hochberg,
     max_t_p_values,
     permuted_differences,
 )
-from wavegan_rc.errors import ParameterError
 
 
 def mean_of(values):

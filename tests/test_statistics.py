@@ -6,14 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal, stats
 
-from wavegan_rc.artifacts.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.artifacts.spectra import (
+from wavegan_rc.audio.preparation import prepare_corpus
+from wavegan_rc.audio.segments import Segments
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.measure.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.measure.grouped_spectra import (
     group_size_of,
     group_spectra,
     join_groups,
     stage_combs,
 )
-from wavegan_rc.artifacts.statistics import (
+from wavegan_rc.measure.statistics import (
     energy_modulation,
     filtering_db,
     image_coherence,
@@ -26,9 +29,6 @@ from wavegan_rc.artifacts.statistics import (
     third_octave_levels_db,
     unbiased_square,
 )
-from wavegan_rc.audio.preparation import prepare_corpus
-from wavegan_rc.audio.segments import Segments
-from wavegan_rc.errors import ParameterError
 
 RATE, LENGTH, FACTORS = 16000, 512, (4, 4)
 COMBS = stage_combs(FACTORS, RATE)

@@ -15,18 +15,18 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavegan_rc import cores
 from wavegan_rc.cli.settings import as_flags, settings_parser
 from wavegan_rc.cli.sweep import read_cells
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
-from wavegan_rc.run_settings import run_config
+from wavegan_rc.runs.lock import run_lock
+from wavegan_rc.runs.settings import run_config
 from wavegan_rc.sweep import resources
 from wavegan_rc.sweep.grid import cell_name
 from wavegan_rc.sweep.local import LocalEngine
 from wavegan_rc.sweep.process import Job
-from wavegan_rc.training.run_lock import run_lock
+from wavegan_rc.utils import cores
 
 FAKE_CELL = ROOT / "tests" / "fake_cell.py"
 # The command itself, with cells that pretend and a report that only says what it was given.

@@ -12,10 +12,10 @@ import yaml
 from conftest import ROOT
 from test_sweep import Sweep, sweep  # noqa: F401 -- a fixture
 
-from wavegan_rc import extras
 from wavegan_rc.cli.sweep import sweep_command
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.training.run_lock import run_lock
+from wavegan_rc.runs.lock import run_lock
+from wavegan_rc.utils import extras
 
 needs_ray = pytest.mark.skipif(not find_spec("ray"), reason="the extra ray is not installed")
 

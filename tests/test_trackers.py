@@ -11,12 +11,12 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from wavegan_rc import extras
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
-from wavegan_rc.training.run_directory import RunDirectory
+from wavegan_rc.runs.directory import RunDirectory
 from wavegan_rc.training.trackers import Destinations, Trackers, tracking
+from wavegan_rc.utils import extras
 
 SMOKE = ROOT / "configs" / "smoke.yaml"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from keras import ops
 from scipy import signal
 
-from wavegan_rc.choices import PADDINGS, UPSAMPLERS
+from wavegan_rc.config.choices import PADDINGS, UPSAMPLERS
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 from wavegan_rc.theory.response import dc_image_levels_db

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import signal
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.extras import load_librosa
+from wavegan_rc.utils.extras import load_librosa
 
 # A Hann window spreads a tone over its bin and two on either side, one of them in part; the
 # neighbours that a line is compared with begin beyond, and end halfway to the next line when lines

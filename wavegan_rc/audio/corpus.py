@@ -10,7 +10,7 @@ import numpy as np
 
 from wavegan_rc.audio.shards import Shards
 from wavegan_rc.errors import DataError
-from wavegan_rc.whole_files import write_whole
+from wavegan_rc.utils.atomic_files import write_whole
 
 # Levels are kept for blocks of this many samples, so that silence can be found for any
 # segment length without reading the audio again.

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import signal
 
 from wavegan_rc.audio.segments import Segments
-from wavegan_rc.choices import Emphasis
+from wavegan_rc.config.choices import Emphasis
 from wavegan_rc.errors import DataError
 
 # At 16 kHz, 127 taps resolve about 250 Hz: formants, but not the harmonics of a voice.

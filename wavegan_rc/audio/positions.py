@@ -12,8 +12,8 @@ import numpy as np
 
 from wavegan_rc.audio.corpus import BLOCK, Corpus
 from wavegan_rc.audio.shards import windows
-from wavegan_rc.choices import ShortRecordings
-from wavegan_rc.whole_files import whole_file_of_many
+from wavegan_rc.config.choices import ShortRecordings
+from wavegan_rc.utils.atomic_files import whole_file_of_many
 
 # Blocks: 2 s at 16 kHz. Counts take 8 bytes of memory for each row.
 ROW = 256

@@ -10,7 +10,7 @@ from wavegan_rc.audio.corpus import BLOCK, Corpus
 from wavegan_rc.audio.int16 import FULL_SCALE_INT16
 from wavegan_rc.audio.positions import Positions, Stretches, count_positions, whole_recordings
 from wavegan_rc.audio.shards import windows
-from wavegan_rc.choices import ShortRecordings
+from wavegan_rc.config.choices import ShortRecordings
 from wavegan_rc.errors import DataError, ParameterError
 
 Split = Literal["training", "held_out"]

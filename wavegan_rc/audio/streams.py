@@ -18,7 +18,7 @@ import soundfile
 from soundfile import LibsndfileError
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.standard_error import without_standard_error
+from wavegan_rc.utils.standard_error import without_standard_error
 
 # What libsndfile calls a length that nothing declares.
 _UNKNOWN = 2**63 - 1

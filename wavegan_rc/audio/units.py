@@ -16,7 +16,7 @@ from wavegan_rc.audio.files import resampled_blocks
 from wavegan_rc.audio.filters import lowpass
 from wavegan_rc.audio.int16 import FULL_SCALE_INT16, to_int16
 from wavegan_rc.errors import DataError, printable
-from wavegan_rc.whole_files import whole_file_of_many
+from wavegan_rc.utils.atomic_files import whole_file_of_many
 
 # Samples scaled at a time.
 _PIECE = 8192 * BLOCK

@@ -17,10 +17,10 @@ from pathlib import Path
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
 from wavegan_rc.cli.settings import as_flags
 from wavegan_rc.config import Config
-from wavegan_rc.run_settings import run_config
+from wavegan_rc.runs.directory import RunDirectory, has_begun
+from wavegan_rc.runs.lock import run_lock
+from wavegan_rc.runs.settings import run_config
 from wavegan_rc.sweep.grid import Cell
-from wavegan_rc.training.run_directory import RunDirectory, has_begun
-from wavegan_rc.training.run_lock import run_lock
 
 
 def command_of_cell(cell: Cell) -> list[str]:

@@ -7,7 +7,6 @@ import sys
 from typing import NoReturn
 
 import wavegan_rc
-from wavegan_rc.cli.benchmark import benchmark_command
 from wavegan_rc.cli.explain import explain_command
 from wavegan_rc.cli.export import export_command
 from wavegan_rc.cli.generate import generate_command
@@ -22,7 +21,6 @@ COMMANDS: dict[str, Command] = {
     "generate": generate_command,
     "explain": explain_command,
     "export": export_command,
-    "benchmark": benchmark_command,
     "measure": measure_command,
     "report": report_command,
     "sweep": sweep_command,

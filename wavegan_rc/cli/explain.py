@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wavegan_rc.choices import UPSAMPLERS, Upsampler
 from wavegan_rc.cli.process import quiet_start
 from wavegan_rc.cli.settings import Parser
 from wavegan_rc.config import Config
+from wavegan_rc.config.choices import UPSAMPLERS, Upsampler
 from wavegan_rc.errors import ParameterError
 
 # Intervals of fewer random networks would mean nothing.
@@ -51,7 +51,7 @@ def explain_command(program: str, argv: Sequence[str]) -> int:
         "--out", type=str, metavar="PATH", default="explanation", help="folder for the figures"
     )
     flags = parser.parse_command_line(argv)
-    from wavegan_rc.explanation import Stages, describe
+    from wavegan_rc.explain.explanation import Stages, describe
 
     stages = Stages(flags.upsampler, flags.kernel_size, flags.factors, flags.sample_rate)
     if not (flags.draws == 0 or flags.draws >= _FEWEST_DRAWS) or flags.seed < 0:
@@ -62,7 +62,7 @@ def explain_command(program: str, argv: Sequence[str]) -> int:
     print(describe(stages), flush=True)
     if flags.draws:
         with quiet_start():
-            from wavegan_rc.initial_spectra import draw
+            from wavegan_rc.explain.initial_spectra import draw
         out = Path(flags.out).expanduser()
         print(draw(stages, draws=flags.draws, seed=flags.seed, out=out))
     return 0

@@ -28,7 +28,7 @@ def export_command(program: str, argv: Sequence[str]) -> int:
     flags = parser.parse_command_line(argv)
     require_tensorflow("export")
     with quiet_start():
-        from wavegan_rc.exports import export
+        from wavegan_rc.generator.exports import export
     out = None if flags.out is None else Path(flags.out).expanduser()
     written, what = export(Path(flags.run).expanduser(), flags.format, out)
     print(f"{what}\nexported: {written}")

@@ -31,7 +31,7 @@ def generate_command(program: str, argv: Sequence[str]) -> int:
     flags = parser.parse_command_line(argv)
 
     with quiet_start():
-        from wavegan_rc.generation import generate
+        from wavegan_rc.generator.generation import generate
     out = generate(
         Path(flags.run).expanduser(),
         Path(flags.out).expanduser(),

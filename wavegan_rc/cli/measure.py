@@ -68,8 +68,8 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
     if flags.seed < 0:
         raise ParameterError(f"seed must be at least 0. Received: {flags.seed}")
     with quiet_start():
-        from wavegan_rc.audit import Audit
-        from wavegan_rc.audit_sets import audit, result_folders
+        from wavegan_rc.measure.measure import Audit
+        from wavegan_rc.measure.measure_sets import audit, result_folders
     settings = Audit(
         reference=flags.reference,
         upsampling_factors=flags.upsampling_factors,

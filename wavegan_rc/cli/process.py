@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from wavegan_rc.cores import usable_cores
 from wavegan_rc.errors import (
     DivergenceError,
     LostHostError,
@@ -20,7 +19,8 @@ from wavegan_rc.errors import (
     WaveganError,
     WaveganWarning,
 )
-from wavegan_rc.standard_error import standard_error_to
+from wavegan_rc.utils.cores import usable_cores
+from wavegan_rc.utils.standard_error import standard_error_to
 
 _BACKENDS = ("tensorflow", "jax")
 # Keras ends `fit` early by these, and takes another training loop.

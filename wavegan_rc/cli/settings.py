@@ -10,9 +10,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from wavegan_rc.config import Config
+from wavegan_rc.config.ranges import kind_in_words
+from wavegan_rc.config.yaml_file import read_settings, shown
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.ranges import kind_in_words
-from wavegan_rc.settings_file import read_settings, shown
 
 
 class Parser(ArgumentParser):

@@ -10,10 +10,10 @@ from jsonargparse import Namespace
 from wavegan_rc.cli.cell import command_of_cell
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, choose_backend, quiet_start
 from wavegan_rc.cli.settings import Parser, settings_parser, typed
+from wavegan_rc.config.yaml_file import read_grid
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.extras import require
-from wavegan_rc.settings_file import read_grid
 from wavegan_rc.sweep.grid import Cell, grid_cells
+from wavegan_rc.utils.extras import require
 
 if TYPE_CHECKING:
     from wavegan_rc.sweep.sweep import Engine

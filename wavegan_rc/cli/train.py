@@ -11,9 +11,9 @@ from jsonargparse import Namespace
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start
 from wavegan_rc.cli.settings import Parser, add_settings, read_config
 from wavegan_rc.config import Config
+from wavegan_rc.config.yaml_file import shown
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.run_settings import run_config
-from wavegan_rc.settings_file import shown
+from wavegan_rc.runs.settings import run_config
 
 
 def train_command(program: str, argv: Sequence[str]) -> int:
@@ -70,7 +70,7 @@ def train_command(program: str, argv: Sequence[str]) -> int:
         config = config.going_on(earlier)
         config.check_goes_on(earlier)
     if flags.print_config:
-        from wavegan_rc.training.run_directory import config_as_yaml
+        from wavegan_rc.runs.directory import config_as_yaml
 
         print(config_as_yaml(config), end="")
         return 0

@@ -1,5 +1,5 @@
 """Pictures."""
 
-from wavegan_rc.extras import prepare_matplotlib
+from wavegan_rc.utils.extras import prepare_matplotlib
 
 prepare_matplotlib()

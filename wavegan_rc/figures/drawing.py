@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from wavegan_rc.figures.style import default_style
 from wavegan_rc.spectrogram import stft_db
 from wavegan_rc.theory.response import frequency_response_db
-from wavegan_rc.whole_files import whole_file
+from wavegan_rc.utils.atomic_files import whole_file
 
 # 80 dB shows what a listener can hear beside the loudest part, and hides rounding to 16 bits.
 _RANGE_DB = 80

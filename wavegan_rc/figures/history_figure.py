@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wavegan_rc.figures.style import default_style
-from wavegan_rc.history_file import read_history
+from wavegan_rc.runs.history import read_history
 
 RATIO = "out_of_band_total_db"
 PROMINENCE = "line_prominence_db/stage_"

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from wavegan_rc.choices import Upsampler
+from wavegan_rc.config.choices import Upsampler
 from wavegan_rc.figures.style import default_style
 from wavegan_rc.spectrogram import CombLine
 from wavegan_rc.theory.interpolation import interpolation_kernel

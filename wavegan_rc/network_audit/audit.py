@@ -9,8 +9,9 @@ import numpy as np
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.network_figures import network_figure
-from wavegan_rc.generation import draw_latents, synthesize
-from wavegan_rc.generator_file import load_generator
+from wavegan_rc.generator.file import load_generator
+from wavegan_rc.generator.generation import draw_latents, synthesize
+from wavegan_rc.measure.references import data_of_run
 from wavegan_rc.network_audit.critic import (
     input_gradients,
     load_run,
@@ -22,8 +23,7 @@ from wavegan_rc.network_audit.generator_stages import open_stages
 from wavegan_rc.network_audit.gradients import Gradients, gradient_audit
 from wavegan_rc.network_audit.result import NetworkAudit
 from wavegan_rc.nn.downsampling import StridedConv1D
-from wavegan_rc.real_sets import data_of_run
-from wavegan_rc.whole_files import whole_file, write_whole
+from wavegan_rc.utils.atomic_files import whole_file, write_whole
 
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "networks.json", "networks.npz", "networks.png"
 

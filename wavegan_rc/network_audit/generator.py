@@ -4,19 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wavegan_rc.artifacts import statistics as st
-from wavegan_rc.artifacts.bootstrap import Estimate, bootstrap_weights
-from wavegan_rc.artifacts.kernels import (
+from wavegan_rc.errors import DataError
+from wavegan_rc.generator.generation import draw_latents, synthesize
+from wavegan_rc.measure import statistics as st
+from wavegan_rc.measure.bootstrap import Estimate, bootstrap_weights
+from wavegan_rc.measure.grouped_spectra import group_spectra
+from wavegan_rc.measure.line_powers import line_powers, standard_errors, sum_of_lines
+from wavegan_rc.network_audit.generator_stages import Stages
+from wavegan_rc.network_audit.kernels import (
     endless_output,
     kernel_tone_levels_db,
     mean_map_tone_levels_db,
     periodic_line_powers,
 )
-from wavegan_rc.artifacts.line_powers import line_powers, standard_errors, sum_of_lines
-from wavegan_rc.artifacts.spectra import group_spectra
-from wavegan_rc.errors import DataError
-from wavegan_rc.generation import draw_latents, synthesize
-from wavegan_rc.network_audit.generator_stages import Stages
 from wavegan_rc.network_audit.levels import absolute_level
 from wavegan_rc.spectrogram import CombLine, predicted_comb
 

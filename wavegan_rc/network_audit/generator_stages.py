@@ -8,9 +8,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from wavegan_rc.artifacts.kernels import FoldedStage
 from wavegan_rc.errors import DataError
-from wavegan_rc.generation import BATCH_SIZE
+from wavegan_rc.generator.generation import BATCH_SIZE
+from wavegan_rc.network_audit.kernels import FoldedStage
 from wavegan_rc.nn.generator import POST_FILTER
 
 _OURS_ONLY = "only generators exported by this package are audited"

@@ -11,12 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from wavegan_rc.artifacts import statistics as st
-from wavegan_rc.artifacts.bootstrap import Estimate, bootstrap_weights
-from wavegan_rc.artifacts.kernels import shuffle_factors
-from wavegan_rc.artifacts.line_powers import line_powers, standard_errors, sum_of_lines
-from wavegan_rc.artifacts.result import side
-from wavegan_rc.artifacts.spectra import HANN_NOISE_BANDWIDTH, StageComb, group_spectra, stage_combs
+from wavegan_rc.measure import statistics as st
+from wavegan_rc.measure.bootstrap import Estimate, bootstrap_weights
+from wavegan_rc.measure.grouped_spectra import (
+    HANN_NOISE_BANDWIDTH,
+    StageComb,
+    group_spectra,
+    stage_combs,
+)
+from wavegan_rc.measure.line_powers import line_powers, standard_errors, sum_of_lines
+from wavegan_rc.measure.result import side
+from wavegan_rc.network_audit.kernels import shuffle_factors
 from wavegan_rc.network_audit.levels import interval
 
 # A Hann window lets a line into the bins beside it; those farther off are between lines.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wavegan_rc.artifacts.bootstrap import Estimate, estimate
+from wavegan_rc.measure.bootstrap import Estimate, estimate
 
 # Fainter sounds are rounding of float32 weights and samples.
 FLOOR_DB = -120.0

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from wavegan_rc.choices import (
+from wavegan_rc.config.choices import (
     KernelInitializer,
     Padding,
     Upsampler,

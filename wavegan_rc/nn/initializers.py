@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 
-from wavegan_rc.choices import KernelInitializer, Upsampler, initializers_per_stage
+from wavegan_rc.config.choices import KernelInitializer, Upsampler, initializers_per_stage
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.theory.interpolation import interpolation_kernel
 

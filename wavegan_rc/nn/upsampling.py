@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from wavegan_rc.choices import (
+from wavegan_rc.config.choices import (
     PADDINGS,
     UPSAMPLERS,
     KernelInitializer,

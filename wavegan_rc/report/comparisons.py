@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from wavegan_rc.artifacts.bootstrap import Estimate
-from wavegan_rc.artifacts.over_seeds import SeedResult, difference_over_seeds
-from wavegan_rc.artifacts.result import Quantity
-from wavegan_rc.artifacts.significance import holm
-from wavegan_rc.audit import COMPARISON_FILE, JSON_FILE, Audit
 from wavegan_rc.errors import ParameterError, WaveganWarning
+from wavegan_rc.measure.bootstrap import Estimate
+from wavegan_rc.measure.measure import COMPARISON_FILE, JSON_FILE, Audit
+from wavegan_rc.measure.over_seeds import SeedResult, difference_over_seeds
+from wavegan_rc.measure.result import Quantity
+from wavegan_rc.measure.significance import holm
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import (
     FOLDER,

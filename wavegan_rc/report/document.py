@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import wavegan_rc
-from wavegan_rc.audit import Audit
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.measure.measure import Audit
 from wavegan_rc.report.comparisons import compare_groups
 from wavegan_rc.report.fairness import build_warnings
 from wavegan_rc.report.groups import Group, differing_settings, group_runs
@@ -17,7 +17,7 @@ from wavegan_rc.report.measured import Measured, measured
 from wavegan_rc.report.rows import build_rows
 from wavegan_rc.report.run_files import Run, read_run
 from wavegan_rc.report.verdicts import build_verdicts
-from wavegan_rc.training.run_directory import check_writable
+from wavegan_rc.runs.directory import check_writable
 
 # Raised when a field changes its meaning or goes.
 SCHEMA = "wavegan_rc.report/2"

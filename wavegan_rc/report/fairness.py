@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from wavegan_rc.history_file import unfinished
+from wavegan_rc.measure.quantities import FEWEST_SEGMENTS
 from wavegan_rc.report.groups import Group, differing_settings, setting_in_words, setting_names
 from wavegan_rc.report.measured import Key, Measured
 from wavegan_rc.report.run_files import Run
-from wavegan_rc.set_statistics import FEWEST_SEGMENTS
+from wavegan_rc.runs.history import unfinished
 
 # Beside the recordings themselves: what is learnt from, for how long, and how large the networks
 # are.

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wavegan_rc.artifacts.bootstrap import Estimate
-from wavegan_rc.artifacts.result import SCHEMA
-from wavegan_rc.audit import ARRAYS_FILE, JSON_FILE, Audit, Audited
 from wavegan_rc.errors import DataError, WaveganError
+from wavegan_rc.measure.bootstrap import Estimate
+from wavegan_rc.measure.measure import ARRAYS_FILE, JSON_FILE, Audit, Audited
+from wavegan_rc.measure.result import SCHEMA
 from wavegan_rc.report.run_files import GENERATOR_FILE, Run, finite, read_json
 
 FOLDER = "measurement"

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wavegan_rc.artifacts.over_seeds import mean_over_seeds
+from wavegan_rc.measure.over_seeds import mean_over_seeds
+from wavegan_rc.measure.quantities import NO_REAL
 from wavegan_rc.report.comparisons import (
     SEEDS,
     SEGMENTS,
@@ -17,7 +18,6 @@ from wavegan_rc.report.comparisons import (
 )
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import Key, Measured
-from wavegan_rc.set_statistics import NO_REAL
 
 _NO_SUCH_STAGE = "its generator has other stages"
 _NOT_COMPARED = "not measured of both"

@@ -12,8 +12,8 @@ from typing import Any
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, printable
-from wavegan_rc.history_file import read_history
-from wavegan_rc.run_settings import run_config
+from wavegan_rc.runs.history import read_history
+from wavegan_rc.runs.settings import run_config
 
 GENERATOR_FILE = "generator.keras"
 # A record has 1 kB, a measurement of 64 lines 85 kB.

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from wavegan_rc.artifacts.result import CANNOT_BE_TOLD
+from wavegan_rc.measure.quantities import NO_REAL
+from wavegan_rc.measure.result import CANNOT_BE_TOLD
 from wavegan_rc.report.comparisons import SEGMENTS, Comparison
 from wavegan_rc.report.groups import Group
-from wavegan_rc.set_statistics import NO_REAL
 
 REAL = "real"
 # Kind of artifact, the number that tells of it, and what the sentence calls it.

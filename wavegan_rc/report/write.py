@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.figures.comparison_figures import write_comparison_figures
+from wavegan_rc.report.comparison_figures import write_comparison_figures
 from wavegan_rc.report.document import build_document
 from wavegan_rc.report.page import render_page
 from wavegan_rc.report.sounds import collect_sounds
-from wavegan_rc.whole_files import write_whole
+from wavegan_rc.utils.atomic_files import write_whole
 
 PAGE_FILE, NUMBERS_FILE, FIGURES_FOLDER = "index.html", "report.json", "figures"
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.training.run_directory import RunDirectory
+from wavegan_rc.runs.directory import RunDirectory
 
 # Of a folder's name, on common file systems 255 bytes; `logs/` adds a suffix.
 _LONGEST_NAME = 200

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.run_settings import run_config
+from wavegan_rc.runs.directory import RunDirectory
+from wavegan_rc.runs.settings import run_config
 from wavegan_rc.sweep.grid import Cell
-from wavegan_rc.training.run_directory import RunDirectory
-from wavegan_rc.whole_files import write_whole
+from wavegan_rc.utils.atomic_files import write_whole
 
 RECORD_FILE = "sweep.json"
 State = Literal["waiting", "training", "finished", "failed", "interrupted"]

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from wavegan_rc.cores import usable_cores
 from wavegan_rc.sweep.process import ONE_THREAD
+from wavegan_rc.utils.cores import usable_cores
 
 # Of one process training at the defaults, which was 1.1 GB, with a margin.
 CELL_MEMORY_BYTES = 1_500_000_000

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Protocol
 
 from wavegan_rc.errors import DataError
+from wavegan_rc.runs.directory import check_writable
+from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.sweep.grid import Cell
 from wavegan_rc.sweep.process import Job, Outcome
 from wavegan_rc.sweep.record import Record, progress
 from wavegan_rc.sweep.table import LiveTable, Row
 from wavegan_rc.training.beside import unbroken_streams
 from wavegan_rc.training.end_signals import EndSignals
-from wavegan_rc.training.run_directory import check_writable
-from wavegan_rc.training.run_lock import run_lock
 
 _LOGS = "logs"
 _ENDING = "the cells save and end (Ctrl-C once more: without waiting for them)"

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy import signal
 
-from wavegan_rc.choices import UPSAMPLERS, Upsampler, check_word
+from wavegan_rc.config.choices import UPSAMPLERS, Upsampler, check_word
 from wavegan_rc.errors import ParameterError
 
 # The Kaiser-windowed sinc: its cutoff (the middle of its slope, -6 dB) is half the low rate, it

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wavegan_rc.choices import Upsampler
+from wavegan_rc.config.choices import Upsampler
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.theory.interpolation import interpolation_kernel
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import signal
 
-from wavegan_rc.choices import Upsampler
+from wavegan_rc.config.choices import Upsampler
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.polyphase import polyphase_fold
 

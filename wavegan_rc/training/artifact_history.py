@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
-from wavegan_rc.artifacts import statistics as st
-from wavegan_rc.artifacts.features import level_statistics, log_mel_features, standardize
-from wavegan_rc.artifacts.spectra import group_spectra, stage_combs
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError, WaveganWarning
-from wavegan_rc.extras import installed
-from wavegan_rc.generation import draw_latents
+from wavegan_rc.generator.generation import draw_latents
+from wavegan_rc.measure import statistics as st
+from wavegan_rc.measure.features import level_statistics, log_mel_features, standardize
+from wavegan_rc.measure.grouped_spectra import group_spectra, stage_combs
 from wavegan_rc.training.beside import Beside
 from wavegan_rc.training.schedule import due
 from wavegan_rc.training.steps import StepCallback
+from wavegan_rc.utils.extras import installed
 
 _SMALLEST_POWER = 1e-12  # -120 dB
 # Measurements before they become rarer.

@@ -12,13 +12,13 @@ import keras
 import numpy as np
 
 from wavegan_rc.errors import WaveganWarning
-from wavegan_rc.history_file import read_history
+from wavegan_rc.runs.directory import RunDirectory
+from wavegan_rc.runs.history import read_history
 from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.beside import Beside
 from wavegan_rc.training.end_signals import EndSignals
 from wavegan_rc.training.events import Events
 from wavegan_rc.training.health import Watch, write_findings
-from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.schedule import due
 from wavegan_rc.training.steps import StepCallback, steps_made
 from wavegan_rc.training.wgan_gp import LOSSES, STOP_TOLD

@@ -8,9 +8,7 @@ import numpy as np
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, printable
-from wavegan_rc.training.backend import bring_up_to_date
-from wavegan_rc.training.batches import batch, batch_sources
-from wavegan_rc.training.checkpoints import (
+from wavegan_rc.runs.checkpoints import (
     MOST_ROLLBACKS,
     Checkpoint,
     cut_logs,
@@ -18,10 +16,12 @@ from wavegan_rc.training.checkpoints import (
     newest_checkpoint,
     remove_later,
 )
-from wavegan_rc.training.run_directory import RunDirectory, record_rollback
+from wavegan_rc.runs.directory import RunDirectory, record_rollback
+from wavegan_rc.training.backend import bring_up_to_date
+from wavegan_rc.training.batches import batch, batch_sources
 from wavegan_rc.training.steps import StepCallback
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE
-from wavegan_rc.whole_files import whole_file, write_whole
+from wavegan_rc.utils.atomic_files import whole_file, write_whole
 
 
 class StopAtNonFinite(StepCallback):

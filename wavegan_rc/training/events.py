@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from wavegan_rc.extras import installed
 from wavegan_rc.training.beside import Beside
+from wavegan_rc.utils.extras import installed
 
 
 class Events(Protocol):

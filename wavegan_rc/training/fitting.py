@@ -9,7 +9,8 @@ import numpy as np
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DivergenceError
-from wavegan_rc.generation import draw_latents
+from wavegan_rc.generator.generation import draw_latents
+from wavegan_rc.runs.directory import RunDirectory
 from wavegan_rc.training.artifact_history import artifact_histories
 from wavegan_rc.training.batches import batches
 from wavegan_rc.training.callbacks import (
@@ -27,7 +28,6 @@ from wavegan_rc.training.health import mean_norm
 from wavegan_rc.training.hearing import Hearing
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.results import SHOWN_SEGMENTS
-from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.state import Checkpoints, load_checkpoint
 from wavegan_rc.training.steps import StepCallback, steps_made
 from wavegan_rc.training.trackers import Trackers

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from wavegan_rc.choices import Precision
-from wavegan_rc.cores import usable_cores
+from wavegan_rc.config.choices import Precision
 from wavegan_rc.training.backend import on_jax
+from wavegan_rc.utils.cores import usable_cores
 
 
 def compiles_with_xla(devices: int) -> bool:

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.errors import DataError, printable
-from wavegan_rc.whole_files import write_whole
+from wavegan_rc.utils.atomic_files import write_whole
 
 Row = Mapping[str, float]
 

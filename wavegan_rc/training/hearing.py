@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from wavegan_rc.generation import synthesize
+from wavegan_rc.generator.generation import synthesize
 from wavegan_rc.training.backend import alone, bring_up_to_date
 from wavegan_rc.training.wgan_gp import WGANGP
 

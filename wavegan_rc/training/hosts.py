@@ -19,11 +19,11 @@ import numpy as np
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, LostHostError, ParameterError, WaveganError
+from wavegan_rc.runs.directory import RunDirectory
+from wavegan_rc.runs.found import check_own_files
+from wavegan_rc.runs.weights_file import one_line
 from wavegan_rc.training.backend import on_jax
 from wavegan_rc.training.callbacks import StopOnSignal
-from wavegan_rc.training.found_run import check_own_files
-from wavegan_rc.training.run_directory import RunDirectory
-from wavegan_rc.weights_file import one_line
 
 # As `keras.distribution.initialize` reads them.
 _ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"

@@ -9,19 +9,19 @@ import numpy as np
 
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.config import Config
-from wavegan_rc.extras import installed
-from wavegan_rc.generation import draw_latents, synthesize, write_samples
-from wavegan_rc.generator_file import GENERATOR_FILE, save_generator
-from wavegan_rc.history_file import read_history, unfinished
-from wavegan_rc.nn.export import fold_generator
+from wavegan_rc.generator.file import GENERATOR_FILE, save_generator
+from wavegan_rc.generator.folding import fold_generator
+from wavegan_rc.generator.generation import draw_latents, synthesize, write_samples
 from wavegan_rc.nn.generator import POST_FILTER
+from wavegan_rc.runs.directory import RunDirectory
+from wavegan_rc.runs.history import read_history, unfinished
 from wavegan_rc.training.beside import Beside
 from wavegan_rc.training.callbacks import Real
 from wavegan_rc.training.health import format_findings
-from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.summary import format_summary, summarise
 from wavegan_rc.training.wgan_gp import WGANGP
-from wavegan_rc.whole_files import whole_files, write_whole
+from wavegan_rc.utils.atomic_files import whole_files, write_whole
+from wavegan_rc.utils.extras import installed
 
 # Shown in a spectrogram and joined in a WAV file.
 SHOWN_SEGMENTS = 64

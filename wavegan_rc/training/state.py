@@ -12,12 +12,12 @@ import keras
 import numpy as np
 
 from wavegan_rc.errors import DataError
+from wavegan_rc.runs.checkpoints import Checkpoint, save_checkpoint
+from wavegan_rc.runs.directory import RunDirectory
+from wavegan_rc.runs.weights_file import check_weights_file, one_line
 from wavegan_rc.training.backend import bring_up_to_date
-from wavegan_rc.training.checkpoints import Checkpoint, save_checkpoint
-from wavegan_rc.training.run_directory import RunDirectory
 from wavegan_rc.training.steps import StepCallback
 from wavegan_rc.training.wgan_gp import WGANGP
-from wavegan_rc.weights_file import check_weights_file, one_line
 
 # Of a checkpoint's file over the variables in it: HDF5 adds a few kilobytes for each.
 _ROOM_FOR_ONE = 2

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from wavegan_rc.config import Config
-from wavegan_rc.segment_set import in_words
+from wavegan_rc.measure.segments import in_words
 from wavegan_rc.spectrogram import (
     line_prominence_db,
     mean_power_spectrum,

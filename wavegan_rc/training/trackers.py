@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wavegan_rc.config import Config
+from wavegan_rc.config.yaml_file import shown
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.extras import require
-from wavegan_rc.settings_file import shown
-from wavegan_rc.training.run_directory import RunDirectory, has_begun
-from wavegan_rc.weights_file import one_line
-from wavegan_rc.whole_files import write_whole
+from wavegan_rc.runs.directory import RunDirectory, has_begun
+from wavegan_rc.runs.weights_file import one_line
+from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.extras import require
 
 _EXPERIMENT = "wavegan_rc"
 # Under which name each tool knows the run, so that who goes on with it adds to the same.

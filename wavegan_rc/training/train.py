@@ -12,17 +12,8 @@ from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.audio.use import found_in_words, unused_in_words, unused_recordings
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.theory.overlap import uneven_overlap_message
-from wavegan_rc.training.beside import unbroken_streams
-from wavegan_rc.training.callbacks import Real, StopOnSignal
-from wavegan_rc.training.checkpoints import newest_checkpoint
-from wavegan_rc.training.devices import Devices
-from wavegan_rc.training.fitting import Fitting
-from wavegan_rc.training.found_run import check_own_files
-from wavegan_rc.training.hardware import chosen_precision
-from wavegan_rc.training.model import build_model
-from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, write_results
-from wavegan_rc.training.run_directory import (
+from wavegan_rc.runs.checkpoints import newest_checkpoint
+from wavegan_rc.runs.directory import (
     RunDirectory,
     check_same_data,
     check_writable,
@@ -30,7 +21,16 @@ from wavegan_rc.training.run_directory import (
     is_finished,
     record_resumption,
 )
-from wavegan_rc.training.run_lock import run_lock
+from wavegan_rc.runs.found import check_own_files
+from wavegan_rc.runs.lock import run_lock
+from wavegan_rc.theory.overlap import uneven_overlap_message
+from wavegan_rc.training.beside import unbroken_streams
+from wavegan_rc.training.callbacks import Real, StopOnSignal
+from wavegan_rc.training.devices import Devices
+from wavegan_rc.training.fitting import Fitting
+from wavegan_rc.training.hardware import chosen_precision
+from wavegan_rc.training.model import build_model
+from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, write_results
 from wavegan_rc.training.state import load_checkpoint
 from wavegan_rc.training.steps import steps_made
 from wavegan_rc.training.trackers import NOWHERE, Destinations, tracking

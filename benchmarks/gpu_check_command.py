@@ -1,0 +1,62 @@
+"""The program behind `scripts/gpu_check.sh`: it starts where the argument parser is missing."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
+from wavegan_rc.errors import DataError
+from wavegan_rc.utils.extras import load_before_tensorflow, require
+
+STAGES = ("prepare", "benchmark", "train", "measure")
+
+
+def gpu_check_command(program: str, argv: Sequence[str]) -> int:
+    """Time training, train and measure on this machine's GPU; what is done is not done again."""
+    parser = argparse.ArgumentParser(prog=program, description=gpu_check_command.__doc__)
+    parser.add_argument("out", help="folder that everything is kept in")
+    parser.add_argument(
+        "stages",
+        nargs="*",
+        metavar="STAGE",
+        help=f"{', '.join(STAGES)}; without any: all, and at the end of each call the table",
+    )
+    parser.add_argument("--toy", action="store_true", help="seconds of it, to see that all runs")
+    flags = parser.parse_intermixed_args(argv)
+    unknown = set(flags.stages) - set(STAGES)
+    if unknown:
+        parser.error(f"STAGE must be one of {', '.join(STAGES)}. Received: {min(unknown)}")
+    require("yaml", asked="gpu_check")
+
+    load_before_tensorflow()
+    with quiet_start():
+        from benchmarks.gpu_check import PLAN, TOY, Check
+        from benchmarks.gpu_check_table import format_results
+    from wavegan_rc.utils.atomic_files import write_whole
+
+    out = Path(flags.out).expanduser()
+    folder = out / "toy" if flags.toy else out
+    check = Check(TOY if flags.toy else PLAN, folder, corpus=out / "corpus")
+    received = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for stage in flags.stages or STAGES:
+            received = getattr(check, stage)()
+            if received is not None:
+                break
+        results = check.results()
+        write_whole(folder / "gpu_check.json", json.dumps(results, indent=1))
+        text = format_results(results)
+        write_whole(folder / "gpu_check.txt", text + "\n")
+    except BrokenPipeError:  # of what is printed
+        raise
+    except OSError as error:
+        raise DataError(f"out cannot be written: {error}") from None
+    print(f"\n{text}", flush=True)
+    return 0 if received is None else EXIT_BY_SIGNAL + received
+
+
+if __name__ == "__main__":
+    run_command(gpu_check_command, "gpu_check.sh", sys.argv[1:])

@@ -1,1 +1,0 @@
-"""The statistics of artifacts on top of the spectra; no deep-learning library."""

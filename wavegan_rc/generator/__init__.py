@@ -1,0 +1,1 @@
+"""A trained generator: load, sample, write, export."""

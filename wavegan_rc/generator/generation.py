@@ -1,0 +1,219 @@
+"""From a trained generator to audio: latents, batches, WAV files."""
+
+import os
+import shutil
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from wavegan_rc.audio.files import write_wav
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.generator.file import load_generator
+
+LATENTS_FILE = "latents.npz"
+# Every batch has this size (the last is filled up), so that what a latent gives does not depend on
+# how many others are asked for.
+BATCH_SIZE = 64
+# In bytes. Latents hardly compress (drawn ones, as float64, to half), so that a file which grows
+# beyond this and to more than four times its size holds something else.
+_ROOM_FOR_LATENTS = 2**26
+
+
+def draw_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
+    """Latents uniform on [-1, 1], as in training; a larger count begins with the same ones.
+
+    Args:
+        count: Number of latents.
+        latent_dim: Length of each.
+        seed: Non-negative.
+
+    Returns:
+        float32 array of shape (count, latent_dim).
+
+    Example:
+        >>> bool((draw_latents(5, 3, seed=1)[:2] == draw_latents(2, 3, seed=1)).all())
+        True
+    """
+    return np.concatenate(list(_draw_batches(count, latent_dim, seed)))
+
+
+def _draw_batches(count: int, latent_dim: int, seed: int) -> Iterator[np.ndarray]:
+    random = np.random.default_rng(seed)
+    for start in range(0, count, BATCH_SIZE):
+        size = min(BATCH_SIZE, count - start)
+        yield 2 * random.random((size, latent_dim), np.float32) - 1
+
+
+def _batches(latents: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(latents), BATCH_SIZE):
+        yield latents[start : start + BATCH_SIZE]
+
+
+def _walk_batches(first: np.ndarray, last: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    """Evenly spaced latents on the straight line from one to another, both included.
+
+    A straight line stays inside the cube that latents are drawn from.
+    """
+    for start in range(0, count, BATCH_SIZE):
+        step = np.arange(start, min(start + BATCH_SIZE, count), dtype=np.float32)[:, None]
+        share = step / max(count - 1, 1)
+        yield (1 - share) * first + share * last
+
+
+def synthesize(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
+    """What a generator makes of some latents.
+
+    Args:
+        generator: Model from (batch, latent_dim) to (batch, samples, 1).
+        latents: Shape (count, latent_dim).
+
+    Returns:
+        float32 array of shape (count, samples).
+    """
+    return np.concatenate([_synthesize_batch(generator, batch) for batch in _batches(latents)])
+
+
+def _synthesize_batch(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
+    missing = BATCH_SIZE - len(latents)
+    audio = generator.predict_on_batch(np.pad(latents, [(0, missing), (0, 0)]))
+    return np.asarray(audio)[: len(latents), :, 0]
+
+
+def _write_samples(
+    generator: keras.Model,
+    batches: Iterable[np.ndarray],
+    count: int,
+    sample_rate: int,
+    folder: Path,
+) -> None:
+    """Write a WAV for each latent, numbered in their order, and the latents beside them.
+
+    Audio and latents are written as they come: memory holds one batch, whatever the count.
+    """
+    shape = (count, generator.input_shape[-1])
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    digits = max(4, len(str(count - 1)))
+    index = clipped = 0
+    with (
+        zipfile.ZipFile(folder / LATENTS_FILE, "w") as archive,
+        archive.open("latents.npy", "w", force_zip64=True) as latents_file,
+    ):
+        np.lib.format.write_array_header_1_0(latents_file, header)
+        for batch in batches:
+            latents_file.write(batch.astype("<f4").tobytes())
+            for audio in _synthesize_batch(generator, batch):
+                write_wav(folder / f"{index:0{digits}d}.wav", audio, sample_rate)
+                index += 1
+                clipped += int((np.abs(audio) > 1).sum())
+    if clipped:
+        message = f"{clipped} samples beyond full scale were clipped in the WAVs"
+        warnings.warn(message, WaveganWarning, stacklevel=2)
+
+
+def write_samples(
+    generator: keras.Model, folder: Path, *, count: int, seed: int, sample_rate: int
+) -> None:
+    """Write `count` numbered WAVs of drawn latents into a folder, and the latents beside them.
+
+    Args:
+        generator: Model from latents to audio.
+        folder: Existing folder.
+        count: Number of WAVs.
+        seed: Of the latents.
+        sample_rate: In Hz.
+    """
+    batches = _draw_batches(count, generator.input_shape[-1], seed)
+    _write_samples(generator, batches, count, sample_rate, folder)
+
+
+def generate(
+    source: Path,
+    out: Path,
+    *,
+    count: int = 64,
+    seed: int = 0,
+    latents_file: Path | None = None,
+    interpolate: bool = False,
+) -> Path:
+    """Write WAVs of a trained generator into a new folder, which appears whole or not at all.
+
+    Args:
+        source: Run folder or generator file.
+        out: Folder to make; an existing one must be empty.
+        count: Number of WAVs; with `latents_file` and without `interpolate`, the file's own.
+        seed: Of the latents, if they are drawn.
+        latents_file: Recall the latents in this `.npz` file instead of drawing them.
+        interpolate: Walk in `count` steps from the first latent to the second.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ParameterError: If `count` or `seed` is out of range, or there is nothing to walk to.
+        DataError: If a file cannot be used, or `out` cannot be written or is not empty.
+    """
+    if count < 1 or seed < 0:
+        raise ParameterError(
+            f"count must be at least 1 and seed at least 0. Received: {count}, {seed}"
+        )
+    generator, settings = load_generator(source)
+    latent_dim = generator.input_shape[-1]
+    batches = _draw_batches(count, latent_dim, seed)
+    if latents_file is not None or interpolate:
+        latents = (
+            draw_latents(2, latent_dim, seed)
+            if latents_file is None
+            else _read_latents(latents_file, latent_dim)
+        )
+        if interpolate and len(latents) < 2:
+            raise ParameterError(f"interpolate needs two latents. {latents_file} holds one")
+        if interpolate:
+            batches = _walk_batches(latents[0], latents[1], count)
+        else:
+            count, batches = len(latents), _batches(latents)
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise DataError(f"out must be a new or an empty folder. Received: {out}")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".partial-{out.name}-", dir=out.parent))
+        try:
+            work.chmod(0o755)
+            _write_samples(generator, batches, count, settings["sample_rate"], work)
+            os.replace(work, out)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"out cannot be written: {error}") from None
+    return out
+
+
+def _read_latents(path: Path, latent_dim: int) -> np.ndarray:
+    try:
+        if not path.is_file():
+            raise FileNotFoundError
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > max(_ROOM_FOR_LATENTS, 4 * path.stat().st_size):
+            raise ValueError
+        with np.load(path, allow_pickle=False) as file:
+            found = file["latents"]
+        if found.dtype.kind not in "fiu":
+            raise TypeError
+    except Exception:  # what zip archives and NumPy's headers raise on damage is of many kinds
+        raise DataError(
+            f"{path}: not a latents file (.npz with an array of numbers `latents`)"
+        ) from None
+    with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused
+        latents = found.astype(np.float32)
+    right_shape = latents.ndim == 2 and len(latents) > 0 and latents.shape[1] == latent_dim
+    if not right_shape or not np.isfinite(latents).all():
+        raise DataError(
+            f"{path}: latents must be finite, of shape (count, {latent_dim}). "
+            f"Received shape: {latents.shape}"
+        )
+    return latents

@@ -1,0 +1,1 @@
+"""Measure segments: numbers with intervals."""

@@ -1,0 +1,1 @@
+"""Find combs without knowing the generator."""

@@ -1,0 +1,174 @@
+"""What a segment sounds like in a few numbers, and how loud a set of segments is."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import signal
+
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.measure.bootstrap import weight_of_pairs, weighted_means
+from wavegan_rc.utils.extras import load_librosa, require
+
+# 40 features: several hundred segments fill their 40 x 40 covariance, and each band is still wider
+# than the resolution of the shortest spectrum.
+BANDS = 20
+# Of a band's power, in dB relative to full scale: beside speech, what is below cannot be heard.
+FLOOR_DB = -80.0
+# Feature deviations of the reference count as at least this, in dB: a doubling of amplitude.
+SMALLEST_DEVIATION_DB = 6.0
+
+_WINDOW_S = 0.016
+_SAMPLES_PER_BLOCK = 2**20
+_CLIPPED = 32766 / 32767
+
+
+def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Mean and standard deviation over time of each mel band's level.
+
+    Spectra have a Hann window of 16 ms, or of half a segment where that is shorter, and a hop of
+    a quarter of it. So the shortest segments still have five spectra to deviate.
+
+    Args:
+        segments: Floating-point array of shape (N, samples), full scale 1. Sets that are to be
+            compared must have the same length.
+        sample_rate: In Hz.
+
+    Returns:
+        float32 array of shape (N, 40) in dB: mean levels of the 20 bands, relative to a mean
+        square of 1 and raised to at least -80 dB, and then their standard deviations.
+
+    Raises:
+        ParameterError: If `segments` is not such an array, or so short that a band is narrower
+            than the distance of two bins: below 112 samples at 16 kHz. If librosa is not installed.
+
+    Source:
+        M. Slaney, "Auditory Toolbox" (1998), `mfcc`: the spacing of the bands, as in librosa.
+
+    Example:
+        >>> sine = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(2048) / 16000)
+        >>> features = log_mel_features(sine[None], 16000)
+        >>> features.shape, int(features[0, :20].argmax()), round(float(features[0, :20].max()))
+        ((1, 40), 6, -24)
+    """
+    require("librosa", asked="a distance of sounds")
+    librosa = load_librosa()
+
+    _check_segments(segments)
+    n_fft = min(round(_WINDOW_S * sample_rate), segments.shape[1] // 2)
+    edges = librosa.mel_frequencies(BANDS + 2, fmax=sample_rate / 2)
+    if n_fft * (edges[2] - edges[0]) < sample_rate:
+        shortest = 2 * int(np.ceil(sample_rate / (edges[2] - edges[0])))
+        raise ParameterError(
+            f"segments must have at least {shortest} samples. Received: {segments.shape[1]}"
+        )
+    bands = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=BANDS, norm=None)
+    # Parseval: the two-sided power of all bins adds up to the mean square under the window.
+    bands *= 2 / (n_fft * (signal.get_window("hann", n_fft) ** 2).sum())
+    step = max(1, _SAMPLES_PER_BLOCK // segments.shape[1])
+    features = np.empty((len(segments), 2 * BANDS), np.float32)
+    for start in range(0, len(segments), step):
+        block = np.asarray(segments[start : start + step], np.float32)
+        spectrum = librosa.stft(block, n_fft=n_fft, hop_length=max(1, n_fft // 4), center=False)
+        level = 10 * np.log10(np.maximum(bands @ np.abs(spectrum) ** 2, 10 ** (FLOOR_DB / 10)))
+        features[start : start + step] = np.hstack([level.mean(axis=-1), level.std(axis=-1)])
+    return features
+
+
+def standardize(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Features less the reference's mean, over its standard deviation or 6 dB if that is less.
+
+    Low-passed recordings do not vary at all above the stopband. Without a least deviation, the
+    faintest sound there would outweigh all other differences, silence included.
+
+    Args:
+        features: Array of shape (N, D) in dB.
+        reference: Array of shape (M, D) in dB, at least 2 segments: the training segments.
+
+    Returns:
+        float64 array of shape (N, D). Whatever is compared must be standardized alike.
+
+    Raises:
+        ParameterError: If the reference has fewer than 2 segments.
+
+    Example:
+        >>> standardize(np.array([[1.0, 1.0]]), np.array([[-10.0, -5.0], [10.0, -5.0]])).tolist()
+        [[0.1, 1.0]]
+    """
+    if len(reference) < 2:
+        raise ParameterError(f"reference must have at least 2 segments. Received: {len(reference)}")
+    deviation = reference.std(axis=0, dtype=np.float64)
+    centre = reference.mean(axis=0, dtype=np.float64)
+    return (features - centre) / np.maximum(deviation, SMALLEST_DEVIATION_DB)
+
+
+class Levels(NamedTuple):
+    """Levels of a set under each row of weights; arrays of shape (R,).
+
+    Attributes:
+        rms_db: Level of the mean power, in dB: 0 dB is a mean square of 1, so a full-scale sine
+            has -3 dB. NaN for silence.
+        spread_db: Standard deviation of the segments' levels in dB; below -80 dB counts as -80.
+        dc_offset_db: Magnitude of the mean sample in dB relative to full scale; NaN if it is 0.
+        clipped_share: Share of the samples at full scale, 0 to 1.
+    """
+
+    rms_db: np.ndarray
+    spread_db: np.ndarray
+    dc_offset_db: np.ndarray
+    clipped_share: np.ndarray
+
+
+def level_statistics(segments: np.ndarray, weights: np.ndarray) -> Levels:
+    """How loud segments are, how evenly so, and whether they are offset or clipped.
+
+    Args:
+        segments: Floating-point array of shape (N, samples), full scale 1; at least 2 segments.
+        weights: Array of shape (R, N), rows adding up to 1.
+
+    Returns:
+        Levels; a sample counts as clipped from 32766 / 32767 on, one step of 16 bits below full
+        scale, since some encoders stop there.
+
+    Raises:
+        ParameterError: If `segments` is not such an array, or the weights do not fit.
+
+    Example:
+        >>> levels = level_statistics(np.full((2, 8), 0.1), np.array([[0.5, 0.5]]))
+        >>> [round(float(values[0])) for values in levels]
+        [-20, 0, -20, 0]
+    """
+    _check_segments(segments, fewest=2)
+    power, offset, clipped = np.empty((3, len(segments)))
+    for i, segment in enumerate(segments):
+        power[i] = np.mean(np.square(segment, dtype=np.float64))
+        offset[i] = np.mean(segment, dtype=np.float64)
+        clipped[i] = np.mean(np.abs(segment) >= _CLIPPED)
+    level = 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
+    level -= level.mean()  # else the difference of two large squares below loses digits
+    means = weighted_means(weights, np.stack([power, offset, clipped, level, level**2], axis=1))
+    # Pairs of different segments only: repeats in a resample do not narrow the spread.
+    variance = (means[:, 4] - means[:, 3] ** 2) / weight_of_pairs(weights)
+    return Levels(
+        rms_db=_decibels(means[:, 0]),
+        spread_db=np.sqrt(np.maximum(variance, 0)),
+        dc_offset_db=_decibels(means[:, 1] ** 2),
+        clipped_share=means[:, 2],
+    )
+
+
+def _decibels(power: np.ndarray) -> np.ndarray:
+    return 10 * np.log10(np.where(power > 0, power, np.nan))
+
+
+def _check_segments(segments: np.ndarray, fewest: int = 1) -> None:
+    if segments.ndim != 2 or len(segments) < fewest or not segments.size:
+        raise ParameterError(
+            f"segments must have shape (at least {fewest}, samples). "
+            f"Received shape: {segments.shape}"
+        )
+    if not np.issubdtype(segments.dtype, np.floating):
+        raise ParameterError(
+            f"segments must be floating-point, full scale 1. Received: {segments.dtype}"
+        )
+    if not np.isfinite(segments).all():
+        raise ParameterError("segments must be finite. Received: NaN or infinite samples")

@@ -1,0 +1,250 @@
+"""What is measured: a run, a generator, recordings or an array, as one set of equal segments."""
+
+import math
+import tokenize
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording, resampled_blocks
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning, printable
+from wavegan_rc.measure.segments import SegmentSet, check_at_least
+
+# `generation` and `generator_file` have these names too, but load TensorFlow.
+_GENERATOR_FILE = "generator.keras"
+_LATENTS_FILE = "latents.npz"
+# A run keeps these beside its samples: the samples once more in one file, and real segments.
+_JOINED_FILES = frozenset({"joined.wav", "real-joined.wav"})
+
+_DEFAULT_SEGMENT_LENGTH = 2048
+# Fewer samples have too few bins for a line and the neighbours that it is compared with.
+_SHORTEST_SEGMENT = 64
+# What soundfile divides 16-bit samples by.
+_FULL_SCALE_INT16 = np.float32(32768)
+# Samples read at a time, give or take a segment.
+_READ_LENGTH = 2**16
+# What NumPy raises on .npy files that were damaged, are pickles or something else.
+_NOT_NPY = (OSError, ValueError, TypeError, ArithmeticError, SyntaxError, tokenize.TokenError)
+
+
+def is_generator(path: str | Path) -> bool:
+    """Whether `open_segments` will load TensorFlow: for a `.keras` file, or a run that has one.
+
+    Example:
+        >>> is_generator("recordings")
+        False
+    """
+    try:
+        place = Path(path).expanduser()
+        return (place.suffix == ".keras" and place.is_file()) or (place / _GENERATOR_FILE).is_file()
+    except (OSError, RuntimeError):  # no permission, too long a name, ~nobody
+        return False
+
+
+def open_segments(
+    path: str | Path,
+    *,
+    segment_length: int | None = None,
+    sample_rate: int | None = None,
+    count: int = 512,
+    seed: int = 0,
+    resample: bool = False,
+) -> SegmentSet:
+    """Open whatever has segments to measure, and check all of it.
+
+    Recordings are cut into segments from the start of each file, the rest of it left out; channels
+    are averaged; nothing is resampled unless asked for. They are read to their ends here, since
+    damage may lie anywhere, and again by `blocks`.
+
+    Args:
+        path: Run folder; `generator.keras`; folder (searched recursively), glob or file of audio;
+            or `.npy` file of shape (segments, samples), float or int16 (full scale 32768).
+        segment_length: In samples, at least 64; None: the generator's or the array's own, 2048 for
+            recordings.
+        sample_rate: In Hz; needed for an array, which has none. None: the generator's own, or that
+            of the first usable recording. Recordings of another rate are skipped or resampled.
+        count: Segments drawn from a generator, at least 1; recordings and arrays give all.
+        seed: Of the generator's latents, at least 0.
+        resample: Whether recordings of another rate are resampled.
+
+    Raises:
+        ParameterError: If an argument is out of range, missing or contradicts what the file says.
+        DataError: If nothing is there, or nothing of it can be used.
+
+    Warns:
+        WaveganWarning: Once if files were skipped, once if some are resampled.
+
+    Example:
+        >>> from wavegan_rc.audio.files import bundled_speech
+        >>> speech = open_segments(bundled_speech() / "prompts_en_06.ogg", segment_length=16000)
+        >>> speech.sample_rate, next(speech.blocks(size=4)).shape
+        (16000, (4, 16000))
+    """
+    check_at_least("segment_length", segment_length, _SHORTEST_SEGMENT)
+    check_at_least("sample_rate", sample_rate, 1)
+    check_at_least("count", count, 1)
+    check_at_least("seed", seed, 0)
+    if is_generator(path):
+        return _open_generator(str(path), segment_length, sample_rate, count, seed)
+    if Path(path).suffix == ".npy":
+        return _open_array(str(path), segment_length, sample_rate)
+    length = segment_length or _DEFAULT_SEGMENT_LENGTH
+    return _open_recordings(str(path), length, sample_rate, resample)
+
+
+def _check_agrees(name: str, argument: str, own: int, received: int | None) -> None:
+    if received not in (None, own):
+        raise ParameterError(f"{argument} of {name} is {own}. Received: {received}")
+
+
+def _open_generator(
+    name: str, segment_length: int | None, sample_rate: int | None, count: int, seed: int
+) -> SegmentSet:
+    from wavegan_rc.generator.file import load_generator
+    from wavegan_rc.generator.generation import BATCH_SIZE, draw_latents, synthesize
+
+    generator, settings = load_generator(Path(name).expanduser())
+    own_rate, own_length = settings["sample_rate"], generator.output_shape[1]
+    factors, stopband_hz = settings.get("upsampling_factors"), settings.get("stopband_hz")
+    check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
+    _check_agrees(name, "segment_length", own_length, segment_length)
+    _check_agrees(name, "sample_rate", own_rate, sample_rate)
+    latents = draw_latents(count, generator.input_shape[-1], seed)
+
+    def source() -> Iterator[np.ndarray]:
+        for start in range(0, count, BATCH_SIZE):
+            segments = synthesize(generator, latents[start : start + BATCH_SIZE])
+            if not np.isfinite(segments).all():
+                raise DataError(f"{name}: the generator makes NaN or infinite samples")
+            yield segments
+
+    own_factors = None if factors is None else tuple(factors)
+    return SegmentSet(name, own_rate, own_length, count, source, own_factors, stopband_hz)
+
+
+def _open_array(name: str, segment_length: int | None, sample_rate: int | None) -> SegmentSet:
+    try:  # never unpickles
+        with np.errstate(over="raise"):  # a shape that no number of bytes can hold
+            array = np.lib.format.open_memmap(Path(name).expanduser(), mode="r")
+    except FileNotFoundError:
+        raise DataError(f"{name}: no such file") from None
+    except (*_NOT_NPY, RuntimeError) as error:  # ~nobody
+        raise DataError(f"{name}: not a usable .npy file: {' '.join(str(error).split())}") from None
+    if array.ndim != 2 or not array.size:
+        raise DataError(
+            f"{name}: must have shape (segments, samples), neither of them zero. "
+            f"Received shape: {array.shape}"
+        )
+    if array.dtype.kind != "f" and array.dtype.newbyteorder("=") != np.int16:
+        raise DataError(f"{name}: samples must be float or int16. Received: {array.dtype}")
+    count, own_length = array.shape
+    check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
+    _check_agrees(name, "segment_length", own_length, segment_length)
+    if sample_rate is None:
+        raise ParameterError(f"sample_rate must be given for {name}: a .npy file has none")
+    source = partial(_rows, array)
+    if not all(np.isfinite(rows).all() for rows in source()):
+        raise DataError(f"{name}: has NaN or infinite samples (as float32)")
+    return SegmentSet(name, sample_rate, own_length, count, source)
+
+
+def _rows(array: np.ndarray) -> Iterator[np.ndarray]:
+    rows = max(1, _READ_LENGTH // array.shape[1])
+    for start in range(0, len(array), rows):
+        with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused
+            samples = array[start : start + rows].astype(np.float32)
+        yield samples if array.dtype.kind == "f" else samples / _FULL_SCALE_INT16
+
+
+def _open_recordings(
+    name: str, segment_length: int, sample_rate: int | None, resample: bool
+) -> SegmentSet:
+    files = find_audio_files(name)
+    joined = {file for file in files if _is_joined(file)}
+    usable: dict[Path, int] = {}
+    rates: dict[Path, int] = {}
+    skipped: list[tuple[str, str]] = []
+    for file in files:
+        try:
+            if file in joined and len(joined) < len(files):
+                raise DataError("joins segments of a run, whose samples are there one by one")
+            own_rate = _rate_of(file)
+            if sample_rate not in (None, own_rate) and not resample:
+                raise DataError(f"has a sample rate of {own_rate} Hz, not {sample_rate} Hz")
+            usable[file] = _count_segments(file, segment_length, sample_rate or own_rate)
+            sample_rate, rates[file] = sample_rate or own_rate, own_rate
+        except DataError as error:
+            skipped.append((str(file), str(error)))
+    what = ""
+    if skipped:
+        first = printable(" ".join(skipped[0]))
+        what = f"skipped {len(skipped)} of {len(files)} files, the first: {first}"
+    if sample_rate is None or not usable:
+        raise DataError(f"{name}: no usable audio; {what}")
+    if skipped:
+        warnings.warn(f"{name}: {what}", WaveganWarning, stacklevel=3)
+    others = [rate for rate in rates.values() if rate != sample_rate]
+    if others:
+        message = f"{name}: {len(others)} of {len(usable)} files are resampled to {sample_rate} Hz"
+        if min(others) < sample_rate:
+            message += f"; those of {min(others)} Hz hold nothing above {min(others) / 2:g} Hz"
+        warnings.warn(message, WaveganWarning, stacklevel=3)
+    source = partial(_cut, usable, segment_length, sample_rate)
+    count = sum(usable.values())
+    # About a second, or a file if all are shorter.
+    neighbours = min(max(1, sample_rate / segment_length), max(usable.values()))
+    independent = 2 ** math.ceil(math.log2(neighbours))
+    return SegmentSet(
+        name,
+        sample_rate,
+        segment_length,
+        count,
+        source,
+        skipped=tuple(skipped),
+        independent=independent,
+    )
+
+
+def _is_joined(file: Path) -> bool:
+    return file.name in _JOINED_FILES and file.with_name(_LATENTS_FILE).is_file()
+
+
+def _rate_of(path: Path) -> int:
+    with open_recording(path) as file:
+        return file.samplerate
+
+
+def _count_segments(path: Path, segment_length: int, sample_rate: int) -> int:
+    """Number of segments of a usable file."""
+    length = sum(len(block) for block in _blocks(path, segment_length, sample_rate))
+    if length < segment_length:
+        raise DataError(f"is shorter than a segment: {length} of {segment_length} samples")
+    return length // segment_length
+
+
+def _blocks(path: Path, segment_length: int, sample_rate: int) -> Iterator[np.ndarray]:
+    with open_recording(path) as file:
+        if file.samplerate == sample_rate:
+            block_length = segment_length * max(1, _READ_LENGTH // segment_length)
+            yield from mono_blocks(file, block_length)
+            return
+    yield from resampled_blocks(path, sample_rate)
+
+
+def _cut(usable: dict[Path, int], segment_length: int, sample_rate: int) -> Iterator[np.ndarray]:
+    for path, expected in usable.items():
+        found, rest = 0, np.empty(0, np.float32)
+        try:
+            for block in _blocks(path, segment_length, sample_rate):
+                samples = np.concatenate([rest, block]) if len(rest) else block
+                whole = len(samples) // segment_length
+                found += whole
+                rest = samples[whole * segment_length :]
+                yield samples[: whole * segment_length].reshape(whole, segment_length)
+            if found != expected:
+                raise DataError(f"has {found} segments instead of {expected}")
+        except DataError as error:
+            raise DataError(f"{path}: changed while it was measured: {error}") from None

@@ -1,0 +1,192 @@
+"""The states of a training that it can go on from: verified, the last two kept."""
+
+import hashlib
+import json
+import os
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wavegan_rc.errors import DataError, WaveganWarning, printable
+from wavegan_rc.utils.atomic_files import flush, whole_file, write_whole
+
+_KEPT = 2
+# Each has another data order and other random draws: a training that diverges from one state on
+# all of them has wrong settings, not bad luck.
+MOST_ROLLBACKS = 3
+# What reading a description raises that is not one, of nested brackets too.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+_DESCRIPTION = re.compile(r"step-(\d+)\.json")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state of a training.
+
+    A checkpoint is there once its description is: `step-NNNNNN.json`, written after the weights,
+    with their checksum. It also says how long the run's logs were, so that what was logged after it
+    can be cut off.
+
+    Attributes:
+        step: Steps made.
+        weights: File of all variables: networks, optimizers, average, random states, metrics.
+        log_lengths: Bytes of each log, by its path relative to the run.
+        rollbacks: That the training had made, or makes in going on from here.
+        sha256: Of the weights.
+    """
+
+    step: int
+    weights: Path
+    log_lengths: Mapping[str, int]
+    rollbacks: int
+    sha256: str
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    save_weights: Callable[[Path], None],
+    logs: Sequence[Path],
+    rollbacks: int = 0,
+) -> None:
+    """Write a checkpoint and remove those before the last two.
+
+    Args:
+        folder: Of the checkpoints, in the run folder.
+        step: Steps made.
+        save_weights: Writes all variables to a file.
+        logs: Files of the run that are only ever appended to, flushed.
+        rollbacks: That the training has made.
+    """
+    weights = _weights_file(folder, step)
+    with whole_file(weights) as partial:
+        save_weights(partial)
+    for log in logs:
+        flush(log)
+    description = {
+        "step": step,
+        "weights": weights.name,
+        "sha256": _checksum(weights),
+        "log_lengths": {
+            log.relative_to(folder.parent).as_posix(): log.stat().st_size for log in logs
+        },
+        "rollbacks": rollbacks,
+    }
+    write_whole(folder / f"step-{step:06d}.json", json.dumps(description, indent=1))
+    for old_step in sorted(_steps(folder))[:-_KEPT]:
+        _remove(folder, old_step)
+
+
+def mark_rollback(folder: Path, checkpoint: Checkpoint, rollbacks: int) -> Checkpoint:
+    """Write down that a training goes on from a checkpoint with other random draws than before.
+
+    Args:
+        folder: Of the checkpoints.
+        checkpoint: That it goes back to.
+        rollbacks: With this one.
+
+    Returns:
+        The checkpoint as it is now.
+    """
+    path = folder / f"step-{checkpoint.step:06d}.json"
+    description = json.loads(path.read_text(encoding="utf-8")) | {"rollbacks": rollbacks}
+    write_whole(path, json.dumps(description, indent=1))
+    return replace(checkpoint, rollbacks=rollbacks)
+
+
+def newest_checkpoint(folder: Path) -> Checkpoint:
+    """The newest checkpoint that is as it was written.
+
+    Raises:
+        DataError: If there is none.
+
+    Warns:
+        WaveganWarning: If a newer one is damaged.
+    """
+    reasons = []
+    for step in sorted(_steps(folder), reverse=True):
+        try:
+            checkpoint = _open(folder, step)
+        except _UNREADABLE as error:
+            reasons.append(f"step {step}: {' '.join(str(error).split())}")
+            continue
+        if reasons:
+            message = f"{folder}: damaged checkpoints, going on from step {step}: "
+            warnings.warn(message + "; ".join(reasons), WaveganWarning, stacklevel=2)
+        return checkpoint
+    raise DataError(f"{folder}: no usable checkpoint" + "".join(f"; {why}" for why in reasons))
+
+
+def cut_logs(run: Path, checkpoint: Checkpoint, logs: Sequence[Path]) -> None:
+    """Bring logs back to the lengths that they had at a checkpoint; later ones are removed.
+
+    Args:
+        run: Run folder.
+        checkpoint: To go on from.
+        logs: All that are there.
+
+    Warns:
+        WaveganWarning: If one is missing or shorter: what is lost of it does not come again.
+    """
+    there = {log.relative_to(run).as_posix(): log for log in logs}
+    for name, log in there.items():
+        if name not in checkpoint.log_lengths:
+            log.unlink()
+    for name, length in checkpoint.log_lengths.items():
+        size = there[name].stat().st_size if name in there else 0
+        if size > length:
+            os.truncate(there[name], length)
+        elif size < length:
+            message = f"{run / name}: {length - size} bytes from before step {checkpoint.step} are"
+            warnings.warn(f"{printable(message)} lost", WaveganWarning, stacklevel=2)
+
+
+def remove_later(folder: Path, step: int) -> None:
+    """Remove checkpoints of later steps than one: damaged, they would count as kept.
+
+    And weights without a description, of a program that was killed between the two.
+    """
+    steps = _steps(folder)
+    for later in [other for other in steps if other > step]:
+        _remove(folder, later)
+    described = {_weights_file(folder, each) for each in steps}
+    for weights in set(folder.glob("step-*.weights.h5")) - described:
+        weights.unlink()
+
+
+def _remove(folder: Path, step: int) -> None:
+    # The description goes first: weights without one are no checkpoint, but not the reverse.
+    (folder / f"step-{step:06d}.json").unlink(missing_ok=True)
+    _weights_file(folder, step).unlink(missing_ok=True)
+
+
+def _open(folder: Path, step: int) -> Checkpoint:
+    description = json.loads((folder / f"step-{step:06d}.json").read_text(encoding="utf-8"))
+    weights = _weights_file(folder, step)
+    if _checksum(weights) != description["sha256"]:
+        raise ValueError(f"{weights.name} is not what was written: its checksum differs")
+    lengths, rollbacks = dict(description["log_lengths"]), description["rollbacks"]
+    numbers = [*lengths.values(), rollbacks]
+    if (
+        description["step"] != step
+        or any(type(number) is not int or number < 0 for number in numbers)
+        or rollbacks > MOST_ROLLBACKS
+    ):
+        raise ValueError("its step, log_lengths or rollbacks are not what was written")
+    return Checkpoint(step, weights, lengths, rollbacks, description["sha256"])
+
+
+def _weights_file(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:06d}.weights.h5"
+
+
+def _steps(folder: Path) -> list[int]:
+    matches = [_DESCRIPTION.fullmatch(path.name) for path in folder.glob("step-*.json")]
+    return [int(match[1]) for match in matches if match]
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
