@@ -12,7 +12,7 @@ Subject = Literal["upsampling", "training", "generation", "preparation", "start"
 SUBJECTS: tuple[Subject, ...] = Subject.__args__
 
 # Each one's help is timed.
-_COMMANDS = ("train", "generate", "explain", "export", "benchmark", "measure", "report", "sweep")
+_COMMANDS = ("train", "generate", "explain", "export", "measure", "report", "sweep")
 
 
 def benchmark_command(program: str, argv: Sequence[str]) -> int:
