@@ -1,25 +1,25 @@
-"""What this package raises and warns of; the command line turns errors into exit code 2."""
+"""Exceptions and warnings of this package; the command line exits with code 2 on an error."""
 
 
 class WaveganError(Exception):
-    """A mistake that the user can mend: one line with the thing, the rule and what was received."""
+    """An error that the user can correct: one line with the rule and the value received."""
 
 
 class ParameterError(WaveganError, ValueError):
-    """An argument or a setting has a value that cannot be used."""
+    """An argument or a setting is out of range."""
 
 
 class DataError(WaveganError):
-    """A file or a folder cannot be used: missing, unreadable, or not what it should be."""
+    """A file or a folder is missing, unreadable or of the wrong kind."""
 
 
 class DivergenceError(WaveganError):
-    """Training has left the finite numbers.
+    """Training has produced a value that is not finite.
 
     Args:
-        message: For the user.
-        step: At which it did.
-        tensor: The first that is not finite, in words.
+        message: One line for the user.
+        step: Training step of the first non-finite value.
+        tensor: Name of the first tensor that is not finite.
     """
 
     def __init__(self, message: str, *, step: int, tensor: str) -> None:
@@ -29,15 +29,15 @@ class DivergenceError(WaveganError):
 
 
 class LostHostError(WaveganError):
-    """Of several hosts that train together, another one ended or cannot be reached."""
+    """Another host of the same training has stopped or cannot be reached."""
 
 
 class WaveganWarning(UserWarning):
-    """Something was worked around: a file skipped, a fallback taken."""
+    """A problem that was worked around, such as a skipped file."""
 
 
 def printable(text: str) -> str:
-    r"""A text as one line: control characters, and bytes that are no text, become escapes.
+    r"""Return a text as one line, with characters that cannot be printed as escapes.
 
     Example:
         >>> printable("two\nlines.wav")

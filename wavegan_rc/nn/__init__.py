@@ -1,1 +1,1 @@
-"""Generator, critic and their layers; plain arguments, no settings."""
+"""Generator, critic and their layers, built from plain arguments."""

@@ -1,4 +1,4 @@
-"""The critic: a segment of audio becomes an unbounded score, higher for real."""
+"""The critic: it maps a segment of audio to an unbounded score, higher for real audio."""
 
 import keras
 from keras import layers
@@ -10,13 +10,13 @@ from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
 
 STRIDES = 4
 KERNEL_SIZE = 25
-# Layers are added while they leave at least this many samples (Donahue et al.: 16384 -> 16).
+# Layers are added while their output has at least this many samples (16 in Donahue et al.).
 _SHORTEST = 8
 LEAKY_SLOPE = 0.2
 
 
 def critic_widths(segment_length: int, filters: int) -> list[int]:
-    """Channels of each convolution's output.
+    """Return the number of output channels of each convolution.
 
     Example:
         >>> critic_widths(segment_length=2048, filters=128)
@@ -39,25 +39,28 @@ def build_critic(
     precision: str = "float32",
     seed: int | None = None,
 ) -> keras.Model:
-    """Build strided convolutions with LeakyReLU and phase shuffle -> Dense(1).
+    """Build the critic: strided convolutions with LeakyReLU and phase shuffle, then Dense(1).
 
-    There is no normalization: the gradient penalty is one norm per example, which batch
-    normalization would mix.
+    The critic has no normalization. The gradient penalty needs the gradient of each example's
+    score, and batch normalization would make scores depend on the whole batch.
 
     Args:
         segment_length: Input length in samples.
-        filters: Channels of the last convolution; each one before has half of them, down to 16.
-        channels: Of the audio.
-        phase_shuffle_radius: Largest shift after each convolution but the last; 0: none.
-        phase_shuffle_per_example: Draw a shift for each example instead of one for the batch.
-        precision: Dtype policy of the convolutions and what follows them; scores are float32.
-        seed: Of the initial weights and the shifts; None draws one.
+        filters: Channels of the last convolution. Each earlier layer has half as many as the next,
+            but at least 16 (or `filters`, if that is less).
+        channels: Audio channels.
+        phase_shuffle_radius: Largest shift in samples, after each convolution but the last; 0
+            disables phase shuffle.
+        phase_shuffle_per_example: Draw one shift for each example instead of one for the batch.
+        precision: Dtype policy of the convolutions, activations and shuffles; scores are float32.
+        seed: Seed of the initial weights and the shifts; None draws one.
 
     Returns:
-        Model from (batch, segment_length, channels) to scores of shape (batch, 1).
+        Model from segments of shape (batch, segment_length, channels) to scores of shape
+        (batch, 1).
 
     Raises:
-        ParameterError: If the radius is not smaller than the shortest map that it shifts.
+        ParameterError: If the radius is not less than the length of every feature map it shifts.
 
     Source:
         C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), Table 4;
@@ -90,8 +93,8 @@ def build_critic(
                 name=f"shuffle_{layer}",
             )(x)
     x = layers.Flatten("channels_last", dtype="float32", name="flatten")(x)
-    # No bias: it cancels in the difference of real and generated scores, and Adam would blow up
-    # the rounding error of its zero gradient to steps of full size.
+    # No bias: it cancels in the difference of real and generated scores. Its gradient would be
+    # rounding error, which Adam would scale up to full-size updates.
     scores = layers.Dense(
         1,
         use_bias=False,

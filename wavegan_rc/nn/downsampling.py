@@ -1,4 +1,4 @@
-"""The critic's layer: a learned kernel, then lower the rate by an integer factor."""
+"""The critic's convolution, which lowers the rate by an integer factor."""
 
 from typing import Any
 
@@ -11,19 +11,20 @@ from wavegan_rc.nn.shared import convolve
 
 @keras.saving.register_keras_serializable("wavegan_rc")
 class StridedConv1D(keras.layers.Layer):
-    """A strided convolution, computed as an unstrided one on blocks of `strides` samples.
+    """Strided convolution, computed as an unstrided one on blocks of `strides` samples.
 
-    Equal to `keras.layers.Conv1D(filters, kernel_size, strides, padding="same")`, with weights of
-    the same shapes. Output sample `n` sums tap `k` times input sample `strides * n + k - left`.
-    With `k - left = strides * q + r` and `0 <= r < strides`, that is sample `r` of input block
-    `n + q`: a convolution over blocks, whose samples serve as channels. On a CPU a training step
-    is faster so, most of all the gradients of gradients that the gradient penalty needs.
+    The layer equals `keras.layers.Conv1D(filters, kernel_size, strides, padding="same")`, with
+    weights of the same shapes. Output sample `n` sums tap `k` times input sample
+    `strides * n + k - left`. With `k - left = strides * q + r` and `0 <= r < strides`, that is
+    sample `r` of input block `n + q`. So the layer is a convolution over blocks, with the samples
+    of a block as channels. This makes a training step faster on a CPU, above all the second
+    derivatives of the gradient penalty.
 
     Args:
         filters: Output channels.
-        kernel_size: Length of the kernel, in input samples.
+        kernel_size: Kernel length in input samples.
         strides: Downsampling factor.
-        seed: Of the initial kernel (Glorot uniform).
+        seed: Seed of the initial kernel (Glorot uniform); None draws one.
 
     Input shape:
         (batch, time, channels); time must be known.
@@ -53,7 +54,7 @@ class StridedConv1D(keras.layers.Layer):
     def build(self, input_shape: tuple) -> None:
         if input_shape[1] is None:
             raise ParameterError(
-                f"StridedConv1D needs an input of known length. Received shape: {input_shape}"
+                f"input of StridedConv1D must have a known length. Received shape: {input_shape}"
             )
         self.kernel = self.add_weight(
             name="kernel",
@@ -65,7 +66,7 @@ class StridedConv1D(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         _, length, channels = inputs.shape
         blocks = -(-length // self.strides)
-        # "same", as Keras and TensorFlow align it.
+        # "same" padding, aligned as in Keras and TensorFlow.
         padding = max((blocks - 1) * self.strides + self.kernel_size - length, 0)
         left = padding // 2
         blocks_before = -(-left // self.strides)

@@ -1,4 +1,4 @@
-"""The fixed filter through which a critic hears segments."""
+"""The fixed filter applied to the critic's input."""
 
 from typing import Any
 
@@ -11,16 +11,17 @@ from wavegan_rc.nn.shared import convolve
 
 @keras.saving.register_keras_serializable("wavegan_rc")
 class FixedFilter(keras.layers.Layer):
-    """Filter each channel with taps that training does not change.
+    """Filter of each channel whose taps are not trained.
 
-    Segments are continued by reflection, so that a cut through a sound is not heard as a click.
-    The filter does nothing until `taps` is assigned.
+    Segments are padded by reflection: zeros would turn the cut at each end into a click. The filter
+    does nothing until `taps` is assigned.
 
     Args:
-        taps: Number of taps. Their centre, or the later of two, lies on the output sample.
+        taps: Number of taps. The centre tap, or the later of two, is aligned with the output
+            sample.
 
     Input shape:
-        (batch, time, channels); time must exceed the number of taps.
+        (batch, time, channels); time must be greater than the number of taps.
 
     Output shape:
         The input shape, float32.
@@ -43,7 +44,7 @@ class FixedFilter(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         before = self.count // 2
         padded = ops.pad(inputs, [[0, 0], [before, self.count - 1 - before], [0, 0]], "reflect")
-        # A convolution reads ahead with its last tap: as a filter, the taps run backwards.
+        # A convolution of neural networks does not reverse its kernel; a filter does.
         kernel = ops.reshape(ops.flip(self.taps), (-1, 1, 1))
         channels = [
             convolve(padded[:, :, channel : channel + 1], kernel, 0, 0)

@@ -1,7 +1,8 @@
-"""The generator: a latent vector becomes a segment of audio."""
+"""The generator: it maps a latent vector to a segment of audio."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,7 +23,7 @@ POST_FILTER = "post_filter"
 
 
 def generator_widths(stages: int, filters: int, channels: int = 1) -> list[int]:
-    """Channels of each stage's output.
+    """Return the number of output channels of each stage.
 
     Example:
         >>> generator_widths(stages=5, filters=128)
@@ -49,33 +50,36 @@ def build_generator(
     precision: str = "float32",
     seed: int | None = None,
 ) -> keras.Model:
-    """Build latents -> Dense -> reshape -> upsampling stages with ReLU -> tanh [-> filter].
+    """Build the generator: Dense, reshape, upsampling stages with ReLU, tanh, optional filter.
 
     Args:
         segment_length: Output length in samples, a multiple of the product of the factors.
         latent_dim: Length of the latent vector.
-        upsampling_factors: One integer per stage.
-        kernel_size: Of every stage, in output samples of the stage.
-        filters: Channels of the first feature map; each stage but the last halves them, down to 16
-            (or to `filters`, if those are fewer).
-        channels: Of the audio.
-        upsampler: Of all stages, or a sequence of one per stage; see `UpsampleConv1D`.
-        padding: Beyond the ends of feature maps; see `UpsampleConv1D`.
-        kernel_initializer: Of the stages that it suits, `he` elsewhere; see `initial_kernel`.
+        upsampling_factors: Upsampling factor of each stage.
+        kernel_size: Kernel length of every stage, in output samples of the stage.
+        filters: Channels of the first feature map. Each stage but the last halves the channels,
+            down to 16 (or `filters`, if that is less).
+        channels: Audio channels.
+        upsampler: Upsampler of all stages, or one per stage; see `UpsampleConv1D`.
+        padding: Padding of the feature maps; see `UpsampleConv1D`.
+        kernel_initializer: Initializer of the stages whose upsampler it suits; other stages use
+            `he`. See `initial_kernel`.
         use_bias: Biases in the dense layer and the stages.
-        post_filter_length: Taps of a learned filter after tanh, which starts as doing nothing; 0:
-            no filter. With one, the audio can leave [-1, 1].
-        implementation: Of the stages; see `UpsampleConv1D`.
-        precision: Dtype policy of all layers but the last stage, which makes audio and has few
-            multiplications, and what follows it: those are float32.
-        seed: Of the initial weights; None draws one.
+        post_filter_length: Taps of a learned filter after tanh, initially an identity; 0 means no
+            filter. With a filter, audio can exceed [-1, 1].
+        implementation: Implementation of the stages; see `UpsampleConv1D`.
+        precision: Dtype policy of all layers before the last stage. The last stage has few
+            multiplications, and it and all that follows stay float32.
+        seed: Seed of the initial weights; None draws one.
 
     Returns:
-        Model from (batch, latent_dim) to (batch, segment_length, channels), full scale 1.
+        Model from latents of shape (batch, latent_dim) to audio of shape
+        (batch, segment_length, channels) with full scale 1.
 
     Raises:
-        ParameterError: If the factors do not divide the segment length, there is not one upsampler
-            per stage, or an upsampler, padding or initializer is unknown.
+        ParameterError: If the segment length is not a multiple of the product of the factors, the
+            number of upsamplers is neither 1 nor the number of stages, or an upsampler, padding or
+            initializer is unknown.
 
     Source:
         C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), Table 3 and
@@ -126,17 +130,22 @@ def build_generator(
             x = layers.ReLU(dtype=precision, name=f"stage_{stage}_relu")(x)
     x = layers.Activation("tanh", dtype="float32", name="audio")(x)
     if post_filter_length:
-        post_filter = layers.Conv1D(
-            channels,
-            post_filter_length,
-            padding="same",
-            data_format="channels_last",
-            use_bias=False,
-            dtype="float32",
-            name=POST_FILTER,
-        )
-        x = post_filter(x)
-        impulse = np.zeros(post_filter.kernel.shape)
-        impulse[(post_filter_length - 1) // 2] = np.eye(channels)
-        post_filter.set_weights([impulse])
+        x = _post_filter(x, channels, post_filter_length)
     return keras.Model(latents, x, name="generator")
+
+
+def _post_filter(x: Any, channels: int, taps: int) -> Any:
+    post_filter = layers.Conv1D(
+        channels,
+        taps,
+        padding="same",
+        data_format="channels_last",
+        use_bias=False,
+        dtype="float32",
+        name=POST_FILTER,
+    )
+    x = post_filter(x)
+    impulse = np.zeros(post_filter.kernel.shape)
+    impulse[(taps - 1) // 2] = np.eye(channels)
+    post_filter.set_weights([impulse])
+    return x

@@ -1,4 +1,4 @@
-"""How the kernel of an upsampling layer starts."""
+"""Initial kernels of upsampling layers."""
 
 import math
 import random
@@ -20,29 +20,29 @@ def initial_kernel(
     filters: int,
     seed: int | None,
 ) -> np.ndarray:
-    """Random numbers, scaled or arranged for an upsampler.
+    """Draw an initial kernel that suits an upsampler.
 
-    - `he`: normal, with variance 2 / fan-in, which keeps the mean square of what follows a ReLU.
-      Fan-in counts the taps that meet data: of a transposed kernel only K / factor do, the others
-      meet the inserted zeros. Interpolation is taken to keep the mean square of its input, as it
-      does for a signal that is slow beside the low rate.
-    - `linear_interpolation` (for `transposed`): interpolates linearly, then mixes the channels at
-      random (He-scaled); a kernel of FCN decoders, whose channels are not mixed.
-    - `icnr` (for `subpixel`): `he`, with the same weights for every phase, which therefore starts
-      as nearest upsampling.
+    - `he`: normal, with variance 2 / fan-in, which preserves the mean square from one ReLU to the
+      next. Fan-in counts only the taps that read data: K / factor of a transposed kernel, as the
+      others read inserted zeros. Interpolation is assumed to preserve the mean square of its input,
+      which holds for frequencies well below the low rate.
+    - `linear_interpolation` (for `transposed`): linear interpolation, with a random (He-scaled)
+      mix of the channels. FCN decoders use the same kernel without mixing channels.
+    - `icnr` (for `subpixel`): `he`, with equal weights in all phases. The layer therefore starts as
+      nearest-neighbour upsampling.
 
     Args:
-        initializer: One of the above.
-        upsampler: That the kernel is for.
-        kernel_size: K, in output samples; for `subpixel` a multiple of `factor`.
+        initializer: Name of the initializer.
+        upsampler: Upsampler of the layer.
+        kernel_size: Kernel length K, in output samples; for `subpixel` a multiple of `factor`.
         factor: Upsampling factor.
-        channels: Of the input.
-        filters: Channels of the output.
-        seed: None draws one.
+        channels: Input channels.
+        filters: Output channels.
+        seed: Seed of the draw; None draws one.
 
     Returns:
-        float32 array of shape (kernel_size, channels, filters); tap `factor * t + p` of `subpixel`
-        is low-rate tap `t` of phase `p`.
+        float32 array of shape (kernel_size, channels, filters). For `subpixel`, tap
+        `factor * t + p` is low-rate tap `t` of phase `p`.
 
     Raises:
         ParameterError: If the initializer is unknown or does not suit the upsampler, or the kernel
@@ -61,7 +61,7 @@ def initial_kernel(
         True
     """
     (initializer,) = initializers_per_stage(initializer, [upsampler])
-    # As in Keras, `keras.utils.set_random_seed` fixes what is drawn without a seed.
+    # As in Keras, `keras.utils.set_random_seed` also fixes draws without a seed.
     rng = np.random.default_rng(random.getrandbits(32) if seed is None else seed)
 
     def he(taps: int, fan_taps: float) -> np.ndarray:
@@ -77,8 +77,8 @@ def initial_kernel(
     start = max(kernel_size - factor, 0) // 2 + first
     if start < 0 or start + len(triangle) > kernel_size:
         raise ParameterError(
-            f"kernel_initializer linear_interpolation needs a kernel_size of at least "
-            f"{len(triangle)} for a factor of {factor}. Received: {kernel_size}"
+            f"kernel_size must be at least {len(triangle)} for kernel_initializer "
+            f"linear_interpolation and factor {factor}. Received: {kernel_size}"
         )
     envelope = np.zeros((kernel_size, 1, 1), np.float32)
     envelope[start : start + len(triangle), 0, 0] = triangle

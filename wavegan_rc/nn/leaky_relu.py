@@ -8,15 +8,15 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("wavegan_rc")
 class LeakyReLU(keras.layers.Layer):
-    """Multiply what is not positive by a small slope.
+    """LeakyReLU whose second derivative is known to be 0.
 
-    Equal to `keras.layers.LeakyReLU(slope)`, also in first and second derivatives: the slope at a
-    point is a constant. TensorFlow's own operation does not know that its second derivative is 0
-    but for a jump, and so a gradient penalty takes gradients of zeros back through all layers:
-    a tenth of a training step on a CPU.
+    The layer equals `keras.layers.LeakyReLU(slope)`, including its first and second derivatives.
+    TensorFlow's own operation does not treat the slope at a point as a constant. The gradient
+    penalty then propagates gradients of zeros back through all layers, which takes a tenth of a
+    training step on a CPU.
 
     Args:
-        slope: Of what is not positive.
+        slope: Factor for inputs that are not positive.
 
     Source:
         A. L. Maas, A. Y. Hannun, A. Y. Ng, "Rectifier nonlinearities improve neural network

@@ -1,4 +1,4 @@
-"""Phase shuffle: the critic must not judge a segment by the phase of its artifacts."""
+"""Phase shuffle, which hides the phase of artifacts from the critic."""
 
 from typing import Any
 
@@ -12,25 +12,25 @@ from wavegan_rc.nn.replicas import own_part, replica_count
 
 @keras.saving.register_keras_serializable("wavegan_rc")
 class PhaseShuffle(keras.layers.Layer):
-    """Shift feature maps in time by a random number of samples, filling in by reflection.
+    """Random shift of feature maps in time, with reflection at the ends.
 
-    A transposed convolution leaves its artifacts at a fixed phase, by which a critic could tell
-    generated from real at once. Shifting what each of its layers sees takes that away.
+    The artifacts of a transposed convolution have a fixed phase, by which a critic could easily
+    tell generated from real segments. Random shifts between its layers remove this clue.
 
-    In training, the output at `t` is the input at `t + shift`, with the signal reflected about its
-    first and last sample; otherwise the input is returned as it is. The shift is drawn from all
-    integers in [-radius, radius].
+    In training, the output at `t` is the input at `t + shift`, reflected about the first and the
+    last sample. The shift is a uniform integer in [-radius, radius]. Outside training the layer
+    returns its input.
 
     Args:
-        radius: Largest shift, in samples; 0 disables the layer.
+        radius: Largest shift in samples, at least 0; 0 disables the layer.
         per_example: Draw one shift for each example instead of one for the whole batch.
-        seed: Of the random shifts; their state is part of the layer's variables.
+        seed: Seed of the shifts, whose state is among the layer's variables; None draws one.
 
     Input shape:
-        (batch, time, channels), time greater than `radius` and known.
+        (batch, time, channels); time must be known and greater than `radius`.
 
     Raises:
-        ParameterError: If `radius` is negative, or not smaller than the input's length.
+        ParameterError: If `radius` is negative, or not less than the input's length.
 
     Source:
         C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), section 3.3.
@@ -48,7 +48,7 @@ class PhaseShuffle(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         if radius < 0:
-            raise ParameterError(f"radius must not be negative. Received: {radius}")
+            raise ParameterError(f"radius must be at least 0. Received: {radius}")
         self.radius = radius
         self.per_example = per_example
         self.seed = seed
@@ -58,8 +58,8 @@ class PhaseShuffle(keras.layers.Layer):
         length = input_shape[1]
         if self.radius and (length is None or length <= self.radius):
             raise ParameterError(
-                f"phase shuffle's radius must be smaller than the length of the feature maps that "
-                f"it shifts, {length}. Received: {self.radius}"
+                f"phase shuffle's radius must be less than the length of the feature maps, "
+                f"{length}. Received: {self.radius}"
             )
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -76,15 +76,15 @@ class PhaseShuffle(keras.layers.Layer):
 
     @staticmethod
     def _sources(shifts: Any, length: int) -> Any:
-        """Index of the input sample at each output sample, shape (shifts, length).
+        """Return the input index of each output sample, shape (shifts, length).
 
-        Reflection is |t| about the first sample and last - |last - t| about the last. Gathering by
-        index, unlike slicing at a drawn position, has second derivatives under XLA too.
+        Reflection maps `t` to `|t|` at the first sample and to `last - |last - t|` at the last.
+        Gathering by index has second derivatives under XLA; slicing at a drawn position has none.
         """
         last = length - 1
         return last - ops.abs(last - ops.abs(ops.arange(length, dtype="int32")[None, :] + shifts))
 
-    # Keras saves variables of layers, but not the states of their seed generators.
+    # Keras does not save the states of a layer's seed generators.
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
         store["seed_generator"] = np.asarray(self.seed_generator.state)

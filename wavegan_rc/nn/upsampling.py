@@ -1,4 +1,4 @@
-"""The generator's stage: raise the rate by an integer factor, then a learned kernel."""
+"""The generator's convolution, which raises the rate by an integer factor."""
 
 from typing import Any, Literal
 
@@ -27,33 +27,35 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = Implementation.__args__
 
 @keras.saving.register_keras_serializable("wavegan_rc")
 class UpsampleConv1D(keras.layers.Layer):
-    """Upsample by an integer factor and convolve, as one convolution at the low rate.
+    """Upsampling by an integer factor and a convolution, computed as one low-rate convolution.
 
-    (`linear` and `sinc` with zeros as padding add two small matrix products, for the ends.)
-
-    With zeros as padding, it equals these layers, all with padding="same"; the weights have the
-    same shapes and can be exchanged:
+    With zero padding, `linear` and `sinc` add two small matrix products for the ends. The layer
+    then equals the following layers with padding="same". Weights have the same shapes and can be
+    exchanged.
 
     - `transposed`: `Conv1DTranspose(filters, kernel_size, factor)`
     - `resize`: `UpSampling1D(factor)`, `Conv1D(filters, kernel_size)`
     - `linear`: half-pixel linear interpolation (`keras.ops.image.resize`), `Conv1D(...)`
-    - `sinc`: zeros inserted, a Kaiser-windowed sinc (`scipy.signal.firwin`), `Conv1D(...)`
-    - `subpixel`: `Conv1D(factor * filters, ceil(kernel_size / factor))`, `Reshape`: as many weights
-      as `transposed`, and a bias for each phase. Channel `p * filters + f` is phase `p` of `f`.
+    - `sinc`: zero insertion, a Kaiser-windowed sinc (`scipy.signal.firwin`), `Conv1D(...)`
+    - `subpixel`: `Conv1D(factor * filters, ceil(kernel_size / factor))`, `Reshape`. It has as many
+      kernel weights as `transposed`, and one bias per phase. Channel `p * filters + f` is phase `p`
+      of filter `f`.
+
+    In bfloat16, the folded taps are rounded phase by phase. `resize` then also makes images of
+    0 Hz, about 50 dB down (K = 22, factor 2); the reference implementation does not.
 
     Args:
-        filters: Output channels.
-        kernel_size: Length of the learned kernel, in output samples.
+        filters: Output channels, at least 1.
+        kernel_size: Length of the learned kernel in output samples, at least 1.
         factor: Upsampling factor, at least 2.
-        upsampler: One of the above.
-        padding: What lies beyond the ends of the input: `zeros` (the learned convolution sees zeros
-            there, as with "same" in Keras), `reflect` (about the first and last sample) or `edge`
-            (they are held).
-        kernel_initializer: See `initial_kernel`.
-        use_bias: Add a bias to each output channel; it starts at 0.
-        implementation: `polyphase` works at the low rate; `reference` makes the two steps one after
-            the other, as they are written above.
-        seed: Of the initial kernel.
+        upsampler: Name of the upsampler.
+        padding: Values beyond the ends of the input: `zeros`, as with "same" in Keras, `reflect`
+            (about the first and the last sample) or `edge` (repeated end samples).
+        kernel_initializer: Name of the initializer; see `initial_kernel`.
+        use_bias: Add a bias to each output channel, initially 0.
+        implementation: `polyphase` computes at the low rate; `reference` computes the layers listed
+            above one after the other.
+        seed: Seed of the initial kernel; None draws one.
 
     Input shape:
         (batch, time, channels); time must be known.
@@ -62,14 +64,11 @@ class UpsampleConv1D(keras.layers.Layer):
         (batch, time * factor, filters)
 
     Raises:
-        ParameterError: If an argument is out of range, or the length of the input is not known.
-
-    In bfloat16 the folded taps are rounded phase by phase: `resize` then makes images of 0 Hz too,
-    about 50 dB down (K = 22, factor 2), which the reference does not.
+        ParameterError: If an argument is out of range, or the input length is unknown.
 
     Source:
         A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016),
-        for `resize` and for padding that continues the signal; J. Pons et al., "Upsampling
+        for `resize` and for `reflect` and `edge` padding; J. Pons et al., "Upsampling
         artifacts in neural audio synthesis" (ICASSP 2021), sections 2 to 4, and "Upsampling layers
         for music source separation" (2021) for the others.
 
@@ -116,7 +115,7 @@ class UpsampleConv1D(keras.layers.Layer):
         self.use_bias = use_bias
         self.implementation: Implementation = implementation
         self.seed = seed
-        # A subpixel kernel has whole low-rate taps.
+        # A subpixel kernel has a whole number of low-rate taps.
         self._taps = -(-kernel_size // factor) * factor if upsampler == "subpixel" else kernel_size
         self.fold = polyphase_fold(upsampler, self._taps, factor)
 
@@ -124,7 +123,7 @@ class UpsampleConv1D(keras.layers.Layer):
         _, length, channels = input_shape
         if length is None:
             raise ParameterError(
-                f"UpsampleConv1D needs an input of known length. Received shape: {input_shape}"
+                f"input of UpsampleConv1D must have a known length. Received shape: {input_shape}"
             )
         kernel = initial_kernel(
             self.kernel_initializer,
@@ -137,7 +136,7 @@ class UpsampleConv1D(keras.layers.Layer):
         )
         outputs = self.filters
         if self.upsampler == "transposed":
-            kernel = kernel.transpose(0, 2, 1)  # Conv1DTranspose keeps its output channels first
+            kernel = kernel.transpose(0, 2, 1)  # as in Conv1DTranspose
         elif self.upsampler == "subpixel":
             outputs *= self.factor
             kernel = kernel.reshape(-1, self.factor, channels, self.filters)
@@ -145,7 +144,7 @@ class UpsampleConv1D(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=kernel.shape,
-            initializer=lambda _, dtype: ops.cast(kernel, dtype),  # JAX takes it as it is given
+            initializer=lambda _, dtype: ops.cast(kernel, dtype),  # JAX does not cast it
         )
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros")
@@ -203,15 +202,15 @@ class UpsampleConv1D(keras.layers.Layer):
         zeros_after_each = ops.pad(x[:, :, None], [[0, 0], [0, 0], [0, self.factor - 1], [0, 0]])
         stuffed = ops.reshape(zeros_after_each, (-1, length * self.factor, channels))
         taps, _ = interpolation_kernel("sinc", self.factor)  # symmetric about its middle
-        # Time and channels as an image: TensorFlow 2.21's depthwise convolution can hang on a CPU.
+        # A 2-D convolution, since TensorFlow 2.21's depthwise convolution can hang on a CPU.
         taps = ops.cast(taps[:, None, None, None], x.dtype)
         same = {"padding": "same", "data_format": "channels_last"}
         return ops.conv(stuffed[..., None], taps, **same)[..., 0]
 
     def extend(self, x: Any, before: int, after: int) -> Any:
-        """Continue the signal beyond its ends, as `padding` says."""
+        """Pad the signal at its ends by reflection or with its end samples."""
         length = x.shape[1]
-        mode: Any = self.padding  # reflect and edge are NumPy's words
+        mode: Any = self.padding  # reflect or edge, as in NumPy
         sources = np.pad(np.arange(length), (before, after), mode=mode).tolist()
         head, tail = sources[:before], sources[before + length :]
         parts = [ops.take(x, head, axis=1)] if head else []
@@ -219,19 +218,19 @@ class UpsampleConv1D(keras.layers.Layer):
         return ops.concatenate(parts, axis=1)
 
     def folded_kernel(self) -> Any:
-        """The kernel at the low rate, shape (taps, channels, factor * filters)."""
+        """Return the low-rate kernel, shape (taps, channels, factor * filters)."""
         if self.upsampler == "subpixel":
             return ops.convert_to_tensor(self.kernel)
         return self._fold(self.fold.matrix)
 
     def folded_bias(self) -> Any:
-        """The bias at the low rate, shape (factor * filters,)."""
+        """Return the low-rate bias, shape (factor * filters,)."""
         return self.bias if self.upsampler == "subpixel" else ops.tile(self.bias, [self.factor])
 
     def folded_ends(self, length: int) -> list[tuple[EndCorrection, Any]]:
-        """What zeros as padding change at the ends, each with its kernel folded.
+        """Return the end corrections of zero padding, each with its folded kernel.
 
-        The kernel has shape (samples * channels, blocks * factor * filters).
+        A kernel has shape (samples * channels, blocks * factor * filters).
         """
         if self.padding != "zeros":
             return []
@@ -242,9 +241,10 @@ class UpsampleConv1D(keras.layers.Layer):
         return ends
 
     def _fold(self, matrix: np.ndarray) -> Any:
-        """Apply a constant matrix to the kernel's taps.
+        """Apply a constant matrix of shape (outputs, samples, kernel_size) to the kernel's taps.
 
-        From shape (outputs, samples, kernel_size) to (samples, channels, outputs * filters).
+        Returns:
+            Tensor of shape (samples, channels, outputs * filters).
         """
         kernel = ops.convert_to_tensor(self.kernel)
         if self.upsampler == "transposed":

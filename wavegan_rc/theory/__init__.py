@@ -1,1 +1,1 @@
-"""What mathematics says of upsampling layers before anything is trained; NumPy and SciPy only."""
+"""Mathematics of upsampling layers, known before training; NumPy and SciPy only."""

@@ -1,4 +1,4 @@
-"""The fixed filter of each upsampler: what becomes of a signal before the learned kernel."""
+"""The fixed filter of each upsampler, applied before the learned kernel."""
 
 import math
 
@@ -8,33 +8,34 @@ from scipy import signal
 from wavegan_rc.config.choices import UPSAMPLERS, Upsampler, check_word
 from wavegan_rc.errors import ParameterError
 
-# The Kaiser-windowed sinc: its cutoff (the middle of its slope, -6 dB) is half the low rate, it
-# reaches 3 low-rate samples to either side, and what lies beyond its slope is about 60 dB down.
-# The width of the slope follows from both by Kaiser's formula: 0.6 of the low rate.
+# The Kaiser-windowed sinc has its cutoff (-6 dB) at half the low rate, spans 3 low-rate samples on
+# each side and has a stopband about 60 dB down. By Kaiser's formula, its transition band is then
+# 0.6 of the low rate wide.
 SINC_REACH = 3
 SINC_ATTENUATION_DB = 60.0
 
 
 def interpolation_kernel(upsampler: Upsampler, factor: int) -> tuple[np.ndarray, int]:
-    """The fixed filter `h` that follows the insertion of `factor - 1` zeros after each sample.
+    """Return the fixed filter `h` that follows the insertion of `factor - 1` zeros per sample.
 
     The upsampled signal is `u[m] = sum over n of h[m - factor * n - first] * x[n]`:
 
-    - `transposed`, `subpixel`: `h = [1]`, the zeros stay.
-    - `resize`: `factor` ones, each sample is held.
-    - `linear`: a triangle about the middle of the held samples ("half-pixel", as image libraries
-      resize), `h[d] = 1 - |d - (factor - 1) / 2| / factor`.
-    - `sinc`: a sinc with a cutoff of half the low rate under a Kaiser window.
+    - `transposed`, `subpixel`: `h = [1]`; the zeros stay.
+    - `resize`: `factor` ones; each sample is repeated.
+    - `linear`: a triangle centred on the repeated samples ("half-pixel", as in image libraries),
+      `h[d] = 1 - |d - (factor - 1) / 2| / factor`.
+    - `sinc`: a Kaiser-windowed sinc with its cutoff at half the low rate.
 
     Args:
-        upsampler: One of the upsamplers.
+        upsampler: Name of the upsampler.
         factor: Upsampling factor, at least 1.
 
     Returns:
-        The taps, at the high rate, and the lag of the first one, in high-rate samples.
+        The taps at the high rate, shape (taps,), and the lag of the first tap, in high-rate
+        samples.
 
     Raises:
-        ParameterError: If the upsampler is unknown, or the factor is smaller than 1.
+        ParameterError: If the upsampler is unknown, or the factor is less than 1.
 
     Source:
         J. Pons et al., "Upsampling artifacts in neural audio synthesis" (ICASSP 2021), sections 2

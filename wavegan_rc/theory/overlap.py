@@ -1,4 +1,4 @@
-"""How many taps of a transposed convolution meet at each output sample."""
+"""Overlap of the kernel copies of a transposed convolution."""
 
 import numpy as np
 
@@ -7,21 +7,22 @@ from wavegan_rc.theory.response import tone_levels_db
 
 
 def overlap_counts(kernel_size: int, stride: int) -> np.ndarray:
-    """Copies of the kernel that overlap at each phase of the output, away from its ends.
+    """Count the kernel copies that overlap at each output phase, away from the ends.
 
-    Kernel copies start every `stride` samples, so at phase `p` those taps meet whose index is `p`
-    modulo the stride. If the kernel size is no multiple of the stride, some phases get one more
-    than others: on a constant input the output repeats with the period of the stride.
+    Kernel copies start every `stride` samples. The taps that add up at phase `p` have the indices
+    `p`, `p + stride`, `p + 2 * stride` and so on. If the kernel size is not a multiple of the
+    stride, some phases get one tap more than others. A constant input then gives an output that
+    repeats with the period of the stride.
 
     Args:
-        kernel_size: K, in output samples.
-        stride: s, the upsampling factor.
+        kernel_size: Kernel length K, in output samples, at least 1.
+        stride: Upsampling factor s, at least 1.
 
     Returns:
-        Integers of shape (stride,), from the kernel's first tap on.
+        Integer array of shape (stride,); entry 0 is the phase of the kernel's first tap.
 
     Raises:
-        ParameterError: If an argument is smaller than 1.
+        ParameterError: If an argument is less than 1.
 
     Source:
         A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016),
@@ -39,11 +40,7 @@ def overlap_counts(kernel_size: int, stride: int) -> np.ndarray:
 
 
 def overlap_is_uniform(kernel_size: int, stride: int) -> bool:
-    """Whether every output sample gets equally many taps: only if K is a multiple of s.
-
-    Args:
-        kernel_size: K, in output samples.
-        stride: s, the upsampling factor, at least 1.
+    """Return True if every output sample gets equally many taps: K is a multiple of s.
 
     Example:
         >>> overlap_is_uniform(24, 4), overlap_is_uniform(25, 4)
@@ -53,14 +50,14 @@ def overlap_is_uniform(kernel_size: int, stride: int) -> bool:
 
 
 def overlap_level_db(kernel_size: int, stride: int) -> float:
-    """Power of the strongest tone that uneven overlap makes of a constant if all taps are equal.
+    """Return the power of the strongest tone that a kernel of equal taps makes from a constant.
 
     Args:
-        kernel_size: K, in output samples.
-        stride: s, the upsampling factor.
+        kernel_size: Kernel length K, in output samples, at least 1.
+        stride: Upsampling factor s, at least 1.
 
     Returns:
-        dB relative to the constant; -inf if the overlap is uniform.
+        Power in dB relative to the constant; -inf if the overlap is uniform.
 
     Example:
         >>> round(overlap_level_db(25, 4), 1), overlap_level_db(24, 4)
@@ -71,11 +68,7 @@ def overlap_level_db(kernel_size: int, stride: int) -> float:
 
 
 def uneven_overlap_message(kernel_size: int, stride: int) -> str | None:
-    """A warning in words where transposed convolution overlaps unevenly; None elsewhere.
-
-    Args:
-        kernel_size: K, in output samples.
-        stride: s, the upsampling factor.
+    """Return a warning text if a transposed convolution overlaps unevenly, else None.
 
     Example:
         >>> print(uneven_overlap_message(25, 4))

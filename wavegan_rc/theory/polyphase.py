@@ -1,4 +1,4 @@
-"""From a fixed filter and a learned kernel at the high rate to one kernel at the low rate."""
+"""Fold the fixed filter and the learned kernel into one kernel at the low rate."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,13 +12,14 @@ from wavegan_rc.theory.interpolation import interpolation_kernel
 
 @dataclass(frozen=True)
 class PolyphaseFold:
-    """Constant matrix that turns a learned kernel of K taps into its low-rate form.
+    """Constant matrix that maps a learned kernel of K taps to its low-rate form.
 
     Attributes:
-        matrix: Shape (factor, taps, K): the weight of kernel tap `k` in low-rate tap `t` of output
-            phase `p`. Low-rate tap `t` meets the input sample `n + t - before`.
-        before: Samples that the input must be extended by at its start.
-        after: Samples that the input must be extended by at its end.
+        matrix: Array of shape (factor, taps, K). Entry `[p, t, k]` is the weight of kernel tap `k`
+            in low-rate tap `t` of output phase `p`. Low-rate tap `t` reads input sample
+            `n + t - before`.
+        before: Number of samples of padding at the start of the input.
+        after: Number of samples of padding at the end of the input.
     """
 
     matrix: np.ndarray
@@ -29,30 +30,32 @@ class PolyphaseFold:
 def polyphase_fold(upsampler: Upsampler, kernel_size: int, factor: int) -> PolyphaseFold:
     """Fold the fixed filter and a learned kernel into a kernel at the low rate.
 
-    Output sample `m = factor * n + p` is a sum over kernel taps `k` and filter taps `j`, each pair
-    meeting one high-rate position, which holds data only if it is a multiple of `factor`:
+    Output sample `m = factor * n + p` is a sum over kernel taps `k` and filter taps `j`. Each pair
+    reads one high-rate position, which holds data only if it is a multiple of `factor`:
 
     - A convolution after interpolation, aligned as "same" in Keras, reads the upsampled signal at
-      `m + k - (K - 1) // 2`. That is input sample `n + q` through filter tap `j` where
+      `m + k - (K - 1) // 2`. Filter tap `j` takes that position from input sample `n + q`, with
       `p + k - (K - 1) // 2 - first - j = factor * q`.
-    - `transposed` carries input sample `n'` by tap `k` to `m = factor * n' + k - left`, with
-      `left = max(K - factor, 0) // 2` as in Keras, so `p + left - k = factor * q`.
-    - `subpixel` has a kernel at the low rate already. Its taps are counted here as a transposed
-      kernel's: tap `k = factor * t + p` of `K = factor * taps` is low-rate tap `t` of phase `p`.
+    - `transposed` adds tap `k` times input sample `n'` to `m = factor * n' + k - left`, with
+      `left = max(K - factor, 0) // 2` as in Keras. So `p + left - k = factor * q`.
+    - `subpixel` already has a low-rate kernel. Its taps are numbered here like those of a
+      transposed kernel: tap `k = factor * t + p` of `K = factor * taps` is low-rate tap `t` of
+      phase `p`.
 
-    Collecting the taps by `(p, q)` gives a kernel at the low rate with `factor` times the
-    channels: fewer multiplications, and none on repeated or zero samples.
+    Summing the taps for each `(p, q)` gives a low-rate kernel with `factor` times the channels. It
+    needs fewer multiplications, and none with repeated samples or inserted zeros.
 
     Args:
-        upsampler: One of the upsamplers.
-        kernel_size: K, in output samples; for `subpixel` a multiple of `factor`.
-        factor: Upsampling factor.
+        upsampler: Name of the upsampler.
+        kernel_size: Kernel length K, in output samples, at least 1; for `subpixel` a multiple of
+            `factor`.
+        factor: Upsampling factor, at least 1.
 
     Returns:
-        The fold. Zeros as padding need `end_corrections` beside it.
+        The fold. Zero padding also needs the `end_corrections`.
 
     Raises:
-        ParameterError: If the upsampler is unknown, or the kernel size does not suit.
+        ParameterError: If the upsampler is unknown, or an argument is out of range.
 
     Source:
         P. P. Vaidyanathan, "Multirate Systems and Filter Banks" (1993), section 4.3 (polyphase
@@ -87,12 +90,12 @@ def polyphase_fold(upsampler: Upsampler, kernel_size: int, factor: int) -> Polyp
 
 
 class EndCorrection(NamedTuple):
-    """What must be added to some outputs near an end, from the inputs near it.
+    """Linear map from the inputs near an end to a correction of the outputs near it.
 
     Attributes:
-        samples: Of the input.
-        blocks: Of the output, each of `factor` samples.
-        matrix: Shape (factor * blocks, samples, K), to be applied to the learned kernel.
+        samples: Input samples that the correction reads.
+        blocks: Output blocks that it is added to, each of `factor` samples.
+        matrix: Array of shape (factor * blocks, samples, K), applied to the learned kernel.
     """
 
     samples: slice
@@ -103,22 +106,22 @@ class EndCorrection(NamedTuple):
 def end_corrections(
     upsampler: Upsampler, kernel_size: int, factor: int, length: int
 ) -> list[EndCorrection]:
-    """What zeros as padding change near the ends, which the fold alone does not know.
+    """Return the corrections that zero padding needs near the ends, in addition to the fold.
 
-    With zeros beyond both ends of the input, the interpolated signal does not end where the output
-    ends: its filter rings on. Two layers, an interpolation and a "same" convolution, cut it off
-    there; and linear interpolation holds the first and the last sample out to the ends, as image
-    libraries do, instead of fading to zero. Both change only outputs within reach of an end. They
-    are found as the difference of two operators on a short signal.
+    The fold alone treats the input as zero beyond its ends, where the interpolation filter still
+    rings. Separate layers, an interpolation and a "same" convolution, differ in two ways. They cut
+    the interpolated signal off at its ends. Linear interpolation also holds the first and the last
+    sample out to the ends, as image libraries do. Both differences affect only outputs near an end.
+    They are computed as the difference of two operators on a short signal.
 
     Args:
-        upsampler: One of the upsamplers.
-        kernel_size: K, in output samples.
+        upsampler: Name of the upsampler.
+        kernel_size: Kernel length K, in output samples.
         factor: Upsampling factor.
-        length: Of the input, in samples; may be shorter than the reach of an end.
+        length: Input length in samples; may be shorter than the range of a correction.
 
     Returns:
-        Empty for `transposed`, `resize` and `subpixel`, which need none; else one per end.
+        One correction for each end. Empty for `transposed`, `resize` and `subpixel`.
 
     Example:
         >>> [end.matrix.shape for end in end_corrections("linear", 22, 2, length=16)]
@@ -141,9 +144,9 @@ def end_corrections(
 
 
 def _changes(upsampler: Upsampler, kernel_size: int, factor: int) -> tuple[np.ndarray, np.ndarray]:
-    """The corrections at the start and at the end, each (outputs, samples, K), of a long signal."""
+    """Return both ends' corrections for a long signal, each of shape (outputs, samples, K)."""
     taps, first = interpolation_kernel(upsampler, factor)
-    # Long enough that what happens at one end does not reach the other half.
+    # Long enough that neither end affects the other half.
     margin = kernel_size + len(taps)
     length = 2 * (margin // factor + 2)
     position = np.arange(-margin, factor * length + margin)[:, None]
@@ -170,7 +173,7 @@ def _changes(upsampler: Upsampler, kernel_size: int, factor: int) -> tuple[np.nd
 
 
 def _trimmed(change: np.ndarray, factor: int) -> np.ndarray:
-    """Without the blocks of outputs and the inputs, away from the end, that nothing changes for."""
+    """Remove the output blocks and the inputs beyond the last one that changes."""
     outputs, inputs, _ = np.nonzero(change)
     blocks = -(-(outputs.max(initial=-1) + 1) // factor)
     return change[: factor * blocks, : inputs.max(initial=-1) + 1]

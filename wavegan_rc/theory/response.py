@@ -1,4 +1,4 @@
-"""What kernels do to frequencies: responses, and the tones that they make of a constant."""
+"""Frequency responses of kernels, and the tones that they make from a constant."""
 
 import numpy as np
 from scipy import signal
@@ -7,22 +7,22 @@ from wavegan_rc.config.choices import Upsampler
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.polyphase import polyphase_fold
 
-# Far below any response that matters; keeps zeros out of logarithms where a curve is drawn.
+# Far below any response that matters; a drawn curve needs finite values.
 _FLOOR_DB = -150.0
 
 
 def frequency_response_db(
     kernel: np.ndarray, frequencies_hz: np.ndarray, sample_rate: float
 ) -> np.ndarray:
-    """Gain of a filter at some frequencies.
+    """Return a filter's gain at given frequencies.
 
     Args:
-        kernel: Its taps, shape (taps,).
-        frequencies_hz: In Hz.
-        sample_rate: Of the taps, in Hz.
+        kernel: Filter taps, shape (taps,).
+        frequencies_hz: Frequencies in Hz, any shape.
+        sample_rate: Sample rate of the taps, in Hz.
 
     Returns:
-        dB, shape of `frequencies_hz`; not below -150.
+        Gains in dB, at least -150, shape of `frequencies_hz`.
 
     Source:
         A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing" (2010), chapter 2.
@@ -36,19 +36,19 @@ def frequency_response_db(
 
 
 def phase_gains(upsampler: Upsampler, kernel: np.ndarray, factor: int) -> np.ndarray:
-    """Gain of each output phase for a constant input, from the weights alone.
+    """Return the gain of each output phase for a constant input, from the weights alone.
 
-    The output of an upsampling layer for a constant input repeats every `factor` samples: phase
-    `p` is the sum of all composite taps that meet data there.
+    For a constant input, the output of an upsampling layer repeats every `factor` samples. Phase
+    `p` is the sum of all taps of the folded kernel that contribute to it.
 
     Args:
-        upsampler: One of the upsamplers.
-        kernel: Shape (kernel_size, ...), tap first; for `subpixel`, tap `factor * t + p` is
+        upsampler: Name of the upsampler.
+        kernel: Learned kernel, shape (kernel_size, ...). For `subpixel`, tap `factor * t + p` is
             low-rate tap `t` of phase `p`.
         factor: Upsampling factor.
 
     Returns:
-        Shape (factor, ...).
+        Gains, shape (factor, ...).
 
     Example:
         >>> phase_gains("transposed", np.ones(5), 2), phase_gains("resize", np.ones(5), 2)
@@ -59,18 +59,19 @@ def phase_gains(upsampler: Upsampler, kernel: np.ndarray, factor: int) -> np.nda
 
 
 def dc_image_levels_db(gains: np.ndarray) -> np.ndarray:
-    """Level of the tones that a constant becomes, relative to what is left of the constant.
+    """Return the levels of the images of a constant, relative to the constant's own output level.
 
-    The output repeats the phase gains `g`; its spectrum is their discrete Fourier transform `G`:
-    the constant has amplitude `|G[0]|`, the image at `k / factor` of the sampling rate `|G[k]|`.
+    The output repeats the phase gains `g`. Its spectrum is their discrete Fourier transform `G`:
+    the constant has amplitude `|G[0]|`, and the image at `k / factor` of the sample rate `|G[k]|`.
 
     Args:
-        gains: Shape (factor, ...), from `phase_gains`.
+        gains: Phase gains, shape (factor, ...), from `phase_gains`.
 
     Returns:
-        `20 * log10(|G[k] / G[0]|)` in dB for k = 1 ... factor // 2, shape (factor // 2, ...);
-        -inf where there is no image, NaN and +inf where nothing is left of the constant. The other
-        images mirror these: as a real tone, image and mirror have 3 dB more power together.
+        Levels `20 * log10(|G[k] / G[0]|)` in dB for k = 1 ... factor // 2, shape
+        (factor // 2, ...). -inf means no image. Where `G[0]` is 0, the level is +inf, or NaN
+        without an image. The remaining images mirror these. An image and its mirror form one real
+        tone, with 3 dB more power than one of them.
 
     Source:
         A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing" (2010), chapter 8
@@ -82,21 +83,21 @@ def dc_image_levels_db(gains: np.ndarray) -> np.ndarray:
     """
     spectrum = np.abs(np.fft.fft(gains, axis=0))
     images = spectrum[1 : len(gains) // 2 + 1]
-    # What only rounding leaves of a sum of equal terms is no image.
+    # Rounding errors of a sum that is 0 are no image.
     images = np.where(images < 1e-12 * np.abs(gains).sum(axis=0), 0, images)
     with np.errstate(divide="ignore", invalid="ignore"):
         return 20 * np.log10(images / spectrum[0])
 
 
 def tone_levels_db(gains: np.ndarray) -> np.ndarray:
-    """Power of the real tones that a constant becomes, relative to the constant's.
+    """Return the power of the real tones that a constant becomes, relative to the constant's.
 
     Args:
-        gains: Shape (factor, ...), from `phase_gains`.
+        gains: Phase gains, shape (factor, ...), from `phase_gains`.
 
     Returns:
-        dB, shape (factor // 2, ...): `dc_image_levels_db`, and 3 dB for the mirror image, which a
-        tone at half the sampling rate does not have.
+        Powers in dB, shape (factor // 2, ...): `dc_image_levels_db` plus 3 dB for the mirror image.
+        A tone at half the sample rate has no mirror image.
 
     Example:
         >>> tone_levels_db(np.array([7.0, 6.0, 6.0, 6.0])).round(2)
@@ -108,15 +109,15 @@ def tone_levels_db(gains: np.ndarray) -> np.ndarray:
 
 
 def interpolation_image_levels_db(upsampler: Upsampler, factor: int) -> np.ndarray:
-    """Level of the images of a constant that the fixed filter leaves, before any learned kernel.
+    """Return the levels of a constant's images after the fixed filter, before a learned kernel.
 
     Args:
-        upsampler: One of the upsamplers.
+        upsampler: Name of the upsampler.
         factor: Upsampling factor.
 
     Returns:
-        dB relative to the constant, shape (factor // 2,), as from `dc_image_levels_db`: 0 dB for
-        inserted zeros, -inf for nearest and linear.
+        Levels in dB relative to the constant, shape (factor // 2,), as in `dc_image_levels_db`: 0
+        for `transposed` and `subpixel`, -inf for `resize` and `linear`.
 
     Example:
         >>> interpolation_image_levels_db("transposed", 4)

@@ -1,8 +1,8 @@
-"""Transposed convolution in plain NumPy, three ways, with every option: the reference of others.
+"""Transposed convolution in NumPy, computed in three ways, as a reference for other code.
 
-Signals have shape (length, channels). Kernels are laid out as in Keras: a convolution's
-(kernel_size, input channels, filters), a transposed convolution's (kernel_size, filters, input
-channels). So one and the same array takes a signal down and back up.
+Signals have shape (length, channels). Kernels are laid out as in Keras: (kernel_size, input
+channels, filters) for a convolution, (kernel_size, filters, input channels) for a transposed one.
+The same array therefore serves a convolution and its transpose.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,17 @@ from wavegan_rc.errors import ParameterError
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """Where the taps of a strided convolution, and of its transpose, fall.
+    """Kernel size, stride, padding and dilation of a convolution and its transpose.
 
     Attributes:
-        kernel_size: K, number of taps.
-        stride: s, samples between neighbouring positions of the kernel.
-        padding: P, zeros on both sides of the convolution's input; what the transpose cuts off.
-        dilation: D, samples between neighbouring taps.
-        output_padding: Samples that the transpose adds at its end. Inputs of `stride` different
-            lengths convolve to one length; this says which of them to return to.
+        kernel_size: Number of taps K, at least 1.
+        stride: Samples s between neighbouring kernel positions, at least 1.
+        padding: Zeros P on both sides of the convolution's input, at least 0. The transpose removes
+            as many samples from both ends of its output.
+        dilation: Samples D between neighbouring taps, at least 1.
+        output_padding: Samples added at the end of the transpose's output, from 0 to `stride - 1`.
+            A convolution maps `stride` different input lengths to one output length; this chooses
+            one of them.
 
     Raises:
         ParameterError: If a value is out of range; `output_padding` must be smaller than `stride`.
@@ -52,11 +54,11 @@ class Geometry:
 
     @property
     def reach(self) -> int:
-        """Samples from the first to the last tap, both included."""
+        """Number of samples from the first to the last tap, both included."""
         return self.dilation * (self.kernel_size - 1) + 1
 
     def convolved_length(self, length: int) -> int:
-        """Samples that the convolution makes of `length` samples.
+        """Return the output length of the convolution for an input of `length` samples.
 
         Example:
             >>> Geometry(kernel_size=4, stride=2, padding=1).convolved_length(16)
@@ -65,7 +67,7 @@ class Geometry:
         return _positive((length + 2 * self.padding - self.reach) // self.stride + 1, length)
 
     def transposed_length(self, length: int) -> int:
-        """Samples that the transposed convolution makes of `length` samples.
+        """Return the output length of the transposed convolution for `length` input samples.
 
         Example:
             >>> Geometry(kernel_size=4, stride=2, padding=1).transposed_length(8)
@@ -77,28 +79,29 @@ class Geometry:
 
 def _positive(result: int, length: int) -> int:
     if length < 1 or result < 1:
-        raise ParameterError(f"length is too small for this kernel and padding. Received: {length}")
+        raise ParameterError(f"length must be greater for this geometry. Received: {length}")
     return result
 
 
 def _check_kernel(kernel: np.ndarray, geometry: Geometry) -> None:
     if len(kernel) != geometry.kernel_size:
         raise ParameterError(
-            f"kernel must have the geometry's kernel_size, {geometry.kernel_size} taps. "
+            f"kernel must have {geometry.kernel_size} taps, as geometry says. "
             f"Received: {len(kernel)}"
         )
 
 
 def convolution_matrix(kernel: np.ndarray, length: int, geometry: Geometry) -> np.ndarray:
-    """The matrix C of a strided convolution, so that a linear map can be transposed literally.
+    """Return the matrix of a strided convolution.
 
     Args:
-        kernel: Shape (kernel_size, channels, filters).
-        length: Of the input, in samples.
-        geometry: Stride, padding, dilation.
+        kernel: Array of shape (kernel_size, channels, filters).
+        length: Input length in samples.
+        geometry: Stride, padding and dilation.
 
     Returns:
-        Shape (convolved length * filters, length * channels); both axes run over time first.
+        Matrix of shape (convolved length * filters, length * channels); time is the slower index
+        of both axes.
 
     Example:
         >>> kernel = np.array([1.0, 2.0]).reshape(2, 1, 1)
@@ -119,15 +122,15 @@ def convolution_matrix(kernel: np.ndarray, length: int, geometry: Geometry) -> n
 
 
 def convolve(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Strided convolution (as in neural networks: the kernel is not reversed).
+    """Compute a strided convolution, with the kernel not reversed, as in neural networks.
 
     Args:
-        signal: Shape (length, channels).
-        kernel: Shape (kernel_size, channels, filters).
-        geometry: Stride, padding, dilation.
+        signal: Array of shape (length, channels).
+        kernel: Array of shape (kernel_size, channels, filters).
+        geometry: Stride, padding and dilation.
 
     Returns:
-        Shape (convolved length, filters).
+        Array of shape (convolved length, filters).
 
     Example:
         >>> signal = np.arange(4.0).reshape(4, 1)
@@ -139,15 +142,15 @@ def convolve(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> np.n
 
 
 def scatter_add(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Transposed convolution: each sample adds a copy of the kernel, weighted by it, to the output.
+    """Compute a transposed convolution by adding one weighted kernel copy per input sample.
 
     Args:
-        signal: Shape (length, channels).
-        kernel: Shape (kernel_size, filters, channels).
-        geometry: Stride, padding, dilation, output padding.
+        signal: Array of shape (length, channels).
+        kernel: Array of shape (kernel_size, filters, channels).
+        geometry: Stride, padding, dilation and output padding.
 
     Returns:
-        Shape (transposed length, filters).
+        Array of shape (transposed length, filters).
 
     Example:
         >>> signal = np.array([[1.0], [10.0]])
@@ -167,7 +170,7 @@ def scatter_add(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> n
 
 
 def matrix_transpose(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Transposed convolution: the convolution's matrix, transposed; see `scatter_add`.
+    """Compute a transposed convolution by the transpose of the matrix; see `scatter_add`.
 
     Example:
         >>> signal = np.array([[1.0], [10.0]])
@@ -180,7 +183,7 @@ def matrix_transpose(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry)
 
 
 def zero_insertion(signal: np.ndarray, kernel: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Transposed convolution: zeros between the samples, then the kernel; see `scatter_add`.
+    """Compute a transposed convolution by zero insertion and convolution; see `scatter_add`.
 
     Example:
         >>> signal = np.array([[1.0], [10.0]])
