@@ -11,6 +11,7 @@ from wavegan_rc.cli.explain import explain_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.explain import initial_spectra as measured
+from wavegan_rc.explain.explanation import Stages
 from wavegan_rc.explain.initial_spectra import initial_spectra
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 
@@ -24,8 +25,7 @@ def run(argv, capsys):
 
 @pytest.fixture(scope="module")
 def spectra():
-    options = {"kernel_size": 9, "factors": [4, 4], "sample_rate": 16000, "draws": 30}
-    return {u: initial_spectra([u, u], **options) for u in UPSAMPLERS}
+    return {u: initial_spectra(Stages([u], 9, [4, 4], 16000), draws=30) for u in UPSAMPLERS}
 
 
 @pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
@@ -36,7 +36,7 @@ def test_the_comb_overlap_images_and_a_warning_are_printed_before_any_training(c
     assert err.startswith("warning: kernel_size 25 is not a multiple of factor 4: ")
     assert "a tone of -24.9 dB" in err
     assert err.count("\n") == 1
-    assert "multiples of 4000 Hz: 4000, 8000 - 0.0 dB of the constant" in out
+    assert "multiples of 4000 Hz: 4000, 8000 - 0.0 dB relative to the constant" in out
     assert "multiples of 62.5 Hz: 62.5, 125," in out
     assert out.count("7 on 1, 6 on 3") == 4
 
@@ -46,7 +46,7 @@ def test_an_even_overlap_is_not_warned_of_and_nearest_predicts_no_line(capsys):
     assert err == ""
     _, out, err = run(["--upsampler", "resize", "--kernel-size", "25", "--draws", "0"], capsys)
     assert err == ""
-    assert out.count("none by the filter; by ReLU perhaps") == 6
+    assert out.count("none from the filter; a ReLU may add it") == 6
     assert "8000 - none\n" in out
 
 
@@ -54,7 +54,7 @@ def test_each_stage_may_have_its_own_upsampler(capsys):
     argv = ["--upsampler", "transposed", "linear", "--factors", "2", "4", "--draws", "0"]
     _, out, _ = run(argv, capsys)
     rows = [line for line in out.splitlines() if "multiples of" in line]
-    assert rows[0].endswith("2000 Hz: 2000, 6000 - 0.0 dB of the constant")
+    assert rows[0].endswith("2000 Hz: 2000, 6000 - 0.0 dB relative to the constant")
     assert rows[1].endswith("4000 Hz: 4000, 8000 - none")
 
 
@@ -118,6 +118,7 @@ def test_figures_and_numbers_are_left_in_a_folder(capsys, tmp_path):
         assert np.ptp(pixels[..., :3]) > 0.5
     result = json.loads((out / "initial-spectra.json").read_text())
     assert list(result["line_levels"]) == [*UPSAMPLERS, "as given"]
+    assert all(list(levels) == ["1", "2"] for levels in result["line_levels"].values())
     value = result["line_levels"]["transposed"]["2"]["prominence_db"]
     assert value["low"] <= value["value"] <= value["high"]
     assert f"{value['value']:.1f} [{value['low']:5.1f}" in text
@@ -137,44 +138,41 @@ def test_random_stages_make_lines_where_theory_says(spectra):
     levels = {u: s.line_levels() for u, s in spectra.items()}
     for upsampler in ("transposed", "subpixel"):
         for stage in (1, 2):
-            assert levels[upsampler][stage]["prominence_db"]["low"] > 10
-        assert levels[upsampler][2]["power_db"]["value"] > -20
-    assert levels["resize"][2]["prominence_db"]["high"] < -10
-    assert levels["resize"][1]["prominence_db"]["low"] > -5
-    assert levels["sinc"][2]["power_db"]["high"] < -55
+            assert levels[upsampler][stage].prominence_db.low > 10
+        assert levels[upsampler][2].power_db.value > -20
+    assert levels["resize"][2].prominence_db.high < -10
+    assert levels["resize"][1].prominence_db.low > -5
+    assert levels["sinc"][2].power_db.high < -55
     # Linear's zeros leave less than float32 can tell from rounding.
-    assert levels["linear"][2] == {"prominence_db": None, "power_db": None}
+    assert levels["linear"][2] is None
 
 
 @pytest.mark.parametrize("factors", [(2, 3, 5), (3, 5, 7)])
 def test_levels_do_not_depend_on_the_sample_rate(factors):
     """At 44100 Hz frequencies of bins and lines are not the same floats."""
     levels = [
-        initial_spectra(
-            ["transposed"] * 3, kernel_size=7, factors=factors, sample_rate=rate, draws=3
-        ).line_levels()
+        initial_spectra(Stages(["transposed"], 7, factors, rate), draws=3).line_levels()
         for rate in (math.prod(factors) * 100, 44100)
     ]
     for stage in (1, 2, 3):
-        value, other = (level[stage]["power_db"]["value"] for level in levels)
+        value, other = (level[stage].power_db.value for level in levels)
         assert value == pytest.approx(other, abs=1e-6)
 
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 def test_the_ends_are_left_out(upsampler, monkeypatch):
     """Zeros and held samples beyond the ends differ, what is kept does not."""
-    options = {"kernel_size": 5, "factors": [2, 3], "sample_rate": 16000, "draws": 2}
-    zeros = initial_spectra([upsampler] * 2, **options)
+    stages = Stages([upsampler], 5, [2, 3], 16000)
+    zeros = initial_spectra(stages, draws=2)
     held = partial(UpsampleConv1D, padding="edge")
     monkeypatch.setattr(measured, "UpsampleConv1D", held)
-    edge = initial_spectra([upsampler] * 2, **options)
+    edge = initial_spectra(stages, draws=2)
     np.testing.assert_allclose(edge.power, zeros.power, rtol=1e-3, atol=1e-9)
 
 
 def test_powers_are_relative_to_the_total_and_intervals_shrink_with_draws(spectra):
-    few = initial_spectra(["resize"] * 2, kernel_size=9, factors=[4, 4], sample_rate=16000, draws=5)
+    few = initial_spectra(Stages(["resize"], 9, [4, 4], 16000), draws=5)
     np.testing.assert_allclose(few.power.sum(axis=1), 1)
-    _, low, high = few.mean_db()
-    _, lower, higher = spectra["resize"].mean_db()
-    assert np.median(higher - lower) < np.median(high - low)
+    wide, narrow = few.mean_db(), spectra["resize"].mean_db()
+    assert np.median(narrow.high - narrow.low) < np.median(wide.high - wide.low)
     np.testing.assert_array_equal(few.power, spectra["resize"].power[:5])

@@ -1,1 +1,1 @@
-"""What a configuration will do, before training."""
+"""Effects of a configuration, predicted before training."""

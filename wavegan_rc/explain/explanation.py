@@ -1,8 +1,8 @@
-"""What theory says of upsampling stages before anything is trained."""
+"""Predict images and tonal lines of upsampling stages from theory alone."""
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,22 +14,22 @@ from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.overlap import overlap_counts, uneven_overlap_message
 from wavegan_rc.theory.response import frequency_response_db, interpolation_image_levels_db
 
-# Longer outputs and kernels are typing errors; they would only exhaust the memory.
+# Greater values are typing errors and would exhaust the memory.
 _LARGEST_PRODUCT, _LARGEST_KERNEL = 2**16, 2**12
 _SHOWN_LINES = 8
-# Where the image of low-frequency content is looked at, as a share of a stage's input rate.
+# Frequency of the tone whose lowest image is shown, as a fraction of the stage's input rate.
 _LOW = 0.1
 
 
 @dataclass(frozen=True)
 class Stages:
-    """A configuration of upsampling stages.
+    """Settings of a generator's upsampling stages.
 
     Attributes:
-        upsamplers: One for all stages or one per stage; kept as one per stage.
-        kernel_size: In output samples of each stage.
-        factors: Upsampling factor of each stage.
-        sample_rate: Of the output, in Hz.
+        upsamplers: Upsampler of all stages, or one per stage; stored as one per stage.
+        kernel_size: Kernel length of every stage, in its output samples, from 1 to 4096.
+        factors: Upsampling factor of each stage, at least 2, with a product of at most 65536.
+        sample_rate: Sample rate of the last stage's output, in Hz, at least 1.
 
     Raises:
         ParameterError: If a value is out of range.
@@ -53,54 +53,57 @@ class Stages:
             )
         object.__setattr__(self, "upsamplers", per_stage(self.upsamplers, len(self.factors)))
 
+    def numbered(self) -> Iterator[tuple[int, Upsampler, int]]:
+        """Yield each stage's number, from 1, its upsampler and its factor."""
+        pairs = zip(self.upsamplers, self.factors, strict=True)
+        for number, (upsampler, factor) in enumerate(pairs, start=1):
+            yield number, upsampler, factor
+
 
 def describe(stages: Stages) -> str:
-    """How far each stage's fixed filter lets images through, and the lines to expect.
+    """Return tables of the images that each stage's fixed filter leaves and of the expected lines.
 
-    Warns of transposed kernels that are no multiple of their factor.
+    Warns:
+        WaveganWarning: If a transposed kernel is not a multiple of its factor.
     """
-    factors, kernel_size = stages.factors, stages.kernel_size
-    lines = [
-        f"{' '.join(dict.fromkeys(stages.upsamplers))}, kernel size {kernel_size}, factors "
-        f"{' x '.join(map(str, factors))} = {math.prod(factors)}, {stages.sample_rate} Hz",
-        "",
-        f"{'':37}its fixed filter leaves of an image",
+    for factor in sorted({f for _, u, f in stages.numbered() if u == "transposed"}):
+        message = uneven_overlap_message(stages.kernel_size, factor)
+        if message:
+            warnings.warn(message, WaveganWarning, stacklevel=2)
+    title = (
+        f"{' '.join(dict.fromkeys(stages.upsamplers))}, kernel size {stages.kernel_size}, factors "
+        f"{' x '.join(map(str, stages.factors))} = {math.prod(stages.factors)}, "
+        f"{stages.sample_rate} Hz"
+    )
+    return "\n".join([title, "", *_image_table(stages), "", *_line_table(stages)])
+
+
+def _image_table(stages: Stages) -> list[str]:
+    rows = [
+        f"{'':37}image left by the fixed filter",
         f"stage upsampler  factor  output rate  {'of 0 Hz':>12} "
         f"{f'of {_LOW:g} x input rate':>20}  taps on each output phase",
     ]
-    for stage, (upsampler, factor) in enumerate(
-        zip(stages.upsamplers, factors, strict=True), start=1
-    ):
-        rate = f"{stages.sample_rate / math.prod(factors[stage:]):g} Hz"
-        images = _strongest(interpolation_image_levels_db(upsampler, factor))
-        low = f"{_low_image_db(upsampler, factor):.1f} dB"
-        taps = _overlap(upsampler, kernel_size, factor)
-        lines.append(
-            f"{stage:5} {upsampler:10} {factor:6} {rate:>12}  {images:>12} {low:>20}  {taps}"
+    for number, upsampler, factor in stages.numbered():
+        rate = f"{stages.sample_rate / math.prod(stages.factors[number:]):g} Hz"
+        taps, _ = interpolation_kernel(upsampler, factor)
+        tone, image = frequency_response_db(taps, np.array([_LOW, 1 - _LOW]), factor)
+        rows.append(
+            f"{number:5} {upsampler:10} {factor:6} {rate:>12}  "
+            f"{_strongest_image(upsampler, factor):>12} {f'{image - tone:.1f} dB':>20}  "
+            f"{_overlap(upsampler, stages.kernel_size, factor)}"
         )
-    transposed = {f for u, f in zip(stages.upsamplers, factors, strict=True) if u == "transposed"}
-    for factor in sorted(transposed):
-        message = uneven_overlap_message(kernel_size, factor)
-        if message:
-            warnings.warn(message, WaveganWarning, stacklevel=2)
-    lines += [
+    return [
+        *rows,
         "",
-        "Relative to the original. A random kernel leaves the level of images of 0 Hz as it is, on",
-        "average. Only 'none' is an exact zero; but a ReLU that follows can make the line again.",
+        "Levels are relative to the original. On average, a random kernel keeps the level of an",
+        "image of 0 Hz. Only 'none' is an exact zero, and a following ReLU can restore the line.",
     ]
-    return "\n".join([*lines, "", *_line_list(stages)])
 
 
-def _strongest(levels_db: np.ndarray) -> str:
-    strongest = levels_db.max()
+def _strongest_image(upsampler: Upsampler, factor: int) -> str:
+    strongest = interpolation_image_levels_db(upsampler, factor).max()
     return "none" if np.isneginf(strongest) else f"{strongest:.1f} dB"
-
-
-def _low_image_db(upsampler: Upsampler, factor: int) -> float:
-    """Level of the lowest image of a tone at 0.1 of the input rate, relative to the tone."""
-    taps, _ = interpolation_kernel(upsampler, factor)
-    kept, image = frequency_response_db(taps, np.array([_LOW, 1 - _LOW]), factor)
-    return image - kept
 
 
 def _overlap(upsampler: Upsampler, kernel_size: int, factor: int) -> str:
@@ -113,20 +116,18 @@ def _overlap(upsampler: Upsampler, kernel_size: int, factor: int) -> str:
     return str(-(-kernel_size // factor) if upsampler == "subpixel" else kernel_size)
 
 
-def _line_list(stages: Stages) -> list[str]:
-    """The comb by stage, and what is left of its lines."""
-    factors, sample_rate = stages.factors, stages.sample_rate
-    comb = predicted_comb(factors, sample_rate)
-    rows = ["Predicted lines (one shared by several stages is the last one's):"]
-    for stage, (upsampler, factor) in enumerate(
-        zip(stages.upsamplers, factors, strict=True), start=1
-    ):
-        own = [line.frequency_hz for line in comb if line.stage == stage]
-        spacing = sample_rate / math.prod(factors[stage - 1 :])
+def _line_table(stages: Stages) -> list[str]:
+    comb = predicted_comb(stages.factors, stages.sample_rate)
+    rows = ["Predicted lines (a line of several stages is listed under the last):"]
+    for number, upsampler, factor in stages.numbered():
+        own = [line.frequency_hz for line in comb if line.stage == number]
+        spacing = stages.sample_rate / math.prod(stages.factors[number - 1 :])
         shown = ", ".join(f"{hz:g}" for hz in own[:_SHOWN_LINES])
         more = f", ... ({len(own)} lines)" if len(own) > _SHOWN_LINES else ""
-        level = _strongest(interpolation_image_levels_db(upsampler, factor))
-        after = " by the filter; by ReLU perhaps" if stage < len(factors) else ""
-        verdict = f"none{after}" if level == "none" else f"{level} of the constant"
-        rows.append(f"{stage:5}  multiples of {spacing:g} Hz: {shown}{more} - {verdict}")
+        level = _strongest_image(upsampler, factor)
+        if level != "none":
+            level += " relative to the constant"
+        elif number < len(stages.factors):
+            level += " from the filter; a ReLU may add it"
+        rows.append(f"{number:5}  multiples of {spacing:g} Hz: {shown}{more} - {level}")
     return rows
