@@ -1,87 +1,78 @@
 """The `benchmark` command."""
 
+import os
 from collections.abc import Sequence
+from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 from wavegan_rc.cli.process import quiet_start, require_tensorflow
 from wavegan_rc.cli.settings import Parser
+from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.utils.extras import load_before_tensorflow
 
 Subject = Literal["upsampling", "training", "generation", "preparation", "start", "quality"]
 SUBJECTS: tuple[Subject, ...] = Subject.__args__
-
-# Each one's help is timed.
-_COMMANDS = ("train", "generate", "explain", "export", "measure", "report", "sweep")
+Stacks = Literal["2x7", "4x4", "4x5"]
+Configs = Literal["speech2048", "wavegan16384", "gpu"]
 
 
 def benchmark_command(program: str, argv: Sequence[str]) -> int:
     """Time upsampling layers, training, generation, preparation or start; or quality over time."""
     parser = Parser(prog=program, description=benchmark_command.__doc__)
-    parser.add_argument(
-        "subject", type=Subject, metavar="SUBJECT", help=f"what to time: {', '.join(SUBJECTS)}"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("subject", type=Subject, metavar="SUBJECT", help=f"one of {', '.join(SUBJECTS)}")
+    add(
         "--repeats",
         type=int | None,
         metavar="N",
         help="timed rounds (default: 15; training, preparation: 5)",
     )
-    parser.add_argument(
-        "--stacks",
-        type=Literal["2x7", "4x4", "4x5"],
-        nargs="+",
-        metavar="NAME",
-        default=["2x7", "4x4", "4x5"],
-        help="upsampling: which stages to time: 2x7, 4x4, 4x5",
-    )
-    parser.add_argument(
-        "--configs",
-        type=Literal["speech2048", "wavegan16384", "gpu"],
-        nargs="+",
-        metavar="NAME",
-        default=["speech2048", "wavegan16384"],
-        help="training: which settings to time: speech2048, wavegan16384 (batch 8), gpu",
-    )
-    parser.add_argument("--json", type=str | None, metavar="FILE", help="write the numbers there")
-    parser.add_argument(
+    for name, words, default, text in (
+        ("--stacks", Stacks, Stacks.__args__, "upsampling: stacks to time"),
+        ("--configs", Configs, Configs.__args__[:2], "training: settings to time"),
+    ):
+        text += f": {', '.join(words.__args__)}"
+        add(name, type=words, nargs="+", metavar="NAME", default=list(default), help=text)
+    add("--json", type=str | None, metavar="FILE", help="file for the numbers")
+    add(
         "--seconds",
         type=float,
         metavar="X",
         default=300.0,
-        help="quality: training of each program",
+        help="quality: seconds of training of each program",
     )
     flags = parser.parse_command_line(argv)
     repeats = flags.repeats
     if repeats is None:
         repeats = 5 if flags.subject in ("training", "preparation") else 15
     json_file = None if flags.json is None else Path(flags.json).expanduser()
-    if flags.subject == "preparation":
-        from benchmarks.preparation import benchmark_preparation
-
-        benchmark_preparation(repeats, json_file)
-    elif flags.subject == "start":
-        from benchmarks.start import benchmark_start
-
-        benchmark_start(_COMMANDS, repeats, json_file)
-    elif flags.subject == "training":
+    _check(repeats, flags.seconds, json_file)
+    if flags.subject in ("quality", "upsampling"):
+        require_tensorflow(f"benchmark {flags.subject}")
+    if flags.subject in ("quality", "training"):
         load_before_tensorflow()
-        with quiet_start():
-            from benchmarks.training import benchmark_training
-        benchmark_training(flags.configs, repeats, json_file)
-    elif flags.subject == "quality":
-        require_tensorflow("benchmark quality")
-        load_before_tensorflow()
-        with quiet_start():
-            from benchmarks.quality import benchmark_quality
-        benchmark_quality(flags.seconds, json_file)
-    elif flags.subject == "generation":
-        with quiet_start():
-            from benchmarks.generation import benchmark_generation
-        benchmark_generation(repeats, json_file)
-    else:
-        require_tensorflow("benchmark upsampling")
-        with quiet_start():
-            from benchmarks.upsampling import benchmark_upsampling
-        benchmark_upsampling(flags.stacks, repeats, json_file)
+    without_keras = flags.subject in ("preparation", "start")
+    with nullcontext() if without_keras else quiet_start():
+        module = import_module(f"benchmarks.{flags.subject}")
+    options = {
+        "quality": [flags.seconds],
+        "training": [flags.configs, repeats],
+        "upsampling": [flags.stacks, repeats],
+    }
+    benchmark = getattr(module, f"benchmark_{flags.subject}")
+    benchmark(*options.get(flags.subject, [repeats]), json_file)
     return 0
+
+
+def _check(repeats: int, seconds: float, json_file: Path | None) -> None:
+    """Find mistakes before minutes of work."""
+    if repeats < 1:
+        raise ParameterError(f"repeats must be at least 1. Received: {repeats}")
+    if not seconds > 0:
+        raise ParameterError(f"seconds must be greater than 0. Received: {seconds:g}")
+    if json_file is not None:
+        folder = json_file.absolute().parent
+        if json_file.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise DataError(f"json must be a file in a writable folder. Received: {json_file}")

@@ -1,7 +1,7 @@
-"""What is to be known of a GPU: how fast training is there, and what comes out of it.
+"""Check a GPU: the speed of training, and the artifacts of the trained generators.
 
-Every part leaves a file when it is done and is not done again where that file is: machines that are
-lent for minutes do it piece by piece.
+Each part writes a file when it is finished, and is skipped if the file exists. So a machine that is
+available for minutes at a time can do the check in pieces.
 """
 
 import gc
@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,12 @@ from wavegan_rc.utils.extras import missing
 
 @dataclass(frozen=True)
 class Plan:
-    """What is checked.
+    """Contents of a check.
 
     Attributes:
         timed: Settings whose steps are timed, by name.
-        repeats: Rounds of timing.
-        trained: Settings that are trained with each upsampler.
+        repeats: Number of timed rounds.
+        trained: Settings of the trainings, one with each upsampler.
     """
 
     timed: Mapping[str, Config]
@@ -60,7 +60,7 @@ PLAN = Plan(
         save_every=5000,
     ),
 )
-# Seconds of work, to see that all of it runs.
+# A plan of seconds, which shows that everything runs.
 _TOY = Config(
     segment_length=512,
     upsampling_factors=(4, 4),
@@ -77,18 +77,17 @@ _TOY = Config(
 )
 TOY = Plan(timed={"toy": _TOY}, repeats=1, trained=_TOY)
 
-
-# What JAX and PyTorch say where something does not fit a device; smaller things do.
+# Errors of JAX and PyTorch if the device has too little memory.
 _NO_MEMORY = re.compile("RESOURCE_EXHAUSTED|out of memory", re.IGNORECASE)
 
 
 class Check:
-    """One check in one folder.
+    """One check, with its files in one folder.
 
     Args:
-        plan: What is checked.
-        folder: Existing; where everything is kept.
-        corpus: Where the prepared recordings are, or shall be.
+        plan: Contents of the check.
+        folder: Existing folder for all files.
+        corpus: Folder of the prepared recordings; `prepare` makes it.
     """
 
     def __init__(self, plan: Plan, folder: Path, corpus: Path) -> None:
@@ -99,14 +98,14 @@ class Check:
         self.measured = folder / "measured"
 
     def prepare(self) -> None:
-        """Prepare the recordings that are trained on, and copy them to where they can be carried.
+        """Prepare the training recordings in a folder that can be copied to another machine.
 
-        Needs the audio libraries. Everything else needs what this leaves.
+        Only this part needs the audio libraries; all other parts need its folder.
         """
         if self.corpus.exists():
             return
         if missing("platformdirs", "soundfile", "soxr"):
-            self._open_corpus()  # says what to bring
+            self._open_corpus()  # raises an error that says what is missing
         from wavegan_rc.audio.preparation import prepare_corpus
 
         config = self.plan.trained
@@ -116,7 +115,7 @@ class Check:
             cutoff_hz=config.cutoff_hz,
             stopband_hz=config.stopband_hz,
         )
-        assert corpus.folder is not None  # prepared recordings lie somewhere
+        assert corpus.folder is not None
         partial = self.corpus.with_name(f".partial-{self.corpus.name}")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(corpus.folder, partial)
@@ -126,13 +125,13 @@ class Check:
     def _open_corpus(self) -> Corpus:
         if not self.corpus.exists():
             raise DataError(
-                f"{self.corpus}: no prepared recordings; where audio libraries are installed, "
-                "`prepare` makes them; bring that folder"
+                f"{self.corpus}: no prepared recordings; `prepare` makes them on a machine with "
+                "audio libraries, from which this folder can be copied"
             )
         return open_corpus(self.corpus)
 
     def benchmark(self) -> None:
-        """Time the steps of each configuration, upsampler and precision."""
+        """Time the steps with each configuration, upsampler and precision."""
         self.benchmarks.mkdir(exist_ok=True)
         for (name, upsampler, precision), file in self._benchmark_files().items():
             if file.exists():
@@ -146,8 +145,9 @@ class Check:
                 if not _NO_MEMORY.search(str(error)):
                     raise
                 rows, notices = [], [f"{name}, {upsampler}, {precision}: {one_line(error)}"]
-            gc.collect()  # models refer to themselves, and would keep their memory
-            result = {"machine": self._machine(), "notices": notices, "rows": rows}
+            gc.collect()  # models are in reference cycles, which would keep their memory
+            steps = [asdict(row) for row in rows]
+            result = {"machine": self._machine(), "notices": notices, "rows": steps}
             write_whole(file, json.dumps(result, indent=1))
 
     @staticmethod
@@ -161,10 +161,10 @@ class Check:
         }
 
     def train(self) -> int | None:
-        """Train with each upsampler, going on from the last checkpoint.
+        """Train with each upsampler, resuming from the last checkpoint.
 
         Returns:
-            Number of the signal that ended it early; None: all are trained.
+            Number of the signal that stopped a training; None if all have finished.
         """
         corpus = self._open_corpus()
         for upsampler in UPSAMPLERS:
@@ -172,10 +172,10 @@ class Check:
             if run.summary.exists():
                 continue
             if run.path.exists() and not has_begun(run):
-                shutil.rmtree(run.path)  # it was killed before its first checkpoint
+                shutil.rmtree(run.path)  # killed before its first checkpoint
             try:
                 received = self._train(upsampler, run, corpus)
-            except DivergenceError as error:  # the others are still to be had
+            except DivergenceError as error:  # the other training can still succeed
                 print(f"{upsampler}: {error}", flush=True)
                 continue
             if received is not None:
@@ -184,18 +184,20 @@ class Check:
 
     def _train(self, upsampler: Upsampler, run: RunDirectory, corpus: Corpus) -> int | None:
         config = replace(self.plan.trained, upsampler=(upsampler,), out=str(self.runs))
-        sessions = self._sessions(upsampler) if run.path.exists() else []
-        # A session that is killed has no duration.
-        self._write_sessions(upsampler, [*sessions, None])
-        started = time.perf_counter()
         resume = run.path if run.path.exists() else None
+        sessions = self._sessions(upsampler) if resume else []
+        seconds = None  # of a killed session
+        self._write_sessions(upsampler, [*sessions, seconds])
+        started = time.perf_counter()
         name = None if resume else upsampler
         try:
             _, received = train(config, ["gpu_check"], resume=resume, name=name, corpus=corpus)
+            seconds = time.perf_counter() - started
         except DivergenceError:
-            self._write_sessions(upsampler, [*sessions, time.perf_counter() - started])
+            seconds = time.perf_counter() - started
             raise
-        self._write_sessions(upsampler, [*sessions, time.perf_counter() - started])
+        finally:
+            self._write_sessions(upsampler, [*sessions, seconds])
         return received
 
     def _sessions(self, upsampler: Upsampler) -> list[float | None]:
@@ -207,7 +209,7 @@ class Check:
         write_whole(self.runs / f"{upsampler}.json", json.dumps(seconds))
 
     def measure(self) -> None:
-        """Measure the generators of both trainings, beside held-out recordings."""
+        """Measure the generators of both trainings, with held-out recordings as the reference."""
         for upsampler in UPSAMPLERS:
             run = self.runs / upsampler
             folder = self.measured / upsampler
@@ -216,7 +218,7 @@ class Check:
                 Audit(corpus=self._open_corpus()).measure(str(run)).write(folder)
 
     def results(self) -> dict[str, Any]:
-        """Everything that is known so far, as JSON values."""
+        """Return all results so far as JSON values."""
         files = [file for file in self._benchmark_files().values() if file.exists()]
         timed = [json.loads(file.read_text()) for file in files]
         notices = [notice for part in timed for notice in part["notices"]]

@@ -1,4 +1,4 @@
-"""The program behind `scripts/gpu_check.sh`: it starts where the argument parser is missing."""
+"""The program behind `scripts/gpu_check.sh`, which also runs without jsonargparse."""
 
 import argparse
 import json
@@ -14,16 +14,16 @@ STAGES = ("prepare", "benchmark", "train", "measure")
 
 
 def gpu_check_command(program: str, argv: Sequence[str]) -> int:
-    """Time training, train and measure on this machine's GPU; what is done is not done again."""
+    """Time training, train and measure on this machine's GPU; finished parts are skipped."""
     parser = argparse.ArgumentParser(prog=program, description=gpu_check_command.__doc__)
-    parser.add_argument("out", help="folder that everything is kept in")
+    parser.add_argument("out", help="folder for all files")
     parser.add_argument(
         "stages",
         nargs="*",
         metavar="STAGE",
-        help=f"{', '.join(STAGES)}; without any: all, and at the end of each call the table",
+        help=f"stages to run: {', '.join(STAGES)} (default: all); each call prints the table",
     )
-    parser.add_argument("--toy", action="store_true", help="seconds of it, to see that all runs")
+    parser.add_argument("--toy", action="store_true", help="a check of seconds, for testing")
     flags = parser.parse_intermixed_args(argv)
     unknown = set(flags.stages) - set(STAGES)
     if unknown:
@@ -50,7 +50,7 @@ def gpu_check_command(program: str, argv: Sequence[str]) -> int:
         write_whole(folder / "gpu_check.json", json.dumps(results, indent=1))
         text = format_results(results)
         write_whole(folder / "gpu_check.txt", text + "\n")
-    except BrokenPipeError:  # of what is printed
+    except BrokenPipeError:  # of the standard output
         raise
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None

@@ -1,103 +1,102 @@
-"""What a check of a GPU has found, as a table."""
+"""Format the results of a GPU check as tables."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from benchmarks.timing import table
+from benchmarks.training_table import StepRow, ours
 
 _NAMES = {"out_of_band_total_db": "out-of-band ratio", "line_prominence_db": "line prominence"}
 _SHOWN_LINES = 5
 
 
 def format_results(results: Mapping[str, Any]) -> str:
-    """All that was found as text.
-
-    Args:
-        results: Of `Check.results`.
-    """
-    about = results["machine"]
+    """Return the results of `Check.results` as text."""
+    about, trainings = results["machine"], results["trainings"]
     versions = [f"{name} {about[name]}" for name in ("jax", "keras", "torch") if name in about]
     devices = [str(device) for device in about.get("devices", [])]
     lines = [f"{', '.join([about['device'], *devices])}; {', '.join(versions)}"]
     lines += results["notices"]
     if results["steps"]:
-        lines += ["", *_steps(results["steps"])]
-    if results["trainings"]:
-        lines += ["", *_trainings(results["trainings"])]
-    if any(each["artifacts"] for each in results["trainings"]):
-        lines += ["", *_artifacts(results["trainings"])]
+        lines += ["", *_steps([StepRow(**row) for row in results["steps"]])]
+    if trainings:
+        lines += ["", *_trainings(trainings)]
+    if any(each["artifacts"] for each in trainings):
+        lines += ["", *_artifacts(trainings)]
     return "\n".join(lines)
 
 
-def _steps(rows: list[dict[str, Any]]) -> list[str]:
-    """Ours, a row for each configuration, upsampler and precision, with what stands beside."""
-    lines = [
-        f"{'a step of':13}{'batch':>6}  {'upsampler':11}{'precision':15}{'ms':>9}{'of peak':>9}"
-        f"{'PyTorch eager':>20}{'PyTorch compile':>20}"
-    ]
+def _steps(rows: Sequence[StepRow]) -> list[str]:
+    """Return a row for each configuration, upsampler and precision, with PyTorch's times."""
+    times = {
+        (row.arm, row.program): f"{row.ms_per_step:.2f} ({row.times_ours:.2f} x)" for row in rows
+    }
+    columns = {
+        "step": lambda row: row.config,
+        "upsampler": lambda row: row.upsampler,
+        "precision": lambda row: row.precision,
+        "batch": lambda row: f"{row.batch_size}",
+        "ms": lambda row: f"{row.ms_per_step:.2f}",
+        "of peak": lambda row: f"{row.fraction_of_peak:.2%}",
+        "PyTorch eager": lambda row: times.get((row.arm, "PyTorch eager"), "-"),
+        "PyTorch compile": lambda row: times.get((row.arm, "PyTorch compile"), "-"),
+    }
     peaks: dict[str, float] = {}
-    for ours in (row for row in rows if row["program"] == "wavegan_rc"):
-        others = {
-            row["program"]: f"{row['ms_per_step']:.2f} ({row['times_ours']:.2f} x)"
-            for row in rows
-            if all(row[key] == ours[key] for key in ("config", "upsampler", "precision"))
-        }
-        lines.append(
-            f"{ours['config']:13}{ours['batch_size']:6}  {ours['upsampler']:11}"
-            f"{ours['precision']:15}{ours['ms_per_step']:9.2f}{ours['fraction_of_peak']:9.2%}"
-            f"{others.get('PyTorch eager', '-'):>20}{others.get('PyTorch compile', '-'):>20}"
-        )
-        peak, precision = ours["peak_gflop_per_s"] / 1000, ours["precision"]
-        peaks[precision] = max(peak, peaks.get(precision, 0))
-    shown = ", ".join(f"{precision} {peak:.2f}" for precision, peak in peaks.items())
+    for row in ours(rows):
+        peaks[row.precision] = max(row.peak_gflop_per_s / 1000, peaks.get(row.precision, 0))
     return [
-        *lines,
-        "x: times ours; of peak: of a large matrix product in the same precision, measured beside;",
-        f"at most, in TFLOP/s: {shown}",
-        "(on GPUs that have it, float32 is multiplied in TF32: JAX does so, PyTorch is told to)",
+        *table(columns, ours(rows), left=3),
+        "x: relative to our time. of peak: relative to a large matrix product, same precision.",
+        "Speed of that product in TFLOP/s: "
+        + ", ".join(f"{precision} {peak:.2f}" for precision, peak in peaks.items()),
+        "Products in float32 use TF32 on GPUs that have it, in JAX and in PyTorch.",
     ]
 
 
-def _trainings(trainings: list[dict[str, Any]]) -> list[str]:
-    lines = [f"{'training':13}{'steps':>14}{'minutes':>10}{'sessions':>10}{'ms a step':>11}"]
-    for each in trainings:
-        steps = f"{each['steps']}/{each['of_steps']}"
-        minutes = f"{each['minutes']:.1f}{'+' * bool(each['killed_sessions'])}"
-        speed = "-" if each["ms_per_step"] is None else f"{each['ms_per_step']:.2f}"
-        lines.append(
-            f"{each['upsampler']:13}{steps:>14}{minutes:>10}{each['sessions']:>10}{speed:>11}"
-        )
+def _trainings(trainings: Sequence[Mapping[str, Any]]) -> list[str]:
+    columns = {
+        "training": lambda each: each["upsampler"],
+        "steps": lambda each: f"{each['steps']}/{each['of_steps']}",
+        "minutes": lambda each: f"{each['minutes']:.1f}{'+' * bool(each['killed_sessions'])}",
+        "sessions": lambda each: f"{each['sessions']}",
+        "ms per step": lambda each: _number(each["ms_per_step"], ".2f"),
+    }
+    lines = table(columns, trainings)
     if any(each["killed_sessions"] for each in trainings):
-        lines.append("+: and what passed in sessions that were killed")
+        lines.append("+: the time of killed sessions is not known and not included")
     return lines
 
 
-def _artifacts(trainings: list[dict[str, Any]]) -> list[str]:
-    """The ratio, the stages' prominences, and those of the lines that stand out most in an arm."""
-    arms = {
-        each["upsampler"]: {
-            (one["name"], one["stage"], one["frequency_hz"]): one for one in each["artifacts"]
-        }
-        for each in trainings
-        if each["artifacts"]
+def _artifacts(trainings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a row for the ratio, each stage's prominence, and the most prominent lines."""
+    rows: dict[str, dict[str, Mapping[str, Any]]] = {}  # by quantity, then upsampler or "real"
+    for each in trainings:
+        for one in each["artifacts"]:
+            line = "" if one["frequency_hz"] is None else f", {one['frequency_hz']:g} Hz"
+            stage = "" if one["stage"] is None else f", stage {one['stage']}"
+            row = rows.setdefault(_NAMES[one["name"]] + line + stage, {"real": one["reference"]})
+            row[each["upsampler"]] = one
+
+    def height(name: str) -> float:
+        values = [one["value"] for key, one in rows[name].items() if key != "real"]
+        return max((value for value in values if value is not None), default=-math.inf)
+
+    lines = sorted((name for name in rows if " Hz" in name), key=height, reverse=True)
+    shown = [name for name in rows if " Hz" not in name] + lines[:_SHOWN_LINES]
+    measured = [each["upsampler"] for each in trainings if each["artifacts"]]
+    columns = {"dB [95 %]": str} | {
+        title: lambda name, title=title: _cell(rows[name].get(title))
+        for title in (*measured, "real")
     }
-    keys = list(dict.fromkeys(key for found in arms.values() for key in found))
-    lines = [key for key in keys if key[2] is not None]
-    lines.sort(key=lambda key: -max(_height(found.get(key)) for found in arms.values()))
-    shown = [key for key in keys if key[2] is None] + lines[:_SHOWN_LINES]
-    rows = [f"{'dB [95 %]':36}{''.join(f'{name:>24}' for name in [*arms, 'real'])}"]
-    for key in shown:
-        real = next(found[key]["reference"] for found in arms.values() if key in found)
-        cells = [_cell(numbers) for numbers in [*(found.get(key) for found in arms.values()), real]]
-        rows.append(f"{_label(*key):36}{''.join(f'{cell:>24}' for cell in cells)}")
-    return [*rows, f"({len(shown) - len(keys) + len(lines)} most prominent of {len(lines)} lines)"]
+    return [
+        *table(columns, shown),
+        f"({min(_SHOWN_LINES, len(lines))} most prominent of {len(lines)} lines)",
+    ]
 
 
-def _height(numbers: Mapping[str, Any] | None) -> float:
-    return -float("inf") if numbers is None or numbers["value"] is None else numbers["value"]
-
-
-def _label(name: str, stage: int | None, frequency_hz: float | None) -> str:
-    line = "" if frequency_hz is None else f", {frequency_hz:g} Hz"
-    return _NAMES[name] + line + ("" if stage is None else f", stage {stage}")
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _cell(numbers: Mapping[str, Any] | None) -> str:

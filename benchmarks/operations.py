@@ -1,4 +1,4 @@
-"""Floating-point operations of one step, counted from the shapes of the layers."""
+"""Count the floating-point operations of a training step from the shapes of the layers."""
 
 import math
 from typing import Literal, NamedTuple
@@ -14,29 +14,29 @@ Form = Literal["polyphase", "plain"]
 
 
 class Networks(NamedTuple):
-    """Operations of one forward pass of one example, layer by layer."""
+    """Operations of each layer, for one forward pass of one example."""
 
     generator: list[int]
     critic: list[int]
 
 
 def forward_operations(config: Config, form: Form) -> Networks:
-    """Operations of the dense and convolutional layers, a multiply-add counting as two.
+    """Count the operations of the dense and convolutional layers; a multiply-add counts as two.
 
-    A stage of L input samples, C channels and F filters takes 2 L C F times
+    A stage with L input samples, C channels and F filters takes 2 L C F T operations:
 
-    - `plain`: factor * K in two steps (K taps for each output sample); K for `transposed`, which
-      leaves out the inserted zeros;
-    - `polyphase`: the number of entries of the fold that are not zero for all kernels: K for
-      `transposed` too, K + factor - 1 or K + factor for `resize`. Zeros with which an
-      implementation fills up its low-rate taps are not counted: no work that the layer needs.
+    - `plain`: T = factor * K (K taps for each output sample), or K for `transposed`, which skips
+      the inserted zeros.
+    - `polyphase`: T is the number of low-rate taps, in all phases, that some kernel can make
+      nonzero: K for `transposed`, K + factor - 1 or K + factor for `resize`. Low-rate taps that are
+      always zero are padding of an implementation and are not counted.
 
-    Not counted: what is done once for each sample or weight (activations, biases, interpolation,
-    shuffling, Adam, folding), and the corrections at the ends.
+    Work that is done once per sample or weight (activations, biases, interpolation, shuffling,
+    Adam, folding) and the end corrections are not counted.
 
     Args:
-        config: Sizes.
-        form: Of the generator's stages.
+        config: Sizes of the networks.
+        form: Form of the generator's stages.
 
     Example:
         >>> config = Config(segment_length=64, upsampling_factors=(2, 2), kernel_size=4, filters=32)
@@ -63,30 +63,30 @@ def forward_operations(config: Config, form: Form) -> Networks:
 
 
 def operations_per_step(config: Config, form: Form) -> int:
-    """Operations of a step: `critic_steps` critic updates and a generator update.
+    """Count the operations of a step: `critic_steps` critic updates and one generator update.
 
-    Of a layer whose forward pass takes F, the gradient by its input takes F (a product with the
-    same kernel, transposed), and so does the gradient by its kernel. Let C and G be the sums over
-    the critic's and the generator's layers, c1 and g1 their first layer's share, cd that of the
-    critic's last, the dense one.
+    If a layer's forward pass takes F operations, the gradient with respect to its input takes F (a
+    product with the transposed kernel), and so does the gradient with respect to its kernel. Let C
+    and G be the sums over the critic's and the generator's layers, c1 and g1 the shares of their
+    first layers, and cd the share of the critic's last, dense layer.
 
-    - Scores of real segments: C forward, C by the kernels, C - c1 by the inputs (those of the first
-      layer are data). Those of fakes as well: 6 C - 2 c1.
-    - The penalty: C - cd forward (the score itself is not used) and C by the inputs for the
-      critic's gradient. Its derivative by the kernels: the chain of products with transposed
-      kernels is gone through backwards; each product is linear in its kernel (C) and in what it is
-      given (C - cd: the chain begins with the constant 1 at the score). LeakyReLU is linear piece
-      by piece, so nothing comes back to the forward pass: 4 C - 2 cd.
-    - The fakes of the update: G.
-    - The generator update: G forward, G by the kernels, G - g1 by the inputs, through the critic C
-      forward and C by its inputs: 3 G - g1 + 2 C.
+    - Scores of real segments: C forward, C for the kernels and C - c1 for the inputs (those of the
+      first layer are data). Fakes take as many. Together: 6 C - 2 c1.
+    - Gradient penalty: C - cd forward (the score itself is not used), and C for the input gradient.
+      The derivative with respect to the kernels runs backwards through the chain of products with
+      transposed kernels. Each product is linear in its kernel (C) and in its input (C - cd, since
+      the chain starts with the constant 1 at the score). LeakyReLU is piecewise linear, so no
+      gradient reaches the forward pass. Together: 4 C - 2 cd.
+    - Fakes of the update: G.
+    - Generator update: G forward, G for the kernels and G - g1 for the inputs; in the critic, C
+      forward and C for the inputs. Together: 3 G - g1 + 2 C.
 
-    Together, for each example of the batch:
+    The sum, for each example of the batch, is
     critic_steps * (10 C - 2 c1 - 2 cd + G) + 3 G - g1 + 2 C.
 
     Args:
-        config: Sizes.
-        form: See `forward_operations`.
+        config: Sizes of the networks and batches.
+        form: Form of the generator's stages, as in `forward_operations`.
     """
     generator, critic = forward_operations(config, form)
     C, G = sum(critic), sum(generator)

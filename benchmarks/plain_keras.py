@@ -1,4 +1,4 @@
-"""The same networks and updates from Keras's own layers, on TensorFlow: what a textbook has."""
+"""The same networks and updates in Keras's own layers, on TensorFlow."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 
 
 def plain_generator(config: Config) -> keras.Model:
-    """Like `build_generator`, for `resize` and `transposed`; weights have the same shapes."""
+    """Build `build_generator`'s network (`resize`, `transposed`) with equal weight shapes."""
     latents = layers.Input((config.latent_dim,))
     x = layers.Dense(config.initial_length * config.filters)(latents)
     x = layers.Reshape((config.initial_length, config.filters))(x)
@@ -33,7 +33,7 @@ def plain_generator(config: Config) -> keras.Model:
 
 
 def plain_critic(config: Config) -> keras.Model:
-    """Like `build_critic`; weights have the same shapes. Only phase shuffle is no Keras layer."""
+    """Build `build_critic`'s network with equal weight shapes; only phase shuffle is our layer."""
     segments = x = layers.Input((config.segment_length, 1))
     widths = critic_widths(config.segment_length, config.critic_width)
     for layer, filters in enumerate(widths, start=1):
@@ -46,7 +46,7 @@ def plain_critic(config: Config) -> keras.Model:
 
 
 def critic_loss(critic: Any, real: Any, fake: Any, mixing: Any, weight: float) -> tuple[Any, Any]:
-    """The loss of a critic update and its penalty, with a call of the critic for each."""
+    """Return the loss of a critic update and its penalty, with one critic call for each input."""
     mixed = mixing * real + (1 - mixing) * fake
     with tf.GradientTape() as tape:
         tape.watch(mixed)
@@ -60,9 +60,10 @@ def critic_loss(critic: Any, real: Any, fake: Any, mixing: Any, weight: float) -
 
 
 def plain_step(config: Config, generator: Any, critic: Any) -> Callable[[Any], Any]:
-    """A step from segments of shape (batch, critic_steps, samples, 1) to the generator's loss.
+    """Return a step that maps segments to the generator's loss.
 
-    A pass of the generator for each critic update; no moving average, no logs, no checks.
+    Segments have shape (batch, critic_steps, samples, 1). Each critic update has a generator pass
+    of its own. The step has no moving average, no logs and no checks.
     """
     optimizers = {}
     networks = {"generator": generator, "critic": critic}

@@ -1,4 +1,4 @@
-"""Time the preparation of recordings: how many times faster than they play, in what memory."""
+"""Time the preparation of recordings, and measure its memory."""
 
 import json
 import os
@@ -8,13 +8,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.timing import check_request, machine, write_numbers
+from benchmarks.timing import table, write_numbers
 from wavegan_rc.audio.files import bundled_speech
 from wavegan_rc.utils.cores import usable_cores
 
-# Copies of the bundled speech, 24 minutes each: one is prepared by one process, more by all cores.
+# Copies of the bundled speech, 24 minutes each: one process prepares one copy, all cores prepare
+# more.
 _COPIES = (1, 10)
-# In a process of its own, whose memory is not that of this one.
+# Another process, so that its memory is not that of this one.
 _PREPARE = """
 import json, resource, sys, time
 from wavegan_rc.audio.preparation import prepare_corpus
@@ -29,29 +30,7 @@ print(json.dumps([seconds, len(corpus.audio) / 16000, *peaks]))
 
 
 def benchmark_preparation(repeats: int, json_file: Path | None) -> None:
-    """Prepare copies of the bundled speech, into an empty cache, and print a table.
-
-    Args:
-        repeats: Times that each is prepared, in turn, at least 1; medians are printed.
-        json_file: For the numbers; None: no file.
-
-    Raises:
-        ParameterError: If `repeats` is smaller than 1.
-        DataError: If the file cannot be written.
-    """
-    check_request(repeats, json_file)
-    rows = time_preparation(repeats)
-    write_numbers(json_file, {"machine": machine(), "repeats": repeats, "rows": rows})
-    print(format_preparation(rows))
-
-
-def time_preparation(repeats: int) -> list[dict[str, float]]:
-    """Medians of some repeats.
-
-    Returns:
-        For each number of copies: `copies`, `minutes` of audio, `seconds`, `times_real_time`,
-        `peak_mib` of the process and `worker_peak_mib` of the largest worker, 0 if there was none.
-    """
+    """Prepare copies of the bundled speech into an empty cache, and print medians."""
     measured: dict[int, list[list[float]]] = {copies: [] for copies in _COPIES}
     with tempfile.TemporaryDirectory() as folder:
         for copies in _COPIES:
@@ -69,14 +48,23 @@ def time_preparation(repeats: int) -> list[dict[str, float]]:
                 "seconds": seconds,
                 "times_real_time": audio_s / seconds,
                 "peak_mib": peak,
-                "worker_peak_mib": worker_peak,
+                "worker_peak_mib": worker_peak,  # of the largest; 0 without workers
             }
         )
-    return rows
+    write_numbers(json_file, rows, repeats=repeats)
+    print(f"preparing bundled speech, low-pass at 1500 Hz, {usable_cores()} cores")
+    columns = {
+        "audio": lambda row: f"{row['minutes']:.0f} min",
+        "time": lambda row: f"{row['seconds']:.1f} s",
+        "speed": lambda row: f"{row['times_real_time']:.0f} x real time",
+        "memory": lambda row: f"{row['peak_mib']:.0f} MiB",
+        "of a worker": lambda row: f"{row['worker_peak_mib']:.0f} MiB",
+    }
+    print(*table(columns, rows, left=0), sep="\n")
 
 
 def _copy_speech(folder: Path, copies: int) -> None:
-    """Under names of their own, as copies: of links, only one would be prepared."""
+    """Copy the files under different names; of links, only one would be prepared."""
     folder.mkdir()
     for path in sorted(bundled_speech().glob("*.ogg")):
         content = path.read_bytes()
@@ -93,17 +81,3 @@ def _prepared(folder: Path) -> list[float]:
             check=True,
         )
     return json.loads(done.stdout)
-
-
-def format_preparation(rows: list[dict[str, float]]) -> str:
-    """The rows as a table."""
-    lines = [f"preparing bundled speech, low-pass at 1500 Hz, {usable_cores()} cores"]
-    lines.append(f"{'audio':>10}{'time':>10}{'speed':>18}{'memory':>12}{'of a worker':>14}")
-    for row in rows:
-        speed = f"{row['times_real_time']:.0f} x real time"
-        worker = f"{row['worker_peak_mib']:.0f} MiB" if row["worker_peak_mib"] else "none"
-        lines.append(
-            f"{row['minutes']:6.0f} min{row['seconds']:8.1f} s{speed:>18}"
-            f"{row['peak_mib']:8.0f} MiB{worker:>14}"
-        )
-    return "\n".join(lines)

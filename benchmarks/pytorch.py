@@ -1,25 +1,30 @@
-"""The same networks and updates in PyTorch, written for speed there: channels first, no extras."""
+"""The same networks and updates in PyTorch, written for its speed, and their timing."""
 
 # pyright: reportMissingImports=false
-# PyTorch is an extra that only this benchmark needs.
+# PyTorch is an extra that only benchmarks need.
 
+import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from benchmarks.timing import Visit, timed
 from wavegan_rc.config import Config
 from wavegan_rc.nn.critic import KERNEL_SIZE, LEAKY_SLOPE, STRIDES, critic_widths
 from wavegan_rc.nn.generator import generator_widths
+from wavegan_rc.utils.cores import usable_cores
 
 
 class Stage(nn.Module):
-    """`resize`: nearest upsampling, then a convolution; or a transposed convolution.
+    """Nearest-neighbour upsampling and a convolution (`resize`), or a transposed convolution.
 
-    Aligned as "same" in Keras: where PyTorch's padding, equal at both ends, gives a sample too
-    many, it is left out.
+    The output is aligned as with "same" in Keras. PyTorch pads both ends equally, which can give
+    one extra sample; it is dropped.
     """
 
     def __init__(
@@ -37,7 +42,7 @@ class Stage(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """From (batch, channels, time) to (batch, filters, time * factor)."""
+        """Map (batch, channels, time) to (batch, filters, time * factor)."""
         length = x.shape[-1] * self.factor
         if self.resize:
             x = functional.interpolate(x, scale_factor=self.factor, mode="nearest")
@@ -45,7 +50,7 @@ class Stage(nn.Module):
 
 
 class Generator(nn.Module):
-    """Like `build_generator`: (batch, latent_dim) to (batch, 1, samples)."""
+    """The network of `build_generator`, from (batch, latent_dim) to (batch, 1, samples)."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -60,7 +65,7 @@ class Generator(nn.Module):
         self.stages = nn.ModuleList(stages)
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
-        """Audio of latents."""
+        """Map latents to audio."""
         x = self.dense(latents).view(-1, *self.shape)
         for stage in self.stages:
             x = stage(functional.relu(x))
@@ -68,15 +73,15 @@ class Generator(nn.Module):
 
 
 class Critic(nn.Module):
-    """Like `build_critic`, with time reversed: (batch, 1, samples) to (batch, 1).
+    """The network of `build_critic` with time reversed, from (batch, 1, samples) to (batch, 1).
 
-    "same" of Keras has one zero more at the end (10 and 11), which equal padding cannot say but
-    by a copy; read from end to start, the padding of 11 is the same.
+    "same" in Keras pads 10 zeros at the start and 11 at the end. PyTorch pads both ends equally;
+    unequal padding would need a copy. With time reversed, a padding of 11 gives the same result.
 
     Args:
-        config: Sizes.
-        shuffle_by_index: Shift by reading at an index that is drawn on the device, so that a
-            compiled step holds for every shift; otherwise by a slice and padding.
+        config: Sizes of the network.
+        shuffle_by_index: Shift by gathering at indices drawn on the device, so that one compiled
+            step serves every shift; otherwise by a slice and padding.
     """
 
     def __init__(self, config: Config, shuffle_by_index: bool = False) -> None:
@@ -92,7 +97,7 @@ class Critic(nn.Module):
         self.scores.register_parameter("bias", None)
 
     def shuffle(self, x: torch.Tensor) -> torch.Tensor:
-        """Shift all maps by one drawn number of samples, filling in by reflection."""
+        """Shift all maps by one random number of samples, with reflection at the ends."""
         length, last = x.shape[-1], x.shape[-1] - 1
         if self.shuffle_by_index:
             shift = torch.randint(-self.radius, self.radius + 1, (1,), device=x.device)
@@ -105,7 +110,7 @@ class Critic(nn.Module):
         return functional.pad(kept, (max(-shift, 0), max(shift, 0)), mode="reflect")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores of segments."""
+        """Map segments to scores."""
         for layer, convolution in enumerate(self.convolutions, start=1):
             x = functional.leaky_relu(convolution(x), LEAKY_SLOPE)
             if self.radius and self.training and layer < len(self.convolutions):
@@ -116,16 +121,16 @@ class Critic(nn.Module):
 def critic_loss(
     critic: Any, real: Any, fake: Any, mixing: Any, weight: float, functional: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss of a critic update and its penalty.
+    """Return the loss of a critic update and its penalty.
 
     Args:
-        critic: A `Critic`.
-        real: Segments, shape (batch, 1, samples).
-        fake: As many.
-        mixing: Shape (batch, 1, 1).
-        weight: Of the penalty.
-        functional: Take the inner gradient by `torch.func.grad`: a compiler follows it, and then
-            has to differentiate only once more, which is all it can do.
+        critic: The `Critic`.
+        real: Real segments, shape (batch, 1, samples).
+        fake: Generated segments, same shape.
+        mixing: Share of the real segment in each mixture, shape (batch, 1, 1).
+        weight: Weight of the gradient penalty.
+        functional: Use `torch.func.grad` for the inner gradient. PyTorch's compiler can follow it
+            and then differentiates only once, as it must.
     """
     mixed = torch.lerp(fake, real, mixing)
     if functional:
@@ -142,16 +147,17 @@ def critic_loss(
 def pytorch_step(
     config: Config, generator: Generator, critic: Critic, bfloat16: bool, backend: str | None = None
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """A step from segments of shape (critic_steps, batch, 1, samples) to the generator's loss.
+    """Return a step that maps segments to the generator's loss.
 
-    No moving average, no logs, no checks.
+    Segments have shape (critic_steps, batch, 1, samples). The step has no moving average, no logs
+    and no checks.
 
     Args:
-        config: Sizes.
-        generator: A `Generator`; it and the critic are on one device.
-        critic: A `Critic`.
-        bfloat16: Under autocast.
-        backend: For `torch.compile`, of the losses with their gradients; None: eager.
+        config: Sizes and learning rates.
+        generator: The `Generator`, on the critic's device.
+        critic: The `Critic`.
+        bfloat16: Run under autocast.
+        backend: Backend of `torch.compile` for the losses and gradients; None means eager.
     """
     device = next(critic.parameters()).device
     optimizers = [
@@ -196,3 +202,62 @@ def pytorch_step(
         return loss.detach()
 
     return step
+
+
+def pytorch_programs() -> dict[str, Callable[[Config, str, np.ndarray, int], Visit]]:
+    """Return what can be timed: eager steps, and on a GPU compiled steps."""
+    programs = {"PyTorch eager": partial(_step_visit, None)}
+    if torch.cuda.is_available():
+        # TF32, Keras's default on JAX, and a search for the fastest convolutions.
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+        programs["PyTorch compile"] = partial(_step_visit, "inductor")
+    return programs
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _step_visit(
+    backend: str | None, config: Config, precision: str, segments: np.ndarray, steps: int
+) -> Visit:
+    device = _device()
+    generator = Generator(config).to(device)
+    critic = Critic(config, shuffle_by_index=backend is not None).to(device)
+    step = pytorch_step(config, generator, critic, precision != "float32", backend)
+    real = torch.from_numpy(np.ascontiguousarray(segments.transpose(1, 0, 3, 2))).to(device)
+    return _with_best_threads(lambda: step(real).item(), steps)
+
+
+def pytorch_product(size: int, precision: str, count: int) -> Visit:
+    """Time a matrix product, one of `count` in a row."""
+    dtype = torch.float32 if precision == "float32" else torch.bfloat16
+    left, right = (torch.randn((size, size), device=_device(), dtype=dtype) for _ in range(2))
+    right /= size**0.5  # with this scale, products keep the size of the first factor
+
+    def multiply() -> float:
+        product = left
+        for _ in range(count):
+            product = product @ right
+        return product[0, 0].item()
+
+    visit = _with_best_threads(multiply, 3)
+    return lambda: [seconds / count for seconds in visit()]
+
+
+def _with_best_threads(step: Callable[[], Any], steps: int) -> Visit:
+    """Time steps with the number of threads that a short trial finds fastest."""
+    cores = usable_cores()
+    counts = sorted({1, max(cores // 2, 1), cores})
+    trials = {}
+    for count in counts if _device().type == "cpu" else counts[-1:]:
+        torch.set_num_threads(count)
+        trials[count] = statistics.median(timed(step, steps))
+    threads = min(trials, key=lambda count: trials[count])
+
+    def visit() -> list[float]:
+        torch.set_num_threads(threads)
+        return timed(step, steps)
+
+    return visit

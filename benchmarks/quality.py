@@ -1,8 +1,9 @@
-"""Measure what programs reach by seconds of training: level out of band, distance to speech."""
+"""Measure out-of-band level and distance to speech over the seconds of training."""
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 
 from benchmarks.plain_keras import plain_critic, plain_generator, plain_step
-from benchmarks.timing import check_request, machine, write_numbers
+from benchmarks.timing import write_numbers
 from wavegan_rc.audio.emphasis import design_emphasis
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
@@ -26,11 +27,11 @@ from wavegan_rc.training.model import build_model
 from wavegan_rc.utils.extras import load_librosa
 
 SHOWN = ("out_of_band_total_db", "frechet_distance", "frechet_distance_in_band", "diversity")
-# Goals whose times are told: dB above the stopband, Frechet distance.
+# Goals whose times are reported: dB above the stopband, Frechet distance.
 GOAL_DB, GOAL_DISTANCE = -40.0, 10.0
 _SEGMENTS = 512
 _REAL_SEGMENTS = 4096
-# Each measurement comes after this share more of training than the one before.
+# Ratio of the training seconds of consecutive measurements.
 _GROWTH = 1.3
 _FIRST_S = 10.0
 
@@ -39,13 +40,13 @@ def quality_of(segments: np.ndarray, real: np.ndarray, config: Config) -> dict[s
     """Measure generated segments without intervals.
 
     Args:
-        segments: float32 array of shape (at least 400, samples).
-        real: Held-out segments to compare with, as many or more.
-        config: Settings of the run; it needs a low-pass.
+        segments: Generated segments, float32 array of shape (at least 400, samples).
+        real: Held-out segments, at least as many.
+        config: Settings of the run, with a low-pass.
 
     Returns:
-        `artifact_values`, `sound_values`, and the Frechet distance of log-mel features, over all
-        bands and over those that lie below the cutoff.
+        Values of `artifact_values` and `sound_values`, and the Frechet distance of log-mel
+        features, over all bands and over the bands below the cutoff.
     """
     rate = config.sample_rate
     values = artifact_values(
@@ -72,9 +73,10 @@ class Program:
     """A program in training.
 
     Attributes:
-        config: Its settings.
-        step: Makes one step of segments of shape (batch, critic_steps, samples, 1), and waits.
-        generate: Gives float32 segments of latents.
+        config: Settings.
+        step: Function that trains one step, on segments of shape (batch, critic_steps, samples, 1),
+            and waits for it.
+        generate: Function from latents to float32 segments.
     """
 
     config: Config
@@ -83,7 +85,7 @@ class Program:
 
 
 def ours(config: Config, segments: Segments) -> Program:
-    """This package: the trained step and the average generator."""
+    """Build this package's training step and average generator."""
     import tensorflow as tf
 
     taps = design_emphasis(
@@ -103,7 +105,7 @@ def ours(config: Config, segments: Segments) -> Program:
 
 
 def plain_keras(config: Config) -> Program:
-    """The same networks from Keras's layers, with neither emphasis nor average."""
+    """Build the same networks in Keras's layers, without emphasis or average."""
     import tensorflow as tf
 
     generator, critic = plain_generator(config), plain_critic(config)
@@ -116,7 +118,7 @@ def plain_keras(config: Config) -> Program:
 
 
 def pytorch(config: Config) -> Program:
-    """A WaveGAN in PyTorch, eager."""
+    """Build a WaveGAN in PyTorch, eager."""
     import torch  # pyright: ignore[reportMissingImports]
 
     from benchmarks.pytorch import Critic, Generator, pytorch_step
@@ -136,7 +138,7 @@ def pytorch(config: Config) -> Program:
 
 
 def _wavegan(config: Config) -> Config:
-    """Donahue et al.'s settings with networks of this width, for segments of this length."""
+    """Return Donahue et al.'s settings, with this width and segment length."""
     return replace(
         config,
         emphasis="none",
@@ -151,8 +153,23 @@ def _wavegan(config: Config) -> Config:
     )
 
 
+def _programs(config: Config, training: Segments) -> dict[str, Callable[[], Program]]:
+    """Return a function that builds each program, in the order in which they are trained."""
+    builders: dict[str, Callable[[], Program]] = {
+        f"this, {upsampler}": partial(ours, replace(config, upsampler=(upsampler,)), training)
+        for upsampler in ("resize", "transposed")
+    }
+    plain = replace(config, emphasis="none")
+    builders["plain Keras, resize, no emphasis"] = partial(plain_keras, plain)
+    if find_spec("torch"):
+        builders["PyTorch, WaveGAN"] = partial(pytorch, _wavegan(config))
+    else:
+        print("PyTorch is not installed (extra `bench`): its WaveGAN is left out")
+    return builders
+
+
 def _training(program: Program, segments: Segments, seconds: float) -> Iterator[tuple[int, float]]:
-    """Train; give steps and seconds of training where a measurement is due."""
+    """Train, and yield the step and the seconds of training when a measurement is due."""
     spent, due, step = 0.0, _FIRST_S, 0
     while spent < seconds:
         step += 1
@@ -166,19 +183,13 @@ def _training(program: Program, segments: Segments, seconds: float) -> Iterator[
 
 
 def benchmark_quality(seconds: float, json_file: Path | None) -> None:
-    """Train programs one after the other, print what each reaches when, and keep the numbers.
-
-    Seconds are those of the steps, the first one's compilation included. Drawing batches and
-    measuring do not count.
+    """Train programs one after the other, and print their quality over time.
 
     Args:
-        seconds: Of training, for each program.
-        json_file: File for the numbers; None: no file.
-
-    Raises:
-        DataError: If the file cannot be written.
+        seconds: Training seconds of each program. They include the compilation in the first step,
+            but not the drawing of batches and the measuring.
+        json_file: File for the numbers; None means no file.
     """
-    check_request(1, json_file)
     config = Config()
     corpus = prepare_corpus(
         None,
@@ -197,21 +208,9 @@ def benchmark_quality(seconds: float, json_file: Path | None) -> None:
         for split in ("training", "held_out")
     )
     real = held_out.draw(0, _REAL_SEGMENTS)
-    plain = replace(config, emphasis="none")
-    programs: dict[str, Callable[[], Program]] = {
-        f"this, {upsampler}": lambda upsampler=upsampler: ours(
-            replace(config, upsampler=(upsampler,)), training
-        )
-        for upsampler in ("resize", "transposed")
-    }
-    programs["plain Keras, resize, no emphasis"] = lambda: plain_keras(plain)
-    if find_spec("torch"):
-        programs["PyTorch, WaveGAN"] = lambda: pytorch(_wavegan(config))
-    else:
-        print("PyTorch is not installed (extra `bench`): its WaveGAN is left out")
     rows: list[dict[str, Any]] = []
     print(f"{'':34}{'steps':>7}{'s':>6}" + "".join(f"{name:>26}" for name in SHOWN))
-    for name, build in programs.items():
+    for name, build in _programs(config, training).items():
         keras.utils.set_random_seed(config.seed)
         program = build()
         latents = draw_latents(_SEGMENTS, program.config.latent_dim, config.seed)
@@ -220,12 +219,12 @@ def benchmark_quality(seconds: float, json_file: Path | None) -> None:
             rows.append({"program": name, "step": step, "seconds": spent} | values)
             shown = "".join(f"{values.get(key, np.nan):26.2f}" for key in SHOWN)
             print(f"{name:34}{step:7}{spent:6.0f}{shown}", flush=True)
-            write_numbers(json_file, {"machine": machine(), "rows": rows})
+            write_numbers(json_file, rows)
     print(format_goals(rows))
 
 
 def format_goals(rows: list[dict[str, Any]]) -> str:
-    """Say when each program first reached both goals.
+    """Return a line for each program: the time at which it first reached both goals.
 
     Example:
         >>> row = {"program": "a", "out_of_band_total_db": -41.0, "frechet_distance": 9.0}

@@ -1,52 +1,38 @@
-"""What the benchmarks share: rounds in drawn order, the machine in words, the file of numbers."""
+"""Shared tools of the benchmarks: rounds in random order, tables, the file of numbers."""
 
 import json
-import os
 import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.errors import DataError
 from wavegan_rc.utils.atomic_files import write_whole
 from wavegan_rc.utils.cores import usable_cores
 
 Key = TypeVar("Key", bound=Hashable)
+Row = TypeVar("Row")
+# Returns the times of some calls, in seconds.
+Visit = Callable[[], list[float]]
 
-# Whose versions are stated, where a benchmark has loaded them.
+# Libraries whose versions are recorded if a benchmark has loaded them.
 _LIBRARIES = ("numpy", "keras", "tensorflow", "jax", "torch")
 
 
-def check_request(repeats: int, json_file: Path | None) -> None:
-    """See that a benchmark can run and leave its numbers: better now than after minutes.
+def write_numbers(json_file: Path | None, rows: Sequence[Any], **about: Any) -> None:
+    """Write the rows measured so far, if a file is wanted.
 
     Raises:
-        ParameterError: If `repeats` is smaller than 1.
         DataError: If the file cannot be written.
     """
-    if repeats < 1:
-        raise ParameterError(f"repeats must be at least 1. Received: {repeats}")
     if json_file is not None:
-        folder = json_file.absolute().parent
-        if json_file.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-            raise DataError(
-                f"{json_file} cannot be written: no file, or no permission for {folder}"
-            )
-
-
-def write_numbers(json_file: Path | None, result: dict[str, Any]) -> None:
-    """Write a result, if a file is asked for; whatever has been measured is kept so.
-
-    Raises:
-        DataError: If it cannot be written.
-    """
-    if json_file is not None:
+        result = {"machine": machine(), **about, "rows": rows}
         try:
             write_whole(json_file, json.dumps(result, indent=1))
         except OSError as error:
@@ -54,12 +40,12 @@ def write_numbers(json_file: Path | None, result: dict[str, Any]) -> None:
 
 
 def timed(function: Callable[[], Any], count: int, *, before: int = 1) -> list[float]:
-    """Seconds of each of some calls that wait for their results.
+    """Return the seconds that each of some calls takes.
 
     Args:
-        function: To be called.
-        count: Times to return.
-        before: Calls made first, in which the threads of what was timed before come to rest.
+        function: Function that returns when its result is ready.
+        count: Number of timed calls.
+        before: Number of calls made first, while threads of the previous work come to rest.
 
     Example:
         >>> len(timed(lambda: None, 3))
@@ -75,38 +61,57 @@ def timed(function: Callable[[], Any], count: int, *, before: int = 1) -> list[f
     return times
 
 
-def interleaved(
-    functions: Mapping[Key, Callable[[], list[float]]], repeats: int
-) -> dict[Key, list[float]]:
-    """All times that functions take of themselves, each run once in every round.
+def interleaved(visits: Mapping[Key, Visit], repeats: int) -> dict[Key, list[float]]:
+    """Collect the times of visits that each run once per round, after one warm-up round.
 
-    Each round has an order of its own: what else the machine does then falls on all of them alike.
-
-    Args:
-        functions: Each returns the times of one visit, in seconds.
-        repeats: Rounds, after one that is not counted.
+    Each round has a random order, so that other work of the machine affects all visits alike.
 
     Example:
         >>> interleaved({"one": lambda: [1.0], "two": lambda: [2.0, 2.0]}, repeats=2)
         {'one': [1.0, 1.0], 'two': [2.0, 2.0, 2.0, 2.0]}
     """
-    for function in functions.values():
-        function()
-    keys, rng = list(functions), np.random.default_rng(0)
+    for visit in visits.values():
+        visit()
+    keys, rng = list(visits), np.random.default_rng(0)
     times: dict[Key, list[float]] = {key: [] for key in keys}
     for _ in range(repeats):
         for index in rng.permutation(len(keys)):
-            times[keys[index]] += functions[keys[index]]()
+            times[keys[index]] += visits[keys[index]]()
     return times
 
 
 def medians_ms(times: Mapping[Key, list[float]]) -> dict[Key, float]:
-    """The median of each list of seconds, in milliseconds."""
+    """Return the median of each list of seconds, in milliseconds."""
     return {key: 1000 * statistics.median(values) for key, values in times.items()}
 
 
+def table(
+    columns: Mapping[str, Callable[[Row], str]], rows: Sequence[Row], *, left: int = 1
+) -> list[str]:
+    """Return the lines of a table, with aligned columns.
+
+    Args:
+        columns: Functions from a row to its cell, by column title.
+        rows: Rows of any type.
+        left: Number of columns aligned left; the others are aligned right.
+
+    Example:
+        >>> table({"word": str, "length": lambda word: f"{len(word)}"}, ["one", "twenty"])
+        ['word    length', 'one          3', 'twenty       6']
+    """
+    cells = [list(columns), *([cell(row) for cell in columns.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if index < left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    ]
+
+
 def machine() -> dict[str, Any]:
-    """What numbers were measured on: cores, platform, devices, and what is loaded of libraries."""
+    """Describe this machine: cores, platform, processor, devices and loaded libraries."""
     described: dict[str, Any] = {
         "cores": usable_cores(),
         "platform": platform.platform(),
@@ -121,8 +126,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name, where Linux tells it."""
-    try:
+    try:  # Linux only
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []

@@ -1,10 +1,11 @@
-"""Time a step of training, against the same in plain Keras layers and in PyTorch."""
+"""Time a training step of this package, of plain Keras layers and of PyTorch."""
 
 import contextlib
 import itertools
+import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,14 +14,8 @@ import keras
 import numpy as np
 
 from benchmarks.operations import operations_per_step
-from benchmarks.timing import (
-    check_request,
-    interleaved,
-    machine,
-    timed,
-    write_numbers,
-)
-from benchmarks.training_table import format_training, summarize
+from benchmarks.timing import Visit, interleaved, timed, write_numbers
+from benchmarks.training_table import StepRow, format_training
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import Precision, Upsampler
 from wavegan_rc.runs.weights_file import one_line
@@ -31,8 +26,8 @@ from wavegan_rc.training.model import build_model
 PRECISIONS: tuple[Precision, ...] = ("float32", "mixed_bfloat16")
 UPSAMPLERS: tuple[Upsampler, ...] = ("resize", "transposed")
 
-# As in configs/, without the emphasis that the other programs lack; WaveGAN's with a batch that two
-# cores bear.
+# The files in configs/ without emphasis, which the other programs lack. WaveGAN's batch is smaller,
+# for two cores.
 CONFIGS = {
     "speech2048": Config(emphasis="none"),
     "wavegan16384": Config(
@@ -48,20 +43,17 @@ CONFIGS = {
     ),
     "gpu": Config(filters=512, batch_size=64, critic_steps=5, emphasis="none"),
 }
-# Rows and columns of the matrices whose product shows what the machine can do; four times as many
-# on a GPU, where ten are made in a row: waiting for a result would count otherwise.
+# Rows and columns of the matrices whose product shows the speed of the machine. On a GPU they are
+# four times as large, and ten products run in a row, so that waiting for a result hardly counts.
 PRODUCT_SIZE = 2048
 
 
 class Arm(NamedTuple):
-    """One of what is compared."""
+    """A program, with the upsampler and the precision that it trains with."""
 
     upsampler: Upsampler
     program: str
     precision: Precision
-
-
-Visit = Callable[[], list[float]]
 
 
 @contextlib.contextmanager
@@ -75,7 +67,7 @@ def _dtype_policy(precision: Precision) -> Iterator[None]:
 
 
 class _StepTimes(keras.callbacks.Callback):
-    """When steps ended, and how many had been made by then."""
+    """Numbers of finished steps, with the times at which they were finished."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +79,7 @@ class _StepTimes(keras.callbacks.Callback):
 
 
 def our_visit(config: Config, precision: Precision, segments: np.ndarray, steps: int) -> Visit:
-    """Steps of this package through `fit`, as training makes them: data come from the host."""
+    """Time steps of this package through `fit`, with data from the host, as in training."""
     devices = Devices(config)
     model = build_model(replace(config, precision=precision))
     count = steps + 2
@@ -106,7 +98,7 @@ def our_visit(config: Config, precision: Precision, segments: np.ndarray, steps:
 
 
 def plain_visit(config: Config, precision: Precision, segments: np.ndarray, steps: int) -> Visit:
-    """Steps of the same in plain Keras layers (TensorFlow)."""
+    """Time steps of the same networks in plain Keras layers, on TensorFlow."""
     import tensorflow as tf
 
     from benchmarks.plain_keras import plain_critic, plain_generator, plain_step
@@ -117,11 +109,11 @@ def plain_visit(config: Config, precision: Precision, segments: np.ndarray, step
     return lambda: timed(lambda: float(step(real)), steps)
 
 
-def our_peak(size: int, precision: Precision, count: int) -> Visit:
-    """A matrix product of the library that runs Keras, one of `count` in a row."""
+def our_product(size: int, precision: Precision, count: int) -> Visit:
+    """Time a matrix product of Keras's library, one of `count` in a row."""
     dtype = "float32" if precision == "float32" else "bfloat16"
     rng = np.random.default_rng(0)
-    # So scaled, the products stay as large as the first factor.
+    # With this scale, products keep the size of the first factor.
     left, right = (
         keras.ops.cast(scale * rng.standard_normal((size, size), np.float32), dtype)
         for scale in (1, size**-0.5)
@@ -146,14 +138,7 @@ def arms_of(
     upsamplers: Sequence[Upsampler] = UPSAMPLERS,
     precisions: Sequence[Precision] = PRECISIONS,
 ) -> dict[Arm, Visit]:
-    """What is timed of one configuration.
-
-    Args:
-        config: Its sizes; the upsampler is set here.
-        notices: What is left out, and why, is added to these.
-        upsamplers: To time.
-        precisions: To time.
-    """
+    """Build every program's visits; append to `notices` the programs left out, and why."""
     rng = np.random.default_rng(0)
     shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
     segments = 0.1 * rng.standard_normal(shape, np.float32)
@@ -163,41 +148,21 @@ def arms_of(
     if find_spec("torch") is None:
         notices.append("PyTorch is left out: pip install 'wavegan_rc[bench]'")
     else:
-        from benchmarks.pytorch_arms import pytorch_programs
+        from benchmarks.pytorch import pytorch_programs
 
         programs |= pytorch_programs()
-    # Seconds each on two cores: few are enough, and some minutes.
+    # Large steps take seconds each on two cores.
     steps = 1 if operations_per_step(config, "plain") > 2e11 and not _has_gpu() else 3
     arms = {}
-    for upsampler in upsamplers:
-        for precision in precisions:
-            for program, visit in programs.items():
-                arm = Arm(upsampler, program, precision)
-                settings = replace(config, upsampler=(upsampler,))
-                try:
-                    arms[arm] = visit(settings, precision, segments, steps)
-                except Exception as error:  # its compiler may not be able to
-                    if not program.startswith("PyTorch"):
-                        raise
-                    notices.append(f"{' '.join(arm)} is left out: {one_line(error)}")
+    for upsampler, precision, program in itertools.product(upsamplers, precisions, programs):
+        arm, settings = Arm(upsampler, program, precision), replace(config, upsampler=(upsampler,))
+        try:
+            arms[arm] = programs[program](settings, precision, segments, steps)
+        except Exception as error:  # PyTorch's compiler may fail
+            if not program.startswith("PyTorch"):
+                raise
+            notices.append(f"{' '.join(arm)} is left out: {one_line(error)}")
     return arms
-
-
-def peaks_of(
-    programs: set[str], precisions: Sequence[Precision] = PRECISIONS
-) -> dict[tuple[str, Precision], tuple[int, Visit]]:
-    """Matrix products to time, and their operations, for each library and precision."""
-    size, count = (4 * PRODUCT_SIZE, 10) if _has_gpu() else (PRODUCT_SIZE, 1)
-    peaks: dict[tuple[str, Precision], tuple[int, Visit]] = {
-        ("Keras", precision): (2 * size**3, our_peak(size, precision, count))
-        for precision in precisions
-    }
-    if any(program.startswith("PyTorch") for program in programs):
-        from benchmarks.pytorch_arms import pytorch_peak
-
-        for precision in precisions:
-            peaks["PyTorch", precision] = 2 * size**3, pytorch_peak(size, precision, count)
-    return peaks
 
 
 def time_steps(
@@ -207,56 +172,66 @@ def time_steps(
     notices: list[str],
     upsamplers: Sequence[Upsampler] = UPSAMPLERS,
     precisions: Sequence[Precision] = PRECISIONS,
-) -> list[dict[str, Any]]:
-    """Time steps of one configuration, all arms in the same rounds.
+) -> list[StepRow]:
+    """Time the steps of one configuration, with all programs in the same rounds.
 
     Args:
-        name: Of the configuration.
-        config: Its sizes.
-        repeats: Timed rounds, at least 1.
-        notices: What is left out, and why, is added to these.
-        upsamplers: To time.
-        precisions: To time.
-
-    Returns:
-        Rows of `summarize`.
+        name: Name of the configuration, for the rows.
+        config: Sizes of the networks and batches; its upsampler and precision are ignored.
+        repeats: Number of timed rounds, at least 1.
+        notices: List that receives the programs left out, and why.
+        upsamplers: Upsamplers to compare.
+        precisions: Dtype policies to compare.
     """
     arms = arms_of(config, notices, upsamplers, precisions)
-    peaks = peaks_of({arm.program for arm in arms}, precisions)
-    times = interleaved({**arms, **{key: visit for key, (_, visit) in peaks.items()}}, repeats)
-    operations = {
-        arm: operations_per_step(
-            replace(config, upsampler=(arm.upsampler,)),
-            "polyphase" if arm.program == "wavegan_rc" else "plain",
-        )
-        for arm in arms
+    size, count = (4 * PRODUCT_SIZE, 10) if _has_gpu() else (PRODUCT_SIZE, 1)
+    product_visits = [our_product]
+    if any(arm.program.startswith("PyTorch") for arm in arms):
+        from benchmarks.pytorch import pytorch_product
+
+        product_visits.append(pytorch_product)
+    products = {
+        (visit.__name__, precision): visit(size, precision, count)
+        for visit in product_visits
+        for precision in precisions
     }
-    best: dict[str, float] = {}
-    for key, (count, _) in peaks.items():  # whichever library multiplies faster
-        best[key[1]] = max(best.get(key[1], 0), count / min(times[key]))
-    return summarize(name, config.batch_size, {arm: times[arm] for arm in arms}, operations, best)
+    times = interleaved({**arms, **products}, repeats)
+    peaks = {  # of the faster library
+        precision: 2 * size**3 / min(min(times[key]) for key in products if key[1] == precision)
+        for precision in precisions
+    }
+    return [_row(name, config, arm, times, peaks[arm.precision]) for arm in arms]
+
+
+def _row(
+    name: str, config: Config, arm: Arm, times: Mapping[Any, list[float]], peak: float
+) -> StepRow:
+    seconds = statistics.median(times[arm])
+    quartiles = statistics.quantiles(times[arm], n=4) if len(times[arm]) > 1 else [seconds] * 3
+    form = "polyphase" if arm.program == "wavegan_rc" else "plain"
+    operations = operations_per_step(replace(config, upsampler=(arm.upsampler,)), form)
+    return StepRow(
+        config=name,
+        batch_size=config.batch_size,
+        upsampler=arm.upsampler,
+        program=arm.program,
+        precision=arm.precision,
+        ms_per_step=1000 * seconds,
+        ms_quartiles=[1000 * quartiles[0], 1000 * quartiles[2]],
+        steps_per_s=1 / seconds,
+        times_ours=seconds / statistics.median(times[arm._replace(program="wavegan_rc")]),
+        gflop_per_step=operations / 1e9,
+        gflop_per_s=operations / seconds / 1e9,
+        peak_gflop_per_s=peak / 1e9,
+        fraction_of_peak=operations / seconds / peak,
+    )
 
 
 def benchmark_training(names: Sequence[str], repeats: int, json_file: Path | None) -> None:
-    """Time steps of some configurations, print a table of each, and write the numbers to a file.
-
-    Args:
-        names: Of `CONFIGS`.
-        repeats: Timed rounds, at least 1; the medians are shown.
-        json_file: None: no file.
-
-    Raises:
-        ParameterError: If `repeats` is smaller than 1.
-        DataError: If the file cannot be written.
-    """
-    check_request(repeats, json_file)
-    result: dict[str, Any] = {"machine": machine(), "repeats": repeats, "rows": []}
+    """Time the steps of the named configurations, and print a table of each."""
+    rows: list[StepRow] = []
     for name in names:
         notices: list[str] = []
-        rows = time_steps(name, CONFIGS[name], repeats, notices)
-        result["machine"] = machine()
-        result["rows"] += rows
-        for notice in dict.fromkeys(notices):
-            print(notice)
-        print(f"\n{format_training(rows)}", flush=True)
-        write_numbers(json_file, result)
+        rows += (own := time_steps(name, CONFIGS[name], repeats, notices))
+        print(*dict.fromkeys(notices), "", format_training(own), sep="\n", flush=True)
+        write_numbers(json_file, [asdict(row) for row in rows], repeats=repeats)

@@ -1,109 +1,91 @@
-"""Times of steps as numbers to keep and as a table."""
+"""Tables of training steps' times; without Keras, for programs that only print them."""
 
-import statistics
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.timing import table
 
 
-def summarize(
-    name: str,
-    batch_size: int,
-    times: Mapping[Any, list[float]],
-    operations: Mapping[Any, int],
-    peaks: Mapping[Any, float],
-) -> list[dict[str, Any]]:
-    """Numbers of each arm of one configuration.
+@dataclass(frozen=True)
+class StepRow:
+    """Speed of one program's training step.
 
-    Args:
-        name: Of the configuration.
-        batch_size: Of its steps.
-        times: Seconds of steps, by (upsampler, program, precision).
-        operations: Of a step, by the same.
-        peaks: Operations per second of a large matrix product on this machine, by precision.
-
-    Returns:
-        A row for each arm; `times_ours` is how many times as long as this package's step with the
-        same upsampler and precision it takes.
+    Attributes:
+        program: Name of the program; `wavegan_rc` is this package.
+        ms_per_step: Median time of a step.
+        ms_quartiles: First and third quartile of a step's time.
+        times_ours: Median time relative to this package's, for the same upsampler and precision.
+        gflop_per_step: Operations of a step, from the shapes of the layers.
+        peak_gflop_per_s: Speed of a large matrix product in the same precision.
+        fraction_of_peak: Speed of the step relative to that of the product.
     """
-    medians = {arm: statistics.median(values) for arm, values in times.items()}
-    rows = []
-    for arm, seconds in medians.items():
-        upsampler, program, precision = arm
-        speed, peak = operations[arm] / seconds, peaks[precision]
-        quartiles = statistics.quantiles(times[arm], n=4) if len(times[arm]) > 1 else [seconds] * 3
-        rows.append(
-            {
-                "config": name,
-                "batch_size": batch_size,
-                "upsampler": upsampler,
-                "program": program,
-                "precision": precision,
-                "ms_per_step": 1000 * seconds,
-                "ms_quartiles": [1000 * quartiles[0], 1000 * quartiles[2]],
-                "steps_per_s": 1 / seconds,
-                "times_ours": seconds / medians[upsampler, "wavegan_rc", precision],
-                "gflop_per_step": operations[arm] / 1e9,
-                "gflop_per_s": speed / 1e9,
-                "peak_gflop_per_s": peak / 1e9,
-                "fraction_of_peak": speed / peak,
-            }
-        )
-    return rows
+
+    config: str
+    batch_size: int
+    upsampler: str
+    program: str
+    precision: str
+    ms_per_step: float
+    ms_quartiles: Sequence[float]
+    steps_per_s: float
+    times_ours: float
+    gflop_per_step: float
+    gflop_per_s: float
+    peak_gflop_per_s: float
+    fraction_of_peak: float
+
+    @property
+    def arm(self) -> tuple[str, str, str]:
+        """Configuration, upsampler and precision, for which programs are compared."""
+        return self.config, self.upsampler, self.precision
 
 
-def format_training(rows: list[dict[str, Any]]) -> str:
-    """The rows of one configuration as a table."""
-    first = rows[0]
-    lines = [
-        f"{first['config']}, batch {first['batch_size']}: median time of a step",
-        f"{'':11}{'':16}{'':15}{'ms':>9}{'steps/s':>9}{'x ours':>8}"
-        f"{'GFLOP':>8}{'GFLOP/s':>9}{'of peak':>9}",
-    ]
-    for row in rows:
-        lines.append(
-            f"{row['upsampler']:11}{row['program']:16}{row['precision']:15}"
-            f"{row['ms_per_step']:9.1f}{row['steps_per_s']:9.2f}{row['times_ours']:8.2f}"
-            f"{row['gflop_per_step']:8.1f}{row['gflop_per_s']:9.0f}{row['fraction_of_peak']:9.1%}"
-        )
-    ours = {
-        (row["upsampler"], row["precision"]): row["ms_per_step"]
-        for row in rows
-        if row["program"] == "wavegan_rc"
+def ours(rows: Sequence[StepRow]) -> list[StepRow]:
+    """Return this package's rows."""
+    return [row for row in rows if row.program == "wavegan_rc"]
+
+
+def format_training(rows: Sequence[StepRow]) -> str:
+    """Return the rows of one configuration as a table."""
+    columns = {
+        "upsampler": lambda row: row.upsampler,
+        "program": lambda row: row.program,
+        "precision": lambda row: row.precision,
+        "ms": lambda row: f"{row.ms_per_step:.1f}",
+        "steps/s": lambda row: f"{row.steps_per_s:.2f}",
+        "x ours": lambda row: f"{row.times_ours:.2f}",
+        "GFLOP": lambda row: f"{row.gflop_per_step:.1f}",
+        "GFLOP/s": lambda row: f"{row.gflop_per_s:.0f}",
+        "of peak": lambda row: f"{row.fraction_of_peak:.1%}",
     }
-    ratios = [
-        f"{ours['resize', precision] / ours['transposed', precision]:.2f} in {precision}"
-        for upsampler, precision in ours
-        if upsampler == "resize"
-    ]
-    lines.append(f"resize over transposed: {', '.join(ratios)}")
-    peaks = {row["precision"]: row["peak_gflop_per_s"] for row in rows}
-    shown = (f"{precision} {peak:.0f}" for precision, peak in peaks.items())
-    lines.append(f"peak of a matrix product, GFLOP/s: {', '.join(shown)}")
-    return "\n".join(lines)
-
-
-def readme_table(rows: list[dict[str, Any]]) -> str:
-    """The rows of all configurations as Markdown: ms per step, and how many times ours."""
-    columns = list(
-        dict.fromkeys((row["config"], row["upsampler"], row["precision"]) for row in rows)
+    own = {(row.upsampler, row.precision): row.ms_per_step for row in ours(rows)}
+    peaks = {row.precision: row.peak_gflop_per_s for row in rows}
+    ratios = [f"{own['resize', p] / own['transposed', p]:.2f} in {p}" for p in peaks]
+    return "\n".join(
+        [
+            f"{rows[0].config}, batch {rows[0].batch_size}: median time of a step",
+            *table(columns, rows, left=3),
+            f"resize over transposed: {', '.join(ratios)}",
+            "speed of a matrix product, GFLOP/s: "
+            + ", ".join(f"{precision} {peak:.0f}" for precision, peak in peaks.items()),
+        ]
     )
+
+
+def readme_table(rows: Sequence[StepRow]) -> str:
+    """Return the rows of all configurations as Markdown: ms per step, and relative to ours."""
+    columns = list(dict.fromkeys(row.arm for row in rows))
     lines = [
         f"| ms per step | {' | '.join(' '.join(column) for column in columns)} |",
         f"|---|{'---:|' * len(columns)}",
     ]
-    for program in dict.fromkeys(row["program"] for row in rows):
-        cells = []
-        for column in columns:
-            found = [
-                row
-                for row in rows
-                if (row["config"], row["upsampler"], row["precision"]) == column
-                and row["program"] == program
-            ]
-            ours = program == "wavegan_rc"
-            cells += [
-                f"{row['ms_per_step']:.0f}" + ("" if ours else f" ({row['times_ours']:.2f} x)")
-                for row in found
-            ] or ["-"]
+    for program in dict.fromkeys(row.program for row in rows):
+        own = {row.arm: row for row in rows if row.program == program}
+        cells = [_cell(own[column]) if column in own else "-" for column in columns]
         lines.append(f"| {program} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(row: StepRow) -> str:
+    relative = "" if row.program == "wavegan_rc" else f" ({row.times_ours:.2f} x)"
+    return f"{row.ms_per_step:.0f}{relative}"

@@ -4,7 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks.training_table import readme_table
+from benchmarks.training_table import StepRow, readme_table
 
 if __name__ == "__main__":
-    print(readme_table(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["rows"]))
+    rows = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["rows"]
+    print(readme_table([StepRow(**row) for row in rows]))

@@ -66,6 +66,8 @@ def test_multiply_adds_are_those_of_the_shapes(small_stack, tmp_path, capsys):
         (["upsampling", "--stacks", "9x9"], "9x9"),
         (["upsampling", "--repeats", "0"], "repeats"),
         (["upsampling", "--repeats", "x"], "repeats"),
+        (["quality", "--seconds", "0"], "seconds"),
+        (["quality", "--seconds", "nan"], "seconds"),
         (["upsampling", "--stacks", "2x7", "--json", "/nowhere/b.json"], "/nowhere/b.json"),
     ],
 )

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from benchmarks import gpu_check, training
 from benchmarks.gpu_check import PLAN, TOY, Check
 from benchmarks.gpu_check_command import gpu_check_command
 from benchmarks.gpu_check_table import format_results
+from benchmarks.training_table import StepRow
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError
 from wavegan_rc.runs.directory import RunDirectory
@@ -130,7 +131,9 @@ def test_a_killed_session_is_told(tmp_path, corpus, monkeypatch):
         check.train()
     found = check.results()["trainings"]
     assert [t["killed_sessions"] for t in found] == [1, 0]
-    assert "+: and what passed in sessions that were killed" in format_results(check.results())
+    assert "+: the time of killed sessions is not known and not included" in format_results(
+        check.results()
+    )
 
 
 def test_a_training_that_diverges_leaves_the_other(tmp_path, corpus, monkeypatch, capsys):
@@ -149,17 +152,36 @@ def test_a_training_that_diverges_leaves_the_other(tmp_path, corpus, monkeypatch
     assert (found["upsampler"], found["steps"]) == ("transposed", 2)
 
 
+def step_row(upsampler, program, precision, ms, ours):
+    return StepRow(
+        config="gpu",
+        batch_size=64,
+        upsampler=upsampler,
+        program=program,
+        precision=precision,
+        ms_per_step=ms,
+        ms_quartiles=[ms, ms],
+        steps_per_s=1000 / ms,
+        times_ours=ms / ours,
+        gflop_per_step=12.5,
+        gflop_per_s=1250.0,
+        peak_gflop_per_s=5000.0,
+        fraction_of_peak=0.25,
+    )
+
+
 def test_steps_that_do_not_fit_leave_the_others(tmp_path, corpus, monkeypatch):
     def time_steps(name, config, repeats, notices, upsamplers, precisions):
         if precisions == ["float32"]:
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-        return [{"upsampler": upsamplers[0]}]
+        return [step_row(upsamplers[0], "wavegan_rc", "mixed_bfloat16", 10.0, 10.0)]
 
     monkeypatch.setattr(gpu_check, "time_steps", time_steps)
     check = check_in(tmp_path, corpus)
     check.benchmark()
     results = check.results()
-    assert results["steps"] == [{"upsampler": "resize"}, {"upsampler": "transposed"}]
+    assert [row["upsampler"] for row in results["steps"]] == ["resize", "transposed"]
+    assert all("  10.00  " in line for line in format_results(results).splitlines()[-5:-3])
     assert results["notices"] == [
         f"toy, {upsampler}, float32: RESOURCE_EXHAUSTED: Out of memory"
         for upsampler in ("resize", "transposed")
@@ -200,18 +222,8 @@ def test_a_stage_that_is_none_is_refused(tmp_path, capsys):
 
 
 def test_the_table_shows_ratios_of_the_same_upsampler_and_precision():
-    def row(program, precision, ms, ours):
-        return {
-            "config": "gpu",
-            "batch_size": 64,
-            "upsampler": "resize",
-            "program": program,
-            "precision": precision,
-            "ms_per_step": ms,
-            "times_ours": ms / ours,
-            "fraction_of_peak": 0.25,
-            "peak_gflop_per_s": 5000.0,
-        }
+    def row(*settings):
+        return asdict(step_row("resize", *settings))
 
     results = {
         "machine": {"device": "GPU: one", "jax": "1", "keras": "3"},
@@ -229,9 +241,9 @@ def test_the_table_shows_ratios_of_the_same_upsampler_and_precision():
     assert lines[:2] == ["GPU: one; jax 1, keras 3", "something is left out"]
     float32, bfloat16 = (line for line in lines if line.startswith("gpu"))
     cells = " ".join(float32.split())
-    assert cells == "gpu 64 resize float32 10.00 25.00% 40.00 (4.00 x) -"
-    assert bfloat16.endswith("35.00 (7.00 x)      15.00 (3.00 x)")
-    assert "at most, in TFLOP/s: float32 5.00, mixed_bfloat16 5.00" in lines
+    assert cells == "gpu resize float32 64 10.00 25.00% 40.00 (4.00 x) -"
+    assert bfloat16.endswith("35.00 (7.00 x)   15.00 (3.00 x)")
+    assert "Speed of that product in TFLOP/s: float32 5.00, mixed_bfloat16 5.00" in lines
 
 
 def test_what_pytorch_cannot_compile_is_left_out_with_the_reason(monkeypatch):
@@ -241,11 +253,11 @@ def test_what_pytorch_cannot_compile_is_left_out_with_the_reason(monkeypatch):
     def fails(*arguments):
         raise RuntimeError("no kernel\nfor this")
 
-    pytorch_arms = pytest.importorskip("benchmarks.pytorch_arms")
+    pytorch = pytest.importorskip("benchmarks.pytorch")
     monkeypatch.setattr(training, "our_visit", visit)
     monkeypatch.setattr(training, "plain_visit", visit)
     programs = {"PyTorch eager": visit, "PyTorch compile": fails}
-    monkeypatch.setattr(pytorch_arms, "pytorch_programs", lambda: programs)
+    monkeypatch.setattr(pytorch, "pytorch_programs", lambda: programs)
     notices = []
     arms = training.arms_of(TOY.trained, notices, ["resize"], ["float32"])
     assert {arm.program for arm in arms} >= {"wavegan_rc", "PyTorch eager"}
