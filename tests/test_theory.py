@@ -13,7 +13,7 @@ from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 from wavegan_rc.theory.interpolation import interpolation_kernel
-from wavegan_rc.theory.overlap import overlap_counts, overlap_is_uniform, overlap_level_db
+from wavegan_rc.theory.overlap import overlap_counts, overlap_level_db, uneven_overlap_message
 from wavegan_rc.theory.polyphase import polyphase_fold
 from wavegan_rc.theory.response import (
     dc_image_levels_db,
@@ -183,8 +183,9 @@ def test_overlap_counts_are_what_ones_add_up_to_and_uniform_iff_a_multiple(kerne
     )
     middle = -(-len(ones) // 2 // stride) * stride
     np.testing.assert_array_equal(ones[middle : middle + stride, 0], counts)
-    assert overlap_is_uniform(kernel_size, stride) == (counts.min() == counts.max())
-    assert (overlap_level_db(kernel_size, stride) == -np.inf) == (counts.min() == counts.max())
+    uniform = counts.min() == counts.max()
+    assert (uneven_overlap_message(kernel_size, stride) is None) == uniform
+    assert (overlap_level_db(kernel_size, stride) == -np.inf) == uniform
     # As power of a tone in the spectrum of many periods, one-sided.
     power = np.abs(np.fft.rfft(np.tile(counts, 50))) ** 2 / np.abs(counts.sum() * 50) ** 2
     power[1:] *= 2

@@ -39,16 +39,6 @@ def overlap_counts(kernel_size: int, stride: int) -> np.ndarray:
     return np.bincount(np.arange(kernel_size) % stride, minlength=stride)
 
 
-def overlap_is_uniform(kernel_size: int, stride: int) -> bool:
-    """Return True if every output sample gets equally many taps: K is a multiple of s.
-
-    Example:
-        >>> overlap_is_uniform(24, 4), overlap_is_uniform(25, 4)
-        (True, False)
-    """
-    return kernel_size % stride == 0
-
-
 def overlap_level_db(kernel_size: int, stride: int) -> float:
     """Return the power of the strongest tone that a kernel of equal taps makes from a constant.
 
@@ -75,9 +65,9 @@ def uneven_overlap_message(kernel_size: int, stride: int) -> str | None:
         kernel_size 25 is not a multiple of factor 4: transposed convolution gives 1 of 4 output \
 phases 7 taps, the others 6; even equal taps would make a tone of -24.9 dB relative to a constant
     """
-    if overlap_is_uniform(kernel_size, stride):
-        return None
     fewest, more = divmod(kernel_size, stride)
+    if not more:
+        return None
     return (
         f"kernel_size {kernel_size} is not a multiple of factor {stride}: transposed convolution "
         f"gives {more} of {stride} output phases {fewest + 1} taps, the others {fewest}; even "
