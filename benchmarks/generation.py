@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.timing import check_request, interleaved, machine, timed, write_numbers
 from wavegan_rc.config import Config
-from wavegan_rc.generator.file import GENERATOR_FILE, load_generator, save_generator
+from wavegan_rc.generator.file import GENERATOR_FILE, Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import fold_generator
 from wavegan_rc.generator.generation import BATCH_SIZE, draw_latents, synthesize
 from wavegan_rc.training.model import build_model
@@ -37,9 +37,9 @@ def benchmark_generation(repeats: int, json_file: Path | None) -> None:
     config = Config()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / GENERATOR_FILE
-        generator = fold_generator(build_model(config).generator)
-        save_generator(generator, file, {"sample_rate": config.sample_rate})
-        generator, _ = load_generator(file)
+        weights = fold_generator(build_model(config).generator)
+        save_generator(Generator(weights, config.sample_rate), file)
+        generator = load_generator(file).model
     latents = draw_latents(_LARGE_BATCH, config.latent_dim, seed=0)
 
     def predict(size: int) -> Callable[[], list[float]]:

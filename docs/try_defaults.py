@@ -55,7 +55,7 @@ def measure(run: Path) -> dict[str, float]:
 
     config = run_config(run)
     assert config is not None
-    model, _ = load_generator(run)
+    model = load_generator(run).model
     generated = synthesize(model, draw_latents(SEGMENTS, config.latent_dim, seed=0))
     return quality_of(generated, np.load(run.parent / "real.npy"), config)
 

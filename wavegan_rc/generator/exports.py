@@ -45,7 +45,7 @@ def export(source: Path, kind: Format, out: Path | None = None) -> tuple[Path, s
         raise ParameterError(f"out must end in {_SUFFIXES[kind]}. Received: {out}")
     if os.path.lexists(out):
         raise DataError(f"{out} exists: give another out")
-    generator, settings = load_generator(source)
+    generator = load_generator(source)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=".partial-", dir=out.parent))
@@ -53,15 +53,13 @@ def export(source: Path, kind: Format, out: Path | None = None) -> tuple[Path, s
             with warnings.catch_warnings():
                 # Keras 3.15 makes up for what tf2onnx takes from a NumPy of before 2.
                 warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-                generator.export(work / out.name, format=_KERAS_FORMATS[kind], verbose=False)
+                generator.model.export(work / out.name, format=_KERAS_FORMATS[kind], verbose=False)
             os.rename(work / out.name, out)
         finally:
             shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
-    _, latent_dim = generator.input_shape
-    _, length, _ = generator.output_shape
     return out, (
-        f"latents (batch, {latent_dim}) in -1..1 -> audio (batch, {length}, 1), "
-        f"{settings['sample_rate']} Hz"
+        f"latents (batch, {generator.latent_dim}) in -1..1 -> "
+        f"audio (batch, {generator.segment_length}, 1), {generator.sample_rate} Hz"
     )

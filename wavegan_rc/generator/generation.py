@@ -161,8 +161,8 @@ def generate(
         raise ParameterError(
             f"count must be at least 1 and seed at least 0. Received: {count}, {seed}"
         )
-    generator, settings = load_generator(source)
-    latent_dim = generator.input_shape[-1]
+    generator = load_generator(source)
+    latent_dim = generator.latent_dim
     batches = _draw_batches(count, latent_dim, seed)
     if latents_file is not None or interpolate:
         latents = (
@@ -183,7 +183,7 @@ def generate(
         work = Path(tempfile.mkdtemp(prefix=f".partial-{out.name}-", dir=out.parent))
         try:
             work.chmod(0o755)
-            _write_samples(generator, batches, count, settings["sample_rate"], work)
+            _write_samples(generator.model, batches, count, generator.sample_rate, work)
             os.replace(work, out)
         finally:
             shutil.rmtree(work, ignore_errors=True)

@@ -106,23 +106,29 @@ def _open_generator(
     from wavegan_rc.generator.file import load_generator
     from wavegan_rc.generator.generation import BATCH_SIZE, draw_latents, synthesize
 
-    generator, settings = load_generator(Path(name).expanduser())
-    own_rate, own_length = settings["sample_rate"], generator.output_shape[1]
-    factors, stopband_hz = settings.get("upsampling_factors"), settings.get("stopband_hz")
+    generator = load_generator(Path(name).expanduser())
+    own_rate, own_length = generator.sample_rate, generator.segment_length
     check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
     _check_agrees(name, "segment_length", own_length, segment_length)
     _check_agrees(name, "sample_rate", own_rate, sample_rate)
-    latents = draw_latents(count, generator.input_shape[-1], seed)
+    latents = draw_latents(count, generator.latent_dim, seed)
 
     def source() -> Iterator[np.ndarray]:
         for start in range(0, count, BATCH_SIZE):
-            segments = synthesize(generator, latents[start : start + BATCH_SIZE])
+            segments = synthesize(generator.model, latents[start : start + BATCH_SIZE])
             if not np.isfinite(segments).all():
                 raise DataError(f"{name}: the generator makes NaN or infinite samples")
             yield segments
 
-    own_factors = None if factors is None else tuple(factors)
-    return SegmentSet(name, own_rate, own_length, count, source, own_factors, stopband_hz)
+    return SegmentSet(
+        name,
+        own_rate,
+        own_length,
+        count,
+        source,
+        generator.upsampling_factors,
+        generator.stopband_hz,
+    )
 
 
 def _open_array(name: str, segment_length: int | None, sample_rate: int | None) -> SegmentSet:

@@ -9,7 +9,7 @@ import numpy as np
 
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.config import Config
-from wavegan_rc.generator.file import GENERATOR_FILE, save_generator
+from wavegan_rc.generator.file import GENERATOR_FILE, Generator, save_generator
 from wavegan_rc.generator.folding import fold_generator
 from wavegan_rc.generator.generation import draw_latents, synthesize, write_samples
 from wavegan_rc.nn.generator import POST_FILTER
@@ -31,14 +31,10 @@ MEASURED_SEGMENTS = 512
 
 def export_generator(model: WGANGP, run: RunDirectory, config: Config) -> keras.Model:
     """Write the average generator in Keras's own layers, which load without this package."""
-    generator = fold_generator(model.average_generator)
-    settings = {
-        "sample_rate": config.sample_rate,
-        "stopband_hz": config.stopband_hz,
-        "upsampling_factors": config.upsampling_factors,
-    }
-    save_generator(generator, run.path / GENERATOR_FILE, settings)
-    return generator
+    weights = fold_generator(model.average_generator)
+    generator = Generator(weights, config.sample_rate, config.stopband_hz)
+    save_generator(generator, run.path / GENERATOR_FILE)
+    return generator.model
 
 
 def write_results(
