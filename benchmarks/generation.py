@@ -9,9 +9,10 @@ import numpy as np
 
 from benchmarks.timing import check_request, interleaved, machine, timed, write_numbers
 from wavegan_rc.config import Config
-from wavegan_rc.generator.file import GENERATOR_FILE, Generator, load_generator, save_generator
+from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import fold_generator
 from wavegan_rc.generator.generation import BATCH_SIZE, draw_latents, synthesize
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.model import build_model
 
 _LARGE_BATCH = 512
@@ -36,7 +37,7 @@ def benchmark_generation(repeats: int, json_file: Path | None) -> None:
     check_request(repeats, json_file)
     config = Config()
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / GENERATOR_FILE
+        file = Run(Path(folder)).generator
         weights = fold_generator(build_model(config).generator)
         save_generator(Generator(weights, config.sample_rate), file)
         generator = load_generator(file).model

@@ -117,7 +117,7 @@ def test_the_command(small, tmp_path, capsys):
         captured = capsys.readouterr()
         assert (captured.out + captured.err).splitlines()[-1].startswith(last)
         assert captured.err.count("\n") == (code > 0)
-    assert "exists: give another out" in captured.err
+    assert "out must not exist" in captured.err
     assert (tmp_path / "new" / "a" / "saved_model.pb").is_file()
 
 

@@ -29,6 +29,7 @@ from wavegan_rc.measure.sources import open_segments
 from wavegan_rc.network_audit.critic import load_run
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.runs.checkpoints import Checkpoint, save_checkpoint
+from wavegan_rc.runs.run import config_as_yaml
 from wavegan_rc.runs.weights_file import check_weights_file
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.state import load_checkpoint
@@ -659,7 +660,7 @@ def test_damaged_generators_load_alike_or_are_refused(member, trials, valid, tmp
 def run(tmp_path_factory):
     config = Config(**yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text()))
     folder = tmp_path_factory.mktemp("run")
-    shutil.copy(ROOT / "configs" / "smoke.yaml", folder / "config.yaml")
+    (folder / "config.yaml").write_text(config_as_yaml(config))
     (folder / "checkpoints").mkdir()
     save_checkpoint(folder / "checkpoints", 1, build_model(config).save_weights, [])
     return folder

@@ -26,7 +26,7 @@ from wavegan_rc.errors import DataError, DivergenceError, ParameterError, Wavega
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.measure.references import data_of_run
-from wavegan_rc.runs.directory import create_run_directory
+from wavegan_rc.runs.begin import create_run
 from wavegan_rc.training import artifact_history, callbacks
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.schedule import due
@@ -294,10 +294,10 @@ def test_the_same_seed_gives_the_same_history_and_wav_bytes_and_another_does_not
 def test_numbers_count_up_from_the_highest(tmp_path):
     config = smoke_config(tmp_path)
     options = {"device": "none", "command_line": [], "data_fingerprint": ""}
-    first = create_run_directory(config, **options)
-    create_run_directory(replace(config, upsampler="transposed"), **options)
+    first = create_run(config, **options)
+    create_run(replace(config, upsampler="transposed"), **options)
     shutil.rmtree(first.path)
-    third = create_run_directory(config, **options)
+    third = create_run(config, **options)
     assert third.path.name == "003-resize"
 
 
@@ -382,12 +382,12 @@ START_RUNS = """
 import sys
 from wavegan_rc.config import Config
 from wavegan_rc.training import artifact_history, callbacks
-from wavegan_rc.runs.directory import create_run_directory
+from wavegan_rc.runs.begin import create_run
 from wavegan_rc.training.schedule import due
 config = Config(out=sys.argv[1], upsampler=sys.argv[2])
 sys.stdin.readline()
 for _ in range(20):
-    run = create_run_directory(config, device="", command_line=[], data_fingerprint="")
+    run = create_run(config, device="", command_line=[], data_fingerprint="")
     print(run.path.name)
 """
 

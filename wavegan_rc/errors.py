@@ -1,25 +1,25 @@
-"""What this package raises and warns of; the command line turns errors into exit code 2."""
+"""Exceptions and warnings of this package; the command line turns errors into exit code 2."""
 
 
 class WaveganError(Exception):
-    """A mistake that the user can mend: one line with the thing, the rule and what was received."""
+    """A mistake that the user can correct, in one line: the name, the rule, the value received."""
 
 
 class ParameterError(WaveganError, ValueError):
-    """An argument or a setting has a value that cannot be used."""
+    """An invalid argument or setting."""
 
 
 class DataError(WaveganError):
-    """A file or a folder cannot be used: missing, unreadable, or not what it should be."""
+    """A file or folder that is missing, unreadable or of another kind."""
 
 
 class DivergenceError(WaveganError):
-    """Training has left the finite numbers.
+    """A loss, gradient or weight that is not finite.
 
     Args:
-        message: For the user.
-        step: At which it did.
-        tensor: The first that is not finite, in words.
+        message: Message for the user.
+        step: Training step of the first non-finite value.
+        tensor: Name of the first tensor that is not finite.
     """
 
     def __init__(self, message: str, *, step: int, tensor: str) -> None:
@@ -29,18 +29,8 @@ class DivergenceError(WaveganError):
 
 
 class LostHostError(WaveganError):
-    """Of several hosts that train together, another one ended or cannot be reached."""
+    """The loss of another host of a training on several hosts."""
 
 
 class WaveganWarning(UserWarning):
-    """Something was worked around: a file skipped, a fallback taken."""
-
-
-def printable(text: str) -> str:
-    r"""A text as one line: control characters, and bytes that are no text, become escapes.
-
-    Example:
-        >>> printable("two\nlines.wav")
-        'two\\nlines.wav'
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    """A workaround: a file skipped, a fallback taken."""

@@ -21,10 +21,11 @@ import numpy as np
 from wavegan_rc.config.choices import PADDINGS
 from wavegan_rc.errors import DataError
 from wavegan_rc.generator.folding import GeneratorWeights, StageWeights, folded_model
-from wavegan_rc.runs.weights_file import check_weights, one_line
+from wavegan_rc.runs.run import Run
+from wavegan_rc.runs.weights_file import check_weights
 from wavegan_rc.utils.atomic_files import whole_file
+from wavegan_rc.utils.text import one_line
 
-GENERATOR_FILE = "generator.keras"
 # A .keras file is a zip archive; Keras ignores members that it does not know.
 SETTINGS_MEMBER = "wavegan_rc.json"
 _WEIGHTS_MEMBER = "model.weights.h5"
@@ -109,18 +110,22 @@ def load_generator(path: Path) -> Generator:
     Raises:
         DataError: If the file is missing or not a generator of this version.
     """
-    file = path / GENERATOR_FILE if path.is_dir() else path
+    file = Run(path).generator if path.is_dir() else path
     if not file.is_file():
         raise DataError(f"{file}: no such generator file; name it or its run folder")
     try:
         with zipfile.ZipFile(file) as archive:
             settings = json.loads(_read_member(archive, SETTINGS_MEMBER, _MOST_TEXT))
             weights = _read_member(archive, _WEIGHTS_MEMBER, file.stat().st_size)
+        if isinstance(settings, dict) and "stages" not in settings:
+            raise DataError(f"{file}: an earlier version of wavegan_rc wrote it: train again")
         _check_settings(settings)
         check_weights(io.BytesIO(weights), len(weights))
         with h5py.File(io.BytesIO(weights), "r") as arrays:
             found = _weights(settings, arrays["layers"])
         _check_shapes(found)
+    except DataError:
+        raise
     except Exception as error:  # zipfile, json and h5py raise many kinds on damaged files
         raise DataError(f"{file}: not a generator file: {one_line(error)}") from None
     return Generator(found, settings["sample_rate"], settings["stopband_hz"])
@@ -134,8 +139,6 @@ def _read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
 
 
 def _check_settings(settings: Any) -> None:
-    if "stages" not in settings:
-        raise ValueError("an earlier version of wavegan_rc wrote it: train again")
     rate, stopband_hz = settings["sample_rate"], settings["stopband_hz"]
     if not _is_whole(rate, 1, _HIGHEST_RATE):
         raise ValueError(
@@ -147,7 +150,7 @@ def _check_settings(settings: Any) -> None:
         raise ValueError(f"stopband_hz must be a positive number. Received: {stopband_hz!r:.40}")
     padding = settings["padding"]
     if padding not in PADDINGS:
-        raise ValueError(f"padding must be one of {PADDINGS}. Received: {padding!r:.40}")
+        raise ValueError(f"padding must be one of {', '.join(PADDINGS)}. Received: {padding!r:.40}")
     stages = settings["stages"]
     if not isinstance(stages, list) or not 1 <= len(stages) <= _MOST_STAGES:
         raise ValueError(f"stages must be a list of 1 to {_MOST_STAGES} stages")
@@ -198,8 +201,10 @@ def _check_shapes(weights: GeneratorWeights) -> None:
         _check(bias_shape == (None if weights.bias is None else (outputs,)), f"stage {number}")
         _check(_is_whole(stage.before, 0, taps - 1), f"stage {number}")
         for end in (stage.head, stage.tail):
-            blocks = (1, 1) if end is None else np.divide(end.shape, (inputs, outputs))
-            _check(all(n in range(1, length + 1) for n in blocks), f"an end of stage {number}")
+            rows, columns = (inputs, outputs) if end is None else end.shape
+            whole = rows % inputs == columns % outputs == 0
+            samples, blocks = rows // inputs, columns // outputs
+            _check(whole and max(samples, blocks) <= length, f"an end of stage {number}")
         length, channels = length * stage.factor, outputs // stage.factor
         _check(length * channels <= _MOST_VALUES, f"stage {number}")
     _check(channels == 1, "the last stage")

@@ -144,9 +144,10 @@ def _stage(inputs: Any, stage: StageWeights, padding: Padding, name: str) -> Any
         zeros = layers.ZeroPadding1D((stage.before, after), **_LAST, **_named(f"{name}_zeros"))
         x = zeros(inputs)
     x = _convolution(x, stage.kernel, stage.bias, mode, name)
-    ends = [end for end in ((stage.head, True), (stage.tail, False)) if end[0] is not None]
-    for position, (matrix, at_start) in enumerate(ends):
-        x = _corrected(x, inputs, matrix, at_start, f"{name}_end_{position}")
+    if stage.head is not None:
+        x = _corrected(x, inputs, stage.head, True, f"{name}_head")
+    if stage.tail is not None:
+        x = _corrected(x, inputs, stage.tail, False, f"{name}_tail")
     shape = (length * stage.factor, stage.kernel.shape[2] // stage.factor)
     return layers.Reshape(shape, **_named(f"{name}_phases"))(x)
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording, resampled_blocks
-from wavegan_rc.errors import DataError, ParameterError, WaveganWarning, printable
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measure.segments import SegmentSet, check_at_least
+from wavegan_rc.runs.run import Run
+from wavegan_rc.utils.text import one_line, printable
 
-# `generation` and `generator_file` have these names too, but load TensorFlow.
-_GENERATOR_FILE = "generator.keras"
+# `generation` has this name too, but loads TensorFlow.
 _LATENTS_FILE = "latents.npz"
 # A run keeps these beside its samples: the samples once more in one file, and real segments.
 _JOINED_FILES = frozenset({"joined.wav", "real-joined.wav"})
@@ -39,7 +40,7 @@ def is_generator(path: str | Path) -> bool:
     """
     try:
         place = Path(path).expanduser()
-        return (place.suffix == ".keras" and place.is_file()) or (place / _GENERATOR_FILE).is_file()
+        return (place.suffix == ".keras" and place.is_file()) or Run(place).generator.is_file()
     except (OSError, RuntimeError):  # no permission, too long a name, ~nobody
         return False
 
@@ -138,7 +139,7 @@ def _open_array(name: str, segment_length: int | None, sample_rate: int | None) 
     except FileNotFoundError:
         raise DataError(f"{name}: no such file") from None
     except (*_NOT_NPY, RuntimeError) as error:  # ~nobody
-        raise DataError(f"{name}: not a usable .npy file: {' '.join(str(error).split())}") from None
+        raise DataError(f"{name}: not a usable .npy file: {one_line(error)}") from None
     if array.ndim != 2 or not array.size:
         raise DataError(
             f"{name}: must have shape (segments, samples), neither of them zero. "
