@@ -39,7 +39,7 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
 
     Raises:
         ParameterError: If `segments` is not such an array, or so short that a band is narrower
-            than the distance of two bins: below 112 samples at 16 kHz. If librosa is not installed.
+            than the distance of two bins: below 112 samples at 16 kHz.
 
     Source:
         M. Slaney, "Auditory Toolbox" (1998), `mfcc`: the spacing of the bands, as in librosa.
