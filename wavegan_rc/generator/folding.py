@@ -13,7 +13,7 @@ from wavegan_rc.nn.shared import is_same_padding
 from wavegan_rc.nn.upsampling import UpsampleConv1D, extend
 
 # Without it, Keras takes the data format from the user's keras.json.
-_LAST = {"data_format": "channels_last"}
+_LAST: dict[str, Any] = {"data_format": "channels_last"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,21 +170,19 @@ def _convolution(
     inputs: Any, kernel: np.ndarray, bias: np.ndarray | None, padding: str, name: str
 ) -> Any:
     taps, _, filters = kernel.shape
-    layer = layers.Conv1D(filters, taps, padding=padding, **_LAST, **_weighted(name, bias))
-    outputs = layer(inputs)
-    layer.set_weights([kernel] if bias is None else [kernel, bias])
-    return outputs
+    options = _named(name) | _LAST | {"padding": padding, "use_bias": bias is not None}
+    return _apply(layers.Conv1D(filters, taps, **options), inputs, kernel, bias)
 
 
 def _dense(inputs: Any, kernel: np.ndarray, bias: np.ndarray | None, name: str) -> Any:
-    layer = layers.Dense(kernel.shape[1], **_weighted(name, bias))
+    layer = layers.Dense(kernel.shape[1], use_bias=bias is not None, **_named(name))
+    return _apply(layer, inputs, kernel, bias)
+
+
+def _apply(layer: keras.Layer, inputs: Any, *weights: np.ndarray | None) -> Any:
     outputs = layer(inputs)
-    layer.set_weights([kernel] if bias is None else [kernel, bias])
+    layer.set_weights([each for each in weights if each is not None])
     return outputs
-
-
-def _weighted(name: str, bias: np.ndarray | None) -> dict[str, Any]:
-    return {"use_bias": bias is not None, "kernel_initializer": "zeros", **_named(name)}
 
 
 def _named(name: str) -> dict[str, Any]:
