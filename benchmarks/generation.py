@@ -8,9 +8,10 @@ import numpy as np
 
 from benchmarks.timing import Visit, interleaved, table, timed, write_numbers
 from wavegan_rc.config import Config
-from wavegan_rc.generator.file import GENERATOR_FILE, load_generator, save_generator
+from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import fold_generator
 from wavegan_rc.generator.generation import BATCH_SIZE, draw_latents, synthesize
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.model import build_model
 
 _LARGE_BATCH = 512
@@ -22,10 +23,10 @@ def benchmark_generation(repeats: int, json_file: Path | None) -> None:
     """Time `predict_on_batch` by batch size, and `synthesize`, with the default settings."""
     config = Config()
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / GENERATOR_FILE
-        generator = fold_generator(build_model(config).generator)
-        save_generator(generator, file, {"sample_rate": config.sample_rate})
-        generator, _ = load_generator(file)
+        file = Run(Path(folder)).generator
+        weights = fold_generator(build_model(config).generator)
+        save_generator(Generator(weights, config.sample_rate), file)
+        generator = load_generator(file).model
     latents = draw_latents(_LARGE_BATCH, config.latent_dim, seed=0)
 
     def predict(size: int) -> np.ndarray:

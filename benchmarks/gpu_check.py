@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,12 @@ from wavegan_rc.config import Config
 from wavegan_rc.config.choices import Precision, Upsampler
 from wavegan_rc.errors import DataError, DivergenceError
 from wavegan_rc.measure.measure import JSON_FILE, Audit
-from wavegan_rc.runs.directory import RunDirectory, has_begun
 from wavegan_rc.runs.history import read_history
-from wavegan_rc.runs.weights_file import one_line
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.hardware import device_name
 from wavegan_rc.training.train import train
 from wavegan_rc.utils.atomic_files import write_whole
-from wavegan_rc.utils.extras import missing
+from wavegan_rc.utils.text import one_line
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ class Check:
         """
         if self.corpus.exists():
             return
-        if missing("platformdirs", "soundfile", "soxr"):
-            self._open_corpus()  # raises an error that says what is missing
+        if not all(map(find_spec, ("platformdirs", "soundfile", "soxr"))):
+            self._open_corpus()  # says what to bring
         from wavegan_rc.audio.preparation import prepare_corpus
 
         config = self.plan.trained
@@ -168,11 +168,11 @@ class Check:
         """
         corpus = self._open_corpus()
         for upsampler in UPSAMPLERS:
-            run = RunDirectory(self.runs / upsampler)
+            run = Run(self.runs / upsampler)
             if run.summary.exists():
                 continue
-            if run.path.exists() and not has_begun(run):
-                shutil.rmtree(run.path)  # killed before its first checkpoint
+            if run.path.exists() and not run.has_begun():
+                shutil.rmtree(run.path)  # it was killed before its first checkpoint
             try:
                 received = self._train(upsampler, run, corpus)
             except DivergenceError as error:  # the other training can still succeed
@@ -182,7 +182,7 @@ class Check:
                 return received
         return None
 
-    def _train(self, upsampler: Upsampler, run: RunDirectory, corpus: Corpus) -> int | None:
+    def _train(self, upsampler: Upsampler, run: Run, corpus: Corpus) -> int | None:
         config = replace(self.plan.trained, upsampler=(upsampler,), out=str(self.runs))
         resume = run.path if run.path.exists() else None
         sessions = self._sessions(upsampler) if resume else []
@@ -229,12 +229,12 @@ class Check:
             "trainings": [
                 self._training(upsampler)
                 for upsampler in UPSAMPLERS
-                if RunDirectory(self.runs / upsampler).history.exists()
+                if Run(self.runs / upsampler).history.exists()
             ],
         }
 
     def _training(self, upsampler: Upsampler) -> dict[str, Any]:
-        run = RunDirectory(self.runs / upsampler)
+        run = Run(self.runs / upsampler)
         rows = read_history(run.history)
         speeds = sorted(row["steps_per_s"] for row in rows if "steps_per_s" in row)
         sessions = self._sessions(upsampler)

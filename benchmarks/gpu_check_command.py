@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
 from wavegan_rc.errors import DataError
-from wavegan_rc.utils.extras import load_before_tensorflow, require
+from wavegan_rc.utils.extras import load_before_tensorflow
 
 STAGES = ("prepare", "benchmark", "train", "measure")
 
@@ -28,7 +28,6 @@ def gpu_check_command(program: str, argv: Sequence[str]) -> int:
     unknown = set(flags.stages) - set(STAGES)
     if unknown:
         parser.error(f"STAGE must be one of {', '.join(STAGES)}. Received: {min(unknown)}")
-    require("yaml", asked="gpu_check")
 
     load_before_tensorflow()
     with quiet_start():

@@ -51,11 +51,11 @@ def measure(run: Path) -> dict[str, float]:
     from benchmarks.quality import quality_of
     from wavegan_rc.generator.file import load_generator
     from wavegan_rc.generator.generation import draw_latents, synthesize
-    from wavegan_rc.runs.settings import run_config
+    from wavegan_rc.runs.run import Run
 
-    config = run_config(run)
+    config = Run(run).read_config()
     assert config is not None
-    model, _ = load_generator(run)
+    model = load_generator(run).model
     generated = synthesize(model, draw_latents(SEGMENTS, config.latent_dim, seed=0))
     return quality_of(generated, np.load(run.parent / "real.npy"), config)
 

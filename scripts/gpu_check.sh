@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Time training, train and measure on this machine's GPU: scripts/gpu_check.sh OUT [--toy] [STAGE ...]
-# Needs keras, jax, numpy and pyyaml, and this package; for its own arms, PyTorch.
+# Needs this package with JAX (extra `jax`); for its own arms, PyTorch.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from wavegan_rc.cli.cell import end_with
 from wavegan_rc.config import Config
-from wavegan_rc.runs.directory import RunDirectory, config_as_yaml
 from wavegan_rc.runs.lock import run_lock
+from wavegan_rc.runs.run import Run, config_as_yaml
 
 
 def allowed() -> float:
@@ -25,7 +25,7 @@ def allowed() -> float:
 def main() -> int:
     text, name = sys.argv[1:]
     config = Config(**json.loads(text)["config"])
-    run = RunDirectory(Path(config.out) / name)
+    run = Run(Path(config.out) / name)
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     end_with(sys.stdin.fileno())

@@ -50,7 +50,7 @@ def losses(initial_weights, steps=20):
 
 
 def audio(run):
-    return synthesize(load_generator(run)[0], draw_latents(3, 8, seed=0))
+    return synthesize(load_generator(run).model, draw_latents(3, 8, seed=0))
 
 
 def go_on(run, steps):

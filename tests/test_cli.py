@@ -12,7 +12,7 @@ from wavegan_rc.cli.process import run_command
 from wavegan_rc.cli.sweep import sweep_command
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
-from wavegan_rc.runs.directory import config_as_yaml
+from wavegan_rc.runs.run import config_as_yaml
 
 
 def run(argv, capsys):

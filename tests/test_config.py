@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from wavegan_rc.config import Config
 from wavegan_rc.config.yaml_file import read_settings
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.runs.directory import config_as_yaml
-from wavegan_rc.runs.settings import run_config
+from wavegan_rc.runs.run import Run, config_as_yaml
 
 
 def test_speech2048_writes_out_exactly_the_defaults():
@@ -171,7 +170,7 @@ def test_hostile_settings_of_a_run_are_one_line(tmp_path):
     ):
         (tmp_path / "config.yaml").write_text(text)
         with pytest.raises(DataError, match=r"config\.yaml: not the settings of a run"):
-            run_config(tmp_path)
+            Run(tmp_path).read_config()
 
 
 def test_yaml_round_trip():

@@ -23,7 +23,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DivergenceError
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.runs.checkpoints import newest_checkpoint
-from wavegan_rc.runs.directory import RunDirectory
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training import batches, divergence
 from wavegan_rc.training.divergence import StopAtNonFinite
 from wavegan_rc.training.fitting import Fitting
@@ -295,7 +295,7 @@ def test_who_is_killed_in_a_rollback_knows_of_it_afterwards(
 
     monkeypatch.setattr(divergence, "cut_logs", kill)
     with pytest.raises(Killed):
-        divergence.go_back(RunDirectory(run), stopped[2], 1)
+        divergence.go_back(Run(run), stopped[2], 1)
     train(config, [], resume=run)
     assert_same_results(run, expected, config)
 

@@ -12,7 +12,7 @@ from wavegan_rc.cli.process import run_command
 from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.generator.exports import export
-from wavegan_rc.generator.file import load_generator, save_generator
+from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import fold_generator
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.nn.generator import build_generator
@@ -41,7 +41,7 @@ def run(request, tmp_path_factory):
         **options,
     )
     generator.set_weights([2 * weight for weight in generator.get_weights()])  # audible
-    save_generator(fold_generator(generator), folder / "generator.keras", {"sample_rate": 8000})
+    save_generator(Generator(fold_generator(generator), 8000), folder / "generator.keras")
     return folder
 
 
@@ -85,7 +85,7 @@ def run_litert(path, latents):
 def test_samples_are_those_of_keras(run, kind, name, runs):
     if kind == "onnx":
         pytest.importorskip("tf2onnx", reason="the extra onnx is not installed")
-    generator, _ = load_generator(run)
+    generator = load_generator(run).model
     written, what = export(run, kind)
     assert written == run / name
     length = generator.output_shape[1]
@@ -103,7 +103,7 @@ def test_samples_are_those_of_keras(run, kind, name, runs):
 @pytest.fixture
 def small(tmp_path):
     generator = build_generator(segment_length=64, upsampling_factors=(4,), filters=8, latent_dim=3)
-    save_generator(fold_generator(generator), tmp_path / "g.keras", {"sample_rate": 8000})
+    save_generator(Generator(fold_generator(generator), 8000), tmp_path / "g.keras")
     return tmp_path / "g.keras"
 
 
@@ -117,7 +117,7 @@ def test_the_command(small, tmp_path, capsys):
         captured = capsys.readouterr()
         assert (captured.out + captured.err).splitlines()[-1].startswith(last)
         assert captured.err.count("\n") == (code > 0)
-    assert "exists: give another out" in captured.err
+    assert "out must not exist" in captured.err
     assert (tmp_path / "new" / "a" / "saved_model.pb").is_file()
 
 

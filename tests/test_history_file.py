@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wavegan_rc.runs.history import unfinished
+from wavegan_rc.runs.run import Run
 
 LEVEL, LINES = "out_of_band_total_db", "line_prominence_db/stage_2"
 
@@ -50,3 +51,10 @@ def test_what_moves_is_named():
 def test_without_numbers_nothing_is_known():
     for rows in ([], rows_of([None] * 20), rows_of([float("nan")] * 20), rows_of(["-3"] * 20)):
         assert "0 measurements" in unfinished(rows)
+
+
+def test_a_step_is_logged_once_its_line_is_complete(tmp_path):
+    run = Run(tmp_path)
+    assert not run.has_logged(3)
+    run.history.write_text('{"loss":1,"step":3}\n[]\n{"step": [3]}\n\xff\n{"step": 4, "lo')
+    assert [step for step in range(1, 6) if run.has_logged(step)] == [3]

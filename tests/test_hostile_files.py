@@ -22,18 +22,18 @@ from conftest import ROOT
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import PADDINGS, UPSAMPLERS
 from wavegan_rc.errors import DataError
-from wavegan_rc.generator.file import load_generator, save_generator
-from wavegan_rc.generator.folding import fold_generator
+from wavegan_rc.generator.file import Generator, load_generator, save_generator
+from wavegan_rc.generator.folding import GeneratorWeights, StageWeights, fold_generator
 from wavegan_rc.generator.generation import draw_latents, generate
 from wavegan_rc.measure.sources import open_segments
 from wavegan_rc.network_audit.critic import load_run
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.runs.checkpoints import Checkpoint, save_checkpoint
+from wavegan_rc.runs.run import config_as_yaml
 from wavegan_rc.runs.weights_file import check_weights_file
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.state import load_checkpoint
 
-SETTINGS = {"sample_rate": 8000}
 CONFIG, WEIGHTS, OURS = "config.json", "model.weights.h5", "wavegan_rc.json"
 SECRET = "the canary sings\n"
 
@@ -86,8 +86,8 @@ def valid(tmp_path_factory):
     generator = build_generator(
         segment_length=64, upsampling_factors=(4,), kernel_size=5, filters=4, latent_dim=3, seed=0
     )
-    save_generator(fold_generator(generator), path, SETTINGS)
-    load_generator(path)  # imports that wait for a first call are made
+    save_generator(Generator(fold_generator(generator), 8000), path)
+    _ = load_generator(path).model  # imports that wait for a first call are made
     codecs.lookup("ascii")  # h5py's
     return path
 
@@ -106,14 +106,11 @@ def write(path, members, compression=zipfile.ZIP_STORED):
 
 @pytest.fixture
 def spoilt(valid, tmp_path):
-    """Write the valid generator with a member changed; config.json as what it says."""
+    """Write the valid generator with a member changed."""
 
     def spoil(member, change):
         members = members_of(valid)
-        if member == CONFIG:
-            config = json.loads(members[CONFIG])
-            members[CONFIG] = json.dumps(change(config) or config)
-        elif member == WEIGHTS:
+        if member == WEIGHTS:
             stream = io.BytesIO(members[WEIGHTS])
             with h5py.File(stream, "a") as file:
                 change(file)
@@ -123,12 +120,6 @@ def spoilt(valid, tmp_path):
         return write(tmp_path / "stranger.keras", members)
 
     return spoil
-
-
-@pytest.fixture
-def without_keras(monkeypatch):
-    """Keras may not even open the file."""
-    monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("Keras opens it"))
 
 
 # Normal files
@@ -149,298 +140,68 @@ def test_what_this_package_exports_still_loads(upsampler, padding, tmp_path):
         post_filter_length=4,
         seed=1,
     )
-    path = tmp_path / "g.keras"
-    settings = SETTINGS | {"upsampling_factors": (2, 4), "stopband_hz": 1700.0}
-    save_generator(fold_generator(generator), path, settings)
-    loaded, found = load_generator(path)
-    assert found == settings | {"upsampling_factors": [2, 4]}
+    saved = Generator(fold_generator(generator), 8000, 1700.0)
+    save_generator(saved, tmp_path / "g.keras")
+    loaded = load_generator(tmp_path / "g.keras")
+    assert (loaded.sample_rate, loaded.stopband_hz) == (8000, 1700.0)
+    assert loaded.upsampling_factors == (2, 4)
+    assert (loaded.latent_dim, loaded.segment_length) == (3, 96)
+    assert loaded.model.output_shape == (None, 96, 1)
     latents = draw_latents(3, 3, seed=0)
-    np.testing.assert_allclose(loaded(latents), generator(latents), atol=1e-5)
-    save_generator(loaded, tmp_path / "again.keras", found)
-    again, _ = load_generator(tmp_path / "again.keras")
-    np.testing.assert_array_equal(again(latents), loaded(latents))
+    np.testing.assert_allclose(loaded.model(latents), generator(latents), atol=1e-5)
+    np.testing.assert_array_equal(loaded.model(latents), saved.model(latents))
+    plain = keras.saving.load_model(tmp_path / "g.keras")
+    np.testing.assert_array_equal(plain(latents), saved.model(latents))
+    save_generator(loaded, tmp_path / "again.keras")
+    again = load_generator(tmp_path / "again.keras").model
+    np.testing.assert_array_equal(again(latents), saved.model(latents))
 
 
 def test_a_link_to_a_generator_is_followed(valid, tmp_path):
     (tmp_path / "link.keras").symlink_to(valid)
-    model, _ = load_generator(tmp_path / "link.keras")
-    assert model.output_shape == (None, 64, 1)
+    assert load_generator(tmp_path / "link.keras").model.output_shape == (None, 64, 1)
 
 
 # Code, other files and connections
 
 
-def tensor(name, shape):
-    history = {"shape": shape, "dtype": "float32", "keras_history": [name, 0, 0]}
-    return {"class_name": "__keras_tensor__", "config": history}
-
-
-def layer(module, class_name, config, *, registered_name=None, args=None, kwargs=None):
-    return {
-        "module": module,
-        "class_name": class_name,
-        "config": {"name": "evil", **config},
-        "registered_name": registered_name,
-        "name": "evil",
-        "build_config": {"input_shape": [None, 3]},
-        "inbound_nodes": [
-            {
-                "args": [tensor("latents", [None, 3])] if args is None else args,
-                "kwargs": kwargs or {},
-            }
-        ],
-    }
-
-
-def function(module, name):
-    return {"module": module, "class_name": "function", "config": name, "registered_name": name}
-
-
-def call(module, name, inputs, **arguments):
-    """A layer that calls a function of Keras with what the file says, as Keras calls it."""
-    config = {"function": function(module, name), "arguments": arguments, "dtype": "float32"}
-    return layer("keras.layers", "Lambda", config, args=[], kwargs={"inputs": inputs})
-
-
 def pickled_lambda(marker):
-    run_code = keras.layers.Lambda(
-        lambda x: (os.makedirs(marker, exist_ok=True), x)[1], name="evil"
-    )
-    config = keras.saving.serialize_keras_object(run_code)["config"]
-    return layer("keras.layers", "Lambda", json.loads(json.dumps(config)))
+    """What Keras would run if it loaded the file, outside its safe mode."""
+    inputs = keras.Input((3,), name="latents")
+    run_code = keras.layers.Lambda(lambda x: (os.makedirs(marker, exist_ok=True), x)[1])
+    config = keras.saving.serialize_keras_object(keras.Model(inputs, run_code(inputs)))
+    os.rmdir(marker)  # made when the model was
+    return json.dumps(config).encode()
 
 
-def picture(marker):
-    pixels = {"class_name": "__numpy__", "config": {"value": [[[[0, 0, 0]] * 8] * 8]}}
-    pixels["config"]["dtype"] = "uint8"
-    options = {"path": f"{marker}.png", "rows": 1, "cols": 1, "value_range": [0, 255]}
-    return call("keras.visualization", "plot_image_gallery", pixels, **options)
+def test_the_architecture_in_a_file_is_never_read(valid, tmp_path, monkeypatch):
+    """The network is built from the settings and the shapes of arrays."""
+    latents = draw_latents(3, 3, seed=0)
+    expected = np.asarray(load_generator(valid).model(latents))
+    marker = tmp_path / "marker"
+    evil = pickled_lambda(str(marker))
+    monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: pytest.fail("Keras opens it"))
+    for config in (evil, b"{", None):
+        members = members_of(valid) | {CONFIG: config, "metadata.json": config, "more": b"x"}
+        members = {name: content for name, content in members.items() if content is not None}
+        path = write(tmp_path / "stranger.keras", members)
+        with nothing_happens_but_reading(path):
+            generator = load_generator(path)
+        np.testing.assert_array_equal(generator.model(latents), expected)
+    assert not marker.exists()
+    path = write(tmp_path / "evil.keras", members_of(valid) | {CONFIG: evil})
+    monkeypatch.undo()
+    keras.saving.load_model(path, safe_mode=False)
+    assert marker.exists()
 
 
-def activation(value):
-    return layer("keras.layers", "Activation", {"activation": value})
+def test_a_file_of_an_earlier_version_is_named_as_such(spoilt):
+    settings = {"sample_rate": 8000, "upsampling_factors": [4]}
+    path = spoilt(OURS, lambda _: json.dumps(settings))
+    assert "an earlier version of wavegan_rc wrote it: train again" in refusal(path)
 
 
-PAYLOADS = {
-    "pickled lambda": pickled_lambda,
-    "os.system": lambda marker: layer("os", "system", {"command": f"touch {marker}"}),
-    "a shell as function": lambda marker: call("subprocess", "getoutput", f"touch {marker}"),
-    "exec": lambda marker: call("builtins", "exec", f"open({marker!r}, 'w')"),
-    "a picture to any path": picture,
-    "a download": lambda marker: call(
-        "keras.utils", "get_file", "x", origin="http://127.0.0.1:9/x", cache_dir=marker
-    ),
-    "a data set's download": lambda marker: call(
-        "keras.datasets.california_housing", "load_data", "small"
-    ),
-    "another floatx": lambda _: call("keras.config", "set_floatx", "float64"),
-    "another data format": lambda _: call(
-        "keras.config", "set_image_data_format", "channels_first"
-    ),
-    "another backend": lambda _: call("keras.config", "set_backend", "jax"),
-    "a function as activation": lambda _: activation(function("keras.config", "set_floatx")),
-    "another backend's import": lambda _: layer("keras.src.backend.torch", "Layer", {}),
-    "a pickled torch module": lambda _: layer(
-        "keras.layers", "TorchModuleWrapper", {"module": "x"}
-    ),
-    "a SavedModel": lambda marker: layer(
-        "keras.layers", "TFSMLayer", {"filepath": marker, "call_endpoint": "serve"}
-    ),
-    "a vocabulary": lambda marker: layer(
-        "keras.layers", "StringLookup", {"vocabulary": f"{marker}.txt"}
-    ),
-    "a vocabulary of text": lambda marker: layer(
-        "keras.layers", "TextVectorization", {"vocabulary": f"{marker}.txt"}
-    ),
-    "a registered class": lambda _: layer(
-        "wavegan_rc.nn.upsampling",
-        "UpsampleConv1D",
-        {"filters": 1, "kernel_size": 3, "factor": 2, "upsampler": "resize"},
-        registered_name="wavegan_rc>UpsampleConv1D",
-    ),
-    "a registered class by a known name": lambda _: layer(
-        "keras.layers", "ReLU", {}, registered_name="wavegan_rc>UpsampleConv1D"
-    ),
-    "a known name elsewhere": lambda _: layer("keras.src.layers.activations.relu", "ReLU", {}),
-    "a layer of the old format": lambda _: {
-        key: value for key, value in layer("", "ReLU", {}).items() if key != "module"
-    },
-    "an object for a number": lambda _: layer(
-        "keras.layers", "Reshape", {"target_shape": function("keras.config", "set_floatx")}
-    ),
-    "an object as name": lambda _: layer("keras.layers", "ReLU", {"name": activation("relu")}),
-    "an object among the inputs": lambda _: layer(
-        "keras.layers", "ReLU", {}, args=[{"class_name": "__numpy__", "config": {"value": [1]}}]
-    ),
-    "a layer with arguments": lambda _: layer(
-        "keras.layers", "ReLU", {}, kwargs={"mask": function("keras.config", "floatx")}
-    ),
-}
-
-
-def planted(spoilt, payload):
-    return spoilt(CONFIG, lambda config: config["config"]["layers"].insert(1, payload))
-
-
-@pytest.mark.parametrize("name", PAYLOADS)
-def test_nothing_in_a_file_is_run_read_or_fetched(name, spoilt, tmp_path, without_keras):
-    (tmp_path / "marker.txt").write_text(SECRET)
-    payload = PAYLOADS[name](str(tmp_path / "marker"))
-    path = planted(spoilt, payload)
-    before = sorted(tmp_path.iterdir())
-    with nothing_happens_but_reading(path):
-        message = refusal(path)
-    assert "exported generator" in message or name == "a layer of the old format"
-    assert "canary" not in message
-    assert sorted(tmp_path.iterdir()) == before
-
-
-@pytest.mark.parametrize(
-    ("name", "safe_mode"), [("pickled lambda", False), ("a picture to any path", True)]
-)
-def test_the_planted_code_would_have_run(name, safe_mode, spoilt, tmp_path):
-    """Else the test above could not fail. Keras 3.15.1 writes the picture in its safe mode."""
-    path = planted(spoilt, PAYLOADS[name](str(tmp_path / "marker")))
-    try:
-        keras.saving.load_model(path, compile=False, safe_mode=safe_mode)
-    except ValueError as error:
-        pytest.skip(f"this Keras refuses it too: {error}")
-    assert list(tmp_path.glob("marker*"))
-
-
-# What a layer may say
-
-
-def first(config, kind):
-    return next(one for one in config["config"]["layers"] if one["class_name"] == kind)
-
-
-def put(kind, **changes):
-    return lambda config: first(config, kind)["config"].update(changes)
-
-
-def built_for(kind, shape):
-    return lambda config: first(config, kind).update(build_config={"input_shape": shape})
-
-
-def many_layers(config):
-    one = first(config, "ReLU")
-    config["config"]["layers"] += [one | {"name": f"{i}"} for i in range(1000)]
-
-
-def called_often(config):
-    one = first(config, "ReLU")
-    one["inbound_nodes"] *= 1000
-
-
-def a_circle(config):
-    first(config, "ReLU")["inbound_nodes"] = [
-        {"args": [tensor("dense_relu", [None, 3])], "kwargs": {}}
-    ]
-
-
-def model_in_a_model(config):
-    inner = json.loads(json.dumps(config)) | {"name": "inner", "inbound_nodes": []}
-    config["config"]["layers"].append(inner)
-
-
-CONFIGS = {
-    "units": put("Dense", units=10**8),
-    "units beyond numbers": put("Dense", units=10**400),
-    "units as text": put("Dense", units="9" * 30),
-    "units as truth": put("Dense", units=True),
-    "negative units": put("Dense", units=-(10**9)),
-    "filters": put("Conv1D", filters=10**9),
-    "kernel": put("Conv1D", kernel_size=[10**9]),
-    "kernel as number": put("Conv1D", kernel_size=10**9),
-    "built for more": built_for("Dense", [None, 10**9]),
-    "built by arguments": lambda config: first(config, "ReLU").update(
-        build_config={"shapes_dict": {"input_shape": [None, 16, 4]}}
-    ),
-    "a shared layer": lambda config: first(config, "ReLU").update(shared_object_id=1),
-    "not built": lambda config: first(config, "Dense").pop("build_config") and None,
-    "adapters": put("Dense", lora_rank=10**8),
-    "groups": put("Conv1D", groups=2),
-    "strides": put("Conv1D", strides=[2]),
-    "quantized": put("Dense", dtype="int8_from_float32"),
-    "double": put("Dense", dtype="float64"),
-    "regularizer": put("Dense", kernel_regularizer=function("keras.config", "floatx")),
-    "constraint": put("Dense", kernel_constraint="max_norm"),
-    "activation": put("Activation", activation="sigmoid"),
-    "initializer": lambda config: first(config, "Dense")["config"]["kernel_initializer"].update(
-        class_name="Orthogonal"
-    ),
-    "registered initializer": lambda config: first(config, "Dense")["config"][
-        "kernel_initializer"
-    ].update(registered_name="wavegan_rc>UpsampleConv1D"),
-    "named initializer": put("Dense", kernel_initializer="orthogonal"),
-    "many layers": many_layers,
-    "called often": called_often,
-    "a model in a model": model_in_a_model,
-    "another top": lambda config: config.update(class_name="Sequential"),
-    "compiled": lambda config: config.update(compile_config={"optimizer": "adam"}),
-    "a list": lambda config: [config],
-    "terminal": put("Dense", **{"\x1b[31m\x07": 1}),
-    "seeded by an object": lambda config: first(config, "Dense")["config"]["kernel_initializer"][
-        "config"
-    ].update(seed=function("keras.config", "floatx")),
-    "an object as the model's name": lambda config: config["config"].update(
-        name=function("keras.config", "floatx")
-    ),
-    "an object as type": lambda config: first(config, "ReLU")["inbound_nodes"][0]["args"][0][
-        "config"
-    ].update(dtype=function("keras.config", "floatx")),
-}
-# These are refused by Keras, or by what the model is once it is made.
-MODELS = {
-    "a circle": a_circle,
-    "no layers": lambda config: config["config"].update(layers=[]),
-    "fixed batch": put("InputLayer", batch_shape=[7, 3]),
-    "wrong shapes": put("InputLayer", batch_shape=[None, 5]),
-    "wrong reshape": put("Reshape", target_shape=[10**12, 10**12]),
-    "no such output": lambda config: config["config"].update(output_layers=["gone", 0, 0]),
-    "output beyond the end": lambda config: config["config"].update(output_layers=["audio", 9, 9]),
-    "outputs": lambda config: config["config"].update(output_layers=[["audio", 0, 0]] * 3),
-}
-
-
-def test_latents_of_unknown_length_are_refused(spoilt):
-    path = spoilt(CONFIG, put("InputLayer", batch_shape=[None, None]))
-    assert "'latents' puts out values of shape (None,)" in refusal(path)
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_other_layers_are_refused_before_keras_makes_them(name, spoilt, without_keras):
-    refusal(spoilt(CONFIG, CONFIGS[name]))
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_other_models_are_refused(name, spoilt):
-    refusal(spoilt(CONFIG, MODELS[name]))
-
-
-def test_layers_that_put_out_too_much_are_refused_before_they_do(tmp_path):
-    """Padding has no weights, so that its size is in no relation to the file's."""
-    latents = x = keras.Input((3,))
-    x = keras.layers.Reshape((3, 1))(x)
-    x = keras.layers.ZeroPadding1D((0, 2**25))(x)
-    x = keras.layers.Cropping1D((0, 2**25 - 61))(x)
-    save_generator(keras.Model(latents, x), tmp_path / "g.keras", SETTINGS)
-    assert "puts out values of shape (33554435, 1)" in refusal(tmp_path / "g.keras")
-
-
-@pytest.mark.backend
-def test_an_index_beyond_a_layer_is_refused(tmp_path):
-    """It is noticed only when the layer computes."""
-    latents = keras.Input((64,))
-    audio = keras.layers.Reshape((64, 1))(keras.ops.take(latents, [*range(63), 0], axis=1))
-    path = tmp_path / "g.keras"
-    save_generator(keras.Model(latents, audio), path, SETTINGS)
-    load_generator(path)
-    members = members_of(path)
-    members[CONFIG] = members[CONFIG].replace(b"62, 0]", b"62, 99]")
-    write(path, members)
-    refusal(path)
+# Settings
 
 
 @pytest.mark.parametrize(
@@ -456,97 +217,86 @@ def test_an_index_beyond_a_layer_is_refused(tmp_path):
         b"NaN",
     ],
 )
-@pytest.mark.parametrize("member", [CONFIG, OURS])
-def test_text_that_is_no_config_and_no_settings_is_refused(text, member, valid, tmp_path):
-    refusal(write(tmp_path / "stranger.keras", members_of(valid) | {member: text}))
+def test_text_that_is_no_settings_is_refused(text, valid, tmp_path):
+    refusal(write(tmp_path / "stranger.keras", members_of(valid) | {OURS: text}))
+
+
+NUMBERS = (0, -1, 2**31, 10**30, 8000.5, True, "8", [8], {}, float("nan"), float("inf"))
+# The valid generator has one stage: factor 4, 3 taps at the low rate, 16 samples, 4 channels.
+CHANGED = [
+    *({"sample_rate": rate} for rate in (*NUMBERS, None)),
+    *({"stopband_hz": hz} for hz in (0, -1, True, "1", [1], float("inf"), float("nan"))),
+    *({"padding": word} for word in ("same", None, 1, ["zeros"], {})),
+    *({"stages": stages} for stages in ([], {}, None, "stages", [[]], [{}], [None])),
+    *({"factor": factor} for factor in (*NUMBERS, None, 1, 3, 8)),
+    *({"before": before} for before in (-1, 3, 10**9, 0.5, True, "1", None)),
+    *({"ends": ends} for ends in (["head"], ["tail", "head"], ["middle"], "head", None, 1)),
+]
+
+
+@pytest.mark.parametrize("change", CHANGED, ids=str)
+def test_settings_that_make_no_sense_are_refused(change, spoilt):
+    def changed(text):
+        settings = json.loads(text)
+        inner = settings["stages"][0] if change.keys() <= settings["stages"][0].keys() else settings
+        inner.update(change)
+        return json.dumps(settings)
+
+    refusal(spoilt(OURS, changed))
 
 
 @pytest.mark.parametrize(
-    "settings",
+    "change",
     [
+        lambda settings: [settings],
+        lambda _: {},
+        lambda _: "stages",
+        lambda settings: settings | {"stages": 2 * settings["stages"]},
+        lambda settings: settings | {"stages": 100_000 * settings["stages"]},
         *(
-            {"sample_rate": rate}
-            for rate in (0, -8000, 2**31, 10**30, 8000.0, True, "8000", [8000])
+            lambda settings, name=name: {k: v for k, v in settings.items() if k != name}
+            for name in ("sample_rate", "stopband_hz", "padding", "stages")
         ),
-        *({"sample_rate": rate} for rate in (float("nan"), float("inf"), None, {})),
-        *(SETTINGS | {"stopband_hz": hz} for hz in (0, -1, True, "1", [1], float("inf"))),
-        *(SETTINGS | {"upsampling_factors": f} for f in ([], [4, 0], [4, True], [3], [10**9], "4")),
-        SETTINGS | {"upsampling_factors": [1] * 100_000},
-        SETTINGS | {"upsampling_factors": [2] * 100_000},
-        [SETTINGS],
-        {},
-        "sample_rate",
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings, spoilt):
-    """Lines are predicted up to the factors' product, so that a large one would never end."""
-    refusal(spoilt(OURS, lambda _: json.dumps(settings)))
+def test_settings_of_another_form_are_refused(change, spoilt):
+    refusal(spoilt(OURS, lambda text: json.dumps(change(json.loads(text)))))
+
+
+def test_a_generator_of_endless_audio_is_refused(valid, tmp_path):
+    """Stages of one channel have few weights, so that a small file could fill the memory."""
+    one = StageWeights(64, 0, np.zeros((1, 1, 64), np.float32))
+    weights = GeneratorWeights(np.ones((3, 1), np.float32), None, (one,) * 4, None, "zeros")
+    save_generator(Generator(weights, 8000), tmp_path / "g.keras")
+    assert load_generator(tmp_path / "g.keras").segment_length == 2**24
+    members = members_of(tmp_path / "g.keras")
+    stream = io.BytesIO(members[WEIGHTS])
+    with h5py.File(stream, "a") as file:
+        file["layers/conv1d_4/vars/0"] = np.zeros((1, 1, 64), np.float32)
+    settings = json.loads(members[OURS])
+    settings["stages"] *= 2
+    settings["stages"] = settings["stages"][:5]
+    members |= {WEIGHTS: stream.getvalue(), OURS: json.dumps(settings)}
+    path = write(tmp_path / "stranger.keras", members)
+    assert "arrays of stage 5" in refusal(path)
 
 
 # The archive
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../../escaped",
-        "/tmp/escaped",
-        "assets/../../escaped",
-        "..\\escaped",
-        "a/",
-        "model.weights.npz",
-    ],
-)
-def test_other_members_are_refused(name, spoilt):
-    path = spoilt(name, lambda _: b"x")
-    with nothing_happens_but_reading(path):
-        assert "its members must be" in refusal(path)
-
-
-@pytest.mark.parametrize("name", [CONFIG, WEIGHTS, OURS, "metadata.json"])
-def test_members_missing_twice_or_compressed_are_refused(name, valid, tmp_path):
+@pytest.mark.parametrize("name", [WEIGHTS, OURS])
+def test_members_missing_compressed_or_too_large_are_refused(name, valid, tmp_path):
     members = members_of(valid)
     path = tmp_path / "stranger.keras"
     write(path, {other: members[other] for other in members if other != name})
-    assert "its members must be" in refusal(path)
-    write(path, members)
-    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
-        archive.writestr(name, members[name])
-    assert "its members must be" in refusal(path)
-    with zipfile.ZipFile(path, "w") as archive:
-        for other, content in members.items():
-            method = zipfile.ZIP_DEFLATED if other == name else zipfile.ZIP_STORED
-            archive.writestr(other, content, method)
-    assert "must not be compressed" in refusal(path)
+    assert f"no item named '{name}'" in refusal(path)
+    write(path, members, zipfile.ZIP_DEFLATED)
+    assert "must be uncompressed" in refusal(path)
     with zipfile.ZipFile(path, "w") as archive:
         for other, content in members.items():
             archive.writestr(other, content)
         archive.getinfo(name).file_size = archive.getinfo(name).compress_size = 2**31
-    assert "larger than the archive" in refusal(path)
-    if name != WEIGHTS:
-        write(path, members | {name: members[name] + b" " * 2**22})
-        assert "at most 4194304 bytes" in refusal(path)
-
-
-def test_pickled_weights_are_not_read(valid, tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return os.makedirs, (str(tmp_path / "marker"),)
-
-    pickled = io.BytesIO()
-    np.savez(pickled, weights=np.array([Evil()], dtype=object))
-    members = members_of(valid)
-    del members[WEIGHTS]
-    refusal(write(tmp_path / "g.keras", members | {"model.weights.npz": pickled.getvalue()}))
-    assert not (tmp_path / "marker").exists()
-
-
-@pytest.mark.parametrize("suffix", [".h5", ".hdf5", ".zip", ""])
-def test_under_another_name_nothing_else_reads_it(suffix, valid, tmp_path):
-    """An HDF5 file with a zip archive behind it is both; Keras chooses by the name."""
-    both = members_of(valid)[WEIGHTS] + valid.read_bytes()
-    (tmp_path / f"g{suffix}").write_bytes(both)
-    assert "must end in .keras" in refusal(tmp_path / f"g{suffix}")
+    assert "must be uncompressed and have at most" in refusal(path)
 
 
 def test_a_link_to_another_file_gives_nothing_away(tmp_path):
@@ -705,10 +455,16 @@ def test_plain_weights_pass(valid, tmp_path):
         lambda file: file.move("layers/dense", "layers/other"),
         lambda file: swap(file, data=h5py.Empty("f4")),
         lambda file: [file.pop(name) for name in list(file)],
+        lambda file: swap(file, data=np.full((3, 64), np.nan, "f4")),
+        lambda file: swap(file, data=np.full((3, 64), 1e300)),
+        lambda file: swap(file, data=np.zeros((3, 64, 1), "f4")),
+        lambda file: swap(file, data=np.zeros((0, 64), "f4")),
+        lambda file: file.create_dataset("layers/conv1d_1/vars/0", data=np.zeros((2, 1, 2), "f4")),
+        lambda file: file.create_dataset("layers/conv1d_1/vars/0", data=np.zeros(2, "f4")),
     ],
 )
 def test_weights_of_another_network_are_refused(change, spoilt):
-    assert "could not be loaded" in refusal(spoilt(WEIGHTS, change))
+    refusal(spoilt(WEIGHTS, change))
 
 
 # Memory
@@ -732,12 +488,10 @@ def test_small_files_do_not_fill_the_memory(valid, spoilt, tmp_path):
     def keep(path):
         files.append(shutil.move(path, tmp_path / f"{len(files)}.keras"))
 
-    for name in ("units", "adapters", "kernel", "built for more"):
-        keep(spoilt(CONFIG, CONFIGS[name]))
     for name in ("inflating", "sparse", "not there"):
         keep(spoilt(WEIGHTS, HDF5[name]))
     members = members_of(valid)
-    for member in (CONFIG, WEIGHTS, OURS):
+    for member in (WEIGHTS, OURS):
         others = {name: content for name, content in members.items() if name != member}
         keep(zeros_in(write(tmp_path / "bomb.keras", others), member))
     header = io.BytesIO()
@@ -881,13 +635,11 @@ def loads_or_is_refused(load, path, shapes):
 
 
 def generator_shapes(path):
-    model, _ = load_generator(path)
+    model = load_generator(path).model
     return model.output_shape, [weights.shape for weights in model.get_weights()]
 
 
-@pytest.mark.parametrize(
-    ("member", "trials"), [(None, 150), (CONFIG, 150), (WEIGHTS, 60), (OURS, 40)]
-)
+@pytest.mark.parametrize(("member", "trials"), [(None, 150), (WEIGHTS, 60), (OURS, 40)])
 def test_damaged_generators_load_alike_or_are_refused(member, trials, valid, tmp_path):
     """Of one member, its checksum is put right again: what is inside must be seen through."""
     rng = random.Random(f"generator {member}")
@@ -908,7 +660,7 @@ def test_damaged_generators_load_alike_or_are_refused(member, trials, valid, tmp
 def run(tmp_path_factory):
     config = Config(**yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text()))
     folder = tmp_path_factory.mktemp("run")
-    shutil.copy(ROOT / "configs" / "smoke.yaml", folder / "config.yaml")
+    (folder / "config.yaml").write_text(config_as_yaml(config))
     (folder / "checkpoints").mkdir()
     save_checkpoint(folder / "checkpoints", 1, build_model(config).save_weights, [])
     return folder

@@ -15,7 +15,7 @@ from wavegan_rc.cli.cell import cell_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.generator.generation import draw_latents, synthesize
-from wavegan_rc.runs.settings import run_config
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training import hardware
 from wavegan_rc.training.artifact_history import artifact_values
 from wavegan_rc.training.backend import on_jax
@@ -131,7 +131,7 @@ def test_a_cell_goes_on_with_what_auto_stood_for_where_it_began(tmp_path, monkey
     def trained_to(steps):
         cell = {"config": asdict(replace(config, steps=steps)), "grid": {"seed": 0}}
         assert cell_command("train.py", [json.dumps(cell), "seed=0"]) == 0
-        return run_config(Path(config.out) / "seed=0")
+        return Run(Path(config.out) / "seed=0").read_config()
 
     assert trained_to(2) == replace(config, precision=began)
     monkeypatch.setattr(hardware, "_cpu_has", lambda feature: not amx)

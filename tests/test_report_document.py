@@ -37,7 +37,7 @@ from wavegan_rc.report.fairness import build_warnings
 from wavegan_rc.report.groups import group_runs
 from wavegan_rc.report.measured import Key, read_measured
 from wavegan_rc.report.run_files import command_to_repeat, read_run
-from wavegan_rc.runs.directory import config_as_yaml
+from wavegan_rc.runs.run import config_as_yaml
 
 TRANSPOSED = replace(SMALL, upsampler="transposed")
 

@@ -22,6 +22,7 @@ from runs import (
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.network_audit.critic import load_run
 from wavegan_rc.runs.checkpoints import newest_checkpoint, save_checkpoint
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.training.train import train
@@ -141,7 +142,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, tmp_path, s
     run = tmp_path / "run"
     shutil.copytree(expected, run)
     spoil(run)
-    with pytest.warns(WaveganWarning, match="going on from step 15: step 17"):
+    with pytest.warns(WaveganWarning, match="resuming from step 15: step 17"):
         assert newest_checkpoint(run / "checkpoints").step == 15
     shutil.rmtree(run / "checkpoints")
     (run / "checkpoints").mkdir()
@@ -171,7 +172,7 @@ def test_a_description_of_what_cannot_be_is_damage(straight, tmp_path, change):
     shutil.copytree(expected, run)
     path = run / "checkpoints" / "step-000017.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.warns(WaveganWarning, match="going on from step 15: step 17"):
+    with pytest.warns(WaveganWarning, match="resuming from step 15: step 17"):
         assert newest_checkpoint(run / "checkpoints").step == 15
 
 
@@ -181,7 +182,7 @@ def test_a_damaged_checkpoint_does_not_count_as_kept(straight, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(expected, run)
     damage_newest(run)
-    with pytest.warns(WaveganWarning, match="going on from step 15"):
+    with pytest.warns(WaveganWarning, match="resuming from step 15"):
         train(replace(config, steps=16), [], resume=run)
     steps = sorted(int(path.stem[5:]) for path in (run / "checkpoints").glob("*.json"))
     assert steps == [15, 16]
@@ -273,7 +274,7 @@ def test_a_run_with_links_or_pipes_in_it_is_refused_and_nothing_elsewhere_change
         place.unlink(missing_ok=True)
     if name != "pipe":
         place.symlink_to(elsewhere)
-    with pytest.raises(DataError, match=f"{place.name}: is a link, or no regular file"):
+    with pytest.raises(DataError, match=f"{place.name}: a run that contains links or special"):
         train(replace(config, steps=18, sample_count=1), [], resume=run)
     for file in (elsewhere, elsewhere / "0001.wav"):
         assert not file.is_file() or file.read_text() == "precious" * 1000
@@ -298,14 +299,21 @@ def test_a_setting_that_makes_another_run_is_refused(straight, flags, named):
         train_command("train.py", ["--resume", str(run), *flags])
 
 
-def test_a_setting_that_the_run_does_not_name_has_its_default_and_cannot_change(straight, tmp_path):
-    """As of a run that was made before there was such a setting."""
+def test_a_run_of_an_earlier_version_is_named_as_such(straight, tmp_path):
+    """It was made before there was such a setting."""
     run = tmp_path / "run"
     shutil.copytree(straight[0], run)
     lines = (run / "config.yaml").read_text().splitlines(keepends=True)
-    (run / "config.yaml").write_text("".join(x for x in lines if not x.startswith("seed:")))
-    with pytest.raises(ParameterError, match=r"seed cannot change in a run, being 0\."):
-        train_command("train.py", ["--resume", str(run), "--seed", "1"])
+    (run / "config.yaml").write_text("".join(x for x in lines if not x.startswith("emphasis:")))
+    message = (
+        r"run was made by an earlier version .* \(config.yaml lacks emphasis\): train it again"
+    )
+    for open_run in (
+        lambda: train_command("train.py", ["--resume", str(run), "--steps", "18"]),
+        lambda: load_run(run),
+    ):
+        with pytest.raises(DataError, match=message):
+            open_run()
 
 
 def test_no_run_to_go_on_with(tmp_path):

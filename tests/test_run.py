@@ -26,7 +26,7 @@ from wavegan_rc.errors import DataError, DivergenceError, ParameterError, Wavega
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.measure.references import data_of_run
-from wavegan_rc.runs.directory import create_run_directory
+from wavegan_rc.runs.begin import create_run
 from wavegan_rc.training import artifact_history, callbacks
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.schedule import due
@@ -97,15 +97,15 @@ def test_the_wavs_are_what_the_run_says(smoke_run):
     run = folder / "runs" / f"001-{upsampler}"
     files = sorted((run / "samples").glob("0*.wav"))
     assert [file.name for file in files] == [f"000{i}.wav" for i in range(5)]
-    generator, settings = load_generator(run)
+    generator = load_generator(run)
     latents = np.load(run / "samples" / "latents.npz")["latents"]
-    expected = np.round(np.asarray(generator(latents))[:, :, 0] * 32767)
+    expected = np.round(np.asarray(generator.model(latents))[:, :, 0] * 32767)
     for file, audio in zip(files, expected, strict=True):
         info = soundfile.info(file)
         assert (info.samplerate, info.subtype, info.frames) == (16000, "PCM_16", 512)
         # Batches of another size are summed in another order.
         np.testing.assert_allclose(soundfile.read(file, dtype="int16")[0], audio, atol=1)
-    assert settings["upsampling_factors"] == [4, 4]
+    assert generator.upsampling_factors == (4, 4)
     joined = soundfile.read(run / "samples" / "joined.wav", dtype="int16")[0]
     assert len(joined) == 64 * 512
     first = soundfile.read(files[0], dtype="int16")[0]
@@ -214,7 +214,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_names_the_run(tmp_path):
     assert "Traceback" not in err.decode()
     (checkpoint,) = (run / "checkpoints").glob("*.h5")
     assert checkpoint.stat().st_size > 1000
-    assert load_generator(run)[0].output_shape == (None, 512, 1)
+    assert load_generator(run).model.output_shape == (None, 512, 1)
     assert history(run)[-1]["step"] == int(checkpoint.name[5:].split(".")[0])
 
 
@@ -245,7 +245,7 @@ def test_every_upsampler_trains_and_its_exported_generator_is_the_trained_one(
     run, received = train(config, [])
     assert (run.name, received) == (f"001-{name}", None)
     assert Config(**yaml.safe_load((run / "config.yaml").read_text())) == config
-    exported, _ = load_generator(run)
+    exported = load_generator(run).model
     assert exported.count_params() > 0
     trained = build_model(config)
     trained.load_weights(run / "checkpoints" / "step-000002.weights.h5")
@@ -271,7 +271,7 @@ def test_the_cores_that_a_run_may_use_are_recorded(tmp_path, monkeypatch):
 
 def test_a_post_filter_is_trained_and_drawn(tmp_path):
     run, _ = train(replace(smoke_config(tmp_path), post_filter_length=64), [])
-    generator, _ = load_generator(run)
+    generator = load_generator(run).model
     taps = generator.get_layer("post_filter").get_weights()[0].ravel()
     assert len(taps) == 64
     assert np.abs(np.delete(taps, 31)).max() > 1e-6  # it started as an impulse at tap 31
@@ -294,10 +294,10 @@ def test_the_same_seed_gives_the_same_history_and_wav_bytes_and_another_does_not
 def test_numbers_count_up_from_the_highest(tmp_path):
     config = smoke_config(tmp_path)
     options = {"device": "none", "command_line": [], "data_fingerprint": ""}
-    first = create_run_directory(config, **options)
-    create_run_directory(replace(config, upsampler="transposed"), **options)
+    first = create_run(config, **options)
+    create_run(replace(config, upsampler="transposed"), **options)
     shutil.rmtree(first.path)
-    third = create_run_directory(config, **options)
+    third = create_run(config, **options)
     assert third.path.name == "003-resize"
 
 
@@ -382,12 +382,12 @@ START_RUNS = """
 import sys
 from wavegan_rc.config import Config
 from wavegan_rc.training import artifact_history, callbacks
-from wavegan_rc.runs.directory import create_run_directory
+from wavegan_rc.runs.begin import create_run
 from wavegan_rc.training.schedule import due
 config = Config(out=sys.argv[1], upsampler=sys.argv[2])
 sys.stdin.readline()
 for _ in range(20):
-    run = create_run_directory(config, device="", command_line=[], data_fingerprint="")
+    run = create_run(config, device="", command_line=[], data_fingerprint="")
     print(run.path.name)
 """
 

@@ -21,7 +21,7 @@ from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.lock import run_lock
-from wavegan_rc.runs.settings import run_config
+from wavegan_rc.runs.run import Run
 from wavegan_rc.sweep import resources
 from wavegan_rc.sweep.grid import cell_name
 from wavegan_rc.sweep.local import LocalEngine
@@ -611,7 +611,7 @@ def test_a_killed_sweep_goes_on_from_its_checkpoints_and_ends_with_the_report(tm
     with pytest.raises(DataError, match="a run is never overwritten"):
         train_command("train.py", record["command_line"][1:])
     (cell,) = read_cells(grid, out)
-    assert run_config(run) == cell.config
+    assert Run(run).read_config() == cell.config
     assert record["command_line"][1:] == [*as_flags(cell.config), f"--name={run.name}"]
 
     events = EventAccumulator(str(run / "tensorboard")).Reload()

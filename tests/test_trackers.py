@@ -14,7 +14,7 @@ from conftest import ROOT
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
-from wavegan_rc.runs.directory import RunDirectory
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.trackers import Destinations, Trackers, tracking
 from wavegan_rc.utils import extras
 
@@ -140,7 +140,7 @@ def test_a_tool_that_fails_is_left_out_with_one_warning():
     with pytest.warns(WaveganWarning, match="broken gets nothing more of this run: server gone"):
         trackers.log(2, {})
     trackers.log(3, {})
-    trackers.log_results(RunDirectory(Path("nowhere")), 3)
+    trackers.log_results(Run(Path("nowhere")), 3)
     trackers.end(failed=False)
     assert broken.calls == [1, 2]
     assert sound.calls == [1, 2, 3, "results", (False, True)]
@@ -157,7 +157,7 @@ def test_how_a_run_ended_is_said(tmp_path, monkeypatch):
         ("stopped", None),
         ("diverged", DivergenceError("at step 3", step=3, tensor="critic_loss")),
     ):
-        run = RunDirectory(tmp_path / name)
+        run = Run(tmp_path / name)
         run.path.mkdir()
         try:
             with tracking(run, Config(), Destinations(mlflow=store)) as trackers:
@@ -175,7 +175,7 @@ def test_how_a_run_ended_is_said(tmp_path, monkeypatch):
 def test_a_store_that_cannot_be_is_one_line(tmp_path, monkeypatch):
     pytest.importorskip("mlflow", reason="the extra mlflow is not installed")
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
-    run = RunDirectory(tmp_path / "run")
+    run = Run(tmp_path / "run")
     run.path.mkdir()
     with (
         pytest.raises(DataError, match=r"^--mlflow nosuchscheme://x: .*nosuchscheme"),

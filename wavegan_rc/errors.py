@@ -34,13 +34,3 @@ class LostHostError(WaveganError):
 
 class WaveganWarning(UserWarning):
     """A problem that was worked around, such as a skipped file."""
-
-
-def printable(text: str) -> str:
-    r"""Return a text as one line, with characters that cannot be printed as escapes.
-
-    Example:
-        >>> printable("two\nlines.wav")
-        'two\\nlines.wav'
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from wavegan_rc.audio.int16 import to_int16
-from wavegan_rc.errors import DataError, WaveganWarning, printable
+from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.utils.text import printable
 
 if TYPE_CHECKING:
     from wavegan_rc.audio.streams import Stream

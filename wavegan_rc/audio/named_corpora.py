@@ -12,6 +12,7 @@ import platformdirs
 
 from wavegan_rc.audio.work_folder import remove_abandoned, work_folder
 from wavegan_rc.errors import DataError
+from wavegan_rc.utils.text import one_line
 
 _MIB = 2**20
 # A connection that is cut loses less than this many bytes.
@@ -91,7 +92,7 @@ def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Pa
     except (OSError, EOFError, tarfile.TarError) as error:  # those of requests are OSErrors
         raise DataError(
             f"{name} cannot be downloaded; the next time goes on from where this one stopped "
-            f"({parent}): {' '.join(str(error).split())}"
+            f"({parent}): {one_line(error)}"
         ) from None
     except ValueError:  # what pooch raises; of requests' errors, some are both
         raise DataError(

@@ -13,7 +13,7 @@ import numpy as np
 from wavegan_rc.audio.corpus import BLOCK, Corpus
 from wavegan_rc.audio.shards import windows
 from wavegan_rc.config.choices import ShortRecordings
-from wavegan_rc.utils.atomic_files import whole_file_of_many
+from wavegan_rc.utils.atomic_files import whole_path
 
 # Blocks: 2 s at 16 kHz. Counts take 8 bytes of memory for each row.
 ROW = 256
@@ -68,7 +68,7 @@ def count_positions(corpus: Corpus, positions: "Positions") -> np.ndarray:
         if kept.shape == (positions.row_counts.sum(),):
             return kept
     counts = positions.count()
-    with contextlib.suppress(OSError), whole_file_of_many(path) as partial:
+    with contextlib.suppress(OSError), whole_path(path) as partial:
         np.save(partial, counts)
     return counts
 

@@ -34,9 +34,10 @@ from wavegan_rc.audio.units import (
 )
 from wavegan_rc.audio.work_folder import remove_abandoned, work_folder
 from wavegan_rc.audio.workers import Workers
-from wavegan_rc.errors import DataError, printable
+from wavegan_rc.errors import DataError
 from wavegan_rc.utils.atomic_files import remove_partial_files
 from wavegan_rc.utils.cores import usable_cores
+from wavegan_rc.utils.text import printable
 
 # Raised whenever prepared files, or those of the work, would come out differently, so that old
 # ones are not used.

@@ -15,8 +15,9 @@ from wavegan_rc.audio.corpus import BLOCK, block_count, block_lengths, shard_pat
 from wavegan_rc.audio.files import resampled_blocks
 from wavegan_rc.audio.filters import lowpass
 from wavegan_rc.audio.int16 import FULL_SCALE_INT16, to_int16
-from wavegan_rc.errors import DataError, printable
-from wavegan_rc.utils.atomic_files import whole_file_of_many
+from wavegan_rc.errors import DataError
+from wavegan_rc.utils.atomic_files import whole_path
+from wavegan_rc.utils.text import printable
 
 # Samples scaled at a time.
 _PIECE = 8192 * BLOCK
@@ -115,7 +116,7 @@ def filter_unit(task: FilterTask, on_progress: Callable[[str], None]) -> None:
         OSError: If the result cannot be written.
     """
     recordings, skipped = [], []
-    with whole_file_of_many(task.samples) as partial, partial.open("wb") as sink:
+    with whole_path(task.samples) as partial, partial.open("wb") as sink:
         for path, name in task.files:
             on_progress(printable(name))
             start, length, peak = sink.tell(), 0, 0.0
@@ -130,7 +131,7 @@ def filter_unit(task: FilterTask, on_progress: Callable[[str], None]) -> None:
                 sink.truncate()
                 continue
             recordings.append((name, length, peak))
-    with whole_file_of_many(task.description) as partial:
+    with whole_path(task.description) as partial:
         description = {"recordings": recordings, "skipped": skipped}
         partial.write_text(json.dumps(description), encoding="utf-8")
 
@@ -170,8 +171,8 @@ def scale_shard(task: ScaleTask, on_progress: Callable[[str], None]) -> None:  #
     audio, power = shard_paths(task.folder, task.number)
     # Written as streams: a full disk is an error then, which in a memory map it is not.
     with (
-        whole_file_of_many(audio) as partial_audio,
-        whole_file_of_many(power) as partial_power,
+        whole_path(audio) as partial_audio,
+        whole_path(power) as partial_power,
         partial_audio.open("wb") as audio_sink,
         partial_power.open("wb") as power_sink,
     ):

@@ -3,7 +3,7 @@
 import os
 
 from wavegan_rc.audio.segments import TOO_QUIET, TOO_SHORT, Segments
-from wavegan_rc.errors import printable
+from wavegan_rc.utils.text import printable
 
 # A larger share of the recordings, or of their minutes, is rarely left out on purpose.
 _MUCH = 0.1

@@ -17,9 +17,8 @@ from pathlib import Path
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
 from wavegan_rc.cli.settings import as_flags
 from wavegan_rc.config import Config
-from wavegan_rc.runs.directory import RunDirectory, has_begun
 from wavegan_rc.runs.lock import run_lock
-from wavegan_rc.runs.settings import run_config
+from wavegan_rc.runs.run import Run
 from wavegan_rc.sweep.grid import Cell
 
 
@@ -34,7 +33,7 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
     text, name = argv
     settings = json.loads(text)
     config = Config(**settings["config"])
-    run = RunDirectory(Path(config.out) / name)
+    run = Run(Path(config.out) / name)
     with quiet_start():
         from wavegan_rc.sweep.hparams import write_hparams
         from wavegan_rc.training.beside import Beside
@@ -43,10 +42,10 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
         # The sweep before this one may have been killed just now: its cells save, and end.
         with run_lock(run.path, wait=True):
             pass
-        if not has_begun(run):
+        if not run.has_begun():
             shutil.rmtree(run.path)
     resume = run.path if run.path.is_dir() else None
-    begun = None if resume is None else run_config(resume)
+    begun = None if resume is None else Run(resume).read_config()
     if begun is not None:
         config = config.going_on(begun)
     command_line = [program, *as_flags(config), f"--name={name}"]

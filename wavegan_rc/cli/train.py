@@ -13,7 +13,7 @@ from wavegan_rc.cli.settings import Parser, add_settings, read_config
 from wavegan_rc.config import Config
 from wavegan_rc.config.yaml_file import shown
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.runs.settings import run_config
+from wavegan_rc.runs.run import Run
 
 
 def train_command(program: str, argv: Sequence[str]) -> int:
@@ -57,7 +57,7 @@ def train_command(program: str, argv: Sequence[str]) -> int:
     if flags.name in ("", "..") or (flags.name and Path(flags.name).name != flags.name):
         raise ParameterError(f"name must be that of one folder. Received: {shown(flags.name)}")
     run = None if flags.resume is None else Path(flags.resume).expanduser()
-    file = flags.config if run is None else run / "config.yaml"
+    file = flags.config if run is None else Run(run).config
     in_file = {}
     if file is not None:
         # The file's values become the defaults, so a flag wins wherever it stands.
@@ -65,12 +65,12 @@ def train_command(program: str, argv: Sequence[str]) -> int:
         parser.set_defaults(in_file)
         flags = parser.parse_command_line(argv)
     config = _config(flags, in_file, file)
-    earlier = None if run is None else run_config(run)
+    earlier = None if run is None else Run(run).read_config()
     if earlier is not None:
         config = config.going_on(earlier)
         config.check_goes_on(earlier)
     if flags.print_config:
-        from wavegan_rc.runs.directory import config_as_yaml
+        from wavegan_rc.runs.run import config_as_yaml
 
         print(config_as_yaml(config), end="")
         return 0

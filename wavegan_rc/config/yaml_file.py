@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 from yaml.constructor import SafeConstructor
 
-from wavegan_rc.errors import DataError, printable
+from wavegan_rc.errors import DataError
+from wavegan_rc.utils.text import printable
 
 # A file of all settings has 1 kB. Parsing takes time, and memory, in proportion.
 _LONGEST_FILE = 2**14

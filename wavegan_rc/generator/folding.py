@@ -1,82 +1,189 @@
-"""A trained generator in Keras's own layers, its kernels folded once and for all."""
+"""A generator with each stage's interpolation folded into its kernel, in Keras's own layers."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
+from wavegan_rc.config.choices import Padding
+from wavegan_rc.nn.generator import POST_FILTER
 from wavegan_rc.nn.shared import is_same_padding
-from wavegan_rc.nn.upsampling import UpsampleConv1D
+from wavegan_rc.nn.upsampling import UpsampleConv1D, extend
 
-# Keras takes what is not stated from the user's keras.json.
-_LAST = {"data_format": "channels_last"}
+# Without it, Keras takes the data format from the user's keras.json.
+_LAST: dict[str, Any] = {"data_format": "channels_last"}
 
 
-def fold_generator(generator: keras.Model) -> keras.Model:
-    """Rebuild a generator so that it loads without this package and computes the same.
+@dataclass(frozen=True, eq=False)
+class StageWeights:
+    """Weights of a folded stage: a convolution at the low rate, and corrections at the ends.
 
-    Each stage becomes a `Conv1D` at the low rate, whose kernel holds the interpolation too, and a
-    `Reshape`; everything else is copied, in float32. With zeros as padding, `linear` and `sinc`
-    take a `Dense` layer for each end besides, which makes their files larger (the default
-    generator: 1.8 and 3.4 times the weights).
+    Attributes:
+        factor: Upsampling factor.
+        before: Samples by which the input is extended at its start, 0 to taps - 1; the end is
+            extended by the other taps - 1 - before.
+        kernel: Kernel, shape (taps, channels, factor * filters).
+        bias: Bias, shape (factor * filters,). None: no bias.
+        head: Matrix from the first input samples to what is added to the first output blocks, shape
+            (samples * channels, blocks * factor * filters). None: no correction.
+        tail: The same for the last ones.
+    """
+
+    factor: int
+    before: int
+    kernel: np.ndarray
+    bias: np.ndarray | None = None
+    head: np.ndarray | None = None
+    tail: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratorWeights:
+    """All weights of a folded generator, which fix its shape too.
+
+    Attributes:
+        kernel: Kernel of the dense layer, shape (latent_dim, initial length * channels).
+        bias: Bias of the dense layer, shape (initial length * channels,). None: no bias.
+        stages: Stages, from the latents to the audio.
+        post_filter: Kernel of the learned filter after tanh, shape (taps, 1, 1). None: no filter.
+        padding: Continuation of feature maps beyond their ends.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray | None
+    stages: tuple[StageWeights, ...]
+    post_filter: np.ndarray | None
+    padding: Padding
+
+
+def fold_generator(generator: keras.Model) -> GeneratorWeights:
+    """Fold the interpolation of each stage into its kernel.
+
+    With zeros as padding, `linear` and `sinc` need a matrix for each end in addition, which makes
+    their files larger (default generator: 1.8 and 3.4 times the weights).
 
     Args:
-        generator: From `build_generator`; its layers follow one another.
-
-    Returns:
-        Model of Keras's own layers, with weights of its own.
+        generator: Model from `build_generator`.
 
     Example:
         >>> from wavegan_rc.nn.generator import build_generator
         >>> generator = build_generator(segment_length=64, upsampling_factors=(4,), filters=8)
-        >>> folded = fold_generator(generator)
-        >>> tuple(folded.get_layer("stage_1").kernel.shape)  # (taps, channels, factor * filters)
+        >>> fold_generator(generator).stages[0].kernel.shape  # (taps, channels, factor * filters)
         (7, 8, 4)
     """
-    latents = x = layers.Input(generator.input_shape[1:], dtype="float32", name="latents")
-    for layer in generator.layers[1:]:
-        if isinstance(layer, UpsampleConv1D):
-            x = _stage(layer, x)
-        else:
-            copy = type(layer).from_config(layer.get_config() | {"dtype": "float32"})
-            x = copy(x)
-            copy.set_weights(layer.get_weights())
-    return keras.Model(latents, x, name=generator.name)
-
-
-def _stage(layer: UpsampleConv1D, inputs: Any) -> Any:
-    length = inputs.shape[1]
-    before, after = layer.fold.before, layer.fold.after
-    weights = [layer.folded_kernel(), *([layer.folded_bias()] if layer.use_bias else [])]
-    taps, _, filters = weights[0].shape
-
-    def options(part: str = "") -> dict[str, Any]:
-        return {"name": layer.name + part, "dtype": "float32"}
-
-    x, padding = inputs, "valid"
-    if layer.padding != "zeros":
-        x = layer.extend(inputs, before, after)
-    elif is_same_padding(taps, before, after):
-        padding = "same"
-    else:
-        x = layers.ZeroPadding1D((before, after), **_LAST, **options("_zeros"))(inputs)
-    convolution = layers.Conv1D(
-        filters, taps, padding=padding, use_bias=layer.use_bias, **_LAST, **options()
+    kernel, *bias = generator.get_layer("dense").get_weights()
+    upsamplers = [layer for layer in generator.layers if isinstance(layer, UpsampleConv1D)]
+    post_filters = [layer for layer in generator.layers if layer.name == POST_FILTER]
+    return GeneratorWeights(
+        kernel,
+        bias[0] if bias else None,
+        tuple(map(_fold_stage, upsamplers)),
+        post_filters[0].get_weights()[0] if post_filters else None,
+        upsamplers[0].padding,
     )
-    x = convolution(x)
-    convolution.set_weights([np.asarray(weight) for weight in weights])
-    for position, (end, kernel) in enumerate(layer.folded_ends(length)):
-        part = f"_end_{position}"
-        cropping = (end.samples.start, length - end.samples.stop)
-        change = layers.Cropping1D(cropping, **options(f"{part}_samples"))(inputs)
-        change = layers.Flatten(**_LAST, **options(f"{part}_flat"))(change)
-        matrix = layers.Dense(kernel.shape[1], use_bias=False, **options(part))
-        change = matrix(change)
-        matrix.set_weights([np.asarray(kernel)])
-        change = layers.Reshape((-1, filters), **options(f"{part}_blocks"))(change)
-        around = (end.blocks.start, length - end.blocks.stop)
-        change = layers.ZeroPadding1D(around, **_LAST, **options(f"{part}_placed"))(change)
-        x = layers.Add(**options(f"{part}_added"))([x, change])
-    shape = (length * layer.factor, layer.filters)
-    return layers.Reshape(shape, **options("_phases"))(x)
+
+
+def _fold_stage(layer: UpsampleConv1D) -> StageWeights:
+    ends: dict[str, np.ndarray] = {}
+    for end, matrix in layer.folded_ends(layer.input.shape[1]):
+        at_start = end.samples.start == end.blocks.start == 0
+        ends["head" if at_start and not ends else "tail"] = np.asarray(matrix)
+    return StageWeights(
+        layer.factor,
+        layer.fold.before,
+        np.asarray(layer.folded_kernel()),
+        np.asarray(layer.folded_bias()) if layer.use_bias else None,
+        **ends,
+    )
+
+
+def folded_model(weights: GeneratorWeights) -> keras.Model:
+    """Build the model of a folded generator from Keras's own layers, in float32.
+
+    A saved model loads in Keras without this package.
+
+    Args:
+        weights: Weights, whose shapes must suit one another.
+
+    Returns:
+        Model from latents (batch, latent_dim) to audio (batch, samples, 1).
+
+    Example:
+        >>> from wavegan_rc.nn.generator import build_generator
+        >>> generator = build_generator(segment_length=64, upsampling_factors=(4,), filters=8)
+        >>> folded_model(fold_generator(generator)).output_shape
+        (None, 64, 1)
+    """
+    latent_dim, units = weights.kernel.shape
+    channels = weights.stages[0].kernel.shape[1]
+    latents = layers.Input((latent_dim,), dtype="float32", name="latents")
+    x = _dense(latents, weights.kernel, weights.bias, "dense")
+    x = layers.Reshape((units // channels, channels), **_named("feature_map"))(x)
+    x = layers.ReLU(**_named("dense_relu"))(x)
+    for number, stage in enumerate(weights.stages, start=1):
+        if number > 1:
+            x = layers.ReLU(**_named(f"stage_{number - 1}_relu"))(x)
+        x = _stage(x, stage, weights.padding, f"stage_{number}")
+    x = layers.Activation("tanh", **_named("audio"))(x)
+    if weights.post_filter is not None:
+        x = _convolution(x, weights.post_filter, None, "same", POST_FILTER)
+    return keras.Model(latents, x, name="generator")
+
+
+def _stage(inputs: Any, stage: StageWeights, padding: Padding, name: str) -> Any:
+    length, taps = inputs.shape[1], len(stage.kernel)
+    after = taps - 1 - stage.before
+    x, mode = inputs, "valid"
+    if padding != "zeros":
+        x = extend(inputs, stage.before, after, padding)
+    elif is_same_padding(taps, stage.before, after):
+        mode = "same"
+    else:
+        zeros = layers.ZeroPadding1D((stage.before, after), **_LAST, **_named(f"{name}_zeros"))
+        x = zeros(inputs)
+    x = _convolution(x, stage.kernel, stage.bias, mode, name)
+    if stage.head is not None:
+        x = _corrected(x, inputs, stage.head, True, f"{name}_head")
+    if stage.tail is not None:
+        x = _corrected(x, inputs, stage.tail, False, f"{name}_tail")
+    shape = (length * stage.factor, stage.kernel.shape[2] // stage.factor)
+    return layers.Reshape(shape, **_named(f"{name}_phases"))(x)
+
+
+def _corrected(outputs: Any, inputs: Any, matrix: np.ndarray, at_start: bool, name: str) -> Any:
+    """Add what padding by zeros changes near one end."""
+    _, length, channels = inputs.shape
+    filters = outputs.shape[2]
+    rest = length - matrix.shape[0] // channels, length - matrix.shape[1] // filters
+    cropping, around = (((0, n) if at_start else (n, 0)) for n in rest)
+    change = layers.Cropping1D(cropping, **_named(f"{name}_samples"))(inputs)
+    change = layers.Flatten(**_LAST, **_named(f"{name}_flat"))(change)
+    change = _dense(change, matrix, None, name)
+    change = layers.Reshape((-1, filters), **_named(f"{name}_blocks"))(change)
+    change = layers.ZeroPadding1D(around, **_LAST, **_named(f"{name}_placed"))(change)
+    return layers.Add(**_named(f"{name}_added"))([outputs, change])
+
+
+def _convolution(
+    inputs: Any, kernel: np.ndarray, bias: np.ndarray | None, padding: str, name: str
+) -> Any:
+    taps, _, filters = kernel.shape
+    options = _named(name) | _LAST | {"padding": padding, "use_bias": bias is not None}
+    return _apply(layers.Conv1D(filters, taps, **options), inputs, kernel, bias)
+
+
+def _dense(inputs: Any, kernel: np.ndarray, bias: np.ndarray | None, name: str) -> Any:
+    layer = layers.Dense(kernel.shape[1], use_bias=bias is not None, **_named(name))
+    return _apply(layer, inputs, kernel, bias)
+
+
+def _apply(layer: keras.Layer, inputs: Any, *weights: np.ndarray | None) -> Any:
+    outputs = layer(inputs)
+    layer.set_weights([each for each in weights if each is not None])
+    return outputs
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"name": name, "dtype": "float32"}

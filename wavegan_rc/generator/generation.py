@@ -1,8 +1,5 @@
-"""From a trained generator to audio: latents, batches, WAV files."""
+"""Audio of a trained generator: latents, batches, WAV files."""
 
-import os
-import shutil
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -14,26 +11,27 @@ import numpy as np
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import load_generator
+from wavegan_rc.utils.atomic_files import whole_path
 
 LATENTS_FILE = "latents.npz"
-# Every batch has this size (the last is filled up), so that what a latent gives does not depend on
-# how many others are asked for.
+# Every batch has this size (the last one is padded), so that the audio of a latent does not depend
+# on the number of latents.
 BATCH_SIZE = 64
-# In bytes. Latents hardly compress (drawn ones, as float64, to half), so that a file which grows
-# beyond this and to more than four times its size holds something else.
+# In bytes. Latents hardly compress (float64 to half), so a file that inflates beyond this and to
+# more than four times its size holds something else.
 _ROOM_FOR_LATENTS = 2**26
 
 
 def draw_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
-    """Latents uniform on [-1, 1], as in training; a larger count begins with the same ones.
+    """Draw latents uniformly from [-1, 1], as in training.
 
     Args:
-        count: Number of latents.
-        latent_dim: Length of each.
-        seed: Non-negative.
+        count: Number of latents; a larger count begins with the same latents.
+        latent_dim: Length of a latent vector.
+        seed: Seed, at least 0.
 
     Returns:
-        float32 array of shape (count, latent_dim).
+        Latents, float32 array of shape (count, latent_dim).
 
     Example:
         >>> bool((draw_latents(5, 3, seed=1)[:2] == draw_latents(2, 3, seed=1)).all())
@@ -55,9 +53,9 @@ def _batches(latents: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _walk_batches(first: np.ndarray, last: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    """Evenly spaced latents on the straight line from one to another, both included.
+    """Yield evenly spaced latents from one to another, both included.
 
-    A straight line stays inside the cube that latents are drawn from.
+    A straight line stays inside the cube from which latents are drawn.
     """
     for start in range(0, count, BATCH_SIZE):
         step = np.arange(start, min(start + BATCH_SIZE, count), dtype=np.float32)[:, None]
@@ -66,14 +64,14 @@ def _walk_batches(first: np.ndarray, last: np.ndarray, count: int) -> Iterator[n
 
 
 def synthesize(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
-    """What a generator makes of some latents.
+    """Generate the audio of latents.
 
     Args:
         generator: Model from (batch, latent_dim) to (batch, samples, 1).
-        latents: Shape (count, latent_dim).
+        latents: Latents, shape (count, latent_dim).
 
     Returns:
-        float32 array of shape (count, samples).
+        Audio, float32 array of shape (count, samples).
     """
     return np.concatenate([_synthesize_batch(generator, batch) for batch in _batches(latents)])
 
@@ -91,10 +89,7 @@ def _write_samples(
     sample_rate: int,
     folder: Path,
 ) -> None:
-    """Write a WAV for each latent, numbered in their order, and the latents beside them.
-
-    Audio and latents are written as they come: memory holds one batch, whatever the count.
-    """
+    """Write a numbered WAV for each latent, and the latents; memory holds one batch at a time."""
     shape = (count, generator.input_shape[-1])
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     digits = max(4, len(str(count - 1)))
@@ -118,14 +113,17 @@ def _write_samples(
 def write_samples(
     generator: keras.Model, folder: Path, *, count: int, seed: int, sample_rate: int
 ) -> None:
-    """Write `count` numbered WAVs of drawn latents into a folder, and the latents beside them.
+    """Write numbered WAVs of drawn latents into a folder, and the latents.
 
     Args:
-        generator: Model from latents to audio.
+        generator: Model from (batch, latent_dim) to (batch, samples, 1).
         folder: Existing folder.
         count: Number of WAVs.
-        seed: Of the latents.
-        sample_rate: In Hz.
+        seed: Seed of the latents, at least 0.
+        sample_rate: Sample rate of the WAVs, in Hz.
+
+    Warns:
+        WaveganWarning: If samples beyond full scale are clipped.
     """
     batches = _draw_batches(count, generator.input_shape[-1], seed)
     _write_samples(generator, batches, count, sample_rate, folder)
@@ -143,26 +141,26 @@ def generate(
     """Write WAVs of a trained generator into a new folder, which appears whole or not at all.
 
     Args:
-        source: Run folder or generator file.
-        out: Folder to make; an existing one must be empty.
-        count: Number of WAVs; with `latents_file` and without `interpolate`, the file's own.
-        seed: Of the latents, if they are drawn.
-        latents_file: Recall the latents in this `.npz` file instead of drawing them.
-        interpolate: Walk in `count` steps from the first latent to the second.
+        source: Run folder, or generator file.
+        out: Output folder, new or empty.
+        count: Number of WAVs, at least 1; ignored for `latents_file` without `interpolate`.
+        seed: Seed of drawn latents, at least 0.
+        latents_file: `.npz` file of latents. None draws them.
+        interpolate: Whether to interpolate from the first latent to the second in `count` steps.
 
     Returns:
-        The folder.
+        The output folder.
 
     Raises:
-        ParameterError: If `count` or `seed` is out of range, or there is nothing to walk to.
+        ParameterError: If `count` or `seed` is out of range, or there is no second latent.
         DataError: If a file cannot be used, or `out` cannot be written or is not empty.
     """
     if count < 1 or seed < 0:
         raise ParameterError(
             f"count must be at least 1 and seed at least 0. Received: {count}, {seed}"
         )
-    generator, settings = load_generator(source)
-    latent_dim = generator.input_shape[-1]
+    generator = load_generator(source)
+    latent_dim = generator.latent_dim
     batches = _draw_batches(count, latent_dim, seed)
     if latents_file is not None or interpolate:
         latents = (
@@ -171,7 +169,9 @@ def generate(
             else _read_latents(latents_file, latent_dim)
         )
         if interpolate and len(latents) < 2:
-            raise ParameterError(f"interpolate needs two latents. {latents_file} holds one")
+            raise ParameterError(
+                f"interpolate must have two latents. Received: one, from {latents_file}"
+            )
         if interpolate:
             batches = _walk_batches(latents[0], latents[1], count)
         else:
@@ -180,13 +180,9 @@ def generate(
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise DataError(f"out must be a new or an empty folder. Received: {out}")
         out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".partial-{out.name}-", dir=out.parent))
-        try:
-            work.chmod(0o755)
-            _write_samples(generator, batches, count, settings["sample_rate"], work)
-            os.replace(work, out)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        with whole_path(out) as partial:
+            partial.mkdir()
+            _write_samples(generator.model, batches, count, generator.sample_rate, partial)
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     return out
@@ -204,11 +200,11 @@ def _read_latents(path: Path, latent_dim: int) -> np.ndarray:
             found = file["latents"]
         if found.dtype.kind not in "fiu":
             raise TypeError
-    except Exception:  # what zip archives and NumPy's headers raise on damage is of many kinds
+    except Exception:  # zipfile and NumPy raise many kinds on damaged files
         raise DataError(
             f"{path}: not a latents file (.npz with an array of numbers `latents`)"
         ) from None
-    with np.errstate(over="ignore"):  # too large for float32: infinite, which is refused
+    with np.errstate(over="ignore"):  # values too large for float32 become infinite
         latents = found.astype(np.float32)
     right_shape = latents.ndim == 2 and len(latents) > 0 and latents.shape[1] == latent_dim
     if not right_shape or not np.isfinite(latents).all():

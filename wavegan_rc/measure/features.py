@@ -7,7 +7,7 @@ from scipy import signal
 
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measure.bootstrap import weight_of_pairs, weighted_means
-from wavegan_rc.utils.extras import load_librosa, require
+from wavegan_rc.utils.extras import load_librosa
 
 # 40 features: several hundred segments fill their 40 x 40 covariance, and each band is still wider
 # than the resolution of the shortest spectrum.
@@ -39,7 +39,7 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
 
     Raises:
         ParameterError: If `segments` is not such an array, or so short that a band is narrower
-            than the distance of two bins: below 112 samples at 16 kHz. If librosa is not installed.
+            than the distance of two bins: below 112 samples at 16 kHz.
 
     Source:
         M. Slaney, "Auditory Toolbox" (1998), `mfcc`: the spacing of the bands, as in librosa.
@@ -50,7 +50,6 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
         >>> features.shape, int(features[0, :20].argmax()), round(float(features[0, :20].max()))
         ((1, 40), 6, -24)
     """
-    require("librosa", asked="a distance of sounds")
     librosa = load_librosa()
 
     _check_segments(segments)

@@ -23,8 +23,8 @@ from wavegan_rc.measure.segments import SegmentSet
 from wavegan_rc.measure.sources import open_segments
 from wavegan_rc.measure.statistics import mean_power
 from wavegan_rc.runs.history import read_history, unfinished
+from wavegan_rc.runs.run import Run
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
-from wavegan_rc.utils.extras import installed
 
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "artifacts.json", "artifacts.npz", "artifacts.png"
 COMPARISON_FILE = "comparison.json"
@@ -173,8 +173,7 @@ class Audited:
             arrays = self.measurement.arrays
             with whole_file(folder / ARRAYS_FILE) as partial:
                 np.savez_compressed(partial, allow_pickle=False, **arrays)
-            if installed("matplotlib", needed_for="pictures"):
-                _draw(folder)
+            _draw(folder)
         except OSError as error:
             raise DataError(f"out cannot be written: {error}") from None
 
@@ -226,7 +225,7 @@ def _combs_found_in(read: ReadSet, sample_rate: int) -> tuple[FoundComb, ...]:
 
 
 def _unfinished(path: str) -> str | None:
-    history = Path(path).expanduser() / "history.jsonl"
+    history = Run(Path(path).expanduser()).history
     if not history.is_file():
         return None
     try:

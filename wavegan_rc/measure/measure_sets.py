@@ -5,12 +5,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from wavegan_rc.errors import ParameterError, printable
+from wavegan_rc.errors import ParameterError
 from wavegan_rc.measure.blind.comb import origin_in_words
 from wavegan_rc.measure.limits import crossed, parse_limits
 from wavegan_rc.measure.measure import JSON_FILE, Audit
 from wavegan_rc.measure.readings import ReadSet
 from wavegan_rc.measure.segments import in_words
+from wavegan_rc.utils.text import printable
 
 
 def result_folders(paths: Sequence[str], out: Path) -> list[Path]:

@@ -18,12 +18,9 @@ from wavegan_rc.measure.features import level_statistics, log_mel_features, stan
 from wavegan_rc.measure.grouped_spectra import StageComb
 from wavegan_rc.measure.readings import ReadSet
 from wavegan_rc.spectrogram import line_neighbours
-from wavegan_rc.utils.extras import missing
 
 # What the Frechet distance's covariances and the k-means bins need.
 FEWEST_SEGMENTS = 100
-# And what computes features, and bins.
-_PACKAGES = ("librosa", "sklearn")
 # Bins from a component to its image.
 _FEWEST_BINS_APART = 3
 # Measured of the lines above the stopband edge together.
@@ -81,7 +78,7 @@ class Statistics:
     def __init__(self, settings: Settings, baseline: ReadSet | None = None) -> None:
         self.settings = settings
         self.baseline = baseline
-        if baseline is None or missing(*_PACKAGES):
+        if baseline is None:
             return
         if len(baseline.segments) >= FEWEST_SEGMENTS:
             features = log_mel_features(baseline.segments, settings.sample_rate)
@@ -101,9 +98,6 @@ class Statistics:
         return found
 
     def _no_distances(self, read: ReadSet, baseline: ReadSet) -> str | None:
-        absent = missing(*_PACKAGES)
-        if absent:
-            return f"not installed: {', '.join(absent)}"
         for whose, count in (
             ("the set", len(read.segments)),
             ("the part of the reference to which distances are taken", len(baseline.segments)),

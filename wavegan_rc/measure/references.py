@@ -14,7 +14,7 @@ from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
 from wavegan_rc.measure.readings import MOST_KEPT
 from wavegan_rc.measure.segments import SegmentSet
 from wavegan_rc.measure.sources import open_segments
-from wavegan_rc.runs.settings import run_config, run_record
+from wavegan_rc.runs.run import Run
 
 _SHORTEST_STRETCH = 8
 
@@ -34,7 +34,7 @@ def data_of_run(
             Then there are none either.
     """
     try:
-        config = run_config(Path(path).expanduser())
+        config = Run(Path(path).expanduser()).read_config()
         if config is None:
             return None
         if corpus is None:
@@ -46,7 +46,7 @@ def data_of_run(
                 cutoff_hz=config.cutoff_hz,
                 stopband_hz=config.stopband_hz,
             )
-        if corpus.fingerprint != run_record(Path(path).expanduser())["data_fingerprint"]:
+        if corpus.fingerprint != Run(Path(path).expanduser()).read_record()["data_fingerprint"]:
             raise DataError(
                 f"{config.data or 'the bundled speech'}: not the recordings that the run began with"
             )

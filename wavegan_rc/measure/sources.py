@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording, resampled_blocks
-from wavegan_rc.errors import DataError, ParameterError, WaveganWarning, printable
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measure.segments import SegmentSet, check_at_least
+from wavegan_rc.runs.run import Run
+from wavegan_rc.utils.text import one_line, printable
 
-# `generation` and `generator_file` have these names too, but load TensorFlow.
-_GENERATOR_FILE = "generator.keras"
+# `generation` has this name too, but loads TensorFlow.
 _LATENTS_FILE = "latents.npz"
 # A run keeps these beside its samples: the samples once more in one file, and real segments.
 _JOINED_FILES = frozenset({"joined.wav", "real-joined.wav"})
@@ -39,7 +40,7 @@ def is_generator(path: str | Path) -> bool:
     """
     try:
         place = Path(path).expanduser()
-        return (place.suffix == ".keras" and place.is_file()) or (place / _GENERATOR_FILE).is_file()
+        return (place.suffix == ".keras" and place.is_file()) or Run(place).generator.is_file()
     except (OSError, RuntimeError):  # no permission, too long a name, ~nobody
         return False
 
@@ -106,23 +107,29 @@ def _open_generator(
     from wavegan_rc.generator.file import load_generator
     from wavegan_rc.generator.generation import BATCH_SIZE, draw_latents, synthesize
 
-    generator, settings = load_generator(Path(name).expanduser())
-    own_rate, own_length = settings["sample_rate"], generator.output_shape[1]
-    factors, stopband_hz = settings.get("upsampling_factors"), settings.get("stopband_hz")
+    generator = load_generator(Path(name).expanduser())
+    own_rate, own_length = generator.sample_rate, generator.segment_length
     check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
     _check_agrees(name, "segment_length", own_length, segment_length)
     _check_agrees(name, "sample_rate", own_rate, sample_rate)
-    latents = draw_latents(count, generator.input_shape[-1], seed)
+    latents = draw_latents(count, generator.latent_dim, seed)
 
     def source() -> Iterator[np.ndarray]:
         for start in range(0, count, BATCH_SIZE):
-            segments = synthesize(generator, latents[start : start + BATCH_SIZE])
+            segments = synthesize(generator.model, latents[start : start + BATCH_SIZE])
             if not np.isfinite(segments).all():
                 raise DataError(f"{name}: the generator makes NaN or infinite samples")
             yield segments
 
-    own_factors = None if factors is None else tuple(factors)
-    return SegmentSet(name, own_rate, own_length, count, source, own_factors, stopband_hz)
+    return SegmentSet(
+        name,
+        own_rate,
+        own_length,
+        count,
+        source,
+        generator.upsampling_factors,
+        generator.stopband_hz,
+    )
 
 
 def _open_array(name: str, segment_length: int | None, sample_rate: int | None) -> SegmentSet:
@@ -132,7 +139,7 @@ def _open_array(name: str, segment_length: int | None, sample_rate: int | None) 
     except FileNotFoundError:
         raise DataError(f"{name}: no such file") from None
     except (*_NOT_NPY, RuntimeError) as error:  # ~nobody
-        raise DataError(f"{name}: not a usable .npy file: {' '.join(str(error).split())}") from None
+        raise DataError(f"{name}: not a usable .npy file: {one_line(error)}") from None
     if array.ndim != 2 or not array.size:
         raise DataError(
             f"{name}: must have shape (segments, samples), neither of them zero. "

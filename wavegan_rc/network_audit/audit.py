@@ -54,9 +54,9 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
     """
     if seed < 0:
         raise ParameterError(f"seed must be at least 0. Received: {seed}")
-    model, settings = load_generator(path)
-    sample_rate = settings["sample_rate"]
-    stages = open_stages(str(path), model)
+    generator = load_generator(path)
+    sample_rate = generator.sample_rate
+    stages = open_stages(str(path), generator.model)
     gradients = checkpoint = None
     if path.is_dir():
         try:

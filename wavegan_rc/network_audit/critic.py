@@ -12,8 +12,7 @@ from wavegan_rc.errors import DataError
 from wavegan_rc.nn.gradients import gradients_by_inputs
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.runs.checkpoints import newest_checkpoint
-from wavegan_rc.runs.directory import RunDirectory
-from wavegan_rc.runs.settings import run_config
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.state import load_checkpoint
 from wavegan_rc.training.wgan_gp import WGANGP
@@ -28,11 +27,11 @@ def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
         DataError: If the settings cannot be used, or the checkpoint is missing, damaged or of
             other networks.
     """
-    config = run_config(run)
+    config = Run(run).read_config()
     if config is None:
         raise DataError(f"{run}: no config.yaml, so not a run folder")
     model = build_model(config)
-    checkpoint = newest_checkpoint(RunDirectory(run).checkpoints)
+    checkpoint = newest_checkpoint(Run(run).checkpoints)
     load_checkpoint(model, checkpoint)
     return config, model, checkpoint.weights
 

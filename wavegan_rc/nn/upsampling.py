@@ -158,7 +158,7 @@ class UpsampleConv1D(keras.layers.Layer):
         length, filters = inputs.shape[1], self.factor * self.filters
         before, after = self.fold.before, self.fold.after
         if self.padding != "zeros":
-            extended = self.extend(inputs, before, after)
+            extended = extend(inputs, before, after, self.padding)
             outputs = convolve(extended, self.folded_kernel(), 0, 0)
         else:
             outputs = convolve(inputs, self.folded_kernel(), before, after)
@@ -177,7 +177,7 @@ class UpsampleConv1D(keras.layers.Layer):
         length = inputs.shape[1]
         x, start = inputs, 0
         if self.padding != "zeros":
-            x = self.extend(inputs, self.fold.before, self.fold.after)
+            x = extend(inputs, self.fold.before, self.fold.after, self.padding)
             start = self.fold.before * self.factor
         same = {"padding": "same", "data_format": "channels_last"}
         if self.upsampler == "transposed":
@@ -206,16 +206,6 @@ class UpsampleConv1D(keras.layers.Layer):
         taps = ops.cast(taps[:, None, None, None], x.dtype)
         same = {"padding": "same", "data_format": "channels_last"}
         return ops.conv(stuffed[..., None], taps, **same)[..., 0]
-
-    def extend(self, x: Any, before: int, after: int) -> Any:
-        """Pad the signal at its ends by reflection or with its end samples."""
-        length = x.shape[1]
-        mode: Any = self.padding  # reflect or edge, as in NumPy
-        sources = np.pad(np.arange(length), (before, after), mode=mode).tolist()
-        head, tail = sources[:before], sources[before + length :]
-        parts = [ops.take(x, head, axis=1)] if head else []
-        parts += [x, ops.take(x, tail, axis=1)] if tail else [x]
-        return ops.concatenate(parts, axis=1)
 
     def folded_kernel(self) -> Any:
         """Return the low-rate kernel, shape (taps, channels, factor * filters)."""
@@ -273,3 +263,24 @@ class UpsampleConv1D(keras.layers.Layer):
             "implementation": self.implementation,
             "seed": self.seed,
         }
+
+
+def extend(x: Any, before: int, after: int, padding: Padding) -> Any:
+    """Continue a signal beyond its ends by `reflect` or `edge`.
+
+    Args:
+        x: Signal, shape (batch, time, channels).
+        before: Number of samples to add at the start.
+        after: Number of samples to add at the end.
+        padding: `reflect` or `edge`.
+
+    Returns:
+        Signal of shape (batch, before + time + after, channels).
+    """
+    length = x.shape[1]
+    mode: Any = padding  # NumPy uses the same words
+    sources = np.pad(np.arange(length), (before, after), mode=mode).tolist()
+    head, tail = sources[:before], sources[before + length :]
+    parts = [ops.take(x, head, axis=1)] if head else []
+    parts += [x, ops.take(x, tail, axis=1)] if tail else [x]
+    return ops.concatenate(parts, axis=1)

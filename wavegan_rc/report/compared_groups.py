@@ -10,12 +10,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wavegan_rc.errors import DataError, printable
+from wavegan_rc.errors import DataError
 from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.style import default_style
 from wavegan_rc.measure.bootstrap import Estimate
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.utils.atomic_files import whole_file
+from wavegan_rc.utils.text import printable
 
 # Told apart with any colour vision: M. Okabe, K. Ito, "Color Universal Design" (2008); their yellow
 # is faint on white. The second time round the lines are dashed.

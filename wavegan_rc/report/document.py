@@ -17,7 +17,7 @@ from wavegan_rc.report.measured import Measured, measured
 from wavegan_rc.report.rows import build_rows
 from wavegan_rc.report.run_files import Run, read_run
 from wavegan_rc.report.verdicts import build_verdicts
-from wavegan_rc.runs.directory import check_writable
+from wavegan_rc.runs.begin import check_writable
 
 # Raised when a field changes its meaning or goes.
 SCHEMA = "wavegan_rc.report/2"

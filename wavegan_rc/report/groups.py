@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavegan_rc.config import Config
-from wavegan_rc.errors import ParameterError, printable
+from wavegan_rc.errors import ParameterError
 from wavegan_rc.report.run_files import Run
+from wavegan_rc.utils.text import printable
 
 # Neither where a run lies nor how often it is looked at changes what is trained.
 _NO_MATTER = {

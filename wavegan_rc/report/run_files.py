@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, printable
+from wavegan_rc.errors import DataError
 from wavegan_rc.runs.history import read_history
-from wavegan_rc.runs.settings import run_config
+from wavegan_rc.runs.run import Run as RunFolder
+from wavegan_rc.utils.text import printable
 
 GENERATOR_FILE = "generator.keras"
 # A record has 1 kB, a measurement of 64 lines 85 kB.
@@ -90,7 +91,7 @@ def read_run(path: Path, run_id: str) -> Run:
     """
     if not path.is_dir():
         raise DataError(f"{path}: no such run folder")
-    config = run_config(path)
+    config = RunFolder(path).read_config()
     if config is None:
         raise DataError(f"{path}: not a run folder: it holds no config.yaml")
     history_file = path / "history.jsonl"

@@ -1,4 +1,4 @@
-"""The states of a training that it can go on from: verified, the last two kept."""
+"""Checkpoints of a training: verified by checksums, the last two kept."""
 
 import hashlib
 import json
@@ -9,32 +9,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wavegan_rc.errors import DataError, WaveganWarning, printable
+from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.utils.atomic_files import flush, whole_file, write_whole
+from wavegan_rc.utils.text import one_line, printable
 
 _KEPT = 2
-# Each has another data order and other random draws: a training that diverges from one state on
-# all of them has wrong settings, not bad luck.
+# Each rollback has another data order and other random draws. A training that diverges in all of
+# them has unsuitable settings, not bad luck.
 MOST_ROLLBACKS = 3
-# What reading a description raises that is not one, of nested brackets too.
+# Errors on reading a damaged description.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _DESCRIPTION = re.compile(r"step-(\d+)\.json")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state of a training.
+    """A saved state of a training.
 
-    A checkpoint is there once its description is: `step-NNNNNN.json`, written after the weights,
-    with their checksum. It also says how long the run's logs were, so that what was logged after it
-    can be cut off.
+    Its description, `step-NNNNNN.json`, is written after the weights, so that a checkpoint exists
+    only as a whole.
 
     Attributes:
-        step: Steps made.
+        step: Number of training steps made.
         weights: File of all variables: networks, optimizers, average, random states, metrics.
-        log_lengths: Bytes of each log, by its path relative to the run.
-        rollbacks: That the training had made, or makes in going on from here.
-        sha256: Of the weights.
+        log_lengths: Length of each log in bytes, by its path relative to the run; what was logged
+            after the checkpoint is cut off on resuming.
+        rollbacks: Number of rollbacks so far, including one to this checkpoint.
+        sha256: Checksum of the weights.
     """
 
     step: int
@@ -51,14 +52,14 @@ def save_checkpoint(
     logs: Sequence[Path],
     rollbacks: int = 0,
 ) -> None:
-    """Write a checkpoint and remove those before the last two.
+    """Write a checkpoint and remove all but the last two.
 
     Args:
-        folder: Of the checkpoints, in the run folder.
-        step: Steps made.
-        save_weights: Writes all variables to a file.
-        logs: Files of the run that are only ever appended to, flushed.
-        rollbacks: That the training has made.
+        folder: Folder of checkpoints, in the run folder.
+        step: Number of training steps made.
+        save_weights: Function that writes all variables to a file.
+        logs: Files to which training only appends, flushed by their writers.
+        rollbacks: Number of rollbacks so far.
     """
     weights = _weights_file(folder, step)
     with whole_file(weights) as partial:
@@ -80,15 +81,15 @@ def save_checkpoint(
 
 
 def mark_rollback(folder: Path, checkpoint: Checkpoint, rollbacks: int) -> Checkpoint:
-    """Write down that a training goes on from a checkpoint with other random draws than before.
+    """Record a rollback in the description of its checkpoint.
 
     Args:
-        folder: Of the checkpoints.
-        checkpoint: That it goes back to.
-        rollbacks: With this one.
+        folder: Folder of checkpoints.
+        checkpoint: Checkpoint to which the training returns.
+        rollbacks: Number of rollbacks, including this one.
 
     Returns:
-        The checkpoint as it is now.
+        The checkpoint with this number of rollbacks.
     """
     path = folder / f"step-{checkpoint.step:06d}.json"
     description = json.loads(path.read_text(encoding="utf-8")) | {"rollbacks": rollbacks}
@@ -97,7 +98,7 @@ def mark_rollback(folder: Path, checkpoint: Checkpoint, rollbacks: int) -> Check
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint:
-    """The newest checkpoint that is as it was written.
+    """Find the newest checkpoint that is not damaged.
 
     Raises:
         DataError: If there is none.
@@ -110,25 +111,25 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
         try:
             checkpoint = _open(folder, step)
         except _UNREADABLE as error:
-            reasons.append(f"step {step}: {' '.join(str(error).split())}")
+            reasons.append(f"step {step}: {one_line(error)}")
             continue
         if reasons:
-            message = f"{folder}: damaged checkpoints, going on from step {step}: "
+            message = f"{folder}: damaged checkpoints, resuming from step {step}: "
             warnings.warn(message + "; ".join(reasons), WaveganWarning, stacklevel=2)
         return checkpoint
     raise DataError(f"{folder}: no usable checkpoint" + "".join(f"; {why}" for why in reasons))
 
 
 def cut_logs(run: Path, checkpoint: Checkpoint, logs: Sequence[Path]) -> None:
-    """Bring logs back to the lengths that they had at a checkpoint; later ones are removed.
+    """Cut logs to their lengths at a checkpoint, and remove logs that began after it.
 
     Args:
         run: Run folder.
-        checkpoint: To go on from.
-        logs: All that are there.
+        checkpoint: Checkpoint to resume from.
+        logs: All logs of the run.
 
     Warns:
-        WaveganWarning: If one is missing or shorter: what is lost of it does not come again.
+        WaveganWarning: If a log is missing or shorter; its lost lines are not written again.
     """
     there = {log.relative_to(run).as_posix(): log for log in logs}
     for name, log in there.items():
@@ -144,10 +145,7 @@ def cut_logs(run: Path, checkpoint: Checkpoint, logs: Sequence[Path]) -> None:
 
 
 def remove_later(folder: Path, step: int) -> None:
-    """Remove checkpoints of later steps than one: damaged, they would count as kept.
-
-    And weights without a description, of a program that was killed between the two.
-    """
+    """Remove checkpoints after a step, which are damaged, and weights without a description."""
     steps = _steps(folder)
     for later in [other for other in steps if other > step]:
         _remove(folder, later)
@@ -157,7 +155,7 @@ def remove_later(folder: Path, step: int) -> None:
 
 
 def _remove(folder: Path, step: int) -> None:
-    # The description goes first: weights without one are no checkpoint, but not the reverse.
+    # The description comes first: weights alone are no checkpoint, and do no harm.
     (folder / f"step-{step:06d}.json").unlink(missing_ok=True)
     _weights_file(folder, step).unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
-"""The history that a run keeps: a JSON object of numbers for each line that was due."""
+"""The history of a run: a JSON object of numbers for each logged step."""
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -8,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from wavegan_rc.errors import DataError, printable
+from wavegan_rc.errors import DataError
+from wavegan_rc.utils.text import printable
 
-# A training is finished if, over this last share of its steps, measured levels hardly changed.
+# A training has converged if measurements are steady over this last share of its steps.
 _LAST = 0.25
 _FEWEST_MEASUREMENTS = 4
-# Names, or beginnings of them, what they are called, and the largest change in dB.
+# Names or prefixes in the history, names in words, and the largest change in dB.
 _HELD = (
     ("out_of_band_total_db", "out-of-band level", 1.0),
     ("line_prominence_db/", "line prominence of {}", 2.0),
@@ -21,13 +23,13 @@ _HELD = (
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:
-    """The rows of a run's history.
+    """Read the rows of a history.
 
     Args:
-        file: `history.jsonl` of a run.
+        file: Path of a `history.jsonl`.
 
     Raises:
-        DataError: If a line is no JSON object with a whole `step`, or steps go back.
+        DataError: If a line is no JSON object with a whole `step`, or steps decrease.
     """
     rows: list[dict[str, Any]] = []
     try:
@@ -43,14 +45,26 @@ def read_history(file: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def unfinished(history: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why a training cannot be taken for finished; None if it can.
+def logged_steps(file: Path) -> set[int]:
+    """Return the steps of a history; incomplete lines, of a killed process, are ignored."""
+    steps = set()
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
+            steps.add(json.loads(line)["step"])
+    return steps
 
-    The out-of-band level and each stage's line prominence are followed over the last quarter of the
-    steps: the straight line through at least 4 measurements may rise or fall by 1 dB and 2 dB.
+
+def unfinished(history: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return why a training has not converged.
+
+    The measurements of the last quarter of the steps must be steady: a straight line through at
+    least 4 of them may rise or fall by 1 dB (out-of-band level) or 2 dB (line prominences).
 
     Args:
-        history: Rows of a run, see `read_history`.
+        history: Rows of a history, from `read_history`.
+
+    Returns:
+        Reason in words. None if the measurements are steady.
 
     Example:
         >>> rows = [{"step": i, "out_of_band_total_db": -i / 2} for i in range(1, 21)]

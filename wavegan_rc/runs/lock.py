@@ -8,51 +8,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wavegan_rc.errors import DataError, WaveganWarning, printable
+from filelock import FileLock, Timeout
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks: there nobody is kept out
-    fcntl = None
-
-_LOCK_FILE = ".lock"
+from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.runs.run import Run
+from wavegan_rc.utils.text import printable
 
 
 @contextmanager
-def run_lock(run: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold a run folder.
-
-    The operating system gives the lock back when its process ends, however it ends: what is left in
-    the file is only a name.
+def run_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a run folder; the operating system frees the lock when the process ends.
 
     Args:
-        run: Folder that exists.
-        wait: For another process to let go of it.
+        folder: Existing folder.
+        wait: Whether to wait for another process that holds it.
 
     Raises:
-        DataError: If another process holds it, and it is not waited for.
+        DataError: If another process holds it and `wait` is false.
 
     Warns:
-        WaveganWarning: If the file system has no locks; then nobody is kept out.
+        WaveganWarning: If the file system has no locks; then no process is kept out.
     """
-    with (run / _LOCK_FILE).open("a+", encoding="utf-8") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                raise DataError(f"{run} is being trained, by {_owner(run)}") from None
-            except OSError as error:  # a file system without locks
-                message = f"{run} cannot be locked: train in it from one process only: {error}"
-                warnings.warn(printable(message), WaveganWarning, stacklevel=3)
-        file.truncate(0)
-        file.write(json.dumps({"process": os.getpid(), "host": socket.gethostname()}))
-        file.flush()
-        yield
-
-
-def _owner(run: Path) -> str:
+    file = Run(folder).lock
+    lock = FileLock(file, fallback_to_soft=False)
     try:
-        owner = json.loads((run / _LOCK_FILE).read_text(encoding="utf-8"))
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise DataError(f"{folder} is being trained, by {_owner(file)}") from None
+    except OSError as error:
+        message = f"{folder} cannot be locked: train in it from one process only: {error}"
+        warnings.warn(printable(message), WaveganWarning, stacklevel=3)
+    try:
+        file.write_text(json.dumps({"process": os.getpid(), "host": socket.gethostname()}))
+        yield
+    finally:
+        lock.release()
+
+
+def _owner(file: Path) -> str:
+    try:
+        owner = json.loads(file.read_text(encoding="utf-8"))
         return f"process {owner['process']} on {owner['host']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it is just writing its name
+    except (OSError, ValueError, KeyError, TypeError):  # not written yet
         return "another process"

@@ -1,4 +1,4 @@
-"""Whether a weights file is what Keras writes, before Keras reads it: it may be a stranger's."""
+"""Check of a weights file before it is read; the file may come from a stranger."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -6,9 +6,10 @@ from typing import BinaryIO
 import h5py
 
 from wavegan_rc.errors import DataError
+from wavegan_rc.utils.text import one_line
 
 # A checkpoint of the default networks has about 150 groups and arrays, 5 deep. HDF5's own walk
-# overflows the stack at some ten thousand groups in one another, and a group may hold itself.
+# overflows the stack at some ten thousand nested groups, and a group may contain itself.
 _MOST_OBJECTS = 10_000
 _LARGEST_DEPTH = 16
 # Real numbers, whole numbers and booleans.
@@ -16,37 +17,29 @@ _NUMBER_KINDS = "fiub"
 
 
 def check_weights_file(path: Path) -> None:
-    """Refuse a weights file that reads other files, or claims to hold more than it does.
-
-    Keras refuses links, but follows them first to see whether they lead anywhere; and it lets
-    compressed arrays inflate to 4 GiB each before it compares shapes.
-
-    Args:
-        path: `*.weights.h5`, about to be loaded.
+    """Refuse a weights file that holds anything but plain arrays of numbers.
 
     Raises:
-        DataError: If it is not a file of plain arrays: it has a link, an array kept elsewhere,
-            compressed, partly missing or of something else than numbers, too many or too deep
-            groups, or is damaged where that can be seen without reading the numbers.
+        DataError: If the file is missing or damaged, or `check_weights` refuses it.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such weights file")
     try:
         with path.open("rb") as file:
             check_weights(file, path.stat().st_size)
-    except Exception as error:  # what h5py raises on damage is of many kinds
+    except Exception as error:  # h5py raises many kinds on damaged files
         raise DataError(f"{path}: damaged, or not a weights file: {one_line(error)}") from None
 
 
 def check_weights(source: BinaryIO, size: int) -> None:
-    """The same for an open file.
+    """Refuse an open HDF5 file of `size` bytes that holds anything but plain arrays of numbers.
 
-    Args:
-        source: Opened for reading.
-        size: Its length in bytes.
+    That is links, virtual, external, compressed or unwritten arrays, other values than numbers, and
+    too many or too deep groups. Keras follows links before it refuses them, and inflates compressed
+    arrays to 4 GiB each before it compares shapes.
 
     Raises:
-        Exception: `ValueError` if something is not allowed; whatever h5py raises on damage.
+        Exception: `ValueError` if something is not allowed; errors of h5py if it is damaged.
     """
     with h5py.File(source, "r") as file:
         waiting: list[tuple[h5py.Group, int]] = [(file, 1)]
@@ -57,7 +50,7 @@ def check_weights(source: BinaryIO, size: int) -> None:
                 objects += 1
                 if objects > _MOST_OBJECTS or depth > _LARGEST_DEPTH:
                     raise ValueError("more groups and arrays, or deeper ones, than weights have")
-                # Asked for the link itself: opening what it leads to may open another file.
+                # The link is read first: to follow it may open another file.
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                     raise ValueError(f"{name!r} is a link to somewhere else")
                 found = group[name]
@@ -70,7 +63,7 @@ def check_weights(source: BinaryIO, size: int) -> None:
 
 
 def _bytes_of_array(name: str, found: h5py.Dataset) -> int:
-    # Not its shape first: that of a virtual array may be looked up in other files.
+    # The shape comes last: that of a virtual array may be read from another file.
     if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
         raise ValueError(f"{name!r} is no array of this file's own")
     if found.chunks is not None or found.attrs or found.dtype.kind not in _NUMBER_KINDS:
@@ -78,14 +71,3 @@ def _bytes_of_array(name: str, found: h5py.Dataset) -> int:
     if found.id.get_storage_size() != found.nbytes:
         raise ValueError(f"{name!r} claims {found.nbytes} bytes, but they are not there")
     return found.nbytes
-
-
-def one_line(error: Exception) -> str:
-    r"""What an error says, fit for one line of a terminal whatever a file's names hold.
-
-    Example:
-        >>> one_line(ValueError("first\n  second \x1b[31m"))
-        'first second [31m'
-    """
-    text = " ".join(str(error).split()) or type(error).__name__
-    return "".join(filter(str.isprintable, text))[:300]

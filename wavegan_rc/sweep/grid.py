@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.runs.directory import RunDirectory
+from wavegan_rc.runs.run import Run
 
 # Of a folder's name, on common file systems 255 bytes; `logs/` adds a suffix.
 _LONGEST_NAME = 200
@@ -33,9 +33,9 @@ class Cell:
     config: Config
 
     @property
-    def run(self) -> RunDirectory:
+    def run(self) -> Run:
         """Where its run lies."""
-        return RunDirectory(Path(self.config.out) / self.name)
+        return Run(Path(self.config.out) / self.name)
 
 
 def grid_cells(

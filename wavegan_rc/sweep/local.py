@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import IO
 
 from wavegan_rc.sweep.process import Job, Outcome, run_job
+from wavegan_rc.utils.text import one_line
 
 
 class LocalEngine:
@@ -62,7 +63,7 @@ class LocalEngine:
         try:
             return run_job(job, place, self._on_start)
         except OSError as error:  # the log cannot be written, or no process be made
-            return Outcome(error=" ".join(str(error).split()))
+            return Outcome(error=one_line(error))
 
     def _on_start(self, end: IO[bytes]) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from ray.exceptions import RayError, TaskCancelledError
 from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.sweep.process import ONE_THREAD, Job, Outcome, run_job
 from wavegan_rc.sweep.resources import CELL_MEMORY_BYTES
+from wavegan_rc.utils.text import one_line
 
 # Of a worker that dies: its cell goes on from its checkpoint elsewhere.
 _RETRIES = 5
@@ -37,7 +38,7 @@ class RayEngine:
                 logging_level=logging.ERROR,
             )
         except (ConnectionError, ValueError, RuntimeError, RayError) as error:
-            raise DataError(f"address {address}: {' '.join(str(error).split())}") from None
+            raise DataError(f"address {address}: {one_line(error)}") from None
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         unit = "GPU" if any(node.get("GPU") for node in nodes) else "CPU"
         needs = {unit: 1, "memory": CELL_MEMORY_BYTES}
@@ -79,4 +80,4 @@ def _outcome(task: ray.ObjectRef) -> Outcome:
     except TaskCancelledError:
         return Outcome(interrupted=True)
     except RayError as error:
-        return Outcome(error=" ".join(str(error).split()))
+        return Outcome(error=one_line(error))

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.runs.directory import RunDirectory
-from wavegan_rc.runs.settings import run_config
+from wavegan_rc.runs.run import Run
 from wavegan_rc.sweep.grid import Cell
 from wavegan_rc.utils.atomic_files import write_whole
 
@@ -96,7 +95,7 @@ def _is_finished(cell: Cell, entry: Entry | None) -> bool:
     The record is written after the run's last file: what it does not call finished goes on, be it
     only to have its samples written once more.
     """
-    found = run_config(cell.run.path)
+    found = Run(cell.run.path).read_config()
     if found is None:
         return False
     # The folder may have been moved.
@@ -112,7 +111,7 @@ def _is_finished(cell: Cell, entry: Entry | None) -> bool:
     return was_finished and found == config and cell.run.summary.is_file()
 
 
-def progress(run: RunDirectory) -> tuple[int, float | None]:
+def progress(run: Run) -> tuple[int, float | None]:
     """Steps that a run has logged, and the steps per second of the last of them.
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.runs.directory import check_writable
+from wavegan_rc.runs.begin import check_writable
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.sweep.grid import Cell
 from wavegan_rc.sweep.process import Job, Outcome
@@ -15,6 +15,7 @@ from wavegan_rc.sweep.record import Record, progress
 from wavegan_rc.sweep.table import LiveTable, Row
 from wavegan_rc.training.beside import unbroken_streams
 from wavegan_rc.training.end_signals import EndSignals
+from wavegan_rc.utils.text import one_line
 
 _LOGS = "logs"
 _ENDING = "the cells save and end (Ctrl-C once more: without waiting for them)"
@@ -73,7 +74,7 @@ def sweep(
             if record.names("waiting"):
                 received = _train(cells, folder, record, command, engine)
     except OSError as error:
-        raise DataError(f"{folder} cannot be written: {' '.join(str(error).split())}") from None
+        raise DataError(f"{folder} cannot be written: {one_line(error)}") from None
     finished = set(record.names("finished"))
     runs = [cell.run.path for cell in cells if cell.name in finished]
     return runs, record.names("failed"), received

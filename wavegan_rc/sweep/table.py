@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from wavegan_rc.errors import printable
+from wavegan_rc.utils.text import printable
 
 # States in the order in which a terminal that is too low shows them.
 _ORDER = ("training", "failed", "interrupted", "waiting", "finished")

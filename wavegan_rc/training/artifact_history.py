@@ -16,7 +16,6 @@ from wavegan_rc.measure.grouped_spectra import group_spectra, stage_combs
 from wavegan_rc.training.beside import Beside
 from wavegan_rc.training.schedule import due
 from wavegan_rc.training.steps import StepCallback
-from wavegan_rc.utils.extras import installed
 
 _SMALLEST_POWER = 1e-12  # -120 dB
 # Measurements before they become rarer.
@@ -204,7 +203,6 @@ def artifact_histories(
             stacklevel=2,
         )
         return []
-    installed("librosa", needed_for="diversity")
     return [
         ArtifactHistory(
             hear,

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from wavegan_rc.errors import WaveganWarning
-from wavegan_rc.runs.weights_file import one_line
+from wavegan_rc.utils.text import one_line
 
 
 class Beside:

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from wavegan_rc.errors import WaveganWarning
-from wavegan_rc.runs.directory import RunDirectory
 from wavegan_rc.runs.history import read_history
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.beside import Beside
 from wavegan_rc.training.end_signals import EndSignals
@@ -123,7 +123,7 @@ class History(StepCallback):
 
     def __init__(
         self,
-        run: RunDirectory,
+        run: Run,
         writer: Events | None,
         log_every: int,
         *,

@@ -7,7 +7,8 @@ import numpy as np
 
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, DivergenceError, printable
+from wavegan_rc.errors import DataError, DivergenceError
+from wavegan_rc.runs.begin import record_rollback
 from wavegan_rc.runs.checkpoints import (
     MOST_ROLLBACKS,
     Checkpoint,
@@ -16,12 +17,13 @@ from wavegan_rc.runs.checkpoints import (
     newest_checkpoint,
     remove_later,
 )
-from wavegan_rc.runs.directory import RunDirectory, record_rollback
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.batches import batch, batch_sources
 from wavegan_rc.training.steps import StepCallback
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
+from wavegan_rc.utils.text import printable
 
 
 class StopAtNonFinite(StepCallback):
@@ -39,7 +41,7 @@ class StopAtNonFinite(StepCallback):
         DivergenceError: At that step. Its message names the first tensor that is not finite.
     """
 
-    def __init__(self, run: RunDirectory, segments: Segments, config: Config) -> None:
+    def __init__(self, run: Run, segments: Segments, config: Config) -> None:
         super().__init__()
         self._run = run
         self._segments = segments
@@ -89,7 +91,7 @@ class StopAtNonFinite(StepCallback):
         return f"{printable(str(folder))}/{name}.npz"
 
 
-def go_back(run: RunDirectory, error: DivergenceError, rollbacks: int) -> Checkpoint | None:
+def go_back(run: Run, error: DivergenceError, rollbacks: int) -> Checkpoint | None:
     """Bring a run's folder back to its last checkpoint, and write down that it was.
 
     Args:

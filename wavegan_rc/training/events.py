@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 
 from wavegan_rc.training.beside import Beside
-from wavegan_rc.utils.extras import installed
 
 
 class Events(Protocol):
@@ -31,14 +30,11 @@ def events(folder: Path) -> AbstractContextManager[Events | None]:
         folder: Existing; the file is begun in it.
 
     Returns:
-        Its writer. None if the packages to write and to draw are not installed, or the file cannot
-        be written.
+        Its writer. None if the file cannot be written.
 
     Warns:
         WaveganWarning: If there is no writer.
     """
-    if not installed("tensorboard", "PIL", "matplotlib", "librosa", needed_for="event files"):
-        return contextlib.nullcontext()
     from wavegan_rc.training.event_writer import EventWriter
 
     with Beside("the event file of TensorBoard"):

@@ -10,7 +10,7 @@ from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DivergenceError
 from wavegan_rc.generator.generation import draw_latents
-from wavegan_rc.runs.directory import RunDirectory
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.artifact_history import artifact_histories
 from wavegan_rc.training.batches import batches
 from wavegan_rc.training.callbacks import (
@@ -51,7 +51,7 @@ class Fitting:
     config: Config
     devices: Devices
     segments: Segments
-    run: RunDirectory
+    run: Run
     real: Real
     stop: StopOnSignal
     trackers: Trackers

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from wavegan_rc.errors import DataError, printable
+from wavegan_rc.errors import DataError
 from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.text import printable
 
 Row = Mapping[str, float]
 

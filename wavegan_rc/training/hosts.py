@@ -19,11 +19,10 @@ import numpy as np
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, LostHostError, ParameterError, WaveganError
-from wavegan_rc.runs.directory import RunDirectory
-from wavegan_rc.runs.found import check_own_files
-from wavegan_rc.runs.weights_file import one_line
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.backend import on_jax
 from wavegan_rc.training.callbacks import StopOnSignal
+from wavegan_rc.utils.text import one_line
 
 # As `keras.distribution.initialize` reads them.
 _ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
@@ -140,7 +139,7 @@ def with_signals(batches: Iterator[tuple[np.ndarray]], stop: StopOnSignal) -> It
 def _copy(run: Path | None, folder: Path) -> Path | None:
     if run is None:
         return None
-    check_own_files(RunDirectory(run))
+    Run(run).check_own_files()
     copy = folder / "run"
     try:
         shutil.copytree(run, copy, ignore=shutil.ignore_patterns("samples", "figures", ".lock"))

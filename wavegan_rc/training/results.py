@@ -9,19 +9,18 @@ import numpy as np
 
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.config import Config
-from wavegan_rc.generator.file import GENERATOR_FILE, save_generator
+from wavegan_rc.generator.file import Generator, save_generator
 from wavegan_rc.generator.folding import fold_generator
 from wavegan_rc.generator.generation import draw_latents, synthesize, write_samples
 from wavegan_rc.nn.generator import POST_FILTER
-from wavegan_rc.runs.directory import RunDirectory
 from wavegan_rc.runs.history import read_history, unfinished
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.beside import Beside
 from wavegan_rc.training.callbacks import Real
 from wavegan_rc.training.health import format_findings
 from wavegan_rc.training.summary import format_summary, summarise
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.atomic_files import whole_files, write_whole
-from wavegan_rc.utils.extras import installed
 
 # Shown in a spectrogram and joined in a WAV file.
 SHOWN_SEGMENTS = 64
@@ -29,21 +28,17 @@ SHOWN_SEGMENTS = 64
 MEASURED_SEGMENTS = 512
 
 
-def export_generator(model: WGANGP, run: RunDirectory, config: Config) -> keras.Model:
+def export_generator(model: WGANGP, run: Run, config: Config) -> keras.Model:
     """Write the average generator in Keras's own layers, which load without this package."""
-    generator = fold_generator(model.average_generator)
-    settings = {
-        "sample_rate": config.sample_rate,
-        "stopband_hz": config.stopband_hz,
-        "upsampling_factors": config.upsampling_factors,
-    }
-    save_generator(generator, run.path / GENERATOR_FILE, settings)
-    return generator
+    weights = fold_generator(model.average_generator)
+    generator = Generator(weights, config.sample_rate, config.stopband_hz)
+    save_generator(generator, run.generator)
+    return generator.model
 
 
 def write_results(
     generator: keras.Model,
-    run: RunDirectory,
+    run: Run,
     config: Config,
     real: Real,
     started: float,
@@ -75,20 +70,19 @@ def write_results(
     summary["unfinished"] = unfinished(read_history(run.history))
     summary["seconds"] = time.perf_counter() - started
     write_whole(run.summary, json.dumps(summary, indent=1))
-    if installed("matplotlib", "librosa", needed_for="pictures"):
-        rows = {
-            real.title: real.segments[shown],
-            f"generated ({config.upsampler_name})": generated[shown],
-        }
-        with Beside("the picture of the spectrograms"):
-            _draw_sounds(rows, generator, run, config)
-        with Beside("the picture of artifacts over training"):
-            _draw_history(run)
+    rows = {
+        real.title: real.segments[shown],
+        f"generated ({config.upsampler_name})": generated[shown],
+    }
+    with Beside("the picture of the spectrograms"):
+        _draw_sounds(rows, generator, run, config)
+    with Beside("the picture of artifacts over training"):
+        _draw_history(run)
     print(format_summary(summary, config.stopband_hz) + format_findings(run.health), flush=True)
 
 
 def _draw_sounds(
-    rows: Mapping[str, np.ndarray], generator: keras.Model, run: RunDirectory, config: Config
+    rows: Mapping[str, np.ndarray], generator: keras.Model, run: Run, config: Config
 ) -> None:
     from wavegan_rc.figures.drawing import filter_figure, save_figure, spectrogram_figure
 
@@ -100,7 +94,7 @@ def _draw_sounds(
         save_figure(filter_figure(taps[::-1], rate), run.figures / "post-filter.png")
 
 
-def _draw_history(run: RunDirectory) -> None:
+def _draw_history(run: Run) -> None:
     from wavegan_rc.figures.drawing import save_figure
     from wavegan_rc.figures.history_figure import history_figure
 

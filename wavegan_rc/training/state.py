@@ -13,11 +13,12 @@ import numpy as np
 
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.checkpoints import Checkpoint, save_checkpoint
-from wavegan_rc.runs.directory import RunDirectory
-from wavegan_rc.runs.weights_file import check_weights_file, one_line
+from wavegan_rc.runs.run import Run
+from wavegan_rc.runs.weights_file import check_weights_file
 from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.steps import StepCallback
 from wavegan_rc.training.wgan_gp import WGANGP
+from wavegan_rc.utils.text import one_line
 
 # Of a checkpoint's file over the variables in it: HDF5 adds a few kilobytes for each.
 _ROOM_FOR_ONE = 2
@@ -70,7 +71,7 @@ class Checkpoints(StepCallback):
         steps: Steps of the run; the last one is saved too, as is the one that training stops at.
     """
 
-    def __init__(self, run: RunDirectory, save_every: int, steps: int) -> None:
+    def __init__(self, run: Run, save_every: int, steps: int) -> None:
         super().__init__()
         self._run = run
         self._save_every = save_every

@@ -20,10 +20,10 @@ from typing import Any, Protocol
 from wavegan_rc.config import Config
 from wavegan_rc.config.yaml_file import shown
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.runs.directory import RunDirectory, has_begun
-from wavegan_rc.runs.weights_file import one_line
+from wavegan_rc.runs.run import Run
 from wavegan_rc.utils.atomic_files import write_whole
 from wavegan_rc.utils.extras import require
+from wavegan_rc.utils.text import one_line
 
 _EXPERIMENT = "wavegan_rc"
 # Under which name each tool knows the run, so that who goes on with it adds to the same.
@@ -80,7 +80,7 @@ def _experiment() -> str:
 class _Tracker(Protocol):
     def log(self, step: int, row: Mapping[str, float]) -> None: ...
 
-    def log_results(self, run: RunDirectory, step: int) -> None: ...
+    def log_results(self, run: Run, step: int) -> None: ...
 
     def end(self, *, failed: bool, finished: bool) -> None: ...
 
@@ -102,7 +102,7 @@ class Trackers:
         """Send a line of the history."""
         self._each(lambda tracker: tracker.log(step, row))
 
-    def log_results(self, run: RunDirectory, step: int) -> None:
+    def log_results(self, run: Run, step: int) -> None:
         """Send what a finished run leaves: figures, what was generated, the table."""
         self._finished = True
         self._each(lambda tracker: tracker.log_results(run, step))
@@ -122,7 +122,7 @@ class Trackers:
 
 
 @contextmanager
-def tracking(run: RunDirectory, config: Config, destinations: Destinations) -> Iterator[Trackers]:
+def tracking(run: Run, config: Config, destinations: Destinations) -> Iterator[Trackers]:
     """Begin to send a run's numbers, or go on with it, and say at the end how the run ended.
 
     Args:
@@ -145,7 +145,7 @@ def tracking(run: RunDirectory, config: Config, destinations: Destinations) -> I
             trackers[tool] = tracker = make(where, run, config, names.get(tool, {}).get(where))
         except Exception as error:  # of servers, networks and disks
             Trackers(trackers).end(failed=True)
-            if not has_begun(run) and not run.history.exists():
+            if not run.has_begun() and not run.history.exists():
                 shutil.rmtree(run.path, ignore_errors=True)
             raise DataError(f"--{tool} {where}: {one_line(error)}") from None
         names.setdefault(tool, {})[where] = tracker.name
@@ -170,7 +170,7 @@ def _read_names(file: Path) -> dict[str, dict[str, str]]:
 
 
 class _WandB:
-    def __init__(self, project: str, run: RunDirectory, config: Config, name: str | None) -> None:
+    def __init__(self, project: str, run: Run, config: Config, name: str | None) -> None:
         import wandb
 
         self.name = secrets.token_hex(4) if name is None else name
@@ -188,7 +188,7 @@ class _WandB:
     def log(self, step: int, row: Mapping[str, float]) -> None:
         self._run.log(dict(row), step=step)
 
-    def log_results(self, run: RunDirectory, step: int) -> None:
+    def log_results(self, run: Run, step: int) -> None:
         pictures = {file.stem: self._wandb.Image(str(file)) for file in run.figures.glob("*.png")}
         audio = {
             name: self._wandb.Audio(str(run.samples / f"{file}.wav"))
@@ -201,7 +201,7 @@ class _WandB:
 
 
 class _MLflow:
-    def __init__(self, uri: str, run: RunDirectory, config: Config, name: str | None) -> None:
+    def __init__(self, uri: str, run: Run, config: Config, name: str | None) -> None:
         from mlflow import MlflowClient
         from mlflow.entities import Metric, Param
 
@@ -228,7 +228,7 @@ class _MLflow:
         # Without waiting for the server: training goes on while it is away for a moment.
         self._sent.append(self._client.log_batch(self.name, metrics=metrics, synchronous=False))
 
-    def log_results(self, run: RunDirectory, step: int) -> None:  # noqa: ARG002
+    def log_results(self, run: Run, step: int) -> None:  # noqa: ARG002
         self._client.log_artifacts(self.name, str(run.figures), "figures")
         for name in ("joined.wav", "real-joined.wav"):
             self._client.log_artifact(self.name, str(run.samples / name), "samples")

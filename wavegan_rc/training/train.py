@@ -12,17 +12,10 @@ from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.audio.use import found_in_words, unused_in_words, unused_recordings
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.runs.begin import check_writable, create_run, is_finished, record_resumption
 from wavegan_rc.runs.checkpoints import newest_checkpoint
-from wavegan_rc.runs.directory import (
-    RunDirectory,
-    check_same_data,
-    check_writable,
-    create_run_directory,
-    is_finished,
-    record_resumption,
-)
-from wavegan_rc.runs.found import check_own_files
 from wavegan_rc.runs.lock import run_lock
+from wavegan_rc.runs.run import Run
 from wavegan_rc.theory.overlap import uneven_overlap_message
 from wavegan_rc.training.beside import unbroken_streams
 from wavegan_rc.training.callbacks import Real, StopOnSignal
@@ -34,6 +27,7 @@ from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, wri
 from wavegan_rc.training.state import load_checkpoint
 from wavegan_rc.training.steps import steps_made
 from wavegan_rc.training.trackers import NOWHERE, Destinations, tracking
+from wavegan_rc.utils.text import one_line
 
 
 def train(
@@ -117,11 +111,11 @@ def _train(
         model = build_model(config, taps)
     record = {"device": devices.name(), "command_line": command_line}
     if resume is None:
-        run = create_run_directory(config, name=name, data_fingerprint=corpus.fingerprint, **record)
+        run = create_run(config, name=name, data_fingerprint=corpus.fingerprint, **record)
     else:
-        run = RunDirectory(resume)
-        check_own_files(run)
-        check_same_data(run, corpus.fingerprint)
+        run = Run(resume)
+        run.check_own_files()
+        run.check_same_data(corpus.fingerprint)
     print(f"device: {record['device']}, {config.precision}\nrun: {run.path}", flush=True)
 
     try:
@@ -151,7 +145,7 @@ def _train(
                 write_results(generator, run, config, real, started)
                 trackers.log_results(run, config.steps)
     except OSError as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise DataError(f"{run.path} cannot be written: {reason}") from None
     return run.path, None if finished else stop.received
 

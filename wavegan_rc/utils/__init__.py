@@ -1,1 +1,1 @@
-"""Small tools without domain knowledge."""
+"""Helpers without domain knowledge: atomic files, text, CPU cores, optional packages."""

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, whenever the program or the machine stops."""
+"""Files that appear whole or not at all, even if the program or the machine stops."""
 
 import errno
 import os
@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _PARTIAL = ".partial-"
-# What file systems answer that cannot flush a file, or a folder.
+# Errors of file systems that cannot flush a file, or a folder.
 _NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Write to a name beside a file's own; at the end it is on the disk and takes its place.
+    """Write a file under a temporary name, then flush it to the disk and rename it.
 
     Args:
-        path: Of the file; one that exists is replaced in one step.
+        path: Output file; an existing one is replaced atomically.
 
     Yields:
-        Name to write to; it has the same suffix.
+        Temporary path, with the same suffix.
 
     Source:
         POSIX rename() is atomic, and after fsync() of the file and of its folder survives a loss
@@ -46,17 +46,17 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_file_of_many(path: Path) -> Iterator[Path]:
-    """As `whole_file`, where several processes may write the same at once: each has its own name.
+def whole_path(path: Path) -> Iterator[Path]:
+    """Write a file or a folder in a temporary folder, then rename it.
 
-    It is not flushed to the disk: a killed process loses nothing that it has written, but a loss of
-    power may. Who needs to know looks at the file's length.
+    Several processes may write the same path at once. Nothing is flushed to the disk: a loss of
+    power may lose data.
 
     Args:
-        path: Of the file; one that exists is replaced in one step.
+        path: Output file or folder; an existing file or empty folder is replaced atomically.
 
     Yields:
-        Name to write to, the same in another folder.
+        Temporary path, with the same name.
     """
     with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=path.parent) as folder:
         partial = Path(folder) / path.name
@@ -66,13 +66,13 @@ def whole_file_of_many(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_files(folder: Path) -> Iterator[Path]:
-    """Write files into a folder beside; at the end each of them moves to where it belongs.
+    """Write files into a temporary folder, then flush and rename each of them.
 
     Args:
-        folder: That they belong in; others there stay.
+        folder: Existing output folder; other files in it stay.
 
     Yields:
-        Folder to write to.
+        Temporary folder.
     """
     partial = folder.with_name(_PARTIAL + folder.name)
     shutil.rmtree(partial, ignore_errors=True)
@@ -90,16 +90,16 @@ def whole_files(folder: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    r"""Write a text file, in UTF-8, as `whole_file` does.
+    r"""Write a text file in UTF-8, as `whole_file` does.
 
-    A path may have bytes that are no text; they become escapes (`\udce9`), which JSON reads back.
+    Undecodable bytes of a path become escapes (`\udce9`), which JSON reads back.
     """
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what a killed program left, in a folder and those in it."""
+    """Remove the temporary files of a killed program from a folder and its subfolders."""
     for partial in list(folder.rglob(f"{_PARTIAL}*")):
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
@@ -108,7 +108,7 @@ def remove_partial_files(folder: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Have a file, or the entries of a folder, written to the disk, where its file system can."""
+    """Flush a file, or the entries of a folder, to the disk, if the file system can."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,14 +1,14 @@
-"""How many CPU cores there are to use."""
+"""Number of CPU cores."""
 
 import os
 from pathlib import Path
 
-# Of a container: microseconds of CPU time in each period of so many, or `max`.
+# Limit of a container: microseconds of CPU time per period of microseconds, or `max`.
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cores() -> int:
-    """CPU cores that this process may use: containers often have fewer than the machine.
+    """Return the number of CPU cores that this process may use, within its container's limit.
 
     Example:
         >>> usable_cores() >= 1

@@ -11,10 +11,10 @@ def standard_error_to(descriptor: int) -> Iterator[None]:
     """Redirect the standard error of the whole process.
 
     Args:
-        descriptor: Open file that is written to instead.
+        descriptor: File descriptor to write to instead.
     """
     if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):  # nobody may read it any more
+        with contextlib.suppress(OSError, ValueError):  # its reader may be gone
             sys.stderr.flush()
     saved = os.dup(2)
     try:

@@ -1,0 +1,176 @@
+"""Begin a run or resume one: the folder, its number, and the record of each session."""
+
+import contextlib
+import os
+import platform
+import re
+import shutil
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import wavegan_rc
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError
+from wavegan_rc.runs.checkpoints import Checkpoint, cut_logs, remove_later
+from wavegan_rc.runs.run import Run
+from wavegan_rc.utils.atomic_files import remove_partial_files
+
+_PACKAGES = ("tensorflow", "jax", "keras", "numpy", "scipy", "librosa", "soundfile")
+
+
+def check_writable(parent: Path, name: str | None = None) -> None:
+    """Check that a run can be made in a folder; nothing is made yet.
+
+    Args:
+        parent: Folder of runs, which may not exist yet.
+        name: Name of the run. None uses the next number and the upsampler.
+
+    Raises:
+        DataError: If the folder cannot be written, or holds a run of this name.
+    """
+    if name is not None:
+        _check_is_new(parent / name)
+    nearest = parent.absolute()
+    try:
+        while not nearest.exists():
+            nearest = nearest.parent
+    except OSError as error:  # no permission, too long a name
+        raise DataError(f"out cannot be written: {error}") from None
+    if not nearest.is_dir():
+        raise DataError(f"out cannot be written: {nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise DataError(f"out cannot be written: no permission for {nearest}")
+
+
+def create_run(
+    config: Config,
+    *,
+    name: str | None = None,
+    device: str,
+    command_line: list[str],
+    data_fingerprint: str,
+) -> Run:
+    """Make the folder of a new run, with its settings and its record.
+
+    Args:
+        config: Settings; `out` is the parent folder.
+        name: Name of the folder. None uses the next number and the upsampler.
+        device: Description of the device.
+        command_line: Command line of the training.
+        data_fingerprint: Fingerprint of the prepared recordings.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    parent = Path(config.out).expanduser()
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        if name is None:
+            run = Run(_next_folder(parent, config.upsampler_name))
+        else:
+            run = Run(parent / name)
+            _check_is_new(run.path)
+            run.path.mkdir()
+    except OSError as error:
+        raise DataError(f"out cannot be written: {error}") from None
+    try:
+        for folder in run.folders():
+            folder.mkdir()
+        run.write_config(config)
+        record = {"data_fingerprint": data_fingerprint, "resumed": [], "rollbacks": []}
+        run.write_record(_session(device, command_line) | record)
+    except OSError as error:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise DataError(f"out cannot be written: {error}") from None
+    return run
+
+
+def record_resumption(
+    run: Run,
+    config: Config,
+    checkpoint: Checkpoint,
+    *,
+    device: str,
+    command_line: list[str],
+) -> None:
+    """Record a resumption, and remove what was logged after its checkpoint.
+
+    Args:
+        run: Run to resume.
+        config: Settings from now on.
+        checkpoint: Checkpoint to resume from.
+        device: Description of the device.
+        command_line: Command line of the training.
+    """
+    for folder in run.folders():  # copies may lack empty ones
+        folder.mkdir(exist_ok=True)
+    remove_partial_files(run.path)
+    remove_later(run.checkpoints, checkpoint.step)
+    if not is_finished(run, config, checkpoint):
+        cut_logs(run.path, checkpoint, run.logs())
+    record = run.read_record()
+    record["resumed"].append({"from_step": checkpoint.step} | _session(device, command_line))
+    run.write_record(record)
+    run.write_config(config)
+
+
+def is_finished(run: Run, config: Config, checkpoint: Checkpoint) -> bool:
+    """Return whether a run has made all its steps and logged the last one."""
+    return checkpoint.step >= config.steps and run.has_logged(checkpoint.step)
+
+
+def record_rollback(run: Run, *, step: int, tensor: str, to_step: int) -> None:
+    """Record a rollback from the first non-finite value, of a tensor, to a checkpoint's step."""
+    record = run.read_record()
+    record["rollbacks"].append({"step": step, "first_nonfinite": tensor, "to_step": to_step})
+    run.write_record(record)
+
+
+def _session(device: str, command_line: list[str]) -> dict[str, Any]:
+    """Return what makes a training what it is, besides its settings."""
+    import keras  # here, since some commands need run folders but no Keras
+
+    versions = {"wavegan_rc": wavegan_rc.__version__}
+    for package in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "command_line": command_line,
+        "device": device,
+        "backend": keras.backend.backend(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": versions,
+    }
+
+
+def _next_folder(parent: Path, name: str) -> Path:
+    """Make `NNN-<name>`, numbered one above the highest there; no two runs get one number."""
+    while True:
+        number = max(_numbers(parent), default=0) + 1
+        # The number is reserved whatever the name, since making a folder is atomic.
+        reservation = parent / f".{number:03d}-reserved"
+        try:
+            reservation.mkdir()
+        except FileExistsError:  # another run is taking it
+            continue
+        try:
+            if _numbers(parent).count(number) == 1:  # the reservation itself
+                folder = parent / f"{number:03d}-{name}"
+                folder.mkdir()
+                return folder
+        finally:
+            reservation.rmdir()
+
+
+def _check_is_new(folder: Path) -> None:
+    if os.path.lexists(folder):
+        raise DataError(f"{folder} exists: a run is never overwritten")
+
+
+def _numbers(parent: Path) -> list[int]:
+    matches = [re.match(r"\.?(\d+)-", entry.name) for entry in parent.iterdir()]
+    return [int(match[1]) for match in matches if match]

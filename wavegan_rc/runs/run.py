@@ -1,0 +1,175 @@
+"""The folder of a run: its file names, and what it says about the run."""
+
+import dataclasses
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from wavegan_rc.config import Config
+from wavegan_rc.config.yaml_file import read_settings
+from wavegan_rc.errors import DataError, WaveganError
+from wavegan_rc.runs.history import logged_steps
+from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.text import one_line, printable
+
+
+class Run:
+    """The folder of a run; only this class knows the names of the files in it.
+
+    Args:
+        path: Path of the folder, `NNN-<upsampler>` or a given name.
+
+    Attributes:
+        config: Settings, in the form that `--config` reads.
+        environment: Record of sessions (versions, device, command line), rollbacks and recordings.
+        history: Losses and measurements by step, one JSON object a line.
+        generator: Trained generator.
+        summary: Numbers that a finished run prints.
+        health: Findings of the health checks.
+        trackers: Names of the run in Weights & Biases and MLflow.
+        lock: File that the training process keeps locked.
+        checkpoints: Folder of checkpoints.
+        samples: Folder of WAVs and their latents.
+        figures: Folder of figures.
+        tensorboard: Folder of TensorBoard event files.
+        diverged: Folder of batches that gave non-finite values; made when needed.
+        measurement: Folder of the report's measurement; made when needed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.history = path / "history.jsonl"
+        self.generator = path / "generator.keras"
+        self.summary = path / "summary.json"
+        self.health = path / "health.json"
+        self.trackers = path / "trackers.json"
+        self.lock = path / ".lock"
+        self.checkpoints = path / "checkpoints"
+        self.samples = path / "samples"
+        self.figures = path / "figures"
+        self.tensorboard = path / "tensorboard"
+        self.diverged = path / "diverged"
+        self.measurement = path / "measurement"
+
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders that every run has."""
+        return self.checkpoints, self.tensorboard, self.samples, self.figures
+
+    def event_files(self) -> list[Path]:
+        """Return the TensorBoard event files, one for each session."""
+        return sorted(self.tensorboard.glob("events.*"))
+
+    def logs(self) -> list[Path]:
+        """Return the files to which training only appends."""
+        return [*([self.history] if self.history.exists() else []), *self.event_files()]
+
+    def has_begun(self) -> bool:
+        """Return whether the run holds a checkpoint or a generator."""
+        return any(self.checkpoints.glob("step-*.json")) or self.generator.exists()
+
+    def has_logged(self, step: int) -> bool:
+        """Return whether the history holds a complete row of a step."""
+        return self.history.is_file() and step in logged_steps(self.history)
+
+    def read_config(self) -> Config | None:
+        """Read the settings of the run.
+
+        Returns:
+            Settings. None if the folder holds none.
+
+        Raises:
+            DataError: If the file is damaged, or of an earlier version.
+        """
+        if not self.config.is_file():
+            return None
+        try:
+            settings = read_settings(self.config)
+            config = Config(**settings)
+        except (WaveganError, TypeError) as error:
+            raise DataError(
+                f"{self.config}: not the settings of a run: {one_line(error)}"
+            ) from None
+        missing = [f.name for f in dataclasses.fields(Config) if f.name not in settings]
+        if missing:
+            raise DataError(
+                f"{self.path} was made by an earlier version of wavegan_rc ({self.config.name} "
+                f"lacks {missing[0]}): train it again"
+            )
+        return config
+
+    def write_config(self, config: Config) -> None:
+        """Write the settings of the run."""
+        write_whole(self.config, config_as_yaml(config))
+
+    def read_record(self) -> dict[str, Any]:
+        """Read the record of the run's sessions, rollbacks and recordings.
+
+        Raises:
+            DataError: If the file is missing or damaged.
+        """
+        try:
+            record = json.loads(self.environment.read_text(encoding="utf-8"))
+            if not isinstance(record["data_fingerprint"], str):
+                raise TypeError
+            for name in ("resumed", "rollbacks"):
+                record[name] = [*record.get(name, [])]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            raise DataError(f"{self.environment}: not the record of a run") from None
+        return record
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """Write the record of the run's sessions, rollbacks and recordings."""
+        write_whole(self.environment, json.dumps(record, indent=1))
+
+    def check_same_data(self, fingerprint: str) -> None:
+        """Refuse recordings that have another fingerprint than those that the run began with.
+
+        Raises:
+            DataError: If they differ, or the record cannot be read.
+        """
+        if self.read_record()["data_fingerprint"] != fingerprint:
+            raise DataError(
+                f"{self.path}: its recordings have changed since it began, or --data names others: "
+                "start a new run"
+            )
+
+    def check_own_files(self) -> None:
+        """Refuse a folder that contains links or pipes, since training writes to its files.
+
+        Raises:
+            DataError: If an entry is neither a regular file nor a folder, or cannot be read.
+        """
+        try:
+            inner = [folder for folder in (*self.folders(), self.diverged) if folder.is_dir()]
+            # The run's folder comes first, so that nothing is read through a link in it.
+            for folder in (self.path, *inner):
+                for path in folder.iterdir():
+                    mode = path.lstat().st_mode
+                    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                        raise DataError(
+                            f"{printable(str(path))}: a run that contains links or special files "
+                            "cannot be resumed"
+                        )
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be searched: {one_line(error)}") from None
+
+
+def config_as_yaml(config: Config) -> str:
+    """Return settings as YAML that `--config` reads.
+
+    Example:
+        >>> print(config_as_yaml(Config()).splitlines()[4])
+        silence_db: -40.0
+    """
+    values = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(config).items()
+    }
+    first, *more = config.upsampler
+    values["upsampler"] = [first, *more] if more else first
+    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True)
