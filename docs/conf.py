@@ -28,14 +28,15 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "formulas",
     "generated_pages",
-    "mathml",
 ]
 exclude_patterns = [
     "_build",
     "reference/_generated",
     "gallery/README.*",
     "gallery/GALLERY_HEADER.rst",
+    "examples/*.ipynb",
     "**/.ipynb_checkpoints",
 ]
 
@@ -75,9 +76,10 @@ suppress_warnings = ["config.cache", "mystnb.unknown_mime_type"]
 # Gallery
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
-    "gallery_dirs": "gallery/examples",
+    "gallery_dirs": "examples",
     "filename_pattern": "/plot_",
     "download_all_examples": False,
+    "notebook_extensions": set(),
     "show_memory": False,
     "show_signature": False,
     "remove_config_comments": True,
@@ -95,7 +97,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_math_renderer = "mathml"
+html_math_renderer = "svg"
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,

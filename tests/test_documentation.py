@@ -14,7 +14,11 @@ from wavegan_rc.spectrogram import mean_power_spectrum, out_of_band_ratio_db
 BUILT = {"_build", "_generated", "api", "examples"}
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
-    *(page for page in sorted((ROOT / "docs").rglob("*.md")) if not BUILT & set(page.parts)),
+    *(
+        page
+        for page in sorted((ROOT / "docs").rglob("*.md"))
+        if not BUILT & {*page.relative_to(ROOT).parts}
+    ),
 ]
 
 
@@ -40,7 +44,7 @@ def test_links_lead_to_files_and_headings(page):
 def terms():
     """Entries of the glossary."""
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-    return set(re.findall(r"(?m)^(.+)\n: ", text))
+    return set(re.findall(r"(?m)^(\w.*)\n  \w", text))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -63,15 +63,14 @@ def settings_page() -> str:
     from wavegan_rc.config import Config
 
     kinds = typing.get_type_hints(Config)
-    rows = ["| Setting | Default | Values | May change on resume | |", "|---|---|---|---|---|"]
+    entries = []
     for field in dataclasses.fields(Config):
-        help_text = field.metadata["help"].replace("|", "\\|")
-        changes = "yes" if field.metadata.get("may_change") else ""
-        rows.append(
-            f"| `{field.name}` | {_value(field.default)} | {_kind(kinds[field.name])} | {changes} "
-            f"| {help_text} |"
-        )
-    return "\n".join(rows) + "\n"
+        facts = [f"Default: {_value(field.default)}", f"Values: {_kind(kinds[field.name])}"]
+        if field.metadata.get("may_change"):
+            facts.append("May change on resume")
+        help_text = field.metadata["help"]
+        entries.append(f"`{field.name}`\n: {help_text}\n\n  {'. '.join(facts)}.\n")
+    return "\n".join(entries)
 
 
 def _value(value: object) -> str:
