@@ -96,6 +96,7 @@ html_title = f"wavegan_rc {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {"index": [], "glossary": []}
 html_copy_source = False
 html_math_renderer = "svg"
 html_theme_options = {

@@ -53,7 +53,7 @@ def commands_page() -> str:
             capture_output=True,
             text=True,
             check=True,
-            env=os.environ | {"COLUMNS": "92", "NO_COLOR": "1"},
+            env=os.environ | {"COLUMNS": "78", "NO_COLOR": "1"},
         ).stdout
         parts.append(f"## {command}\n\n```text\n{shown.rstrip()}\n```\n")
     return "\n".join(parts)
