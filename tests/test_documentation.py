@@ -10,7 +10,16 @@ from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.spectrogram import mean_power_spectrum, out_of_band_ratio_db
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Pages that a build of the site writes are not in the repository.
+BUILT = {"_build", "_generated", "api", "examples"}
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+    *(
+        page
+        for page in sorted((ROOT / "docs").rglob("*.md"))
+        if not BUILT & {*page.relative_to(ROOT).parts}
+    ),
+]
 
 
 def anchors(page):
@@ -19,7 +28,7 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_and_headings(page):
     text = page.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
@@ -30,6 +39,36 @@ def test_links_lead_to_files_and_headings(page):
         assert target.exists(), f"{page.name}: {link}"
         if anchor:
             assert anchor in anchors(target), f"{page.name}: {link}"
+
+
+def terms():
+    """Entries of the glossary."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    return set(re.findall(r"(?m)^(\w.*)\n  \w", text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_terms_are_in_the_glossary(page):
+    for words in re.findall(r"\{term\}`([^`]+)`", page.read_text(encoding="utf-8")):
+        named = re.search(r"<(.+)>", words)
+        assert (named[1] if named else words) in terms(), f"{page.name}: {words}"
+
+
+def test_every_page_is_in_a_table_of_contents():
+    docs = ROOT / "docs"
+    listed = set()
+    for page in PAGES:
+        for entries in re.findall(
+            r"(?s)```\{toctree\}\n(.*?)```", page.read_text(encoding="utf-8")
+        ):
+            listed |= {
+                (page.parent / entry).resolve()
+                for entry in entries.split()
+                if not entry.startswith(":")
+            }
+    pages = [page for page in PAGES if docs in page.parents and page.name != "index.md"]
+    missing = [str(page) for page in pages if page.with_suffix("") not in listed]
+    assert not missing
 
 
 def test_the_readme_is_short():
