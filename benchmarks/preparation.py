@@ -12,7 +12,7 @@ from benchmarks.timing import check_request, machine, write_numbers
 from wavegan_rc.audio.files import bundled_speech
 from wavegan_rc.utils.cores import usable_cores
 
-# Copies of the bundled speech, 24 minutes each: one is prepared by one process, more by all cores.
+# Copies of the bundled speech, 24 minutes each.
 _COPIES = (1, 10)
 # In a process of its own, whose memory is not that of this one.
 _PREPARE = """
@@ -22,9 +22,8 @@ from wavegan_rc.audio.preparation import prepare_corpus
 start = time.perf_counter()
 corpus = prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
 seconds = time.perf_counter() - start
-peaks = [resource.getrusage(who).ru_maxrss / 1024
-         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print(json.dumps([seconds, len(corpus.audio) / 16000, *peaks]))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([seconds, len(corpus.audio) / 16000, peak]))
 """
 
 
@@ -49,8 +48,8 @@ def time_preparation(repeats: int) -> list[dict[str, float]]:
     """Medians of some repeats.
 
     Returns:
-        For each number of copies: `copies`, `minutes` of audio, `seconds`, `times_real_time`,
-        `peak_mib` of the process and `worker_peak_mib` of the largest worker, 0 if there was none.
+        For each number of copies: `copies`, `minutes` of audio, `seconds`, `times_real_time` and
+        `peak_mib`, the memory.
     """
     measured: dict[int, list[list[float]]] = {copies: [] for copies in _COPIES}
     with tempfile.TemporaryDirectory() as folder:
@@ -61,7 +60,7 @@ def time_preparation(repeats: int) -> list[dict[str, float]]:
                 measured[copies].append(_prepared(Path(folder) / str(copies)))
     rows = []
     for copies, results in measured.items():
-        seconds, audio_s, peak, worker_peak = map(statistics.median, zip(*results, strict=True))
+        seconds, audio_s, peak = map(statistics.median, zip(*results, strict=True))
         rows.append(
             {
                 "copies": copies,
@@ -69,7 +68,6 @@ def time_preparation(repeats: int) -> list[dict[str, float]]:
                 "seconds": seconds,
                 "times_real_time": audio_s / seconds,
                 "peak_mib": peak,
-                "worker_peak_mib": worker_peak,
             }
         )
     return rows
@@ -98,12 +96,10 @@ def _prepared(folder: Path) -> list[float]:
 def format_preparation(rows: list[dict[str, float]]) -> str:
     """The rows as a table."""
     lines = [f"preparing bundled speech, low-pass at 1500 Hz, {usable_cores()} cores"]
-    lines.append(f"{'audio':>10}{'time':>10}{'speed':>18}{'memory':>12}{'of a worker':>14}")
+    lines.append(f"{'audio':>10}{'time':>10}{'speed':>18}{'memory':>12}")
     for row in rows:
         speed = f"{row['times_real_time']:.0f} x real time"
-        worker = f"{row['worker_peak_mib']:.0f} MiB" if row["worker_peak_mib"] else "none"
         lines.append(
-            f"{row['minutes']:6.0f} min{row['seconds']:8.1f} s{speed:>18}"
-            f"{row['peak_mib']:8.0f} MiB{worker:>14}"
+            f"{row['minutes']:6.0f} min{row['seconds']:8.1f} s{speed:>18}{row['peak_mib']:8.0f} MiB"
         )
     return "\n".join(lines)
