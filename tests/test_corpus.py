@@ -191,7 +191,7 @@ def test_a_name_that_is_no_text_is_prepared_like_any_other(folder):
     assert Segments(corpus, "held_out", **options).seconds > 0
 
 
-@pytest.mark.parametrize("step", ["filter_unit", "scale_unit", "write_index"])
+@pytest.mark.parametrize("step", ["filter_unit", "scale_unit", "write_skipped"])
 def test_a_full_disk_is_an_error_and_what_is_done_is_kept(folder, monkeypatch, fresh_cache, step):
     def fail(*_):
         raise OSError(28, "No space left on device")

@@ -116,6 +116,24 @@ def test_of_a_shard_without_recordings_nothing_is_read(make_wav, fresh_cache, mo
     assert (segments.draw(0, 50) != 0).any(axis=1).all()
 
 
+def test_reasons_do_not_depend_on_threads(make_wav, tmp_path, monkeypatch):
+    folder = make_wav("good.wav", tone(300)).parent
+    empty_flac = make_wav("good.flac", tone(300)).read_bytes()[:50]
+    for number in range(60):
+        content = (b"bad", b"RIFF", b"", b"RIFF    WAVEfmt ", b"OggS", empty_flac)[number % 6]
+        (folder / f"{number:02}.wav").write_bytes(content)
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(units, "MOST_UNITS", 10**9)
+    skipped = []
+    for cores in (1, 8):
+        monkeypatch.setattr(preparation, "usable_cores", lambda cores=cores: cores)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / str(cores)))
+        skipped.append(prepare(folder).skipped)
+    assert skipped[0] == skipped[1]
+    assert len(skipped[0]) == 60
+    assert len({reason for _, reason in skipped[0]}) > 2
+
+
 # Prepares as `test_shards_and_threads_change_nothing` does.
 PREPARE = """
 import sys, warnings

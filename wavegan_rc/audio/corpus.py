@@ -17,7 +17,7 @@ from wavegan_rc.utils.atomic_files import write_whole
 BLOCK = 128
 
 SKIPPED = "skipped.json"
-_INDEX = "index.json"
+INDEX = "index.json"
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,6 @@ def shard_paths(folder: Path, number: int) -> tuple[Path, Path]:
     return folder / f"audio-{number:05}.int16", folder / f"power-{number:05}.float32"
 
 
-def write_index(folder: Path, index: dict) -> None:
-    """Write the index of a corpus, which `open_corpus` reads, once all shards are there.
-
-    Args:
-        folder: Folder of the corpus.
-        index: Index with `sample_rate`, `power`, `fingerprint`, `skipped` and `root` as in
-            `Corpus`; `recordings` as (name, length) and `shards` as (samples, blocks) of each.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
-    (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
-    write_skipped(folder, index["skipped"])
-
-
 def write_skipped(folder: Path, skipped: Iterable[tuple[str, str]]) -> None:
     """Write the list of skipped files, `skipped.json`; no file if none was skipped.
 
@@ -119,16 +104,7 @@ def write_skipped(folder: Path, skipped: Iterable[tuple[str, str]]) -> None:
 
 
 def open_powers(folder: Path, blocks: Sequence[int]) -> Shards:
-    """Open the block powers of a corpus.
-
-    Args:
-        folder: Folder of the corpus.
-        blocks: Number of blocks in each shard.
-
-    Raises:
-        OSError: If a file is missing.
-        ValueError: If a file has another size.
-    """
+    """Open the block powers of a corpus, given the number of blocks in each shard."""
     paths = [shard_paths(folder, number)[1] for number in range(len(blocks))]
     return Shards(paths, blocks, "<f4")
 
@@ -143,7 +119,7 @@ def open_corpus(folder: Path) -> Corpus:
         DataError: If files are missing or damaged.
     """
     try:
-        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         samples, blocks = zip(*index["shards"], strict=True)
         paths = [shard_paths(folder, number)[0] for number in range(len(samples))]
         names, lengths = zip(*index["recordings"], strict=True)

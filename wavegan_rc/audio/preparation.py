@@ -15,11 +15,12 @@ import platformdirs
 
 from wavegan_rc.audio.corpus import (
     BLOCK,
+    INDEX,
     Corpus,
     block_count,
     open_corpus,
     open_powers,
-    write_index,
+    write_skipped,
 )
 from wavegan_rc.audio.files import find_audio_files
 from wavegan_rc.audio.named_corpora import NAMED_CORPORA, recordings_of
@@ -54,15 +55,7 @@ _Result = TypeVar("_Result")
 
 
 def corpus_of(config: Config, on_progress: OnProgress | None = None) -> Corpus:
-    """Open the corpus that settings name, as `prepare_corpus` does.
-
-    Args:
-        config: Settings.
-        on_progress: Function called with the progress, as in `prepare_corpus`.
-
-    Raises:
-        DataError: As in `prepare_corpus`.
-    """
+    """Call `prepare_corpus` with the values of a configuration."""
     return prepare_corpus(
         config.data,
         sample_rate=config.sample_rate,
@@ -200,18 +193,10 @@ def _prepare(root: str, units: list[Unit], on_progress: OnProgress) -> Path:
     shards = [(sum(own), sum(map(block_count, own))) for own in lengths]
     recordings = [(r.name, r.length) for r in every if r.peak <= largest]
     power, fingerprint = _summary(open_powers(entry, [blocks for _, blocks in shards]), recordings)
-    write_index(
-        entry,
-        {
-            "sample_rate": units[0].sample_rate,
-            "power": power,
-            "fingerprint": fingerprint,
-            "shards": shards,
-            "recordings": recordings,
-            "skipped": skipped,
-            "root": root,
-        },
-    )
+    index = {"sample_rate": units[0].sample_rate, "power": power, "fingerprint": fingerprint}
+    index |= {"shards": shards, "recordings": recordings, "skipped": skipped, "root": root}
+    (entry / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    write_skipped(entry, skipped)
     return entry
 
 
@@ -220,15 +205,9 @@ def _in_threads(
     tasks: list[_Task],
     on_done: Callable[[_Result], None] = lambda _: None,
 ) -> list[_Result]:
-    """Do tasks in threads on all cores.
+    """Call `work` for each task in threads on all cores, and `on_done` here for each result.
 
-    Args:
-        work: Function of a task and of an event; when the event is set it ends early.
-        tasks: Tasks to do.
-        on_done: Function called here with each result, in the order of the tasks.
-
-    Returns:
-        Results in the order of the tasks.
+    Results come in the order of the tasks. An error sets the event that all calls of `work` have.
     """
     stop, results = threading.Event(), []
     # Decoders write notes to the standard error, also on good files.

@@ -161,15 +161,7 @@ class Segments:
         return segments
 
     def sources(self, step: int, count: int) -> list[tuple[str, int]]:
-        """Return where the segments of `draw` come from.
-
-        Args:
-            step: Number of the step.
-            count: Number of segments.
-
-        Returns:
-            For each segment, the name of its recording and its first sample there, at the rate of
-            the corpus.
+        """Return (recording, first sample in it) of each segment of `draw`.
 
         Raises:
             ParameterError: If `step` or `count` is negative.
@@ -185,10 +177,6 @@ class Segments:
 
     def independent(self, step: int, count: int) -> int:
         """Return the largest number of segments of `draw` of which no two overlap.
-
-        Args:
-            step: Number of the step.
-            count: Number of segments.
 
         Raises:
             ParameterError: If `step` or `count` is negative.
@@ -213,16 +201,7 @@ class Segments:
 
 
 def segments_of(config: Config, corpus: Corpus, split: Split) -> Segments:
-    """Return the segments that settings ask for.
-
-    Args:
-        config: Settings.
-        corpus: Prepared recordings.
-        split: Split to draw from.
-
-    Raises:
-        DataError: As in `Segments`.
-    """
+    """Return `Segments` with the values of a configuration."""
     return Segments(
         corpus,
         split,

@@ -42,6 +42,10 @@ _HARMLESS_REST_SHARE = 0.1
 _CHUNKED = {b"RIFF": (12, "<4sI"), b"FORM": (12, ">4sI"), b"caff": (8, ">4sQ")}
 
 
+# libsndfile keeps the reason why a file cannot be opened in one place for all threads.
+_OPENING = threading.Lock()
+
+
 class Stream(soundfile.SoundFile):
     """An audio file that is read from its start to its end.
 
@@ -52,7 +56,7 @@ class Stream(soundfile.SoundFile):
 
     def __init__(self, descriptor: int, size: int) -> None:
         # The MP3 decoder of libsndfile writes notes there, also on good files.
-        with without_standard_error():
+        with _OPENING, without_standard_error():
             super().__init__(descriptor, closefd=False)
         self.size = size
 

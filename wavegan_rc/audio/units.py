@@ -33,13 +33,10 @@ _PIECE = 8192 * BLOCK
 
 @dataclass(frozen=True)
 class Unit:
-    """Files that are prepared together.
+    """Files, each with its name, that are prepared together in a work folder.
 
     Attributes:
-        folder: Work folder.
         number: Number of the unit and of its shard.
-        files: Path and name of each file.
-        sample_rate: Sample rate of the corpus, in Hz.
         band: Edges of the low-pass, in Hz. None applies no low-pass.
     """
 
@@ -62,13 +59,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class FilteredRecording:
-    """A usable file after step one.
-
-    Attributes:
-        name: Name of the file.
-        length: Length in samples.
-        peak: Largest magnitude.
-    """
+    """A usable file after step one, with its length in samples and its largest magnitude."""
 
     name: str
     length: int
@@ -77,12 +68,7 @@ class FilteredRecording:
 
 @dataclass(frozen=True)
 class Filtered:
-    """The outcome of step one for a unit.
-
-    Attributes:
-        recordings: Usable files, in order.
-        skipped: (name, reason) of each other file.
-    """
+    """The outcome of step one for a unit: usable files, and (name, reason) of the others."""
 
     recordings: list[FilteredRecording]
     skipped: list[tuple[str, str]]
@@ -106,12 +92,8 @@ def split_into_units(files: list[tuple[Path, str]]) -> Iterator[tuple[tuple[Path
 def filter_unit(unit: Unit, stop: threading.Event) -> Filtered:
     """Step one: read, resample and low-pass the files of a unit.
 
-    Args:
-        unit: Files to filter.
-        stop: Set by another thread to end this one early.
-
     Raises:
-        OSError: If the result cannot be written, or `stop` is set.
+        OSError: If the result cannot be written, or another thread sets `stop`.
     """
     done = _read_filtered(unit)
     if done is not None:
@@ -165,12 +147,12 @@ def scale_unit(unit: Unit, filtered: Filtered, largest_peak: float, stop: thread
 
     Args:
         unit: Unit to scale.
-        filtered: Outcome of step one for this unit.
+        filtered: Outcome of step one.
         largest_peak: Magnitude that is scaled to `PEAK`. Louder recordings are left out.
-        stop: Set by another thread to end this one early.
+        stop: Event that ends this step early.
 
     Raises:
-        OSError: If the result cannot be written, or `stop` is set.
+        OSError: If the result cannot be written, or another thread sets `stop`.
     """
     if not unit.samples.exists():
         return
