@@ -76,7 +76,7 @@ class Filtered:
 
 def split_into_units(files: list[tuple[Path, str]]) -> Iterator[tuple[tuple[Path, str], ...]]:
     """Split files, given with their names, into consecutive parts of about equal size in bytes."""
-    sizes = [path.stat().st_size if path.is_file() else 0 for path, _ in files]
+    sizes = [os.path.getsize(path) if os.path.isfile(path) else 0 for path, _ in files]
     enough = max(UNIT_BYTES, sum(sizes) / MOST_UNITS)
     unit, filled = [], 0
     for file, size in zip(files, sizes, strict=True):
