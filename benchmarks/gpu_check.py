@@ -106,16 +106,10 @@ class Check:
             return
         if not all(map(find_spec, ("platformdirs", "soundfile", "soxr"))):
             self._open_corpus()  # says what to bring
-        from wavegan_rc.audio.preparation import prepare_corpus
+        from wavegan_rc.audio.preparation import corpus_of
 
-        config = self.plan.trained
-        corpus = prepare_corpus(
-            config.data,
-            sample_rate=config.sample_rate,
-            cutoff_hz=config.cutoff_hz,
-            stopband_hz=config.stopband_hz,
-        )
-        assert corpus.folder is not None
+        corpus = corpus_of(self.plan.trained)
+        assert corpus.folder is not None  # prepared recordings lie somewhere
         partial = self.corpus.with_name(f".partial-{self.corpus.name}")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(corpus.folder, partial)

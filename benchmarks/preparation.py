@@ -12,8 +12,7 @@ from benchmarks.timing import table, write_numbers
 from wavegan_rc.audio.files import bundled_speech
 from wavegan_rc.utils.cores import usable_cores
 
-# Copies of the bundled speech, 24 minutes each: one process prepares one copy, all cores prepare
-# more.
+# Copies of the bundled speech, 24 minutes each.
 _COPIES = (1, 10)
 # Another process, so that its memory is not that of this one.
 _PREPARE = """
@@ -23,9 +22,8 @@ from wavegan_rc.audio.preparation import prepare_corpus
 start = time.perf_counter()
 corpus = prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
 seconds = time.perf_counter() - start
-peaks = [resource.getrusage(who).ru_maxrss / 1024
-         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print(json.dumps([seconds, len(corpus.audio) / 16000, *peaks]))
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([seconds, len(corpus.audio) / 16000, peak]))
 """
 
 
@@ -40,7 +38,7 @@ def benchmark_preparation(repeats: int, json_file: Path | None) -> None:
                 measured[copies].append(_prepared(Path(folder) / str(copies)))
     rows = []
     for copies, results in measured.items():
-        seconds, audio_s, peak, worker_peak = map(statistics.median, zip(*results, strict=True))
+        seconds, audio_s, peak = map(statistics.median, zip(*results, strict=True))
         rows.append(
             {
                 "copies": copies,
@@ -48,7 +46,6 @@ def benchmark_preparation(repeats: int, json_file: Path | None) -> None:
                 "seconds": seconds,
                 "times_real_time": audio_s / seconds,
                 "peak_mib": peak,
-                "worker_peak_mib": worker_peak,  # of the largest; 0 without workers
             }
         )
     write_numbers(json_file, rows, repeats=repeats)
@@ -58,7 +55,6 @@ def benchmark_preparation(repeats: int, json_file: Path | None) -> None:
         "time": lambda row: f"{row['seconds']:.1f} s",
         "speed": lambda row: f"{row['times_real_time']:.0f} x real time",
         "memory": lambda row: f"{row['peak_mib']:.0f} MiB",
-        "of a worker": lambda row: f"{row['worker_peak_mib']:.0f} MiB",
     }
     print(*table(columns, rows, left=0), sep="\n")
 

@@ -14,8 +14,8 @@ import numpy as np
 from benchmarks.plain_keras import plain_critic, plain_generator, plain_step
 from benchmarks.timing import write_numbers
 from wavegan_rc.audio.emphasis import design_emphasis
-from wavegan_rc.audio.preparation import prepare_corpus
-from wavegan_rc.audio.segments import Segments
+from wavegan_rc.audio.preparation import corpus_of
+from wavegan_rc.audio.segments import Segments, segments_of
 from wavegan_rc.config import Config
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measure.distances import frechet_distance
@@ -191,22 +191,8 @@ def benchmark_quality(seconds: float, json_file: Path | None) -> None:
         json_file: File for the numbers; None means no file.
     """
     config = Config()
-    corpus = prepare_corpus(
-        None,
-        sample_rate=config.sample_rate,
-        cutoff_hz=config.cutoff_hz,
-        stopband_hz=config.stopband_hz,
-    )
-    training, held_out = (
-        Segments(
-            corpus,
-            split,
-            segment_length=config.segment_length,
-            silence_db=config.silence_db,
-            seed=config.seed,
-        )
-        for split in ("training", "held_out")
-    )
+    corpus = corpus_of(config)
+    training, held_out = (segments_of(config, corpus, each) for each in ("training", "held_out"))
     real = held_out.draw(0, _REAL_SEGMENTS)
     rows: list[dict[str, Any]] = []
     print(f"{'':34}{'steps':>7}{'s':>6}" + "".join(f"{name:>26}" for name in SHOWN))

@@ -173,11 +173,14 @@ def test_a_damaged_cache_entry_is_named(folder, fresh_cache, what):
         prepare(folder)
 
 
-def test_progress_is_told_file_by_file(folder):
+def test_progress_is_told_unit_by_unit(folder, monkeypatch, fresh_cache):
     told = []
-    prepare(folder, on_file=lambda *event: told.append(event))
-    assert [done for done, _, _ in told] == [0, 1, 2, 3, 4, 5]
-    assert told[1] == (1, 5, "1.wav")
+    prepare(folder, on_progress=lambda *event: told.append(event))
+    assert told == [(5, 5, "")]
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(fresh_cache))
+    prepare(folder, on_progress=lambda *event: told.append(event))
+    assert told[1:] == [(done, 5, "") for done in (1, 2, 3, 4, 5)]
 
 
 def test_a_name_that_is_no_text_is_prepared_like_any_other(folder):
@@ -188,7 +191,7 @@ def test_a_name_that_is_no_text_is_prepared_like_any_other(folder):
     assert Segments(corpus, "held_out", **options).seconds > 0
 
 
-@pytest.mark.parametrize("step", ["filter_unit", "scale_shard", "write_index"])
+@pytest.mark.parametrize("step", ["filter_unit", "scale_unit", "write_skipped"])
 def test_a_full_disk_is_an_error_and_what_is_done_is_kept(folder, monkeypatch, fresh_cache, step):
     def fail(*_):
         raise OSError(28, "No space left on device")
@@ -251,10 +254,11 @@ def test_a_linked_folder_is_named_by_its_link_wherever_it_leads(make_wav, tmp_pa
     assert [r.name for r in prepare(folder).recordings] == ["other/b.wav", "own/a.wav"]
 
 
-# Written down before there were shards: who changes these makes old runs another experiment.
+# Written down before there were shards: a change makes old runs another experiment. The fingerprint
+# also holds the version of the split rule.
 AUDIO = "a677514081ce3a87b60746a21ecdeabaf11b95ecea8d2fd2fcc511b798c1699e"
 POWER = "755220f7b75b6cd8c0a56348efae01d74804f99b6d1a98c84b87451ca99059df"
-FINGERPRINT = "15015865a421274c1db46155082b36d2e158d30c2c440da00c2990fa7cc79aa4"
+FINGERPRINT = "cbae6b3bad3f62441a3236a6a2b0c2693edfb7bedca03ed630f154ce1ace105c"
 DRAWN = {
     ("training", 100): "9333ab385b9b1a19",
     ("training", 2048): "f38370b5525d5708",

@@ -19,6 +19,7 @@ from conftest import tone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wavegan_rc.audio import preparation
 from wavegan_rc.audio.files import find_audio_files, resampled_blocks
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
@@ -295,7 +296,7 @@ def test_names_with_spaces_newlines_and_bytes_that_are_no_text(make_wav, fresh_c
             with open(os.fsencode(folder) + b"/" + name + suffix, "wb") as file:
                 file.write(data)
     told = []
-    corpus = prepare(folder, on_file=lambda *event: told.append(event[2]))
+    corpus = prepare(folder, on_progress=lambda *event: told.append(event[2]))
     prepared = {os.fsencode(recording.name) for recording in corpus.recordings}
     assert prepared == {name + b".wav" for name in names} | {b"a b.wav"}
     (listed,) = fresh_cache.glob("*/skipped.json")
@@ -431,17 +432,17 @@ def test_what_may_not_be_read_is_named_and_is_read_once_it_may(open_folder):
         assert len(prepare(open_folder).recordings) == 4
 
 
-def test_a_file_that_vanishes_is_skipped(make_wav, fresh_cache):
+def test_a_file_that_vanishes_is_skipped(make_wav, fresh_cache, monkeypatch):
     gone = make_wav("a.wav", tone(500))
     make_wav("b.wav", tone(500))
-    told = []
+    original = preparation.filter_unit
 
-    def on_file(done, count, name):
-        if not told:
-            gone.unlink()
-        told.append(name)
+    def filter_unit(*args):
+        gone.unlink()
+        return original(*args)
 
-    corpus = prepare(gone.parent, on_file=on_file)
+    monkeypatch.setattr(preparation, "filter_unit", filter_unit)
+    corpus = prepare(gone.parent)
     assert corpus.skipped == ((str(gone), "is not readable: No such file or directory"),)
     assert [recording.name for recording in corpus.recordings] == ["b.wav"]
 

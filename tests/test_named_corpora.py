@@ -131,7 +131,7 @@ def assert_whole(corpus):
 def test_a_named_corpus_is_downloaded_once_and_trained_on(corpus, server, capsys):
     told = []
     options = {"sample_rate": 16000, "cutoff_hz": None, "stopband_hz": None}
-    prepared = prepare_corpus("tiny", **options, on_file=lambda *event: told.append(event))
+    prepared = prepare_corpus("tiny", **options, on_progress=lambda *event: told.append(event))
     assert [recording.name for recording in prepared.recordings] == ["a.wav", "b.wav"]
     assert_whole(corpus)
     assert told[0] == (1, 2, "MiB of tiny.tar.gz")
@@ -159,7 +159,7 @@ def test_a_connection_that_is_cut_is_gone_on_with(corpus, server):
 
 def test_what_came_is_kept_for_the_next_time(corpus, server):
     server.cuts = [2 * CHUNK, 2 * CHUNK]  # then nothing comes
-    with pytest.raises(DataError, match="the next time goes on"):
+    with pytest.raises(DataError, match="the next call resumes it"):
         fetch()
     assert not corpus.exists()
     fetch()
@@ -186,7 +186,7 @@ def test_killed_when_all_was_there_or_with_a_part_of_another_file(corpus, server
 
 def test_a_wrong_checksum_leaves_nothing_and_the_next_time_begins_anew(corpus, server):
     server.content = ARCHIVE[:-1] + b"x"
-    with pytest.raises(DataError, match="has not the checksum") as error:
+    with pytest.raises(DataError, match="must have the checksum") as error:
         fetch()
     assert "\n" not in str(error.value)
     assert not corpus.exists()

@@ -1,4 +1,4 @@
-"""Preparing in shards, on several cores: what comes out, whatever happens on the way."""
+"""Preparation in threads: what comes out, whatever happens on the way."""
 
 import contextlib
 import itertools
@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 
@@ -14,13 +15,11 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import tone
-from fake_work import work
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import preparation as benchmark
-from wavegan_rc.audio import plan, positions, preparation, workers
-from wavegan_rc.audio.corpus import BLOCK
+from wavegan_rc.audio import positions, preparation, units
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.audio.shards import Shards, windows
@@ -72,55 +71,83 @@ def assert_same(corpus, other):
 
 @pytest.fixture(scope="module")
 def reference(folder, tmp_path_factory):
-    """In one shard, by one process."""
+    """In one shard, by one thread."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "usable_cores", lambda: 1)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("reference")))
         corpus = prepare(folder)
         np.asarray(corpus.audio)
         yield corpus
 
 
-@pytest.mark.parametrize("shard_length", [40 * BLOCK, 200 * BLOCK])
-def test_shards_and_workers_change_nothing(
-    folder, reference, fresh_cache, monkeypatch, shard_length
-):
-    monkeypatch.setattr(plan, "SHARD_LENGTH", shard_length)
-    monkeypatch.setattr(plan, "UNIT_BYTES", 50000)
+@pytest.mark.parametrize("unit_bytes", [1, 90000])
+def test_shards_and_threads_change_nothing(folder, reference, fresh_cache, monkeypatch, unit_bytes):
+    monkeypatch.setattr(units, "UNIT_BYTES", unit_bytes)
     monkeypatch.setattr(preparation, "usable_cores", lambda: 3)
     told = []
-    corpus = prepare(folder, on_file=lambda *event: told.append(event))
+    corpus = prepare(folder, on_progress=lambda *event: told.append(event))
     assert_same(corpus, reference)
-    assert sorted(done for done, _, _ in told) == list(range(FILES + 3))
-    sizes = [path.stat().st_size for path in corpus.folder.glob("audio-*")]
-    assert max(sizes) <= 2 * shard_length
-    assert len(sizes) > sum(sizes) / 2 / shard_length / 2
-    assert not list(fresh_cache.glob("preparing-*"))
+    done = [done for done, _, _ in told]
+    assert done == sorted(set(done))
+    assert done[-1] == FILES + 2
+    assert len(done) == len(list(corpus.folder.glob("audio-*"))) > (3 if unit_bytes > 1 else 10)
+    assert [path.name for path in fresh_cache.iterdir()] == [corpus.folder.name]
 
 
-def test_more_shards_than_a_process_may_map(folder, reference, fresh_cache, monkeypatch):
-    monkeypatch.setattr(plan, "SHARD_LENGTH", 4 * BLOCK)
+def test_however_many_files_there_are_few_shards(folder, reference, fresh_cache, monkeypatch):
+    """Each keeps two files open, of which a process has 1024."""
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(units, "MOST_UNITS", 4)
     corpus = prepare(folder)
-    assert len(list(corpus.folder.glob("audio-*"))) > 300
-    before = len(os.listdir("/proc/self/fd"))
+    assert 1 < len(list(corpus.folder.glob("audio-*"))) <= 5
     assert_same(corpus, reference)
-    assert len(os.listdir("/proc/self/fd")) - before < 2 * 2 * 256 + 20
 
 
-# Prepares as `test_shards_and_workers_change_nothing` does.
+def test_of_a_shard_without_recordings_nothing_is_read(make_wav, fresh_cache, monkeypatch):
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(units, "MOST_UNITS", 10**9)
+    path = make_wav("b.wav", tone(300))
+    for name in ("a.wav", "c.wav"):
+        (path.parent / name).write_bytes(b"bad")
+    corpus = prepare(path.parent)
+    assert len(list(corpus.folder.glob("audio-*"))) == 3
+    assert len(corpus.audio[:]) == len(corpus.audio[-16000:]) == 16000
+    segments = Segments(corpus, "held_out", segment_length=1000, silence_db=-40.0, seed=0)
+    assert (segments.draw(0, 50) != 0).any(axis=1).all()
+
+
+def test_reasons_do_not_depend_on_threads(make_wav, tmp_path, monkeypatch):
+    folder = make_wav("good.wav", tone(300)).parent
+    empty_flac = make_wav("good.flac", tone(300)).read_bytes()[:50]
+    for number in range(60):
+        content = (b"bad", b"RIFF", b"", b"RIFF    WAVEfmt ", b"OggS", empty_flac)[number % 6]
+        (folder / f"{number:02}.wav").write_bytes(content)
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(units, "MOST_UNITS", 10**9)
+    skipped = []
+    for cores in (1, 8):
+        monkeypatch.setattr(preparation, "usable_cores", lambda cores=cores: cores)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / str(cores)))
+        skipped.append(prepare(folder).skipped)
+    assert skipped[0] == skipped[1]
+    assert len(skipped[0]) == 60
+    assert len({reason for _, reason in skipped[0]}) > 2
+
+
+# Prepares as `test_shards_and_threads_change_nothing` does.
 PREPARE = """
 import sys, warnings
 warnings.simplefilter("ignore")
-from wavegan_rc.audio import plan, preparation
-plan.SHARD_LENGTH, plan.UNIT_BYTES = 40 * 128, 50000
+from wavegan_rc.audio import preparation, units
+units.UNIT_BYTES = 1
 preparation.usable_cores = lambda: 2
 preparation.prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
 """
 
 
 def finished(cache):
-    """Units and shards that are whole."""
-    walk = [names for folder, _, names in os.walk(cache) if ".partial-" not in folder]
-    names = itertools.chain(*walk)
+    """Units that are filtered, and shards that are begun."""
+    names = itertools.chain(*[names for _, _, names in os.walk(cache)])
     return sum(name.startswith("power-") or name.endswith(".json") for name in names)
 
 
@@ -133,7 +160,7 @@ def test_killed_again_and_again_it_goes_on_and_ends_the_same(
         process = subprocess.Popen(
             [sys.executable, "-c", PREPARE, str(folder)], stderr=subprocess.DEVNULL
         )
-        while process.poll() is None and finished(fresh_cache) < reached + 12:
+        while process.poll() is None and finished(fresh_cache) < reached + 5:
             time.sleep(0.01)
         if process.poll() == 0:
             break
@@ -142,11 +169,10 @@ def test_killed_again_and_again_it_goes_on_and_ends_the_same(
         process.wait()
         if list(fresh_cache.glob("[!p]*")):  # it was quicker
             break
-        assert finished(fresh_cache) >= reached + 12  # nothing that was whole is lost
+        assert finished(fresh_cache) >= reached + 5  # nothing that was whole is lost
         reached, kills = finished(fresh_cache), kills + 1
     assert kills > 1
-    monkeypatch.setattr(plan, "SHARD_LENGTH", 40 * BLOCK)
-    monkeypatch.setattr(plan, "UNIT_BYTES", 50000)
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
     assert_same(prepare(folder), reference)
     assert len(list(fresh_cache.iterdir())) == 1
 
@@ -154,68 +180,52 @@ def test_killed_again_and_again_it_goes_on_and_ends_the_same(
 def test_samples_go_while_shards_come_and_every_stage_can_be_gone_on_from(
     folder, reference, fresh_cache, monkeypatch
 ):
-    monkeypatch.setattr(plan, "SHARD_LENGTH", 40 * BLOCK)
-    monkeypatch.setattr(plan, "UNIT_BYTES", 50000)
-    monkeypatch.setattr(preparation, "_FEWEST_UNITS", 1000)
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(preparation, "usable_cores", lambda: 1)
     left = []
-    original = preparation.scale_shard
+    original = preparation.scale_unit
 
-    def scale(task, on_progress):
-        if len(left) % 3 == 1:
-            left.append(None)
-            raise OSError(28, "No space left on device")
-        original(task, on_progress)
-        left.append(sum(p.stat().st_size for p in fresh_cache.glob("*/unit-*.float32")))
+    def scale(unit, *args):
+        if unit.samples.exists():
+            left.append(sum(p.stat().st_size for p in fresh_cache.glob("*/unit-*.float32")))
+            if len(left) % 3 == 2:
+                raise OSError(28, "No space left on device")
+        original(unit, *args)
 
-    monkeypatch.setattr(preparation, "scale_shard", scale)
+    monkeypatch.setattr(preparation, "scale_unit", scale)
     attempts = 0
     while not any(fresh_cache.glob("[!p]*")):
         attempts += 1
         with contextlib.suppress(DataError):
             prepare(folder)
-    assert attempts > 5
+    assert attempts > 3
     assert_same(prepare(folder), reference)
-    sizes = [size for size in left if size is not None]
-    assert sizes == sorted(sizes, reverse=True)
-    assert len(set(sizes)) > 4
+    assert left == sorted(left, reverse=True)
+    assert len(set(left)) > 4
 
 
-def run(tasks, count=2):
-    begun, done = [], []
-    with workers.Workers(count) as some:
-        try:
-            some.run(work, tasks, begun.append, done.append)
-        finally:
-            processes = list(some._processes.values())
-    assert all(process.poll() is not None for process in processes)
-    return begun, done
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_error_ends_the_other_threads_soon(folder, fresh_cache, monkeypatch, error):
+    began = threading.Event()
 
+    def blocks(path, sample_rate):
+        if path.name == "00.wav":
+            began.wait()
+            raise error
+        began.set()
+        while True:
+            yield np.zeros(2**16, np.float32)
 
-@pytest.fixture
-def importable(monkeypatch):
-    """Workers find this file."""
-    monkeypatch.setenv("PYTHONPATH", os.path.dirname(__file__))
-
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_workers_do_all_tasks(importable, count):
-    begun, done = run(list("abcdefgh"), count)
-    assert sorted(done) == list("abcdefgh")
-    assert sorted(begun) == [f"begun {task}" for task in "abcdefgh"]
-
-
-def test_workers_load_no_deep_learning_library_and_their_errors_come_here(importable):
-    with pytest.raises(DataError, match=rf"loaded: \[\], {os.getpid()}"):
-        run(["modules", *"abc", "sleep"])
-
-
-def test_a_worker_that_is_killed_is_an_error(importable):
-    with pytest.raises(OSError, match="ended before its work"):
-        run(["die", "sleep"])
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    monkeypatch.setattr(units, "resampled_blocks", blocks)
+    monkeypatch.setattr(preparation, "usable_cores", lambda: 2)
+    with pytest.raises((DataError, KeyboardInterrupt), match=r"No space left|^$"):
+        prepare(folder)
+    assert not list(fresh_cache.glob("*/unit-*"))
 
 
 @given(
-    st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any),
     st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=9),
 )
 def test_shards_are_read_like_one_array(tmp_path_factory, lengths, slices):
@@ -248,16 +258,16 @@ def test_counts_are_kept_beside_the_corpus_and_spoilt_ones_are_made_again(
     np.testing.assert_array_equal(Segments(corpus, "training", **options).draw(0, 50), drawn)
 
 
-def test_recordings_without_end_are_cut_into_shards(make_wav, fresh_cache, monkeypatch):
-    path = make_wav("a.wav", tone(300, seconds=4))
-    monkeypatch.setattr(plan, "SHARD_LENGTH", 16 * BLOCK)
-    corpus = prepare_corpus(str(path), sample_rate=16000, cutoff_hz=None, stopband_hz=None)
-    assert len(list(corpus.folder.glob("audio-*"))) == -(-64000 // 2048)
+def test_segments_come_from_where_they_are_said_to_come(make_wav, fresh_cache, monkeypatch):
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
+    for name in ("a.wav", "b.wav", "c.wav"):
+        path = make_wav(name, np.random.default_rng(len(name)).standard_normal(20000) * 0.1)
+    corpus = prepare(path.parent)
     segments = Segments(corpus, "training", segment_length=9000, silence_db=-40.0, seed=0)
     whole = np.asarray(corpus.audio) / np.float32(32767)
+    first = {recording.name: recording.start for recording in corpus.recordings}
     for segment, (name, start) in zip(segments.draw(0, 20), segments.sources(0, 20), strict=True):
-        assert name == "a.wav"
-        np.testing.assert_array_equal(segment, whole[start : start + 9000])
+        np.testing.assert_array_equal(segment, whole[first[name] + start :][:9000])
 
 
 def test_the_benchmark_counts_what_it_prepares(monkeypatch, tmp_path, capsys):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavegan_rc.audio.corpus import BLOCK, Corpus, Recording, block_lengths
+from wavegan_rc.audio.positions import DrawRule, Positions, whole_recordings
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import DataError, ParameterError
 
@@ -244,12 +245,41 @@ def test_short_recordings_are_padded_with_silence_and_with_nothing_of_the_next(s
         assert not drawn[0] & drawn[1]
 
 
-def test_padding_changes_no_draw_where_no_recording_is_short():
-    corpus = corpus_of(*[ramp(2000 * i, 700 + 100 * i) for i in range(12)])
-    for split in ("training", "held_out"):
-        np.testing.assert_array_equal(
-            segments_of(corpus, split, **PAD).draw(5, 300), segments_of(corpus, split).draw(5, 300)
-        )
+def test_with_padding_a_recording_little_longer_than_a_segment_is_drawn_by_its_duration():
+    """A segment fits in few places, which must not make it rare; each place comes equally often."""
+    lengths = [1000, 1001, 1003, 1100, 1999, 2500, 4000, 40000]
+    corpus = corpus_of(*[ramp(0, 20000)] * 2, *[np.full(length, 500) for length in lengths])
+    segments = segments_of(corpus, segment_length=1000, **PAD)
+    drawn = segments.sources(0, 60000)
+    names, counts = np.unique([name for name, _ in drawn], return_counts=True)
+    own = {recording.name: recording.length for recording in corpus.recordings}
+    in_split = round(segments.seconds * 16000)
+    assert sum(own[name] for name in names) == in_split
+    expected = np.array([60000 * own[name] / in_split for name in names])
+    assert (np.abs(counts - expected) < 6 * np.sqrt(expected)).all()
+    for name in names:
+        if own[name] < 1200:
+            starts = [start for other, start in drawn if other == name]
+            places, counts = np.unique(starts, return_counts=True)
+            assert places.tolist() == list(range(own[name] - 999))
+            # Their numbers differ by one at most.
+            share = len(starts) / len(places)
+            assert (
+                np.abs(counts - share).max() < 6 * np.sqrt(share) + share * len(places) / own[name]
+            )
+
+
+@given(st.integers(1, 3000), st.integers(1, 1000))
+def test_every_number_of_a_position_leads_to_it(length, segment_length):
+    """Seen from inside, where a draw of each number once is too much for the public way."""
+    corpus = corpus_of(ramp(5000, length))
+    rule = DrawRule(segment_length, 0.0, "pad")
+    every = Positions(corpus, whole_recordings(corpus), rule)
+    (count,) = every.count()
+    assert count == length
+    found = every.find(np.zeros(length, np.int64), np.arange(length))
+    fitting = max(length - segment_length + 1, 1)
+    np.testing.assert_array_equal(found, np.arange(length) * fitting // length)
 
 
 def test_short_and_long_recordings_are_drawn_in_proportion_to_their_durations():
@@ -259,7 +289,7 @@ def test_short_and_long_recordings_are_drawn_in_proportion_to_their_durations():
     lengths = {recording.name: recording.length for recording in corpus.recordings}
     short = np.mean([lengths[name] == 900 for name, _ in segments.sources(0, 20000)])
     in_split = round(segments.seconds * 16000)
-    expected = (in_split - 2 * 30000) / (in_split - 2 * 999)
+    expected = (in_split - 2 * 30000) / in_split
     assert short == pytest.approx(expected, abs=0.02)
     assert len({name for name, _ in segments.sources(0, 20000)}) > 80
 

@@ -164,8 +164,8 @@ def test_a_corrupt_mp3_is_said_to_be_corrupt(tmp_path):
 
 PREPARE = """
 import sys
-from wavegan_rc.audio import plan, preparation
-plan.UNIT_BYTES = 1
+from wavegan_rc.audio import preparation, units
+units.UNIT_BYTES = 1
 preparation.usable_cores = lambda: int(sys.argv[2])
 preparation.prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=None, stopband_hz=None)
 """
@@ -173,7 +173,7 @@ preparation.prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=None, stopb
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_the_decoders_notes_reach_no_terminal(make_wav, vbr, fresh_cache, cores):
-    """Neither those of this process nor those of workers; on good files there are some too."""
+    """However many threads decode; on good files there are some too."""
     folder = make_wav("good.mp3", noise()).parent
     vbr("vbr.mp3")
     spoilt_mp3(folder / "bad.mp3")

@@ -1,6 +1,7 @@
 """What a process leaves in the cache when it is killed, and what happens to those still at work."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -12,25 +13,31 @@ import numpy as np
 import pytest
 from conftest import tone
 
-from wavegan_rc.audio import plan, units
+from wavegan_rc.audio import units
 from wavegan_rc.audio.preparation import prepare_corpus
-from wavegan_rc.audio.work_folder import remove_abandoned, work_folder
-from wavegan_rc.errors import DataError
+from wavegan_rc.audio.work_folder import work_folder
+from wavegan_rc.errors import DataError, WaveganWarning
 
-# Every file is a unit of its own. Stops in the middle of preparing until a line comes in.
+# Every file is a unit of its own, done in turn. Stops before the second until a line comes in.
 PREPARE = """
 import sys
-from wavegan_rc.audio import plan, preparation
+from wavegan_rc.audio import preparation, units
 
-def on_file(done, count, name):
-    if name == "b.wav" or name.startswith("("):
-        print("waiting" if name.startswith("(") else "preparing", flush=True)
-        if name == "b.wav":
-            sys.stdin.readline()
+def blocks(path, sample_rate):
+    if path.name == "b.wav":
+        print("preparing", flush=True)
+        sys.stdin.readline()
+    return original(path, sample_rate)
 
-plan.UNIT_BYTES = 1
+original, units.resampled_blocks = units.resampled_blocks, blocks
+units.UNIT_BYTES = 1
+preparation.usable_cores = lambda: 1
 corpus = preparation.prepare_corpus(
-    sys.argv[1], sample_rate=16000, cutoff_hz=None, stopband_hz=None, on_file=on_file
+    sys.argv[1],
+    sample_rate=16000,
+    cutoff_hz=None,
+    stopband_hz=None,
+    on_progress=lambda done, count, text: text and print("waiting", flush=True),
 )
 print(len(corpus.audio), flush=True)
 """
@@ -38,7 +45,7 @@ print(len(corpus.audio), flush=True)
 
 @pytest.fixture
 def folder(make_wav, fresh_cache, monkeypatch):
-    monkeypatch.setattr(plan, "UNIT_BYTES", 1)
+    monkeypatch.setattr(units, "UNIT_BYTES", 1)
     make_wav("a.wav", tone(300))
     return make_wav("b.wav", tone(500)).parent
 
@@ -64,7 +71,7 @@ def prepare(folder):
 
 
 def names(cache):
-    return sorted(path.name.split("-")[0] for path in cache.iterdir())
+    return sorted(path.name.split("-")[0] for path in cache.iterdir() if path.is_dir())
 
 
 def age(cache):
@@ -90,11 +97,8 @@ def test_a_killed_process_leaves_no_entry_and_its_work_is_gone_on_from(
     assert read == ["b.wav"]
     (entry,) = fresh_cache.iterdir()
     assert not entry.name.startswith("preparing")
-    assert sorted(path.name.split("-")[0] for path in entry.iterdir()) == [
-        "audio",
-        "index.json",
-        "power",
-    ]
+    left = {path.name.split("-")[0] for path in entry.iterdir()}
+    assert left == {"audio", "index.json", "power"}
 
 
 @pytest.mark.parametrize("spoilt", ["unit-00000.json", "unit-00000.float32"])
@@ -106,14 +110,13 @@ def test_work_that_is_not_whole_is_done_again(folder, fresh_cache, spoilt):
     entry.rmdir()
     with process(folder) as killed:
         killed.kill()
-    (work,) = fresh_cache.iterdir()
+    (work,) = (path for path in fresh_cache.iterdir() if path.is_dir())
     content = (work / spoilt).read_bytes()
     (work / spoilt).write_bytes(content[: len(content) // 2])
     np.testing.assert_array_equal(prepare(folder).audio, whole)
 
 
 def test_what_others_left_goes_after_a_week(folder, fresh_cache, make_wav):
-    prepare(folder)
     other = make_wav("../other/a.wav", tone(500))
     make_wav("../other/b.wav", tone(500))
     with process(other.parent) as killed:
@@ -121,15 +124,16 @@ def test_what_others_left_goes_after_a_week(folder, fresh_cache, make_wav):
     prepare(folder)
     assert "preparing" in names(fresh_cache)
     age(fresh_cache)
+    make_wav("c.wav", tone(700))
     prepare(folder)
-    assert "preparing" not in names(fresh_cache)
+    assert not list(fresh_cache.glob("preparing-*"))
 
 
 def test_a_living_process_is_waited_for_however_long_it_sleeps(folder, fresh_cache):
     with process(folder) as first:
         age(fresh_cache)
-        remove_abandoned(fresh_cache, keep="")
-        assert names(fresh_cache) == ["preparing"]
+        with work_folder(fresh_cache, "x", never):
+            assert names(fresh_cache) == ["preparing"] * 2
         with process(folder, "waiting") as second:
             assert second.poll() is None
             first.stdin.write("\n")
@@ -153,24 +157,24 @@ def never():
     pytest.fail("nobody is there to wait for")
 
 
-@pytest.mark.parametrize("moment", ["mkdir", "flock"])
-def test_a_folder_removed_before_it_is_locked_is_made_anew(tmp_path, monkeypatch, moment):
-    """As when the one who had it removes it."""
+@pytest.mark.parametrize(("owner", "name"), [(os, "open"), (fcntl, "flock")])
+def test_a_lock_removed_before_it_is_held_is_made_anew(tmp_path, monkeypatch, owner, name):
+    """As when the process that had it removes it."""
     interrupted = []
-    owner, name = (os, "open") if moment == "mkdir" else (fcntl, "flock")
     original = getattr(owner, name)
 
     def once(*args, **options):
         if not interrupted:
-            interrupted.append(moment)
-            (tmp_path / "preparing-x" / "lock").unlink(missing_ok=True)
+            interrupted.append(name)
+            (tmp_path / "preparing-x.lock").unlink(missing_ok=True)
             (tmp_path / "preparing-x").rmdir()
         return original(*args, **options)
 
     monkeypatch.setattr(owner, name, once)
-    with work_folder(tmp_path, "x", never) as folder:
+    with work_folder(tmp_path, "x", lambda: None) as folder:
         assert interrupted
-        assert (folder / "lock").exists()
+        assert folder.is_dir()
+        assert (tmp_path / "preparing-x.lock").exists()
     assert not list(tmp_path.iterdir())
 
 
@@ -180,20 +184,22 @@ def work_with(parent, error):
         raise error
 
 
-def test_without_locks_every_process_has_a_folder_of_its_own(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
+def test_without_locks_every_process_has_a_folder_of_its_own(tmp_path, monkeypatch, number):
     def no_locks(*_):
-        raise OSError(37, "No locks available")
+        raise OSError(number, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    with work_folder(tmp_path, "x", never) as one, work_folder(tmp_path, "x", never) as other:
-        assert one != other
+    warned = pytest.warns(WaveganWarning, match="the file system cannot lock.*No locks available")
+    with warned, work_folder(tmp_path, "x", never) as one:
         (one / "file").write_text("")
         age(tmp_path)
-        remove_abandoned(tmp_path, keep="y")
+        with work_folder(tmp_path, "x", never) as other:
+            assert one != other
         assert (one / "file").exists()
-    with pytest.raises(OSError, match="stop"):
+    with warned, pytest.raises(OSError, match="stop"):
         work_with(tmp_path, OSError("stop"))
-    assert not list(tmp_path.iterdir())
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
 @pytest.mark.parametrize(
@@ -205,9 +211,4 @@ def test_work_is_kept_unless_it_would_fail_again(tmp_path, error, kept):
     assert any(tmp_path.iterdir()) == kept
     with work_folder(tmp_path, "x", never) as again:
         assert (again / "file").exists() == kept
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_missing_cache_has_nothing_abandoned(tmp_path):
-    remove_abandoned(tmp_path / "nowhere", keep="")
     assert not list(tmp_path.iterdir())

@@ -12,14 +12,14 @@ from wavegan_rc.errors import DataError
 # At 16 kHz, 127 taps resolve about 250 Hz: formants, but not the harmonics of a voice.
 _LONGEST_FILTER = 127
 _SPECTRUM_SAMPLES = 256
-# Samples that are looked at: enough for a spectrum within a few tenths of a dB.
+# Samples analysed: enough for a spectrum within a few tenths of a dB.
 _SAMPLES = 2**23
-# Above the steps of any training, so that no batch is used twice.
+# Beyond the steps of any training, so that no batch is used twice.
 _STEP = 2**62
 
 
 def tap_count(emphasis: Emphasis, segment_length: int) -> int:
-    """Number of taps of a filter. It fits into the segment with room for reflections.
+    """Return the number of taps of a filter; it fits into a segment with room for reflections.
 
     Example:
         >>> tap_count("whitening", 2048), tap_count("whitening", 64), tap_count("first_order", 64)
@@ -35,15 +35,16 @@ def design_emphasis(
 ) -> np.ndarray:
     """Design the filter for a training corpus.
 
-    The filter keeps the corpus's RMS level, so the gradient penalty's weight and the health
-    thresholds keep their meaning.
+    The filter keeps the RMS level of the corpus, so the weight of the gradient penalty and the
+    health thresholds keep their meaning. The one-sided Welch spectrum is not doubled at 0 Hz and
+    the Nyquist frequency, so the gain of the whitening filter there is up to 3 dB too high.
 
     Args:
-        emphasis: `first_order` or `whitening`.
+        emphasis: Kind of filter, `first_order` or `whitening`.
         segments: Training segments.
-        coefficient: c of the first-order filter x[n] - c x[n-1], from 0 to below 1.
-        limit_db: Largest gain of the whitening filter, relative to its gain at the loudest
-            frequency of the corpus.
+        coefficient: Coefficient c of the first-order filter x[n] - c x[n-1], in [0, 1).
+        limit_db: Largest gain of the whitening filter relative to its gain at the loudest
+            frequency of the corpus, in dB.
 
     Returns:
         float32 array of taps. `first_order` is causal, `whitening` has linear phase.
@@ -68,7 +69,7 @@ def design_emphasis(
 
 
 def _mean_power(segments: Segments) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies in cycles per sample, 0 to 0.5, and the corpus's power density there."""
+    """Return frequencies in cycles per sample, 0 to 0.5, and the power density of the corpus."""
     count = -(-_SAMPLES // segments.segment_length)
     audio = segments.draw(_STEP, count)
     length = min(_SPECTRUM_SAMPLES, segments.segment_length // 2 * 2)  # with a bin at half the rate

@@ -1,4 +1,4 @@
-"""Find, read and write audio files, in every format that libsndfile knows."""
+"""Find, read and write audio files, in every format that libsndfile reads."""
 
 import contextlib
 import glob
@@ -14,55 +14,65 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from wavegan_rc.audio.int16 import to_int16
 from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.utils.text import printable
 
 if TYPE_CHECKING:
     from wavegan_rc.audio.streams import Stream
 
-# Names that recordings go by; a folder may hold transcripts and pictures beside them. The last two
-# lines are of formats that libsndfile does not read: such recordings are named, not passed over.
+# Suffixes of recordings. libsndfile does not read the formats of the last two lines; such files are
+# reported, not ignored.
 AUDIO_SUFFIXES = frozenset(
     {".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp2", ".mp3", ".nist", ".oga"}
     | {".ogg", ".opus", ".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"}
     | {".3gp", ".aac", ".ac3", ".amr", ".ape", ".dff", ".dsf", ".m4a", ".m4b", ".mka", ".mp4"}
     | {".mpc", ".ra", ".shn", ".spx", ".tta", ".webm", ".wma", ".wv"}
 )
-# Beyond any scale that audio is kept in; squares of more could not be added up.
+FULL_SCALE_INT16 = 32767
+# Larger than any scale of audio; sums of larger squares would overflow.
 LARGEST_SAMPLE = 2.0**31
 
-# Recorders stay well inside; a damaged header that said 1 Hz would be resampled without end.
+# A damaged header that says 1 Hz would be resampled without end.
 _SAMPLE_RATES = range(1000, 1_000_001)
-# Samples of all channels read at a time: a header may declare a thousand channels.
+# Samples of all channels read at a time; there may be a thousand channels.
 _READ_SAMPLES = 2**20
 # Samples resampled at a time.
 _BLOCK_LENGTH = 2**20
 
 
+def to_int16(audio: np.ndarray) -> np.ndarray:
+    """Round samples in [-1, 1] to 16-bit integers; clip samples beyond.
+
+    Example:
+        >>> to_int16(np.array([-1.0, 0.5, 2.0])).tolist()
+        [-32767, 16384, 32767]
+    """
+    return np.round(np.clip(audio, -1, 1) * FULL_SCALE_INT16).astype(np.int16)
+
+
 def bundled_speech() -> Path:
-    """The folder of the speech that comes with the package (see its ATTRIBUTION.md)."""
+    """Return the folder of the speech in this package (see its ATTRIBUTION.md)."""
     return Path(str(resources.files("wavegan_rc.audio") / "speech"))
 
 
 def find_audio_files(data: str | None) -> list[Path]:
-    """List the audio files that a folder, a glob or a file name stands for, sorted by path.
+    """Find the audio files of a folder, a glob or a file name.
 
     Args:
-        data: Folder (searched recursively), glob (`**` allowed) or file; None: the bundled speech.
-            Links to folders are followed, into each real folder once. What lies in hidden folders,
-            in run folders and in other folders of generated audio is left out.
+        data: Folder (searched recursively), glob (`**` allowed) or file. None uses the bundled
+            speech. Links to folders are followed, into each real folder once. Hidden folders, run
+            folders and other folders of generated audio are left out.
 
     Returns:
-        Paths with an audio suffix, each file once however many links lead to it, and folders that
-        may not be searched: `open_recording` says what is wrong with those that are no readable
-        files. A file named outright may have any suffix.
+        Sorted paths with an audio suffix, each file once whatever links lead to it, and folders
+        that may not be searched; `open_recording` raises the reason for unreadable ones. A file
+        named directly may have any suffix.
 
     Raises:
-        DataError: If nothing is there, or no audio file is in it.
+        DataError: If `data` does not exist or holds no audio file.
 
     Warns:
-        WaveganWarning: Once, if files in such folders were left out.
+        WaveganWarning: If files in such folders were left out.
 
     Example:
         >>> len(find_audio_files(None))
@@ -82,7 +92,7 @@ def find_audio_files(data: str | None) -> list[Path]:
         elif not place.is_dir():
             raise DataError(f"{data}: no such folder, glob or file")
         for part in parts:
-            if part == "**":  # not glob's own, which follows two links that loop without end
+            if part == "**":  # that of glob does not end where two links loop
                 found = [inner for one in found for inner in _folders_in(one, closed)]
             else:
                 found = [path for one in found for path in one.glob(part)]
@@ -93,7 +103,7 @@ def find_audio_files(data: str | None) -> list[Path]:
         ]
         audio = _without_generated(audio + closed, place)
         once = {os.path.realpath(path): path for path in sorted(audio, reverse=True)}
-    # No permission, too long a name; ~nobody; ** as part of a name.
+    # Missing permission or too long a name; ~nobody; ** as part of a name.
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(f"{data} cannot be searched: {error}") from None
     if not once:
@@ -102,10 +112,10 @@ def find_audio_files(data: str | None) -> list[Path]:
 
 
 def _without_generated(paths: list[Path], place: Path) -> list[Path]:
-    """Leave out what lies in hidden folders, and in folders of runs and of generated audio."""
+    """Leave out files in hidden folders, and in folders of runs and of generated audio."""
     parts = place.parts
     if not place.is_dir():
-        if "**" not in parts:  # then every folder is named
+        if "**" not in parts:  # every folder is named
             return paths
         place = Path(*parts[: next(i for i, part in enumerate(parts) if glob.has_magic(part))])
 
@@ -130,10 +140,7 @@ def _without_generated(paths: list[Path], place: Path) -> list[Path]:
 
 
 def _folders_in(place: Path, closed: list[Path]) -> Iterator[Path]:
-    """A folder and all in it, also those that links lead to, each real one once.
-
-    Those that may not be searched are added to `closed`.
-    """
+    """Yield a folder and all in it, also by links, each once; add unsearchable ones to `closed`."""
     seen = set()
     walk = os.walk(
         place, onerror=lambda error: closed.append(Path(error.filename)), followlinks=True
@@ -150,19 +157,19 @@ def _folders_in(place: Path, closed: list[Path]) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def open_recording(path: Path) -> "Iterator[Stream]":
-    """Open an audio file to read from; what cannot be read, then or later, is a `DataError`.
+    """Open an audio file. Errors of reading, also inside the block, become a `DataError`.
 
     Args:
         path: Audio file of any rate and channel count.
 
     Raises:
-        DataError: If the path is no readable file, or the file is not audio, has a sample rate
-            below 1 kHz or above 1 MHz, or is known to be damaged.
+        DataError: If the path is not a readable file, or the file is not audio, has a sample rate
+            below 1 kHz or above 1 MHz, or is damaged.
     """
-    from wavegan_rc.audio import streams  # here, since training on prepared audio needs none
+    from wavegan_rc.audio import streams  # here: training on prepared audio needs no soundfile
 
     try:
-        # Asked beforehand: opening a pipe would wait for a writer, for ever.
+        # Opening a pipe would wait for a writer for ever.
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
             raise DataError("is a folder that cannot be searched")
@@ -180,25 +187,25 @@ def open_recording(path: Path) -> "Iterator[Stream]":
 
 
 def mono_blocks(stream: "Stream", block_length: int) -> Iterator[np.ndarray]:
-    """Read a recording to its end as one channel, block by block: memory holds one block.
+    """Read a recording to its end as one channel, block by block.
 
     Args:
-        stream: From `open_recording`; channels are averaged.
-        block_length: In samples, at least 1.
+        stream: Stream of `open_recording`; channels are averaged.
+        block_length: Length of a block in samples, at least 1.
 
     Yields:
-        float32 arrays of shape (block_length,), the last maybe shorter; full scale is 1.
+        float32 arrays of shape (block_length,), full scale 1; the last may be shorter.
 
     Raises:
-        DataError: If the file is damaged, is empty, holds much more or less than it declares, or
-            has samples that are not finite or beyond 2**31.
+        DataError: If the file is damaged or empty, holds much more or less than it declares, or has
+            samples that are not finite or beyond 2**31.
     """
     from wavegan_rc.audio.streams import check_nothing_follows
 
     length, done = stream.declared_length, 0
     step = max(1, _READ_SAMPLES // stream.channels)
     while length is None or done < length:
-        # What a header declares may be a lie, so no memory is taken for more than a block.
+        # A header may lie, so memory for one block at most is taken.
         block = np.empty(block_length if length is None else min(block_length, length - done), "f4")
         filled = 0
         while filled < len(block):
@@ -233,18 +240,17 @@ def _check_samples(block: np.ndarray) -> None:
 def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     """Read a recording as one channel at the given rate, block by block.
 
-    The resampler keeps its state from block to block, so that the blocks together are what
-    resampling in one go gives.
+    The blocks together equal the recording resampled at once.
 
     Args:
         path: Audio file of any rate and channel count; channels are averaged.
         sample_rate: Rate to resample to (soxr, high quality), in Hz.
 
     Yields:
-        float32 arrays of shape (samples,), of any lengths; full scale is 1.
+        float32 arrays of shape (samples,) and of any lengths; full scale is 1.
 
     Raises:
-        DataError: As `open_recording` and `mono_blocks`, or if nothing is left of the recording.
+        DataError: As in `open_recording` and `mono_blocks`, or if no sample is left.
     """
     import soxr
 
@@ -265,9 +271,9 @@ def write_wav(file: Path | BinaryIO, audio: np.ndarray, sample_rate: int) -> Non
     """Write samples in [-1, 1] as a 16-bit PCM WAV file.
 
     Args:
-        file: To write; a path, or open.
+        file: Path or open file.
         audio: Array of shape (samples,).
-        sample_rate: In Hz.
+        sample_rate: Sample rate, in Hz.
     """
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(file.open("wb")) if isinstance(file, Path) else file

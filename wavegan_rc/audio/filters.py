@@ -1,26 +1,26 @@
-"""The low-pass that makes the ground truth: above its stopband edge the data holds nothing."""
+"""The low-pass for recordings: above its stopband edge they hold nothing."""
 
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 from scipy import signal
 
-# 10 dB more than the 80 dB promised, since Kaiser's formula for the length is an estimate.
+# 10 dB more than the 80 dB promised: Kaiser's formula for the length is an estimate.
 STOPBAND_ATTENUATION_DB = 90.0
-# Samples filtered at a time: 4 minutes at 16 kHz, which take some 100 MB.
+# Samples filtered at a time: 4 minutes at 16 kHz, about 100 MB of memory.
 _BLOCK_LENGTH = 2**22
 
 
 def design_lowpass(cutoff_hz: float, stopband_hz: float, sample_rate: int) -> np.ndarray:
-    """Linear-phase FIR by the Kaiser window method.
+    """Design a linear-phase FIR low-pass by the Kaiser window method.
 
     Args:
         cutoff_hz: Highest frequency kept, in Hz.
-        stopband_hz: Lowest frequency removed by at least 80 dB, in Hz; below sample_rate / 2.
-        sample_rate: In Hz.
+        stopband_hz: Lowest frequency attenuated by at least 80 dB, in Hz; below sample_rate / 2.
+        sample_rate: Sample rate, in Hz.
 
     Returns:
-        Odd-length symmetric kernel with unit gain at 0 Hz, shape (taps,).
+        Symmetric kernel of odd length with unit gain at 0 Hz, shape (taps,).
 
     Source:
         J. F. Kaiser, "Nonrecursive digital filter design using the I0-sinh window function",
@@ -42,16 +42,16 @@ def design_lowpass(cutoff_hz: float, stopband_hz: float, sample_rate: int) -> np
 def lowpass(
     blocks: Iterable[np.ndarray], cutoff_hz: float, stopband_hz: float, sample_rate: int
 ) -> Iterator[np.ndarray]:
-    """Remove what lies above `stopband_hz`, without delay; the length in all is kept.
+    """Remove frequencies above `stopband_hz`, without delay; the total length is kept.
 
     Args:
-        blocks: A signal in float32 arrays of any lengths; taken as zero beyond its ends.
+        blocks: Signal in float32 arrays of any lengths, zero beyond its ends.
         cutoff_hz: Highest frequency kept, in Hz.
         stopband_hz: Lowest frequency removed, in Hz.
-        sample_rate: In Hz.
+        sample_rate: Sample rate, in Hz.
 
     Yields:
-        The filtered signal in float32 arrays, which do not depend on where the blocks end.
+        Filtered signal in float32 arrays, which do not depend on where the blocks end.
 
     Source:
         Overlap-add: A. V. Oppenheim and R. W. Schafer, "Discrete-Time Signal Processing",
@@ -60,7 +60,7 @@ def lowpass(
     kernel = design_lowpass(cutoff_hz, stopband_hz, sample_rate).astype(np.float32)
     delay = len(kernel) // 2
     to_drop = delay
-    # What the blocks so far add to the samples that follow them.
+    # The response of the blocks so far in the samples after them.
     tail = np.zeros(len(kernel) - 1, np.float32)
     for block in _in_equal_blocks(blocks):
         filtered = signal.oaconvolve(block, kernel, mode="full")
@@ -72,7 +72,7 @@ def lowpass(
 
 
 def _in_equal_blocks(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same signal in blocks of `_BLOCK_LENGTH`, the last maybe shorter."""
+    """Yield the same signal in blocks of `_BLOCK_LENGTH`; the last may be shorter."""
     held: list[np.ndarray] = []
     missing = _BLOCK_LENGTH
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Public corpora by name: downloaded once, checked, unpacked into the user's cache folder."""
+"""Public corpora by name: downloaded once, checked and unpacked into the user's cache folder."""
 
 import os
 import shutil
@@ -10,25 +10,25 @@ from typing import Any
 
 import platformdirs
 
-from wavegan_rc.audio.work_folder import remove_abandoned, work_folder
+from wavegan_rc.audio.work_folder import work_folder
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.text import one_line
 
 _MIB = 2**20
-# A connection that is cut loses less than this many bytes.
+# Bytes written at a time; a lost connection loses fewer.
 _CHUNK = 2**16
 _TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
 class NamedCorpus:
-    """Where a corpus comes from.
+    """The source of a corpus.
 
     Attributes:
-        title: What it is called, and whose it is.
-        licence: That it may be used under.
-        url: Of the archive.
-        sha256: Of the archive.
+        title: Title and authors.
+        licence: Licence of the recordings.
+        url: Address of the archive.
+        sha256: Checksum of the archive.
     """
 
     title: str
@@ -37,7 +37,7 @@ class NamedCorpus:
     sha256: str
 
 
-# The checksums are those that torchaudio's data sets have.
+# The checksums are those of torchaudio.
 NAMED_CORPORA = {
     "speech-commands": NamedCorpus(
         "Speech Commands 0.02 (P. Warden, 2018)",
@@ -61,17 +61,20 @@ NAMED_CORPORA = {
 
 
 def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Path:
-    """The folder of a named corpus, which is downloaded first if it is not there yet.
+    """Return the folder of a named corpus; download it first if it is missing.
 
-    Prints whose it is and its licence. A download that was cut off is gone on with, by a process
-    that comes later too. The folder appears whole or not at all.
+    Prints title and licence. An interrupted download is resumed, by a later process too. The folder
+    appears whole or not at all.
 
     Args:
-        name: In `NAMED_CORPORA`.
-        on_progress: Called while downloading with (MiB done, MiB in all, name).
+        name: Key of `NAMED_CORPORA`.
+        on_progress: Function called while downloading with (MiB done, MiB in all, name).
+
+    Returns:
+        The folder of the recordings.
 
     Raises:
-        DataError: If it cannot be downloaded, or is not what it should be.
+        DataError: If the corpus cannot be downloaded, or has a wrong checksum.
     """
     corpus = NAMED_CORPORA[name]
     print(f"{name}: {corpus.title}, {corpus.licence}", flush=True)
@@ -79,24 +82,21 @@ def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Pa
     folder = parent / name
     if folder.exists():
         return folder
-    remove_abandoned(parent, keep=name)
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        with work_folder(
-            parent, name, lambda: on_progress(0, 1, "(another process is at it)")
-        ) as work:
+        waiting = "(another process downloads it)"
+        with work_folder(parent, name, lambda: on_progress(0, 1, waiting)) as work:
             if not folder.exists():
                 os.rename(_unpacked(_downloaded(corpus, work, on_progress), work), folder)
-    except BrokenPipeError:  # of what is printed; those of connections are requests' own
+    except BrokenPipeError:  # raised by the display; for connections, requests raises its own
         raise
-    except (OSError, EOFError, tarfile.TarError) as error:  # those of requests are OSErrors
+    except (OSError, EOFError, tarfile.TarError) as error:  # errors of requests are OSErrors
         raise DataError(
-            f"{name} cannot be downloaded; the next time goes on from where this one stopped "
-            f"({parent}): {one_line(error)}"
+            f"{name} cannot be downloaded; the next call resumes it ({parent}): {one_line(error)}"
         ) from None
-    except ValueError:  # what pooch raises; of requests' errors, some are both
+    except ValueError:  # raised by pooch; some errors of requests are both
         raise DataError(
-            f"{name}: what {corpus.url} sends has not the checksum that it should have"
+            f"{name}: the archive from {corpus.url} must have the checksum {corpus.sha256}"
         ) from None
     return folder
 
@@ -117,22 +117,22 @@ def _downloaded(
 
 def _unpacked(archive: Path, work: Path) -> Path:
     folder = work / "unpacked"
-    shutil.rmtree(folder, ignore_errors=True)  # by a process that was killed
+    shutil.rmtree(folder, ignore_errors=True)  # left by a killed process
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")  # nothing outside of the folder, no devices
+        tar.extractall(folder, filter="data")  # nothing outside the folder, no devices
     return folder
 
 
 class ResumingDownloader:
-    """A downloader for `pooch` that goes on where the one before was cut off.
+    """A downloader for `pooch` that resumes an interrupted download.
 
     Args:
-        part: Keeps what has come so far; if all is there, it becomes pooch's file.
-        on_progress: Called with (MiB done, MiB in all), about once for each.
+        part: File for the part received so far; it becomes pooch's file when complete.
+        on_progress: Function called with (MiB done, MiB in all), about once for each MiB.
 
     Source:
-        RFC 9110, section 14: range requests; 206 is the part that was asked for, 200 the whole,
-        416 that there is nothing from there on.
+        RFC 9110, section 14: range requests; 206 sends the part asked for, 200 the whole, 416 means
+        that nothing follows.
     """
 
     def __init__(self, part: Path, on_progress: Callable[[int, int], None]) -> None:
@@ -143,13 +143,13 @@ class ResumingDownloader:
         """Download a file.
 
         Args:
-            url: From where.
-            output_file: To where.
+            url: Address of the file.
+            output_file: Path to write to.
             pooch: Not used.
 
         Raises:
-            requests.RequestException: If the server cannot be reached, says no, or has cut off the
-                connection before anything came.
+            requests.RequestException: If the server cannot be reached, refuses, or closes the
+                connection before it sends anything.
         """
         while True:
             before = self._size()
@@ -157,14 +157,14 @@ class ResumingDownloader:
             if failure is None:
                 os.replace(self._part, output_file)
                 return
-            if self._size() <= before:  # else more may come
+            if self._size() <= before:  # otherwise the next attempt may get more
                 raise failure
 
     def _size(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def _fetch(self, url: str) -> Exception | None:
-        """Fetch what is missing; what cut it off, or None if all is there."""
+        """Fetch the missing part. Returns the error that ended it, or None if all has come."""
         import requests
 
         start = self._size()
@@ -173,7 +173,7 @@ class ResumingDownloader:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
                 if response.headers.get("Content-Range") == f"bytes */{start}":
                     return None
-                self._part.unlink()  # of another file
+                self._part.unlink()  # it is longer than the file
                 return self._fetch(url)
             response.raise_for_status()
             if response.status_code != requests.codes.partial_content:

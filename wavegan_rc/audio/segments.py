@@ -7,14 +7,17 @@ from typing import Literal
 import numpy as np
 
 from wavegan_rc.audio.corpus import BLOCK, Corpus
-from wavegan_rc.audio.int16 import FULL_SCALE_INT16
-from wavegan_rc.audio.positions import Positions, Stretches, count_positions, whole_recordings
+from wavegan_rc.audio.files import FULL_SCALE_INT16
+from wavegan_rc.audio.positions import DrawRule, Positions, Stretches, whole_recordings
 from wavegan_rc.audio.shards import windows
+from wavegan_rc.config import Config
 from wavegan_rc.config.choices import ShortRecordings
 from wavegan_rc.errors import DataError, ParameterError
 
 Split = Literal["training", "held_out"]
 
+# Part of the fingerprint of a corpus; raised whenever other recordings would be held out.
+SPLIT_VERSION = 2
 _HELD_OUT_SHARE = 0.1
 TOO_SHORT = "is shorter than a segment"
 TOO_QUIET = "is too quiet"
@@ -24,28 +27,29 @@ class Segments:
     """Segments of one split, cut at random sample positions.
 
     About a tenth of the duration is held out, in whole recordings that have a usable segment: in
-    the order of their names' hashes, each that still fits into the tenth; then the shortest other
-    one, if the tenth is less than half full. Of a single recording, it is the last tenth. So a
-    folder is split alike on every machine.
+    the order of the hashes of their names, each that still fits into the tenth; then the shortest
+    of the others, if the tenth is less than half full. Of a single recording, the last tenth is
+    held out. So the split of a folder is the same on every machine.
 
     Every sample position at which a segment fits and is loud enough is drawn with the same
-    probability. So segments are not aligned with anything: a tone in the recordings has a random
-    phase in the segments. `short_recordings` and `one_shots` make exceptions.
+    probability, so a tone in the recordings has a random phase in the segments. `short_recordings`
+    and `one_shots` make exceptions.
 
     Args:
         corpus: Prepared recordings.
-        split: Which of them to draw from.
-        segment_length: In samples.
-        silence_db: Threshold relative to the RMS level of the whole corpus, in dB. A segment's
-            level is judged by the blocks of 128 samples that lie inside it.
-        seed: Non-negative; with the step it determines a draw.
-        short_recordings: Recordings shorter than a segment: `skip` never draws them; `pad` draws
-            them from their first sample, followed by silence, in proportion to their durations.
-        one_shots: Draw every recording from its first sample only, all with the same probability.
+        split: Split to draw from.
+        segment_length: Length of a segment in samples.
+        silence_db: Least level of a segment relative to the RMS level of the corpus, in dB; judged
+            by the blocks of 128 samples that lie inside it.
+        seed: Non-negative seed; seed and step determine a draw.
+        short_recordings: Use of recordings shorter than a segment. `skip` never draws them. `pad`
+            draws them from their first sample, followed by silence, and draws every recording in
+            proportion to its duration.
+        one_shots: Whether every recording is drawn from its first sample only, all equally often.
 
     Attributes:
-        seconds: Duration of the split's recordings.
-        unused: Indices of the recordings that neither split draws from, each with the reason.
+        seconds: Duration of the split's recordings in seconds.
+        unused: (index, reason) of each recording that neither split draws from.
 
     Raises:
         DataError: If no recording of the split is long enough, or none is loud enough.
@@ -74,72 +78,49 @@ class Segments:
         self.corpus = corpus
         self.segment_length = segment_length
         self.seed = seed
-        self._short_recordings: ShortRecordings = short_recordings
-        self._one_shots = one_shots
-        self._threshold = corpus.power * 10 ** (silence_db / 10)
-        stretches, positions, rows, counts = self._split(split)
-        self.seconds = int(stretches.length.sum()) / corpus.sample_rate
-        if not len(counts):
+        self._pad = short_recordings == "pad"
+        threshold = corpus.power * 10 ** (silence_db / 10)
+        self._rule = DrawRule(segment_length, threshold, short_recordings, one_shots)
+        self._positions, self._counts = self._of_split(split)
+        self.seconds = int(self._positions.stretches.length.sum()) / corpus.sample_rate
+        if not len(self._counts):
             raise DataError(
                 f"{split} recordings: all are shorter than a segment of {segment_length} samples "
                 f"({segment_length / corpus.sample_rate:.3f} s); short_recordings pad uses them"
             )
-        if not counts.any():
+        if not self._counts.any():
             raise DataError(f"{split} recordings: none is louder than silence_db = {silence_db:g}")
-        # Allowed positions are numbered: row i holds the numbers from ends[i - 1] to ends[i].
-        self._stretches = stretches
-        self._positions, self._rows, self._counts = positions, rows, counts
-        self._ends = np.cumsum(counts, dtype=np.int64)
+        # Positions are numbered: row i holds the numbers from ends[i - 1] to ends[i].
+        self._ends = np.cumsum(self._counts, dtype=np.int64)
 
-    def _split(self, split: Split) -> tuple[Stretches, Positions, np.ndarray, np.ndarray]:
-        """Where this split's segments lie: stretches, positions, and rows with their counts."""
+    def _of_split(self, split: Split) -> tuple[Positions, np.ndarray]:
+        """Return the positions of a split, and the count of numbers in each row."""
         every = whole_recordings(self.corpus)
-        positions = self._positions_in(every)
-        counts = count_positions(self.corpus, positions)
+        positions = Positions(self.corpus, every, self._rule)
+        counts = positions.count_once()
         so_far = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         row_ends = np.cumsum(positions.row_counts)
-        drawn_from = so_far[row_ends] > so_far[row_ends - positions.row_counts]
-        usable = np.flatnonzero(drawn_from)
+        usable = so_far[row_ends] > so_far[row_ends - positions.row_counts]
         too_short = f"{TOO_SHORT}: {{}} of {self.segment_length} samples"
         self.unused = [
             (i, TOO_QUIET if positions.row_counts[i] else too_short.format(every.length[i]))
-            for i in np.flatnonzero(~drawn_from).tolist()
+            for i in np.flatnonzero(~usable).tolist()
         ]
-        if len(usable) == 1:
-            part = self._part(every[usable], split)
-            positions = self._positions_in(part)
-            counts = positions.count()
-            return part, positions, np.arange(len(counts)), counts
-        chosen = ~drawn_from  # if none is, the caller says in detail why not any
-        if len(usable):
-            held_out = np.isin(np.arange(len(chosen)), self._held_out(usable, every.length))
-            chosen = drawn_from & (held_out == (split == "held_out"))
-        rows = np.flatnonzero(np.repeat(chosen, positions.row_counts))
-        return every[chosen], positions, rows, counts[rows]
-
-    def _positions_in(self, stretches: Stretches) -> Positions:
-        return Positions(
-            self.corpus,
-            stretches,
-            self.segment_length,
-            self._threshold,
-            self._short_recordings,
-            self._one_shots,
-        )
-
-    def _part(self, only: Stretches, split: Split) -> Stretches:
-        """The first or the last part of the only recording."""
-        blocks = np.round(only.length * (1 - _HELD_OUT_SHARE)).astype(np.int64) // BLOCK
-        kept = blocks * BLOCK
-        if split == "training":
-            return Stretches(only.start, kept, only.block)
-        return Stretches(only.start + kept, only.length - kept, only.block + blocks)
+        if usable.sum() == 1:
+            positions = Positions(self.corpus, _part(every[usable], split), self._rule)
+            return positions, positions.count()
+        chosen = ~usable  # if there is no other, the caller says why
+        if usable.any():
+            held_out = np.isin(np.arange(len(usable)), self._held_out(usable, every.length))
+            chosen = usable & (held_out == (split == "held_out"))
+        counts = counts[np.repeat(chosen, positions.row_counts)]
+        return Positions(self.corpus, every[chosen], self._rule), counts
 
     def _held_out(self, usable: np.ndarray, length: np.ndarray) -> list[int]:
-        """Those of several usable recordings that are held out."""
+        """Return the indices of the recordings that are held out, of several usable ones."""
         recordings = self.corpus.recordings
         by_hash = sorted(
-            usable.tolist(),
+            np.flatnonzero(usable).tolist(),
             key=lambda i: hashlib.sha256(os.fsencode(recordings[i].name)).digest(),
         )
         held_out = []
@@ -155,48 +136,32 @@ class Segments:
         return held_out
 
     def draw(self, step: int, count: int, part: slice = slice(None)) -> np.ndarray:
-        """Segments for one step: the same (seed, step) gives the same on any machine.
+        """Return the segments of one step; the same seed and step give the same on any machine.
 
         Args:
-            step: Non-negative.
-            count: Number of segments; a larger one begins with the same.
-            part: Which of them to read.
+            step: Number of the step; non-negative.
+            count: Number of segments. A larger number begins with the same segments.
+            part: Part of them to read.
 
         Returns:
             float32 array of shape (count or fewer, segment_length) in [-1, 1].
 
         Raises:
             ParameterError: If `step` or `count` is negative.
-            DataError: If the prepared recordings are gone.
         """
         positions = self._draw(step, count, part)
-        try:
-            segments = windows(self.corpus.audio, positions, self.segment_length)
-        except OSError as error:  # files are opened when something in them is drawn
-            raise DataError(f"prepared recordings cannot be read: {error}") from None
-        segments = segments.astype(np.float32)
+        segments = windows(self.corpus.audio, positions, self.segment_length).astype(np.float32)
         segments /= FULL_SCALE_INT16
-        if self._short_recordings == "pad":
-            self._silence_rest(segments, positions)
+        if self._pad:
+            # The rest of a segment is from the next recording.
+            stretches = self._positions.stretches
+            own = np.searchsorted(stretches.start, positions, side="right") - 1
+            lengths = stretches.start[own] + stretches.length[own] - positions
+            segments[np.arange(self.segment_length) >= lengths[:, None]] = 0
         return segments
 
-    def _silence_rest(self, segments: np.ndarray, positions: np.ndarray) -> None:
-        """Make silent what follows the recording in a segment: it is from the next one."""
-        own = np.searchsorted(self._stretches.start, positions, side="right") - 1
-        lengths = self._stretches.start[own] + self._stretches.length[own] - positions
-        for i in np.flatnonzero(lengths < self.segment_length):
-            segments[i, lengths[i] :] = 0
-
     def sources(self, step: int, count: int) -> list[tuple[str, int]]:
-        """Where the segments that `draw` gives come from.
-
-        Args:
-            step: As for `draw`.
-            count: As for `draw`.
-
-        Returns:
-            For each segment, the name of its recording and the sample at which it begins there, at
-            the corpus's rate.
+        """Return (recording, first sample in it) of each segment of `draw`.
 
         Raises:
             ParameterError: If `step` or `count` is negative.
@@ -211,17 +176,13 @@ class Segments:
         ]
 
     def independent(self, step: int, count: int) -> int:
-        """Most of the segments that `draw` gives of which no two overlap.
-
-        Args:
-            step: As for `draw`.
-            count: As for `draw`.
+        """Return the largest number of segments of `draw` of which no two overlap.
 
         Raises:
             ParameterError: If `step` or `count` is negative.
         """
         found, free_from = 0, 0
-        # The one that ends first leaves most room for others.
+        # The segment that ends first leaves most room for others.
         for start in np.sort(self._draw(step, count)).tolist():
             if start >= free_from:
                 found, free_from = found + 1, start + self.segment_length
@@ -230,10 +191,32 @@ class Segments:
     def _draw(self, step: int, count: int, part: slice = slice(None)) -> np.ndarray:
         if step < 0 or count < 0:
             raise ParameterError(f"step and count must not be negative. Received: {step}, {count}")
-        # Philox is counter-based: it jumps to any step at no cost. The raw 64-bit words are
-        # guaranteed never to change between versions of NumPy; its integers() is not. Taking
-        # them modulo n is uneven by less than n / 2**64.
+        # Philox is counter-based: it jumps to any step at no cost. NumPy guarantees that its raw
+        # 64-bit words never change, which it does not for integers(). Taking them modulo n is
+        # uneven by less than n / 2**64.
         words = np.random.Philox(key=[self.seed, step]).random_raw(count)[part]
         number = (words % np.uint64(self._ends[-1])).astype(np.int64)
         row = np.searchsorted(self._ends, number, side="right")
-        return self._positions.find(self._rows[row], number - (self._ends[row] - self._counts[row]))
+        return self._positions.find(row, number - (self._ends[row] - self._counts[row]))
+
+
+def segments_of(config: Config, corpus: Corpus, split: Split) -> Segments:
+    """Return `Segments` with the values of a configuration."""
+    return Segments(
+        corpus,
+        split,
+        segment_length=config.segment_length,
+        silence_db=config.silence_db,
+        seed=config.seed,
+        short_recordings=config.short_recordings,
+        one_shots=config.one_shots,
+    )
+
+
+def _part(only: Stretches, split: Split) -> Stretches:
+    """Return the first or the last part of the only recording."""
+    blocks = np.round(only.length * (1 - _HELD_OUT_SHARE)).astype(np.int64) // BLOCK
+    kept = blocks * BLOCK
+    if split == "training":
+        return Stretches(only.start, kept, only.block)
+    return Stretches(only.start + kept, only.length - kept, only.block + blocks)

@@ -1,36 +1,30 @@
-"""Arrays in files of bounded size, of which only what is read comes into memory."""
+"""One-dimensional arrays in several memory-mapped files."""
 
-import functools
 import mmap
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-# Each mapped file keeps a file descriptor, of which a process usually has 1024.
-_MOST_MAPPED = 256
-
 
 class Shards:
-    """A one-dimensional array whose items lie in several files, one after the other.
-
-    A file is memory-mapped when something in it is read first.
+    """A one-dimensional array whose items lie in several memory-mapped files.
 
     Args:
-        paths: Of the files; they hold the bare items, lowest byte first.
-        lengths: Items in each, at least 1.
-        dtype: Of the items.
-        scattered: Little is read here and there, by `windows`: so the system need not read more
-            than it is asked for, 128 KiB at a time on Linux.
+        paths: Files of bare items, lowest byte first.
+        lengths: Number of items in each file.
+        dtype: Type of the items.
+        scattered: Whether little is read here and there, by `windows`. Then the system reads only
+            what is asked for; otherwise it reads ahead, 128 KiB at a time on Linux.
 
     Attributes:
-        dtype: Of the items.
+        dtype: Type of the items.
 
     Raises:
         OSError: If a file is missing.
-        ValueError: If a file is longer or shorter than it should be.
+        ValueError: If a file has another size.
 
     Example:
         >>> import tempfile
@@ -48,68 +42,68 @@ class Shards:
     ) -> None:
         self.dtype = np.dtype(dtype)
         self._scattered = scattered
-        self._paths = list(paths)
-        self._ends = list(accumulate(lengths))
-        for path, length in zip(paths, lengths, strict=True):
+        # An empty file cannot be mapped, and has nothing to read.
+        filled = [(path, n) for path, n in zip(paths, lengths, strict=True) if n]
+        self._ends = list(accumulate(length for _, length in filled))
+        self._mapped: list[mmap.mmap] = []
+        for path, length in filled:
             size, expected = path.stat().st_size, length * self.dtype.itemsize
             if size != expected:
                 raise ValueError(f"{path.name} has {size} bytes instead of {expected}")
-        self._mapped = functools.lru_cache(_MOST_MAPPED)(self._map)
-
-    def _map(self, shard: int) -> tuple[mmap.mmap, np.ndarray]:
-        with self._paths[shard].open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if self._scattered:
-            mapped.madvise(mmap.MADV_RANDOM)
-        return mapped, np.frombuffer(mapped, self.dtype)
+            with path.open("rb") as file:
+                # An empty file cannot be mapped; nothing is ever read from it.
+                mapped = mmap.mmap(
+                    file.fileno() if size else -1, size or 1, access=mmap.ACCESS_READ
+                )
+            if scattered:
+                mapped.madvise(mmap.MADV_RANDOM)
+            self._mapped.append(mapped)
 
     def __len__(self) -> int:
         return self._ends[-1]
 
-    def __getitem__(self, items: slice) -> np.ndarray:
-        """The items from one to another, by steps of 1: of one file without copying them."""
-        start, stop, _ = items.indices(len(self))
-        parts = []
-        shard = bisect_right(self._ends, start)
+    def _parts(self, start: int, stop: int) -> Iterator[tuple[mmap.mmap, int, int]]:
+        """Yield the files that hold a stretch, with the first item and the number of items."""
         while start < stop:
-            first = self._ends[shard - 1] if shard else 0
-            parts.append(self._mapped(shard)[1][start - first : stop - first])
-            start = self._ends[shard]
-            shard += 1
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate([np.empty(0, self.dtype), *parts])
-
-    def expect(self, starts: list[int], length: int) -> None:
-        """Have the system fetch stretches side by side, before they are read one by one.
-
-        Args:
-            starts: Of the stretches.
-            length: Of each.
-        """
-        for start in starts if self._scattered else []:
             shard = bisect_right(self._ends, start)
             first = self._ends[shard - 1] if shard else 0
-            mapped, _ = self._mapped(shard)
-            begin, end = ((i - first) * self.dtype.itemsize for i in (start, start + length))
-            begin -= begin % mmap.PAGESIZE
-            mapped.madvise(mmap.MADV_WILLNEED, begin, min(end, len(mapped)) - begin)
+            end = min(stop, self._ends[shard])
+            yield self._mapped[shard], start - first, end - start
+            start = end
+
+    def __getitem__(self, items: slice) -> np.ndarray:
+        """Return consecutive items; those of one file are not copied."""
+        start, stop, _ = items.indices(len(self))
+        parts = [
+            np.frombuffer(mapped, self.dtype, count, first * self.dtype.itemsize)
+            for mapped, first, count in self._parts(start, stop)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, self.dtype), *parts])
+
+    def prefetch(self, starts: list[int], length: int) -> None:
+        """Ask the system to read stretches of `length` items side by side, before they are used."""
+        for start in starts if self._scattered else []:
+            for mapped, first, count in self._parts(start, min(start + length, len(self))):
+                begin = first * self.dtype.itemsize
+                extra = begin % mmap.PAGESIZE
+                size = count * self.dtype.itemsize + extra
+                mapped.madvise(mmap.MADV_WILLNEED, begin - extra, size)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
-        """All of it, in memory unless it is one file."""
+        """Return all items, in memory unless they lie in one file."""
         return np.array(self[:], dtype=dtype, copy=copy)
 
 
 def windows(array: np.ndarray | Shards, starts: np.ndarray, length: int) -> np.ndarray:
-    """Stretches of equal length.
+    """Copy stretches of equal length from a one-dimensional array.
 
     Args:
-        array: One-dimensional.
-        starts: Of each stretch, shape (count,).
-        length: Of each; what lies beyond the end of the array is 0.
+        array: Array to read from.
+        starts: First item of each stretch, shape (count,).
+        length: Length of each stretch. Items beyond the end of the array are 0.
 
     Returns:
-        A copy, shape (count, length).
+        Array of shape (count, length).
 
     Example:
         >>> windows(np.arange(9), np.array([1, 7]), 3).tolist()
@@ -117,7 +111,7 @@ def windows(array: np.ndarray | Shards, starts: np.ndarray, length: int) -> np.n
     """
     out = np.zeros((len(starts), length), array.dtype)
     if isinstance(array, Shards):
-        array.expect(starts.tolist(), length)
+        array.prefetch(starts.tolist(), length)
     for row, start in zip(out, starts.tolist(), strict=True):
         found = array[start : start + length]
         row[: len(found)] = found

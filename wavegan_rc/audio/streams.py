@@ -1,7 +1,7 @@
 """Read an audio file to its end, whatever length its header claims.
 
-libsndfile reads no further than a header says, or than it estimates. So nothing is estimated here,
-and once all is read, what is left of the file is compared with its size.
+libsndfile stops at the length that the header declares, or that it estimates. Here nothing is
+estimated, and at the end the part of the file that was not read is compared with its size.
 """
 
 import contextlib
@@ -20,49 +20,53 @@ from soundfile import LibsndfileError
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.standard_error import without_standard_error
 
-# What libsndfile calls a length that nothing declares.
+# The length that libsndfile gives if the header declares none.
 _UNKNOWN = 2**63 - 1
 
-# libsndfile reads what is left of a damaged file without an error, but notes it in its log.
+# libsndfile reads the rest of a damaged file without an error, but notes the damage in its log.
 _DAMAGED_OGG = re.compile(
-    # Of a last page that is damaged, it only says that it is junk.
+    # It calls a damaged last page junk.
     "without an End-Of-Stream|lacks an end-of-stream|Corrupted bitstream|reports a hole|Junk after",
     re.IGNORECASE,
 )
 _DECLARED_SIZE = re.compile(r": (\d+) \(should be (\d+)\)")
 # Some programs miscount their headers by a padding byte or two.
 _HARMLESS_BYTES = 8
-# Programs that write to a pipe cannot know the size and declare the largest (sox: 0x7FFFxxxx).
+# Programs that write to a pipe do not know the size and declare the largest (sox: 0x7FFFxxxx).
 _UNKNOWN_SIZE = 0x7FFF0000
 
-# Some programs append tags and padding: this much of a file may follow the sound.
+# Some programs append tags and padding: this share of a file may follow the sound.
 _HARMLESS_REST_BYTES = 1024
 _HARMLESS_REST_SHARE = 0.1
-# Files that consist of chunks: the byte at which the first begins, and the header of each chunk.
+# Formats made of chunks: the byte of the first chunk, and the format of the header of each.
 _CHUNKED = {b"RIFF": (12, "<4sI"), b"FORM": (12, ">4sI"), b"caff": (8, ">4sQ")}
+
+
+# libsndfile keeps the reason why a file cannot be opened in one place for all threads.
+_OPENING = threading.Lock()
 
 
 class Stream(soundfile.SoundFile):
     """An audio file that is read from its start to its end.
 
     Args:
-        descriptor: Open file or pipe, which says where reading ended.
-        size: Bytes of the file.
+        descriptor: Open file or pipe, whose position says where reading ended.
+        size: Size of the file in bytes.
     """
 
     def __init__(self, descriptor: int, size: int) -> None:
-        # libsndfile's MP3 decoder writes notes there, also on files that it reads well.
-        with without_standard_error():
+        # The MP3 decoder of libsndfile writes notes there, also on good files.
+        with _OPENING, without_standard_error():
             super().__init__(descriptor, closefd=False)
         self.size = size
 
     def seekable(self) -> bool:
-        """Return False: soundfile would seek after each read, which not every stream can."""
+        """Return False, since soundfile would seek after each read, which a pipe cannot."""
         return False
 
     @property
     def declared_length(self) -> int | None:
-        """Samples of each channel that the header declares; None if it declares none."""
+        """Length in samples that the header declares; None if it declares none."""
         return None if self.frames == _UNKNOWN else self.frames
 
     def read_next(self, count: int) -> np.ndarray:
@@ -72,9 +76,9 @@ class Stream(soundfile.SoundFile):
 
 
 def reason(error: LibsndfileError) -> str:
-    """Say why a file that exists could not be decoded.
+    """Return the reason why an existing file could not be decoded.
 
-    Of a damaged MP3, libsndfile says that it does not exist, or that an internal error happened.
+    For a damaged MP3, libsndfile says that it does not exist, or names an internal error.
     """
     text = error.error_string
     is_true = "does not exist" not in text and "internal error" not in text
@@ -83,7 +87,7 @@ def reason(error: LibsndfileError) -> str:
 
 @contextlib.contextmanager
 def open_stream(path: Path) -> Iterator[Stream]:
-    """Open an audio file that exists and may be read.
+    """Open a readable audio file.
 
     Args:
         path: Regular file.
@@ -97,7 +101,7 @@ def open_stream(path: Path) -> Iterator[Stream]:
         size = os.fstat(source.fileno()).st_size
         stream = opened.enter_context(Stream(source.fileno(), size))
         if stream.format == "MP3":
-            # Without a Xing frame, its length is an estimate; of a pipe, none is made.
+            # Without a Xing frame libsndfile estimates the length, but not for a pipe.
             with contextlib.ExitStack() as attempt:
                 piped = attempt.enter_context(Stream(attempt.enter_context(_pipe(path)), size))
                 if piped.declared_length is None:
@@ -108,11 +112,7 @@ def open_stream(path: Path) -> Iterator[Stream]:
 
 @contextlib.contextmanager
 def _pipe(path: Path) -> Iterator[int]:
-    """Send a file through a pipe, whose length no decoder asks for.
-
-    Yields:
-        Descriptor to read from.
-    """
+    """Send a file through a pipe. Yields the descriptor to read from."""
     failures: list[OSError] = []
     out, into = os.pipe()
 
@@ -121,7 +121,7 @@ def _pipe(path: Path) -> Iterator[int]:
             with open(into, "wb") as sink, path.open("rb") as source:
                 source.seek(_tag_length(source.read(10)))
                 shutil.copyfileobj(source, sink)
-        except BrokenPipeError:  # not all of it was wanted
+        except BrokenPipeError:  # the reader stopped early
             pass
         except OSError as error:
             failures.append(error)
@@ -138,7 +138,7 @@ def _pipe(path: Path) -> Iterator[int]:
 
 
 def _tag_length(start: bytes) -> int:
-    """Bytes of the ID3v2 tag before an MP3: libsndfile skips no long one in a pipe."""
+    """Return the bytes of the ID3v2 tag of an MP3; libsndfile does not skip long ones in a pipe."""
     if start[:3] != b"ID3":
         return 0
     length = 0
@@ -148,11 +148,7 @@ def _tag_length(start: bytes) -> int:
 
 
 def check_complete(stream: Stream) -> None:
-    """See that libsndfile's log does not say that the file is damaged.
-
-    Raises:
-        DataError: If it does.
-    """
+    """Raise a `DataError` if the log of libsndfile says that the file is damaged."""
     if _DAMAGED_OGG.search(stream.extra_info):
         raise DataError("is cut short or damaged: its stream has a hole or no end")
     for declared, there in _DECLARED_SIZE.findall(stream.extra_info):
@@ -161,16 +157,16 @@ def check_complete(stream: Stream) -> None:
 
 
 def check_nothing_follows(stream: Stream) -> None:
-    """See that what was read of a file, to its end or to its declared length, is about all of it.
+    """Check that a stream, read to its end or to its declared length, was about the whole file.
 
-    Otherwise the header is wrong (above 4 GB, the sizes in a WAV file are kept modulo 2**32),
-    several files were put one after the other, or the decoder gave up.
+    Otherwise the header is wrong (above 4 GB, the sizes in a WAV file are modulo 2**32), several
+    files follow one another, or the decoder gave up.
 
     Args:
-        stream: Read so far.
+        stream: Stream that has been read.
 
     Raises:
-        DataError: If more than a tenth of the file follows, well-formed chunks apart.
+        DataError: If more than a tenth of the file follows, not counting well-formed chunks.
     """
     try:
         end = os.lseek(stream.name, 0, os.SEEK_CUR)
@@ -187,7 +183,7 @@ def check_nothing_follows(stream: Stream) -> None:
 
 
 def _end_of_chunks(descriptor: int, size: int) -> int:
-    """Byte up to which a file consists of well-formed chunks."""
+    """Return the byte up to which a file consists of well-formed chunks."""
     at, header = _CHUNKED.get(os.pread(descriptor, 4, 0), (0, ""))
     while at and at + struct.calcsize(header) <= size:
         name, length = struct.unpack(header, os.pread(descriptor, struct.calcsize(header), at))

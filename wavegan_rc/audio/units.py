@@ -1,38 +1,43 @@
-"""The two steps of preparing, in units that can be done side by side and kept one by one.
+"""The two steps of preparation, each on a unit: some of the files, which become one shard.
 
-First some files are filtered, to float32, since the loudest sample of all is not known yet; then
-a shard is scaled to int16 from what belongs to it. Results appear whole or not at all.
+Step one filters the files to float32. The gain depends on the loudest sample of all files, so step
+two scales to int16 once step one is done for all. A finished step is not repeated.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from wavegan_rc.audio.corpus import BLOCK, block_count, block_lengths, shard_paths
-from wavegan_rc.audio.files import resampled_blocks
+from wavegan_rc.audio.corpus import BLOCK, block_lengths, shard_paths
+from wavegan_rc.audio.files import FULL_SCALE_INT16, resampled_blocks, to_int16
 from wavegan_rc.audio.filters import lowpass
-from wavegan_rc.audio.int16 import FULL_SCALE_INT16, to_int16
 from wavegan_rc.errors import DataError
-from wavegan_rc.utils.atomic_files import whole_path
-from wavegan_rc.utils.text import printable
 
-# Samples scaled at a time.
+# Name of the corpus in the work folder.
+ENTRY = "entry"
+# Magnitude of the loudest sample of a corpus.
+PEAK = 0.9
+
+# A unit has this many bytes of files, or 1/128 of all: each shard keeps two files open. 1 MiB is
+# 3 minutes of Ogg Vorbis, or 30 s of WAV.
+UNIT_BYTES = 2**20
+MOST_UNITS = 128
+# Samples scaled at a time; a multiple of BLOCK.
 _PIECE = 8192 * BLOCK
 
 
 @dataclass(frozen=True)
-class FilterTask:
-    """Filter some files.
+class Unit:
+    """Files, each with its name, that are prepared together in a work folder.
 
     Attributes:
-        folder: To write to.
-        number: Of the unit.
-        files: Path and name of each.
-        sample_rate: In Hz.
-        band: Edges of the low-pass, in Hz; None: no low-pass.
+        number: Number of the unit and of its shard.
+        band: Edges of the low-pass, in Hz. None applies no low-pass.
     """
 
     folder: Path
@@ -43,162 +48,137 @@ class FilterTask:
 
     @property
     def samples(self) -> Path:
-        """The filtered recordings one after the other, float32."""
+        """Path of the filtered recordings, one after another in float32; removed by step two."""
         return self.folder / f"unit-{self.number:05}.float32"
 
     @property
     def description(self) -> Path:
-        """What `samples` holds; written last."""
+        """Path of the `Filtered` of this unit, written when step one is complete."""
         return self.folder / f"unit-{self.number:05}.json"
 
 
 @dataclass(frozen=True)
-class Filtered:
-    """What a unit's files became.
+class FilteredRecording:
+    """A usable file after step one, with its length in samples and its largest magnitude."""
 
-    Attributes:
-        recordings: (name, length, largest sample) of each.
-        skipped: (name, reason) of each that could not be used.
-    """
-
-    recordings: tuple[tuple[str, int, float], ...]
-    skipped: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Span:
-    """Part of a recording, or all of it, in a unit's samples.
-
-    Attributes:
-        unit: Number of the unit.
-        file: The unit's samples.
-        start: First sample in it.
-        length: In samples.
-    """
-
-    unit: int
-    file: Path
-    start: int
+    name: str
     length: int
+    peak: float
 
 
 @dataclass(frozen=True)
-class ScaleTask:
-    """Scale what makes one shard.
+class Filtered:
+    """The outcome of step one for a unit: usable files, and (name, reason) of the others."""
 
-    Attributes:
-        folder: To write to.
-        number: Of the shard.
-        spans: What it is made of; where a recording is cut, at a multiple of `BLOCK`.
-        gain: To scale by.
-    """
-
-    folder: Path
-    number: int
-    spans: tuple[Span, ...]
-    gain: float
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Samples and blocks."""
-        lengths = [span.length for span in self.spans]
-        return sum(lengths), sum(map(block_count, lengths))
+    recordings: list[FilteredRecording]
+    skipped: list[tuple[str, str]]
 
 
-def filter_unit(task: FilterTask, on_progress: Callable[[str], None]) -> None:
-    """Read, resample and low-pass the files of a unit.
+def split_into_units(files: list[tuple[Path, str]]) -> Iterator[tuple[tuple[Path, str], ...]]:
+    """Split files, given with their names, into consecutive parts of about equal size in bytes."""
+    sizes = [os.path.getsize(path) if os.path.isfile(path) else 0 for path, _ in files]
+    enough = max(UNIT_BYTES, sum(sizes) / MOST_UNITS)
+    unit, filled = [], 0
+    for file, size in zip(files, sizes, strict=True):
+        unit.append(file)
+        filled += size
+        if filled >= enough:
+            yield tuple(unit)
+            unit, filled = [], 0
+    if unit:
+        yield tuple(unit)
 
-    Args:
-        task: What to do.
-        on_progress: Called with the name of each file before it is read.
+
+def filter_unit(unit: Unit, stop: threading.Event) -> Filtered:
+    """Step one: read, resample and low-pass the files of a unit.
 
     Raises:
-        OSError: If the result cannot be written.
+        OSError: If the result cannot be written, or another thread sets `stop`.
     """
+    done = _read_filtered(unit)
+    if done is not None:
+        return done
     recordings, skipped = [], []
-    with whole_path(task.samples) as partial, partial.open("wb") as sink:
-        for path, name in task.files:
-            on_progress(printable(name))
-            start, length, peak = sink.tell(), 0, 0.0
-            try:
-                for block in _filtered(path, task.sample_rate, task.band):
-                    sink.write(block.astype(np.float32, copy=False).data)
-                    length += len(block)
-                    peak = max(peak, float(np.abs(block).max(initial=0)))
-            except DataError as error:
-                skipped.append((name, str(error)))
-                sink.seek(start)
-                sink.truncate()
-                continue
-            recordings.append((name, length, peak))
-    with whole_path(task.description) as partial:
-        description = {"recordings": recordings, "skipped": skipped}
-        partial.write_text(json.dumps(description), encoding="utf-8")
-
-
-def _filtered(
-    path: Path, sample_rate: int, band: tuple[float, float] | None
-) -> Iterator[np.ndarray]:
-    blocks = resampled_blocks(path, sample_rate)
-    return blocks if band is None else lowpass(blocks, *band, sample_rate)
-
-
-def read_filtered(task: FilterTask) -> Filtered | None:
-    """What a unit's files became; None: that is not done yet."""
     try:
-        found = json.loads(task.description.read_text(encoding="utf-8"))
+        with unit.samples.open("wb") as sink:
+            for path, name in unit.files:
+                start, peak = sink.tell(), 0.0
+                try:
+                    for block in _filtered_blocks(path, unit):
+                        _check(stop)
+                        sink.write(block.astype(np.float32, copy=False).data)
+                        peak = max(peak, float(np.abs(block).max(initial=0)))
+                except DataError as error:
+                    skipped.append((name, str(error)))
+                    sink.seek(start)
+                    sink.truncate()
+                else:
+                    length = (sink.tell() - start) // 4
+                    recordings.append(FilteredRecording(name, length, peak))
+    except BaseException:
+        unit.samples.unlink(missing_ok=True)
+        raise
+    filtered = Filtered(recordings, skipped)
+    unit.description.write_text(json.dumps(asdict(filtered)), encoding="utf-8")
+    return filtered
+
+
+def _filtered_blocks(path: Path, unit: Unit) -> Iterator[np.ndarray]:
+    blocks = resampled_blocks(path, unit.sample_rate)
+    return blocks if unit.band is None else lowpass(blocks, *unit.band, unit.sample_rate)
+
+
+def _read_filtered(unit: Unit) -> Filtered | None:
+    """Read the outcome of an earlier step one. Returns None if it is missing or damaged."""
+    try:
+        found = json.loads(unit.description.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    recordings, skipped = (tuple(map(tuple, found[key])) for key in ("recordings", "skipped"))
-    return Filtered(recordings, skipped)
+    recordings = [FilteredRecording(**each) for each in found["recordings"]]
+    filtered = Filtered(recordings, [(name, reason) for name, reason in found["skipped"]])
+    # A loss of power may have cut the samples short; step two removes them.
+    size = 4 * sum(recording.length for recording in recordings)
+    samples = unit.samples
+    return filtered if not samples.exists() or samples.stat().st_size == size else None
 
 
-def has_samples(task: FilterTask, filtered: Filtered) -> bool:
-    """Whether a unit's samples are there, all of them."""
-    return _has_size(task.samples, 4 * sum(length for _, length, _ in filtered.recordings))
-
-
-def scale_shard(task: ScaleTask, on_progress: Callable[[str], None]) -> None:  # noqa: ARG001
-    """Write a shard's samples as int16, with each block's power.
+def scale_unit(unit: Unit, filtered: Filtered, largest_peak: float, stop: threading.Event) -> None:
+    """Step two: write a shard in int16 with the mean square of each block; remove the samples.
 
     Args:
-        task: What to do.
-        on_progress: Not called.
+        unit: Unit to scale.
+        filtered: Outcome of step one.
+        largest_peak: Magnitude that is scaled to `PEAK`. Louder recordings are left out.
+        stop: Event that ends this step early.
 
     Raises:
-        OSError: If the result cannot be written.
+        OSError: If the result cannot be written, or another thread sets `stop`.
     """
-    audio, power = shard_paths(task.folder, task.number)
-    # Written as streams: a full disk is an error then, which in a memory map it is not.
+    if not unit.samples.exists():
+        return
+    audio, power = shard_paths(unit.folder / ENTRY, unit.number)
+    # Streams report a full disk; a memory map does not.
     with (
-        whole_path(audio) as partial_audio,
-        whole_path(power) as partial_power,
-        partial_audio.open("wb") as audio_sink,
-        partial_power.open("wb") as power_sink,
+        unit.samples.open("rb") as source,
+        audio.open("wb") as audio_sink,
+        power.open("wb") as power_sink,
     ):
-        for samples in _pieces(task.spans):
-            scaled = to_int16(samples * np.float32(task.gain)).astype("<i2")
-            audio_sink.write(scaled.data)
-            squares = (scaled / np.float32(FULL_SCALE_INT16)) ** 2
-            sums = np.add.reduceat(squares, np.arange(0, len(scaled), BLOCK))
-            power_sink.write((sums / block_lengths(len(scaled))).astype("<f4").data)
+        for recording in filtered.recordings:
+            if recording.peak > largest_peak:
+                source.seek(4 * recording.length, os.SEEK_CUR)
+                continue
+            for start in range(0, recording.length, _PIECE):
+                _check(stop)
+                count = min(_PIECE, recording.length - start)
+                samples = np.fromfile(source, np.float32, count) * np.float32(PEAK / largest_peak)
+                scaled = to_int16(samples).astype("<i2")
+                audio_sink.write(scaled.data)
+                squares = (scaled / np.float32(FULL_SCALE_INT16)) ** 2
+                sums = np.add.reduceat(squares, np.arange(0, len(scaled), BLOCK))
+                power_sink.write((sums / block_lengths(len(scaled))).astype("<f4").data)
+    unit.samples.unlink()
 
 
-def _pieces(spans: tuple[Span, ...]) -> Iterator[np.ndarray]:
-    for span in spans:
-        with span.file.open("rb") as source:
-            source.seek(4 * span.start)
-            for start in range(0, span.length, _PIECE):
-                count = min(_PIECE, span.length - start)
-                yield np.fromfile(source, dtype=np.float32, count=count)
-
-
-def is_scaled(task: ScaleTask) -> bool:
-    """Whether a shard is there, all of it."""
-    audio, power = shard_paths(task.folder, task.number)
-    samples, blocks = task.size
-    return _has_size(audio, 2 * samples) and _has_size(power, 4 * blocks)
-
-
-def _has_size(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+def _check(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise InterruptedError("preparation was stopped")

@@ -1,19 +1,49 @@
-"""Say how much of the recordings is drawn from, and why the rest is not."""
+"""Describe the preparation and the use of recordings in words."""
 
+import contextlib
 import os
+import sys
+from collections.abc import Callable, Iterator
 
 from wavegan_rc.audio.segments import TOO_QUIET, TOO_SHORT, Segments
 from wavegan_rc.utils.text import printable
 
-# A larger share of the recordings, or of their minutes, is rarely left out on purpose.
+# A larger share of the recordings, or of their duration, is rarely left out on purpose.
 _MUCH = 0.1
 
 
+@contextlib.contextmanager
+def shown_progress() -> Iterator[Callable[[int, int, str], None]]:
+    """Show the progress of preparation: a bar on a terminal, elsewhere only its end and waiting.
+
+    Yields:
+        Function of the number done, the number in all, and words, for `prepare_corpus`.
+    """
+    if not sys.stdout.isatty():
+
+        def write(done: int, count: int, text: str) -> None:
+            if done in (0, count):
+                print(f"preparing {done}/{count} {text}".rstrip(), flush=True)
+
+        yield write
+        return
+    from rich.progress import Progress
+
+    with Progress() as bar:
+        task = bar.add_task("", visible=False)
+
+        def move(done: int, count: int, text: str) -> None:
+            words = f"preparing {done}/{count} {text}"
+            bar.update(task, description=words, completed=done, total=count, visible=True)
+
+        yield move
+
+
 def unused_recordings(segments: Segments) -> list[tuple[str, str]]:
-    """List (file, reason) of each recording that no segment is drawn from, whatever the reason.
+    """Return (file, reason) of each recording that neither split draws from.
 
     Args:
-        segments: Either split.
+        segments: Segments of either split.
     """
     corpus = segments.corpus
     files = [os.path.join(corpus.root, recording.name) for recording in corpus.recordings]
@@ -21,12 +51,10 @@ def unused_recordings(segments: Segments) -> list[tuple[str, str]]:
 
 
 def found_in_words(segments: Segments) -> str:
-    """Describe how many recordings there are and how many are drawn from.
-
-    The minutes are those of readable recordings.
+    """Return the number of recordings, their minutes as far as readable, and the number drawn from.
 
     Args:
-        segments: Either split.
+        segments: Segments of either split.
     """
     corpus = segments.corpus
     count = len(corpus.recordings) + len(corpus.skipped)
@@ -39,7 +67,7 @@ def unused_in_words(segments: Segments) -> tuple[str, bool]:
     """Describe the recordings that are not drawn from.
 
     Args:
-        segments: Either split.
+        segments: Segments of either split.
 
     Returns:
         One line, empty if all are drawn from; and whether they are more than a tenth of all.

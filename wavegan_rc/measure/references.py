@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.audio.corpus import Corpus
-from wavegan_rc.audio.segments import Segments, Split
+from wavegan_rc.audio.segments import Split, segments_of
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
 from wavegan_rc.measure.readings import MOST_KEPT
@@ -38,14 +38,9 @@ def data_of_run(
         if config is None:
             return None
         if corpus is None:
-            from wavegan_rc.audio.preparation import prepare_corpus
+            from wavegan_rc.audio.preparation import corpus_of
 
-            corpus = prepare_corpus(
-                config.data,
-                sample_rate=config.sample_rate,
-                cutoff_hz=config.cutoff_hz,
-                stopband_hz=config.stopband_hz,
-            )
+            corpus = corpus_of(config)
         if corpus.fingerprint != Run(Path(path).expanduser()).read_record()["data_fingerprint"]:
             raise DataError(
                 f"{config.data or 'the bundled speech'}: not the recordings that the run began with"
@@ -63,15 +58,7 @@ def data_of_run(
 
 def draw_segments(corpus: Corpus, split: Split, config: Config, count: int) -> SegmentSet:
     """Segments of a corpus as training draws them."""
-    segments = Segments(
-        corpus,
-        split,
-        segment_length=config.segment_length,
-        silence_db=config.silence_db,
-        seed=config.seed,
-        short_recordings=config.short_recordings,
-        one_shots=config.one_shots,
-    )
+    segments = segments_of(config, corpus, split)
     drawn = segments.draw(0, count)
     name = f"real ({split.replace('_', ' ')})"
     return SegmentSet(

@@ -1,6 +1,5 @@
 """One run from recordings to WAVs, pictures and numbers."""
 
-import sys
 import time
 import warnings
 from dataclasses import replace
@@ -8,8 +7,13 @@ from pathlib import Path
 
 from wavegan_rc.audio.corpus import SKIPPED, Corpus, write_skipped
 from wavegan_rc.audio.emphasis import design_emphasis
-from wavegan_rc.audio.segments import Segments, Split
-from wavegan_rc.audio.use import found_in_words, unused_in_words, unused_recordings
+from wavegan_rc.audio.segments import Segments, segments_of
+from wavegan_rc.audio.use import (
+    found_in_words,
+    shown_progress,
+    unused_in_words,
+    unused_recordings,
+)
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.runs.begin import check_writable, create_run, is_finished, record_resumption
@@ -88,7 +92,7 @@ def _train(
         _warn_of_uneven_overlap(config)
         check_writable(Path(config.out).expanduser(), name)
     corpus = corpus or _prepare(config, resume)
-    training = _segments(corpus, "training", config)
+    training = segments_of(config, corpus, "training")
     origin, held_out = _reference_segments(corpus, training, config)
     real = Real(
         f"real ({origin})",
@@ -160,23 +164,11 @@ def _warn_of_uneven_overlap(config: Config) -> None:
 
 def _prepare(config: Config, resume: Path | None) -> Corpus:
     # Here, since who brings prepared recordings needs no audio library.
-    from wavegan_rc.audio.preparation import prepare_corpus
-
-    def show(done: int, count: int, name: str) -> None:
-        if sys.stdout.isatty():
-            end = "\n" if done == count else ""
-            print(f"\r\033[Kpreparing {done}/{count} {name}", end=end, flush=True)
-        elif done in (0, count):
-            print(f"preparing {done}/{count} {name}".rstrip(), flush=True)
+    from wavegan_rc.audio.preparation import corpus_of
 
     try:
-        return prepare_corpus(
-            config.data,
-            sample_rate=config.sample_rate,
-            cutoff_hz=config.cutoff_hz,
-            stopband_hz=config.stopband_hz,
-            on_file=show,
-        )
+        with shown_progress() as on_progress:
+            return corpus_of(config, on_progress)
     except DataError as error:
         if resume is None:
             raise
@@ -187,18 +179,6 @@ def _prepare(config: Config, resume: Path | None) -> Corpus:
 def _duration(segments: Segments) -> str:
     seconds = segments.seconds
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
-
-
-def _segments(corpus: Corpus, split: Split, config: Config) -> Segments:
-    return Segments(
-        corpus,
-        split,
-        segment_length=config.segment_length,
-        silence_db=config.silence_db,
-        seed=config.seed,
-        short_recordings=config.short_recordings,
-        one_shots=config.one_shots,
-    )
 
 
 def _say_use(config: Config, training: Segments, held_out: Segments, origin: str) -> None:
@@ -218,7 +198,7 @@ def _say_use(config: Config, training: Segments, held_out: Segments, origin: str
 def _reference_segments(corpus: Corpus, training: Segments, config: Config) -> tuple[str, Segments]:
     """What is shown and measured as real: held-out segments, if there are any."""
     try:
-        return "held out", _segments(corpus, "held_out", config)
+        return "held out", segments_of(config, corpus, "held_out")
     except DataError as error:
         message = f"{error}; training segments are shown and measured as real instead"
         warnings.warn(message, WaveganWarning, stacklevel=2)
