@@ -24,7 +24,7 @@ from benchmarks.training_table import format_training, summarize
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import Precision, Upsampler
 from wavegan_rc.runs.weights_file import one_line
-from wavegan_rc.training.callbacks import StopOnSignal
+from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.model import build_model
 

@@ -30,8 +30,7 @@ from wavegan_rc.network_audit.critic import load_run
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.runs.checkpoints import Checkpoint, save_checkpoint
 from wavegan_rc.runs.weights_file import check_weights_file
-from wavegan_rc.training.model import build_model
-from wavegan_rc.training.state import load_checkpoint
+from wavegan_rc.training.model import build_model, load_checkpoint
 
 SETTINGS = {"sample_rate": 8000}
 CONFIG, WEIGHTS, OURS = "config.json", "model.weights.h5", "wavegan_rc.json"
