@@ -25,7 +25,7 @@ from wavegan_rc.errors import DataError, DivergenceError
 from wavegan_rc.measure.measure import JSON_FILE, Audit
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run
-from wavegan_rc.training.hardware import device_name
+from wavegan_rc.training.devices import device_name
 from wavegan_rc.training.train import train
 from wavegan_rc.utils.atomic_files import write_whole
 from wavegan_rc.utils.text import one_line

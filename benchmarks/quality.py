@@ -20,8 +20,8 @@ from wavegan_rc.config import Config
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measure.distances import frechet_distance
 from wavegan_rc.measure.features import BANDS, log_mel_features, standardize
-from wavegan_rc.training.artifact_history import artifact_values, sound_values
 from wavegan_rc.training.batches import batch
+from wavegan_rc.training.callbacks.artifacts import artifact_values, sound_values
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.model import build_model
 from wavegan_rc.utils.extras import load_librosa

@@ -18,7 +18,7 @@ from benchmarks.timing import Visit, interleaved, timed, write_numbers
 from benchmarks.training_table import StepRow, format_training
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import Precision, Upsampler
-from wavegan_rc.training.callbacks import StopOnSignal
+from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.model import build_model
 from wavegan_rc.utils.text import one_line

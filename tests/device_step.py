@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from wavegan_rc.config import Config
-from wavegan_rc.training import hardware
-from wavegan_rc.training.devices import Devices
+from wavegan_rc.training import devices
 from wavegan_rc.training.model import build_model
 
 STEPS = 3
@@ -30,9 +29,9 @@ def make_steps(count, per_example, file):
         devices=count,
     )
     if count > 1:  # as on GPUs, of which one alone would have its steps compiled with XLA
-        hardware.gpu_names = lambda: ["GPU"] * count
-    devices = Devices(config)
-    with devices.building():
+        devices.gpu_names = lambda: ["GPU"] * count
+    used = devices.Devices(config)
+    with used.building():
         model = build_model(config)
     shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
 
@@ -40,7 +39,7 @@ def make_steps(count, per_example, file):
         for step in range(STEPS):
             yield (np.random.default_rng(step).uniform(-1, 1, shape).astype(np.float32),)
 
-    with devices.fitting(), devices.feeding(batches, SimpleNamespace(received=None)) as data:
+    with used.fitting(), used.feeding(batches, SimpleNamespace(received=None)) as data:
         logs = model.fit(data, steps_per_epoch=STEPS, shuffle=False, verbose=0).history
     variables = {v.path: v for v in [*model.variables, *model.optimizer.variables]}
     values = {path: np.asarray(variable) for path, variable in variables.items()}
@@ -48,6 +47,6 @@ def make_steps(count, per_example, file):
 
 
 if __name__ == "__main__":
-    devices, folder = sys.argv[1:]
+    count, folder = sys.argv[1:]
     for kind in (False, True):
-        make_steps(int(devices), kind, f"{folder}/{devices}-{kind}.npz")
+        make_steps(int(count), kind, f"{folder}/{count}-{kind}.npz")

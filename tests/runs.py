@@ -14,8 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from wavegan_rc.config import Config
 from wavegan_rc.runs.checkpoints import newest_checkpoint
-from wavegan_rc.training.model import build_model
-from wavegan_rc.training.state import load_checkpoint
+from wavegan_rc.training.model import build_model, load_checkpoint
 
 SMOKE = ROOT / "configs" / "smoke.yaml"
 # TensorFlow traces a step for longer than it trains here: half as much to trace, no measuring.

@@ -17,14 +17,16 @@ from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.history_figure import history_figure
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measure.features import log_mel_features, standardize
-from wavegan_rc.training import artifact_history, callbacks, wgan_gp
-from wavegan_rc.training.artifact_history import (
+from wavegan_rc.training import wgan_gp
+from wavegan_rc.training.callbacks import artifacts
+from wavegan_rc.training.callbacks import history as history_callbacks
+from wavegan_rc.training.callbacks.artifacts import (
     ArtifactHistory,
-    artifact_histories,
     artifact_values,
+    measures_artifacts,
     sound_values,
 )
-from wavegan_rc.training.hearing import Hearing
+from wavegan_rc.training.callbacks.previews import Synthesizer
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import LOSSES
@@ -130,7 +132,7 @@ def test_a_generator_without_sound_has_no_artifacts(weight, tmp_path):
     model = build_model(smoke_config(tmp_path))
     for variable in model.average_generator.variables:
         variable.assign(np.full(variable.shape, weight))
-    (callback,) = artifact_histories(Hearing(model), smoke_config(tmp_path), noise(8))
+    callback = ArtifactHistory(Synthesizer(model), smoke_config(tmp_path), noise(8))
     callback.set_model(model)
     logs = {"critic_loss": 1.0}
     callback.on_train_batch_end(1, logs)
@@ -289,8 +291,8 @@ def test_a_silent_generator_trains_to_the_end_and_measuring_takes_no_time_of_ste
             variable.assign(0 * variable)
 
     monkeypatch.setattr(wgan_gp, "update_average", silence)
-    monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=tick))
-    monkeypatch.setattr(artifact_history, "artifact_values", measure_slowly)
+    monkeypatch.setattr(history_callbacks, "time", SimpleNamespace(perf_counter=tick))
+    monkeypatch.setattr(artifacts, "artifact_values", measure_slowly)
     run, received = train(smoke_config(tmp_path), [])
     assert received is None
     rows = history(run)
@@ -303,14 +305,14 @@ def test_a_silent_generator_trains_to_the_end_and_measuring_takes_no_time_of_ste
 def test_an_odd_segment_length_trains_unmeasured_and_says_so(tmp_path):
     odd = replace(smoke_config(tmp_path), segment_length=729, upsampling_factors=(3, 3))
     with pytest.warns(WaveganWarning, match="segment_length 729 is odd"):
-        assert artifact_histories(noise, odd, noise(8)) == []
+        assert not measures_artifacts(odd)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert artifact_histories(noise, replace(odd, measure_every=0), noise(8)) == []
-        assert len(artifact_histories(noise, Config(), noise(8))) == 1
+        assert not measures_artifacts(replace(odd, measure_every=0))
+        assert measures_artifacts(Config())
 
 
-def test_the_callback_is_due_at_multiples_and_at_the_last_step():
+def test_the_callback_is_due_at_multiples_and_at_the_last_step(tmp_path):
     measured = []
 
     class Recording(ArtifactHistory):
@@ -320,9 +322,9 @@ def test_the_callback_is_due_at_multiples_and_at_the_last_step():
             if logs != before:
                 measured.append(batch + 1)
 
-    options = {"latents": None, "real": noise(2), **FORM}
     for every, steps in ((3, 7), (10, 4), (2, 4)):
-        callback = Recording(lambda _: noise(2), every, steps, **options)
+        config = replace(smoke_config(tmp_path), measure_every=every, steps=steps)
+        callback = Recording(lambda _: noise(2), config, noise(2))
         for batch in range(steps):
             callback.on_train_batch_end(batch, {})
     assert measured == [3, 6, 7, 4, 2, 4]

@@ -12,11 +12,11 @@ from runs import SMALL, history, newest_step, smoke_config
 
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.runs.lock import run_lock
-from wavegan_rc.training import artifact_history, beside
-from wavegan_rc.training.beside import unbroken_streams
-from wavegan_rc.training.callbacks import StopOnSignal
-from wavegan_rc.training.end_signals import END_SIGNALS
-from wavegan_rc.training.event_writer import EventWriter
+from wavegan_rc.training import interruptions
+from wavegan_rc.training.callbacks import artifacts
+from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
+from wavegan_rc.training.callbacks.tensorboard import EventFile
+from wavegan_rc.training.interruptions import END_SIGNALS, unbroken_streams
 from wavegan_rc.training.train import train
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
 
@@ -35,10 +35,10 @@ def test_failures_beside_training_are_a_warning_each_and_come_after_the_checkpoi
         saved.append(newest_step(run))
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(artifact_history, "artifact_values", fail)
+    monkeypatch.setattr(artifacts, "artifact_values", fail)
     monkeypatch.setattr("wavegan_rc.figures.drawing.spectrogram_figure", fail)
     monkeypatch.setattr("wavegan_rc.figures.history_figure.history_figure", fail)
-    monkeypatch.setattr(EventWriter, "scalars", fill_disk)
+    monkeypatch.setattr(EventFile, "scalars", fill_disk)
     every = {"log_every": 1, "measure_every": 1, "save_every": 1}
     config = smoke_config(tmp_path, steps=3, **SMALL | every)
     with pytest.warns(WaveganWarning) as caught:
@@ -105,7 +105,7 @@ def test_every_signal_that_asks_for_an_end_is_one_and_once_more_is_not_at_once(n
         assert stop.received == number
     assert signal.getsignal(number) == before
     signal.signal(number, inherited)
-    assert "Ctrl-C once more: at once" in capsys.readouterr().err
+    assert "press Ctrl-C again to stop now" in capsys.readouterr().err
 
 
 def test_a_signal_that_is_ignored_stays_so():
@@ -158,23 +158,21 @@ def test_what_cannot_be_printed_is_dropped(error, monkeypatch):
     monkeypatch.setattr("sys.stderr", stream)
     with unbroken_streams():
         print("nobody reads this", flush=True)
-        print("nor this", file=beside.sys.stderr)
-        assert not beside.sys.stdout.isatty()
+        print("nor this", file=interruptions.sys.stderr)
+        assert not interruptions.sys.stdout.isatty()
     with pytest.raises(type(error)):
         print("this")
 
 
 def test_half_an_event_does_not_stay_in_the_file(tmp_path):
     """After it, none could be read."""
-    with EventWriter(tmp_path) as writer:
+    with EventFile(tmp_path) as writer:
         writer.scalars(1, {"a": 1.0})
         (file,) = tmp_path.iterdir()
         whole = file.read_bytes()
-        opened = writer._file
+        opened = writer._records._writer
 
         class Full:
-            closed, name = False, opened.name
-
             def write(self, data):
                 opened.write(data[:5])
                 opened.flush()
@@ -182,11 +180,8 @@ def test_half_an_event_does_not_stay_in_the_file(tmp_path):
 
             def close(self):
                 opened.close()
-                self.closed = True
 
-            tell = opened.tell
-
-        writer._file = Full()
+        writer._records._writer = Full()
         with pytest.raises(OSError, match="full"):
             writer.scalars(2, {"a": 1.0})
         assert file.read_bytes() == whole

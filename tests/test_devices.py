@@ -14,7 +14,7 @@ from runs import SMOKE, history
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.training.callbacks import StopOnSignal
+from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.model import build_model
 

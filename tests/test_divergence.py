@@ -26,9 +26,8 @@ from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training import batches, divergence
 from wavegan_rc.training.divergence import StopAtNonFinite
-from wavegan_rc.training.fitting import Fitting
-from wavegan_rc.training.model import build_model
-from wavegan_rc.training.state import load_checkpoint
+from wavegan_rc.training.loop import Loop
+from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE
 
@@ -123,9 +122,10 @@ def test_the_latents_of_the_last_step_are_those_that_it_used(monkeypatch):
     model = build_model(TINY)
     used = []
     draw = model._latents
-    monkeypatch.setattr(model, "_latents", lambda count: used.append(draw(count)) or used[-1])
+    monkeypatch.setattr(model, "_latents", lambda n: used.append(draw(n)) or used[-1])
     for _ in range(2):
         first_nonfinite(model)
+    monkeypatch.setattr(model, "_latents", draw)
     state = np.array(model.seed_generator.state)
     for_critic, for_generator = model.last_latents(TINY.batch_size)
     np.testing.assert_array_equal(for_critic.reshape(6, 4), used[-2])
@@ -144,7 +144,7 @@ def test_after_a_rollback_other_numbers_are_drawn_and_said_twice_it_is_one_rollb
         for state, value in zip(states, start, strict=True):
             state.assign(value)
         for number in rollbacks:
-            model.draw_afresh(number)
+            model.start_draws(number)
         shuffled = [shuffles[0](maps, training=True) for _ in range(5)]
         return np.concatenate([np.ravel(model._latents(5)), np.ravel(shuffled)])
 
@@ -321,9 +321,10 @@ def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, capsys):
         callback = StopAtNonFinite(fitting.run, fitting.segments, fitting.config)
         callback.set_model(model)
         model.checked = ("critic_loss",)
+        model.drawn = ("latents of the critic", "latents of the generator")
         callback.on_train_batch_end(2, {FIRST_NONFINITE: 0.0})
 
-    monkeypatch.setattr(Fitting, "_fit", diverge_at_once)
+    monkeypatch.setattr(Loop, "_fit", diverge_at_once)
     config = smoke_config(tmp_path, **SHORT, on_nonfinite="rollback")
     with pytest.raises(DivergenceError, match=r"step 3 after 3 rollbacks: .*: critic_loss"):
         train(config, [])
@@ -331,7 +332,7 @@ def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, capsys):
     assert [number for number, _ in seen] == [0, 1, 2, 3]
     assert len({state for _, state in seen}) == 4
     assert [(r["step"], r["to_step"]) for r in rollbacks_of(run)] == [(3, 0)] * 3
-    assert "rollback 3 of at most 3: going on from step 0" in capsys.readouterr().out
+    assert "rollback 3 of at most 3: resuming from step 0" in capsys.readouterr().out
     kept = [np.load(path)["real"] for path in sorted((run / "diverged").glob("*.npz"))]
     assert len(kept) == 4
     assert not any(np.array_equal(a, b) for a, b in pairwise(kept))
@@ -345,9 +346,10 @@ def test_a_batch_that_cannot_be_kept_hides_nothing(tmp_path, monkeypatch):
         callback = StopAtNonFinite(fitting.run, fitting.segments, fitting.config)
         callback.set_model(model)
         model.checked = ("critic_loss",)
+        model.drawn = ("latents of the critic", "latents of the generator")
         callback.on_train_batch_end(2, {FIRST_NONFINITE: 0.0})
 
-    monkeypatch.setattr(Fitting, "_fit", diverge_at_once)
+    monkeypatch.setattr(Loop, "_fit", diverge_at_once)
     monkeypatch.setattr(divergence.np, "savez", full)
     with pytest.raises(DivergenceError, match=r"could not be kept: .*No space left"):
         train(smoke_config(tmp_path, **SHORT), [])

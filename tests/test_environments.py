@@ -107,6 +107,11 @@ def matplotlib_settings(folder):
     return {}
 
 
+def broken_matplotlib_settings(folder):
+    (folder / "work" / "matplotlibrc").write_bytes(b"font.size: 30\n# caf\xe9\n")
+    return {"said": "the default style is used"}
+
+
 def read_only_home(folder):
     closed = {"READ_ONLY": str(folder / "home")}
     return {"variables": first(folder, READ_ONLY) | closed}
@@ -136,6 +141,7 @@ def reader_gone(folder):
     [
         keras_settings,
         matplotlib_settings,
+        broken_matplotlib_settings,
         read_only_home,
         odd_locale,
         no_locks,

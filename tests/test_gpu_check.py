@@ -21,7 +21,7 @@ from wavegan_rc.errors import DataError, DivergenceError
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.batches import drawn_ahead
-from wavegan_rc.training.callbacks import StopOnSignal
+from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
 
 
 @pytest.fixture(scope="module")

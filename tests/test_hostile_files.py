@@ -31,8 +31,7 @@ from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.runs.checkpoints import Checkpoint, save_checkpoint
 from wavegan_rc.runs.run import config_as_yaml
 from wavegan_rc.runs.weights_file import check_weights_file
-from wavegan_rc.training.model import build_model
-from wavegan_rc.training.state import load_checkpoint
+from wavegan_rc.training.model import build_model, load_checkpoint
 
 CONFIG, WEIGHTS, OURS = "config.json", "model.weights.h5", "wavegan_rc.json"
 SECRET = "the canary sings\n"

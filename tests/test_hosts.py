@@ -13,8 +13,8 @@ from test_devices import TRAIN, assert_alike, compiled, environment, run  # noqa
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.backend import on_jax
 from wavegan_rc.runs.checkpoints import newest_checkpoint
-from wavegan_rc.training.backend import on_jax
 from wavegan_rc.training.devices import Devices
 
 

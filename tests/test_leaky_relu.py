@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from wavegan_rc.nn.gradients import gradients_by_inputs
+from wavegan_rc.nn.backend import gradients_by_inputs
 from wavegan_rc.nn.leaky_relu import LeakyReLU
 
 pytestmark = pytest.mark.backend

@@ -15,11 +15,11 @@ from wavegan_rc.cli.cell import cell_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.generator.generation import draw_latents, synthesize
+from wavegan_rc.nn.backend import on_jax
 from wavegan_rc.runs.run import Run
-from wavegan_rc.training import hardware
-from wavegan_rc.training.artifact_history import artifact_values
-from wavegan_rc.training.backend import on_jax
+from wavegan_rc.training import devices
 from wavegan_rc.training.batches import batches
+from wavegan_rc.training.callbacks.artifacts import artifact_values
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import LOSSES
@@ -93,24 +93,24 @@ def test_a_short_run_has_the_losses_and_artifacts_of_float32():
     ],
 )
 def test_auto_chooses_by_what_the_device_is_made_for(monkeypatch, gpus, capabilities, amx, chosen):
-    monkeypatch.setattr(hardware, "gpu_names", lambda: gpus)
-    monkeypatch.setattr(hardware, "_compute_capabilities", lambda: capabilities)
-    monkeypatch.setattr(hardware, "_cpu_has", lambda feature: amx)
-    assert hardware.chosen_precision("auto") == chosen
-    assert hardware.chosen_precision("float32") == "float32"
-    assert hardware.chosen_precision("mixed_bfloat16") == "mixed_bfloat16"
+    monkeypatch.setattr(devices, "gpu_names", lambda: gpus)
+    monkeypatch.setattr(devices, "_compute_capabilities", lambda: capabilities)
+    monkeypatch.setattr(devices, "_cpu_has", lambda feature: amx)
+    assert devices.chosen_precision("auto") == chosen
+    assert devices.chosen_precision("float32") == "float32"
+    assert devices.chosen_precision("mixed_bfloat16") == "mixed_bfloat16"
 
 
 def test_auto_takes_half_precision_on_a_cpu_with_amx_under_tensorflow_only(monkeypatch):
-    monkeypatch.setattr(hardware, "gpu_names", list)
-    monkeypatch.setattr(hardware, "_cpu_has", lambda feature: feature == "amx_bf16")
+    monkeypatch.setattr(devices, "gpu_names", list)
+    monkeypatch.setattr(devices, "_cpu_has", lambda feature: feature == "amx_bf16")
     expected = "float32" if on_jax() else "mixed_bfloat16"
-    assert hardware.chosen_precision("auto") == expected
+    assert devices.chosen_precision("auto") == expected
 
 
 def test_a_run_records_what_auto_stood_for_and_goes_on_with_it(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(hardware, "gpu_names", list)
-    monkeypatch.setattr(hardware, "_cpu_has", lambda feature: False)
+    monkeypatch.setattr(devices, "gpu_names", list)
+    monkeypatch.setattr(devices, "_cpu_has", lambda feature: False)
     config = smoke_config(tmp_path, precision="auto", steps=2, measure_every=0)
     run, _ = train(config, [])
     assert ", float32\n" in capsys.readouterr().out
@@ -123,10 +123,10 @@ def test_a_run_records_what_auto_stood_for_and_goes_on_with_it(tmp_path, monkeyp
 
 @pytest.mark.parametrize("amx", [False, True])
 def test_a_cell_goes_on_with_what_auto_stood_for_where_it_began(tmp_path, monkeypatch, amx):
-    monkeypatch.setattr(hardware, "gpu_names", list)
-    monkeypatch.setattr(hardware, "_cpu_has", lambda feature: amx)
+    monkeypatch.setattr(devices, "gpu_names", list)
+    monkeypatch.setattr(devices, "_cpu_has", lambda feature: amx)
     config = smoke_config(tmp_path, precision="auto", steps=2, measure_every=0)
-    began = hardware.chosen_precision("auto")
+    began = devices.chosen_precision("auto")
 
     def trained_to(steps):
         cell = {"config": asdict(replace(config, steps=steps)), "grid": {"seed": 0}}
@@ -134,5 +134,5 @@ def test_a_cell_goes_on_with_what_auto_stood_for_where_it_began(tmp_path, monkey
         return Run(Path(config.out) / "seed=0").read_config()
 
     assert trained_to(2) == replace(config, precision=began)
-    monkeypatch.setattr(hardware, "_cpu_has", lambda feature: not amx)
+    monkeypatch.setattr(devices, "_cpu_has", lambda feature: not amx)
     assert trained_to(3) == replace(config, precision=began, steps=3)

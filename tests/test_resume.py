@@ -47,7 +47,7 @@ def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path, capsy
     capsys.readouterr()
     train(ours, ["again"], resume=run)
     printed = capsys.readouterr().out
-    assert f"going on after step {first} of 17\n" in printed
+    assert f"resuming after step {first} of 17\n" in printed
     assert f"{17 - first}/{17 - first}" in printed  # the bar knows no time of the steps before
     assert_same_results(run, expected, config)
     record = json.loads((run / "environment.json").read_text())

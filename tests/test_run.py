@@ -27,9 +27,10 @@ from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.measure.references import data_of_run
 from wavegan_rc.runs.begin import create_run
-from wavegan_rc.training import artifact_history, callbacks
+from wavegan_rc.training.callbacks import artifacts, previews
+from wavegan_rc.training.callbacks import history as history_callbacks
+from wavegan_rc.training.callbacks.base import due
 from wavegan_rc.training.model import build_model
-from wavegan_rc.training.schedule import due
 from wavegan_rc.training.train import train
 
 SMOKE = ROOT / "configs" / "smoke.yaml"
@@ -208,7 +209,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_names_the_run(tmp_path):
         finally:
             process.kill()
     assert process.returncode == 130
-    assert "once more: at once" in err.decode()
+    assert "press Ctrl-C again" in err.decode()
     run = tmp_path / "runs" / "001-resize"
     assert out.decode().splitlines()[-1] == "run: runs/001-resize"
     assert "Traceback" not in err.decode()
@@ -381,9 +382,9 @@ def test_unusable_input_leaves_no_run_folder(what, tmp_path, make_wav):
 START_RUNS = """
 import sys
 from wavegan_rc.config import Config
-from wavegan_rc.training import artifact_history, callbacks
+from wavegan_rc.training.callbacks import history
 from wavegan_rc.runs.begin import create_run
-from wavegan_rc.training.schedule import due
+from wavegan_rc.training.callbacks.base import due
 config = Config(out=sys.argv[1], upsampler=sys.argv[2])
 sys.stdin.readline()
 for _ in range(20):
@@ -434,9 +435,9 @@ def test_what_is_due_becomes_rarer_with_each_doubling(every, half, data):
 
 
 def test_long_runs_write_and_measure_ever_more_rarely(tmp_path, monkeypatch):
-    monkeypatch.setattr(callbacks, "_DENSE_LINES", 4)
-    monkeypatch.setattr(callbacks, "_DENSE_PREVIEWS", 2)
-    monkeypatch.setattr(artifact_history, "_DENSE", 2)
+    monkeypatch.setattr(history_callbacks, "_DENSE_LINES", 4)
+    monkeypatch.setattr(previews, "_DENSE_PREVIEWS", 2)
+    monkeypatch.setattr(artifacts, "_DENSE", 2)
     settings = {"log_every": 1, "measure_every": 3, "save_every": 2, "steps": 13}
     run, _ = train(smoke_config(tmp_path, **settings), [])
     rows = history(run)

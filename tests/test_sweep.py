@@ -214,15 +214,15 @@ def test_names_are_one_folder_and_differ_if_settings_do(settings):
         ("grid:\n  upsampler: [resize, deconv]\n", ["grid: upsampler", "deconv"]),
         ("grid:\n  upsampler: [[sinc, linear]]\n", ["upsampler=sinc+linear", "one per stage"]),
         ("grid:\n  bogus: [1]\n", ["grid: unknown setting: bogus"]),
-        ("grid:\n  out: [a, b]\n", ["out is no setting of a sweep"]),
-        ("out: a\ngrid:\n  seed: [1]\n", ["out is no setting of a sweep"]),
-        ("seed: 1\ngrid:\n  seed: [1]\n", ["seed is in the grid and beside it"]),
+        ("grid:\n  out: [a, b]\n", ["out must be no setting of a sweep"]),
+        ("out: a\ngrid:\n  seed: [1]\n", ["out must be no setting of a sweep"]),
+        ("seed: 1\ngrid:\n  seed: [1]\n", ["seed must be either in the grid or outside it"]),
         ("bogus: 1\ngrid:\n  seed: [1]\n", ["unknown setting: bogus"]),
         ("grid:\n  seed: [1]\n  seed: [2]\n", ["line 3", "seed is set twice"]),
         ("grid:\n  seed: [1, {a: b}]\n", ["grid: seed", "nested"]),
         ("grid:\n  seed: [[[1]]]\n", ["grid: seed", "nested"]),
         ("grid:\n  seed: &a [*a]\n", ["grid: seed"]),
-        (f"grid:\n  data: [{'x' * 300}]\n", ["too long a name"]),
+        (f"grid:\n  data: [{'x' * 300}]\n", ["must have at most 200 characters"]),
         ("grid: {seed: [1]\n", ["line"]),
     ],
 )
@@ -332,7 +332,7 @@ def test_a_signal_has_the_cells_save_and_end(sweep, number, code):
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == code
-    assert "save and end" in err
+    assert "save and stop" in err
     assert "report" not in out
     assert set(ours.states().values()) == {"interrupted"}
     assert ours.history("seed=0")[-1].keys() == {"stopped_at"}
@@ -351,7 +351,7 @@ def test_the_second_signal_does_not_wait(sweep):
     os.kill(cell, signal.SIGSTOP)  # so that it does not end
     try:
         process.send_signal(signal.SIGINT)
-        assert "once more" in [process.stderr.readline(), process.stderr.readline()][1]
+        assert "again" in [process.stderr.readline(), process.stderr.readline()][1]
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         assert process.returncode == 130

@@ -15,7 +15,7 @@ from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
 from wavegan_rc.runs.run import Run
-from wavegan_rc.training.trackers import Destinations, Trackers, tracking
+from wavegan_rc.training.callbacks.trackers import Destinations, Trackers, tracking
 from wavegan_rc.utils import extras
 
 SMOKE = ROOT / "configs" / "smoke.yaml"
@@ -209,6 +209,27 @@ def test_a_store_is_tried_before_any_work_and_the_message_says_what_works(
     assert ("use the other" in message) == store.startswith("http")
     assert f"Received: {store}" in message
     assert "\n" not in message
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_a_login_at_wandb_is_checked_before_any_work(logged_in, tmp_path, monkeypatch):
+    def login(*, verify):
+        assert verify
+        if not logged_in:
+            raise RuntimeError("api_key not configured\n(no-tty)")
+        return True
+
+    fake = ModuleType("wandb")
+    fake.__spec__ = ModuleSpec("wandb", None)
+    fake.login = login
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    if logged_in:
+        Destinations(wandb="project").check()
+        return
+    argv = ["--config", str(SMOKE), "--out", str(tmp_path / "runs"), "--wandb", "project"]
+    with pytest.raises(ParameterError, match=r"^--wandb must have a login: .*\(no-tty\)$"):
+        train_command("train.py", argv)
     assert not list(tmp_path.iterdir())
 
 

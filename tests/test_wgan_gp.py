@@ -9,9 +9,9 @@ from scipy import stats
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.backend import gradients_by_inputs
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
-from wavegan_rc.nn.gradients import gradients_by_inputs
 from wavegan_rc.training.average import update_average
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.model import build_model
@@ -98,11 +98,11 @@ def test_each_update_moves_only_its_own_network():
     model = build_model(TINY)
     real = ops.convert_to_tensor(real_batch()[:, 0])
     generator, critic = weights(model.generator), weights(model.critic)
-    model._update_critic(real, real * 0.5)
+    model._update_critic(real, real * 0.5, ops.full((3, 1, 1), 0.5))
     np.testing.assert_equal(weights(model.generator), generator)
     moved = weights(model.critic)
     assert any((a != b).any() for a, b in zip(critic, moved, strict=True))
-    model._update_generator(3)
+    model._update_generator(model._latents(3))
     np.testing.assert_equal(weights(model.critic), moved)
     assert any((a != b).any() for a, b in zip(generator, weights(model.generator), strict=True))
 
@@ -112,7 +112,9 @@ def test_a_step_makes_the_stated_number_of_updates_on_different_batches(monkeypa
     seen = []
     update = model._update_critic
     monkeypatch.setattr(
-        model, "_update_critic", lambda real, fake: seen.append((real, fake)) or update(real, fake)
+        model,
+        "_update_critic",
+        lambda real, fake, mixing: seen.append((real, fake)) or update(real, fake, mixing),
     )
     data = real_batch()
     model.step(data)
@@ -146,7 +148,8 @@ def test_the_loss_is_the_papers(monkeypatch):
     model.compile(keras.optimizers.Adam(0.0), keras.optimizers.Adam(0.0))
     rng = np.random.default_rng(0)
     real, fake = (rng.standard_normal((4, 8, 1)).astype(np.float32) for _ in range(2))
-    model._update_critic(ops.convert_to_tensor(real), ops.convert_to_tensor(fake))
+    tensors = [ops.convert_to_tensor(x) for x in (real, fake, np.full((4, 1, 1), 0.5, "float32"))]
+    model._update_critic(*tensors)
     distance = (real[:, :, 0] @ w).mean() - (fake[:, :, 0] @ w).mean()
     expected = -distance + 10 * (np.linalg.norm(w) - 1) ** 2
     assert float(model.means["critic_loss"].result()) == pytest.approx(expected, rel=1e-5)
@@ -171,19 +174,21 @@ def test_the_average_weighs_steps_by_a_power_with_a_relative_width_of_five_perce
 
 
 def test_penalty_is_taken_between_real_and_generated_by_a_uniform_share_for_each(monkeypatch):
-    model = build_model(replace(TINY, batch_size=500))
-    real = ops.ones((500, 64, 1))
+    model = build_model(replace(TINY, batch_size=500, critic_steps=1))
     seen = []
+    update = model._update_critic
 
     def spy(critic, segments):
         seen.append(segments)
         return gradients_by_inputs(critic, segments)
 
-    monkeypatch.setattr("wavegan_rc.training.wgan_gp.gradients_by_inputs", spy)
-    model._update_critic(real, -real)
-    (mixed,) = map(np.asarray, seen)
-    shares = (mixed[:, 0, 0] + 1) / 2
-    np.testing.assert_allclose(mixed, mixed[:, :1] * np.ones((1, 64, 1)))
+    monkeypatch.setattr("wavegan_rc.nn.backend.gradients_by_inputs", spy)
+    monkeypatch.setattr(model, "_update_critic", lambda *a: seen.extend(a[:2]) or update(*a))
+    model.step(ops.ones((500, 1, 64, 1)))
+    real, fake, mixed = map(np.asarray, seen)
+    shares = ((mixed - fake) / (real - fake))[:, 0, 0]
+    mixing = shares[:, None, None]
+    np.testing.assert_allclose(mixed, mixing * real + (1 - mixing) * fake, atol=1e-5)
     assert stats.kstest(shares, "uniform").pvalue > 1e-3
     assert len(np.unique(shares)) > 490
 

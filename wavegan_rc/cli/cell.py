@@ -19,7 +19,7 @@ from wavegan_rc.cli.settings import as_flags
 from wavegan_rc.config import Config
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.runs.run import Run
-from wavegan_rc.sweep.grid import Cell
+from wavegan_rc.sweep.grid import Cell, log_hparams
 
 
 def command_of_cell(cell: Cell) -> list[str]:
@@ -35,8 +35,7 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
     config = Config(**settings["config"])
     run = Run(Path(config.out) / name)
     with quiet_start():
-        from wavegan_rc.sweep.hparams import write_hparams
-        from wavegan_rc.training.beside import Beside
+        from wavegan_rc.training.interruptions import OptionalWork
         from wavegan_rc.training.train import train
     if run.path.is_dir():
         # The sweep before this one may have been killed just now: its cells save, and end.
@@ -52,8 +51,8 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
     _, received = train(config, command_line, resume=resume, name=name)
     if received is not None:
         return EXIT_BY_SIGNAL + received
-    with Beside("the event file of the cell's settings"):
-        write_hparams(run.tensorboard, name, settings["grid"])
+    with OptionalWork("the event file of the cell's settings"):
+        log_hparams(run.tensorboard, settings["grid"])
     return 0
 
 

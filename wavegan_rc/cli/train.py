@@ -76,7 +76,7 @@ def train_command(program: str, argv: Sequence[str]) -> int:
         return 0
 
     with quiet_start():
-        from wavegan_rc.training.trackers import Destinations
+        from wavegan_rc.training.callbacks.trackers import Destinations
         from wavegan_rc.training.train import train
     folder, received = train(
         config,

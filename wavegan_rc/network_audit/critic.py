@@ -9,12 +9,11 @@ from keras import ops
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
-from wavegan_rc.nn.gradients import gradients_by_inputs
+from wavegan_rc.nn.backend import gradients_by_inputs
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.runs.run import Run
-from wavegan_rc.training.model import build_model
-from wavegan_rc.training.state import load_checkpoint
+from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.wgan_gp import WGANGP
 
 _BATCH_SIZE = 64

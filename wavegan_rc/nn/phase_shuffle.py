@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.nn.replicas import own_part, replica_count
+from wavegan_rc.nn.backend import own_part, replica_count
 
 
 @keras.saving.register_keras_serializable("wavegan_rc")

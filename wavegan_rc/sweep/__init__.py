@@ -1,1 +1,1 @@
-"""Grids of runs: their cells, the engines that train them, what is shown and kept of them."""
+"""Sweeps: grids of settings, the engines that train their cells, record and table."""

@@ -1,4 +1,4 @@
-"""A grid of settings as cells: each a name, and the settings of one run."""
+"""A grid of settings as cells, each with a name and the settings of one run."""
 
 import dataclasses
 import itertools
@@ -14,8 +14,9 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.runs.run import Run
 
-# Of a folder's name, on common file systems 255 bytes; `logs/` adds a suffix.
+# Longest name in characters. Common file systems allow 255 bytes, and `logs/` adds a suffix.
 _LONGEST_NAME = 200
+_HPARAMS = ".hparams"  # suffix of event files
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Cell:
     """One run of a sweep.
 
     Attributes:
-        name: Of its folder, such as `upsampler=resize,seed=3`.
-        settings: Those that the grid gives it.
-        config: All its settings; `out` is the folder of the sweep.
+        name: Name of its folder, such as `upsampler=resize,seed=3`.
+        settings: Settings from the grid.
+        config: All settings; `out` is the sweep folder.
     """
 
     name: str
@@ -34,23 +35,23 @@ class Cell:
 
     @property
     def run(self) -> Run:
-        """Where its run lies."""
+        """Run folder of the cell."""
         return Run(Path(self.config.out) / self.name)
 
 
 def grid_cells(
     settings: Mapping[str, Any], grid: Mapping[str, Sequence[Any]], out: Path
 ) -> list[Cell]:
-    """Every combination of a grid's values; the last key's values change fastest.
+    """Return a cell for each combination of a grid's values; the last key changes fastest.
 
     Args:
-        settings: That all cells have, by key, each of the right type.
+        settings: Settings of all cells, by key, with the right types.
         grid: Values of the settings that differ, by key.
-        out: Folder of the sweep.
+        out: Sweep folder.
 
     Raises:
-        ParameterError: If a combination cannot be, two are the same, a key stands in both, or a
-            name is too long.
+        ParameterError: If a combination is invalid or occurs twice, a key is in `settings` and in
+            the grid, or a name is too long.
 
     Example:
         >>> grid = {"seed": [0, 1], "upsampler": [["resize"], ["sinc", "linear"]]}
@@ -62,26 +63,28 @@ def grid_cells(
     """
     for key in ("out", *sorted(settings)):
         if key in grid or key == "out" in settings:
-            rule = "is no setting of a sweep" if key == "out" else "is in the grid and beside it"
-            raise ParameterError(f"{key} {rule}")
+            rule = "no setting of a sweep" if key == "out" else "either in the grid or outside it"
+            raise ParameterError(f"{key} must be {rule}")
     cells = []
     for values in itertools.product(*grid.values()):
         own = dict(zip(grid, values, strict=True))
         name = cell_name(own)
         if len(name) > _LONGEST_NAME:
-            raise ParameterError(f"{name} would be too long a name of a folder")
+            raise ParameterError(
+                f"a cell's name must have at most {_LONGEST_NAME} characters. Received: {name}"
+            )
         try:
             cells.append(Cell(name, own, Config(**settings, **own, out=str(out))))
         except ParameterError as error:
             raise ParameterError(f"{name}: {error}") from None
     name, count = Counter(cell.name for cell in cells).most_common(1)[0]
     if count > 1:
-        raise ParameterError(f"{name} is in the grid {count} times")
+        raise ParameterError(f"cells must differ. {name} is in the grid {count} times")
     return cells
 
 
 def cell_name(settings: Mapping[str, Any]) -> str:
-    """A name for a folder that says which settings a run has, whatever their order in the grid.
+    """Return a folder name of settings, which does not depend on their order.
 
     Args:
         settings: Values by key.
@@ -95,7 +98,7 @@ def cell_name(settings: Mapping[str, Any]) -> str:
 
 
 def word(value: Any) -> str:
-    """A value as one word.
+    """Return a value as one word.
 
     Example:
         >>> word(("resize", "linear")), word(None), word("my/speech")
@@ -103,5 +106,26 @@ def word(value: Any) -> str:
     """
     if isinstance(value, list | tuple):
         return "+".join(map(word, value))
-    # As in a URL: of characters that any file system takes.
+    # URL quoting leaves only characters that every file system allows.
     return quote(value if isinstance(value, str) else json.dumps(value), safe="")
+
+
+def log_hparams(tensorboard: Path, settings: Mapping[str, Any]) -> None:
+    """Log the grid's settings of a finished run as TensorBoard's hyperparameters.
+
+    TensorBoard takes the metrics from the run's last scalars. Each run is a trial of its own.
+
+    Args:
+        tensorboard: Folder of the run's event files.
+        settings: Values by key.
+    """
+    from wavegan_rc.training.callbacks.tensorboard import EventFile
+
+    for earlier in tensorboard.glob(f"events.*{_HPARAMS}"):
+        earlier.unlink()
+    values = {
+        key: value if isinstance(value, bool | int | float | str) else word(value)
+        for key, value in settings.items()
+    }
+    with EventFile(tensorboard, _HPARAMS) as file:
+        file.hparams(values)

@@ -1,4 +1,4 @@
-"""The engine that trains cells on this machine."""
+"""The engine that trains cells as processes on this machine."""
 
 import queue
 import threading
@@ -11,10 +11,10 @@ from wavegan_rc.utils.text import one_line
 
 
 class LocalEngine:
-    """Processes on this machine, one in each place, the others waiting for theirs.
+    """Processes on this machine, one in each place; other jobs wait.
 
     Args:
-        places: For each, the environment variables that keep a process to it.
+        places: Environment variables that bind a process to each place.
     """
 
     def __init__(self, places: Sequence[Mapping[str, str]]) -> None:
@@ -25,18 +25,18 @@ class LocalEngine:
         self._ends: list[IO[bytes]] = []
         self._stopping = False
         for place in places:
-            # Daemons: who presses Ctrl-C twice does not wait for them.
+            # Daemons, so that a second Ctrl-C does not wait for them.
             threading.Thread(target=self._work, args=(place,), daemon=True).start()
 
     def submit(self, job: Job) -> None:
-        """Run a job as soon as there is a place."""
+        """Run a job as soon as a place is free."""
         self._waiting.put(job)
 
     def ended(self, timeout: float) -> dict[str, Outcome]:
-        """Jobs that have ended since this was last asked, by name; waits for the first.
+        """Return the outcomes of jobs that ended since the last call, by name.
 
         Args:
-            timeout: Longest time to wait, in s.
+            timeout: Longest time to wait for the first, in s.
         """
         outcomes = {}
         with suppress(queue.Empty):
@@ -46,7 +46,7 @@ class LocalEngine:
         return outcomes
 
     def stop(self) -> None:
-        """Ask what runs to end in good order, and start nothing more."""
+        """Ask running jobs to save and stop, and start no more."""
         with self._lock:
             self._stopping = True
             for end in self._ends:
@@ -62,7 +62,7 @@ class LocalEngine:
             return Outcome(interrupted=True)
         try:
             return run_job(job, place, self._on_start)
-        except OSError as error:  # the log cannot be written, or no process be made
+        except OSError as error:  # the log cannot be written, or no process can be started
             return Outcome(error=one_line(error))
 
     def _on_start(self, end: IO[bytes]) -> None:

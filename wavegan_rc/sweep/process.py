@@ -1,4 +1,4 @@
-"""A cell as a process of its own, and what it ended with."""
+"""A cell as a process, and its outcome."""
 
 import os
 import re
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from wavegan_rc.training.end_signals import END_SIGNALS
+from wavegan_rc.training.interruptions import END_SIGNALS
 
-# By training in good order, as a shell reports it; by a signal before there was anything to save.
+# Exit codes of a training that saved and stopped, and of a process killed before it could save.
 _ENDED_BY_SIGNAL = {code for number in END_SIGNALS for code in (128 + number, -number)}
-# In bytes: of a log, where the error is looked for.
+# Bytes at the end of a log that are searched for the error.
 _LAST_BYTES = 65536
 _PATIENCE_S = 1.0
-# Results depend on the number of threads in the last bits (the order of sums), and one thread for
-# each of several cells makes more steps per second than several threads for one.
+# The number of threads changes the last bits of results (the order of sums). Several cells with one
+# thread each make more steps per second than one cell with several threads.
 ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
@@ -35,10 +35,10 @@ class Job:
     """A process to start.
 
     Attributes:
-        name: Of its cell.
-        command: With arguments.
-        log: File that what it prints is appended to.
-        cwd: Folder that it runs in; relative paths in the settings start there.
+        name: Name of the cell.
+        command: Program and arguments.
+        log: File to which its output is appended.
+        cwd: Working directory; relative paths in the settings start there.
     """
 
     name: str
@@ -49,11 +49,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a process ended.
+    """The outcome of a process.
 
     Attributes:
-        interrupted: By a signal, in good order.
-        error: In one line; None if there was none.
+        interrupted: Whether a signal ended it after it saved.
+        error: Error in one line; None without one.
     """
 
     interrupted: bool = False
@@ -67,13 +67,13 @@ def run_job(
 ) -> Outcome:
     """Run a job to its end.
 
-    The process holds the other end of a pipe, and ends in good order once this one closes: when
-    asked, and also whenever this process ends, by whatever end.
+    The process reads from a pipe, and saves and stops once the pipe closes. That also happens
+    whenever this process ends.
 
     Args:
-        job: What to start.
-        environment: Variables beside this process's own.
-        on_start: Given what to close for the process to end.
+        job: Process to start.
+        environment: Variables in addition to this process's own.
+        on_start: Function that receives the pipe, whose closing stops the process.
     """
     job.log.parent.mkdir(parents=True, exist_ok=True)
     with job.log.open("ab") as log:
@@ -88,7 +88,7 @@ def run_job(
             stderr=subprocess.STDOUT,
             cwd=job.cwd,
             env=os.environ | environment,
-            start_new_session=True,  # the terminal's Ctrl-C is for the sweep: it asks the cells
+            start_new_session=True,  # Ctrl-C reaches the sweep alone, which stops the cells
         )
     assert process.stdin is not None
     try:
@@ -105,14 +105,14 @@ def run_job(
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Exit code. In pieces: Ray's way to cancel a task is not heeded by one long wait."""
+    """Return the exit code. One long wait would not notice that Ray cancels the task."""
     while True:
         with suppress(subprocess.TimeoutExpired):
             return process.wait(timeout=_PATIENCE_S)
 
 
 def _error(log: Path, start: int, code: int) -> str:
-    """The last error in a log, of what was appended from a position on."""
+    """Return the last error in the part of a log from a position on."""
     with log.open("rb") as file:
         file.seek(max(start, os.fstat(file.fileno()).st_size - _LAST_BYTES))
         lines = file.read().decode("utf-8", "replace").splitlines()[1:]

@@ -1,4 +1,4 @@
-"""The engine that trains cells as tasks of Ray, on this machine or a cluster."""
+"""The engine that trains cells as Ray tasks, on this machine or a cluster."""
 
 import logging
 import warnings
@@ -11,19 +11,19 @@ from wavegan_rc.sweep.process import ONE_THREAD, Job, Outcome, run_job
 from wavegan_rc.sweep.resources import CELL_MEMORY_BYTES
 from wavegan_rc.utils.text import one_line
 
-# Of a worker that dies: its cell goes on from its checkpoint elsewhere.
+# Retries after a worker dies: its cell resumes from its checkpoint elsewhere.
 _RETRIES = 5
 
 
 class RayEngine:
-    """Tasks of Ray, each with the core, or GPU, and the memory that it needs.
+    """Ray tasks, each with a GPU or a core and the memory that it needs.
 
-    The nodes of a cluster must have this package installed, and see the sweep's folder and the
-    recordings at the same paths.
+    The nodes of a cluster must have this package installed, and the sweep folder and the recordings
+    at the same paths.
 
     Args:
-        address: Of the cluster (`auto`: the one that this machine is of); None: a cluster of its
-            own, of this machine.
+        address: Address of the cluster; `auto` is this machine's. None starts a cluster of this
+            machine alone.
 
     Raises:
         DataError: If there is no cluster at the address.
@@ -43,7 +43,7 @@ class RayEngine:
         unit = "GPU" if any(node.get("GPU") for node in nodes) else "CPU"
         needs = {unit: 1, "memory": CELL_MEMORY_BYTES}
         if not any(all(node.get(key, 0) >= need for key, need in needs.items()) for node in nodes):
-            message = f"no node has what a cell needs: 1 {unit} and {CELL_MEMORY_BYTES / 1e9} GB"
+            message = f"no node has the resources of a cell: 1 {unit}, {CELL_MEMORY_BYTES / 1e9} GB"
             warnings.warn(message, WaveganWarning, stacklevel=2)
         self._environment = ONE_THREAD if unit == "CPU" else {}
         self._task = ray.remote(
@@ -56,20 +56,20 @@ class RayEngine:
         self.description = f"Ray, {len(nodes)} nodes"
 
     def submit(self, job: Job) -> None:
-        """Run a job as soon as there is a place."""
+        """Run a job as soon as a node is free."""
         self._names[self._task.remote(job, self._environment)] = job.name
 
     def ended(self, timeout: float) -> dict[str, Outcome]:
-        """Jobs that have ended since this was last asked, by name; waits for the first.
+        """Return the outcomes of jobs that ended since the last call, by name.
 
         Args:
-            timeout: Longest time to wait, in s.
+            timeout: Longest time to wait for the first, in s.
         """
         done, _ = ray.wait(list(self._names), num_returns=1, timeout=timeout)
         return {self._names.pop(task): _outcome(task) for task in done}
 
     def stop(self) -> None:
-        """Ask what runs to end in good order, and start nothing more."""
+        """Ask running jobs to save and stop, and start no more."""
         for task in list(self._names):
             ray.cancel(task, force=False)
 

@@ -1,4 +1,4 @@
-"""What is known of a sweep's cells: on the disk in `sweep.json`, and from their runs' files."""
+"""The state of a sweep's cells, from `sweep.json` and from their runs' files."""
 
 import json
 import os
@@ -11,22 +11,23 @@ from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.runs.run import Run
 from wavegan_rc.sweep.grid import Cell
 from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.text import one_line
 
 RECORD_FILE = "sweep.json"
 State = Literal["waiting", "training", "finished", "failed", "interrupted"]
-# More than a line of a history has.
+# Longer than any line of a history, in bytes.
 _LAST_BYTES = 16384
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is recorded of a cell.
+    """The record of a cell.
 
     Attributes:
-        state: Whether it waits, is trained, or how that ended.
-        settings: That the grid gives it.
-        error: Of a failed cell, in one line.
-        in_grid: Whether the grid has it still.
+        state: State of the cell.
+        settings: Settings from the grid.
+        error: Error of a failed cell, in one line.
+        in_grid: Whether the present grid has the cell.
     """
 
     state: State
@@ -36,20 +37,19 @@ class Entry:
 
 
 class Record:
-    """The cells of a sweep, by name, kept in a file.
+    """The cells of a sweep by name, kept in a file.
 
-    Cells that an earlier grid had and this one has not are left alone.
+    Cells of an earlier grid that the present one lacks are not changed.
 
     Args:
-        folder: Of the sweep.
-        cells: Of its grid.
+        folder: Sweep folder.
+        cells: Cells of the grid.
 
     Raises:
-        DataError: If there is a file which is no record, or the folder of a cell holds a run that
-            cannot become the cell's.
+        DataError: If the file is no record, or a cell's folder holds a run with other settings.
 
     Attributes:
-        entries: By name of the cell.
+        entries: Records by name of the cell.
     """
 
     def __init__(self, folder: Path, cells: Sequence[Cell]) -> None:
@@ -61,7 +61,7 @@ class Record:
             self.entries[cell.name] = Entry("finished" if finished else "waiting", cell.settings)
 
     def set(self, name: str, state: State, error: str | None = None) -> None:
-        """Change what is recorded of a cell, on the disk too."""
+        """Change the record of a cell, also in the file."""
         self.entries[name] = replace(self.entries[name], state=state, error=error)
         self.write()
 
@@ -71,11 +71,11 @@ class Record:
         write_whole(self._file, json.dumps({"cells": cells}, indent=1))
 
     def names(self, state: State) -> list[str]:
-        """The cells of the grid in a state."""
+        """Return the names of the grid's cells in a state."""
         return [n for n, entry in self.entries.items() if entry.in_grid and entry.state == state]
 
     def left_alone(self) -> list[str]:
-        """The cells that are no longer in the grid."""
+        """Return the names of cells that are no longer in the grid."""
         return [name for name, entry in self.entries.items() if not entry.in_grid]
 
 
@@ -86,14 +86,14 @@ def _read(file: Path) -> dict[str, Entry]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file}: not the record of a sweep: {error}") from None
+        raise DataError(f"{file}: not the record of a sweep: {one_line(error)}") from None
 
 
 def _is_finished(cell: Cell, entry: Entry | None) -> bool:
-    """Whether a cell's run has all that it shall have; one that cannot go on raises an error.
+    """Return whether a cell's run is complete; raise an error if it cannot be resumed.
 
-    The record is written after the run's last file: what it does not call finished goes on, be it
-    only to have its samples written once more.
+    The record is written after the run's last file. A run that it does not call finished is
+    resumed, if only to write its samples again.
     """
     found = Run(cell.run.path).read_config()
     if found is None:
@@ -105,17 +105,17 @@ def _is_finished(cell: Cell, entry: Entry | None) -> bool:
         config.check_goes_on(found)
     except ParameterError as error:
         raise DataError(
-            f"{cell.run.path} was made with other settings (give another out): {error}"
+            f"{cell.run.path} was made with other settings: give another out. {error}"
         ) from None
     was_finished = entry is not None and entry.state == "finished"
     return was_finished and found == config and cell.run.summary.is_file()
 
 
 def progress(run: Run) -> tuple[int, float | None]:
-    """Steps that a run has logged, and the steps per second of the last of them.
+    """Return the last logged step of a run and its steps per second; 0 and None without any.
 
     Args:
-        run: May be anywhere between not begun and finished.
+        run: Run in any state.
     """
     try:
         with run.history.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What of this machine the cells of a sweep can share."""
+"""The GPUs, cores and memory of this machine that the cells of a sweep share."""
 
 import os
 import shutil
@@ -10,21 +10,21 @@ from pathlib import Path
 from wavegan_rc.sweep.process import ONE_THREAD
 from wavegan_rc.utils.cores import usable_cores
 
-# Of one process training at the defaults, which was 1.1 GB, with a margin.
+# Memory of one cell: a process at the defaults took 1.1 GB.
 CELL_MEMORY_BYTES = 1_500_000_000
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
-_COUNT_GPUS = "from wavegan_rc.training.hardware import gpu_names; print(len(gpu_names()))"
+_COUNT_GPUS = "from wavegan_rc.training.devices import gpu_names; print(len(gpu_names()))"
 
 
 def places(at_once: int | None) -> list[Mapping[str, str]]:
-    """Where cells can be trained at the same time: one on each GPU, or else on each core.
+    """Return the places where cells can train at the same time: the GPUs, or else the cores.
 
     Args:
-        at_once: How many on cores; None: as many as there are, and as the memory has room for at
-            1.5 GB each.
+        at_once: Largest number of places. None uses all GPUs, or as many cores as have 1.5 GB of
+            free memory each.
 
     Returns:
-        For each place, the environment variables that keep a process to it.
+        Environment variables that bind a process to each place.
     """
     gpus = _gpus()
     if gpus:
@@ -35,10 +35,10 @@ def places(at_once: int | None) -> list[Mapping[str, str]]:
 
 
 def _gpus() -> list[str]:
-    """Names, for CUDA, of the GPUs that training can use."""
+    """Return CUDA's names of the GPUs that training can use."""
     if shutil.which("nvidia-smi") is None:
         return []
-    # Asked in a process of its own, so that this one takes no memory of theirs.
+    # In another process, so that this one takes no GPU memory.
     asked = subprocess.run(
         [sys.executable, "-c", _COUNT_GPUS], capture_output=True, text=True, check=False
     )
@@ -49,7 +49,7 @@ def _gpus() -> list[str]:
 
 
 def _free_memory() -> int:
-    """Bytes that processes can still take here, as far as the system says."""
+    """Return the free memory in bytes, within the container's limit, as far as it is known."""
     free = [sys.maxsize]
     for line in _read(Path("/proc/meminfo")).splitlines():
         if line.startswith("MemAvailable:"):

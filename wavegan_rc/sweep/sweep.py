@@ -1,4 +1,4 @@
-"""Train every cell of a grid, whatever was trained of it before, and compare them."""
+"""Train the cells of a grid that are not finished yet."""
 
 import sys
 import threading
@@ -13,30 +13,29 @@ from wavegan_rc.sweep.grid import Cell
 from wavegan_rc.sweep.process import Job, Outcome
 from wavegan_rc.sweep.record import Record, progress
 from wavegan_rc.sweep.table import LiveTable, Row
-from wavegan_rc.training.beside import unbroken_streams
-from wavegan_rc.training.end_signals import EndSignals
+from wavegan_rc.training.interruptions import EndSignals, unbroken_streams
 from wavegan_rc.utils.text import one_line
 
 _LOGS = "logs"
-_ENDING = "the cells save and end (Ctrl-C once more: without waiting for them)"
+_STOPPING = "the cells save and stop (press Ctrl-C again to stop without waiting for them)"
 _REFRESH_S = 0.5
 
 
 class Engine(Protocol):
-    """What runs the processes of cells."""
+    """A runner of the cells' processes."""
 
     description: str
 
     def submit(self, job: Job) -> None:
-        """Run a job as soon as there is a place."""
+        """Run a job as soon as a place is free."""
         ...
 
     def ended(self, timeout: float) -> dict[str, Outcome]:
-        """Jobs that have ended since this was last asked, by name; waits for the first."""
+        """Return the outcomes of jobs that ended since the last call, by name."""
         ...
 
     def stop(self) -> None:
-        """Ask what runs to end in good order, and start nothing more."""
+        """Ask running jobs to save and stop, and start no more."""
         ...
 
 
@@ -47,21 +46,21 @@ def sweep(
     command: Callable[[Cell], list[str]],
     engine: Callable[[], Engine],
 ) -> tuple[list[Path], list[str], int | None]:
-    """Train what is not finished of some cells.
+    """Train the cells that are not finished.
 
     Args:
-        cells: Of the grid; their `config.out` is `folder`.
-        folder: Of the sweep.
-        command: Command line of the process that begins a cell's run, or goes on with it.
-        engine: Made once the cells are known to be good.
+        cells: Cells of the grid; their `config.out` is `folder`.
+        folder: Sweep folder.
+        command: Function that returns the command line which starts or resumes a cell's run.
+        engine: Function that returns the engine, called after the cells are checked.
 
     Returns:
-        Folders of the finished runs, names of the cells that failed, and the number of the signal
-        that ended the sweep; None if it came to its end.
+        Folders of the finished runs, names of the failed cells, and the number of the signal that
+        ended the sweep (None if it came to its end).
 
     Raises:
-        DataError: If the folder cannot be written, another sweep holds it, or it has runs that
-            cannot become the cells'.
+        DataError: If the folder cannot be written, another sweep uses it, or a cell's folder holds
+            a run with other settings.
     """
     check_writable(folder)
     try:
@@ -69,7 +68,7 @@ def sweep(
         with unbroken_streams(), run_lock(folder):
             record = Record(folder, cells)
             record.write()
-            _say_what_was_there(record)
+            _print_earlier(record)
             received = None
             if record.names("waiting"):
                 received = _train(cells, folder, record, command, engine)
@@ -80,7 +79,7 @@ def sweep(
     return runs, record.names("failed"), received
 
 
-def _say_what_was_there(record: Record) -> None:
+def _print_earlier(record: Record) -> None:
     finished, left_alone = record.names("finished"), record.left_alone()
     if finished:
         print(f"finished before: {len(finished)} cells")
@@ -96,14 +95,14 @@ def _train(
     command: Callable[[Cell], list[str]],
     engine: Callable[[], Engine],
 ) -> int | None:
-    """Run the waiting cells to their ends; the number of the signal that ended it before."""
+    """Train the waiting cells; return the number of the signal that ended this early."""
     by_name = {cell.name: cell for cell in cells}
     logs = {name: folder / _LOGS / f"{name}.log" for name in by_name}
     sizes = {name: _size(log) for name, log in logs.items()}
     running = engine()
     with (
-        # Not in the handler: it may have interrupted what holds the engine's lock.
-        EndSignals(_ENDING, lambda: threading.Thread(target=running.stop).start()) as signals,
+        # In a thread: the handler may have interrupted code that holds the engine's lock.
+        EndSignals(_STOPPING, lambda: threading.Thread(target=running.stop).start()) as signals,
         LiveTable(f"{folder} ({running.description})") as table,
     ):
         waiting = record.names("waiting")
@@ -115,7 +114,7 @@ def _train(
                 left.remove(name)
                 _record_end(record, by_name[name], outcome, stopped=signals.received is not None)
             for name in left:
-                # What an engine has started writes to its log first.
+                # A job that has started writes to its log first.
                 if record.entries[name].state == "waiting" and _size(logs[name]) > sizes[name]:
                     record.set(name, "training")
             table.show([_row(cell, record) for cell in cells])

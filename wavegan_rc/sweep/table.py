@@ -1,10 +1,9 @@
-"""What is shown of a sweep while it runs: a live table, or lines where there is no terminal."""
+"""The display of a running sweep: a live table in a terminal, lines elsewhere."""
 
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from wavegan_rc.utils.text import printable
 
-# States in the order in which a terminal that is too low shows them.
+# States in the order of the table, whose end a low terminal cuts off.
 _ORDER = ("training", "failed", "interrupted", "waiting", "finished")
 _STYLES = {"training": "bold", "failed": "red", "interrupted": "yellow", "finished": "green"}
 _LINE_EVERY_S = 60.0
@@ -21,15 +20,15 @@ _LINE_EVERY_S = 60.0
 
 @dataclass(frozen=True)
 class Row:
-    """What is shown of one cell.
+    """A row of the table: one cell.
 
     Attributes:
-        name: Of the cell.
-        state: As recorded; `training` only once its process has begun.
+        name: Name of the cell.
+        state: Recorded state; `training` only once its process has started.
         step: Steps made.
-        steps: Steps to make.
-        steps_per_s: Of late; None: not known.
-        error: Of a failed cell.
+        steps: Steps of the run.
+        steps_per_s: Speed of the last logged steps. None if it is unknown.
+        error: Error of a failed cell.
     """
 
     name: str
@@ -41,10 +40,10 @@ class Row:
 
 
 class LiveTable:
-    """A table that is drawn anew in a terminal; elsewhere, lines of what has changed.
+    """A table that is redrawn in a terminal; elsewhere, lines of changes.
 
     Args:
-        title: Above the table.
+        title: Title of the table.
     """
 
     def __init__(self, title: str) -> None:
@@ -59,17 +58,12 @@ class LiveTable:
             self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._console.is_terminal:
             self._live.stop()
 
     def show(self, rows: Sequence[Row]) -> None:
-        """Show how things stand."""
+        """Show the present state."""
         if self._console.is_terminal:
             self._live.update(_table(self._title, rows), refresh=True)
             return
@@ -84,7 +78,7 @@ class LiveTable:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """How many cells are in which state, and about how long the rest will take.
+    """Return the number of cells in each state, and an estimate of the remaining time.
 
     Example:
         >>> rows = [Row("a", "finished", 9, 9), Row("b", "training", 3, 9, steps_per_s=0.1)]

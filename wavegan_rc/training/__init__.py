@@ -1,1 +1,1 @@
-"""Losses, the trainable model, and a run from beginning to end."""
+"""Losses, the trainable model, and a run from start to end."""

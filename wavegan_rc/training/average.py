@@ -10,9 +10,13 @@ from keras import ops
 _POWER = 16.97
 
 
-def averaged(generator: keras.Model) -> keras.Model:
-    """Return a float32 copy of a generator, from which an average can start."""
-    copy = keras.models.clone_model(generator, clone_function=_in_float32)
+def float32_copy(generator: keras.Model) -> keras.Model:
+    """Return a copy of a generator in float32: an average adds up small changes."""
+
+    def copy_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config(layer.get_config() | {"dtype": "float32"})
+
+    copy = keras.models.clone_model(generator, clone_function=copy_layer)
     copy.set_weights(generator.get_weights())
     return copy
 
@@ -21,9 +25,9 @@ def update_average(average: keras.Model, generator: keras.Model, step: Any) -> N
     """Move the average towards the generator.
 
     Args:
-        average: From `averaged`.
-        generator: After its update.
-        step: Number of updates made, this one included.
+        average: Model from `float32_copy`.
+        generator: Generator after its update.
+        step: Number of updates, this one included.
 
     Source:
         T. Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion Models"
@@ -33,8 +37,3 @@ def update_average(average: keras.Model, generator: keras.Model, step: Any) -> N
     share = 1 - (1 - 1 / ops.cast(step, "float32")) ** (_POWER + 1)
     for mean, current in zip(average.variables, generator.variables, strict=True):
         mean.assign_add(share * (ops.convert_to_tensor(current) - mean))
-
-
-def _in_float32(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """Return a new layer like this one: the average adds up small changes."""
-    return type(layer).from_config(layer.get_config() | {"dtype": "float32"})

@@ -1,4 +1,4 @@
-"""What each step is trained on, as a pure function of the seed, the step and the rollbacks."""
+"""The batch of each step, as a pure function of the seed, the step and the rollbacks."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,30 +9,30 @@ import numpy as np
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 
-# More than a run can have steps: after a rollback no draw comes again.
+# Larger than any number of steps: after a rollback, no draw repeats.
 _STEPS_APART = 2**31
 
 
 ALL = slice(None)
 
-# Begins to give batches, as `fit` takes them.
+# A function that returns an iterator over the batches of `fit`.
 Batches = Callable[[], Iterator[tuple[np.ndarray]]]
 
 
 def batch(
     segments: Segments, config: Config, step: int, rollbacks: int, rows: slice = ALL
 ) -> np.ndarray:
-    """The real segments of one step.
+    """Return the real segments of one step.
 
     Args:
-        segments: Of the training recordings.
-        config: Sizes.
-        step: From 1.
-        rollbacks: Made before it.
-        rows: Of the batch, to be read: several hosts share a batch.
+        segments: Segments of the training recordings.
+        config: Settings.
+        step: Step, from 1.
+        rollbacks: Rollbacks made before the step.
+        rows: Rows of the batch to read; several hosts share a batch.
 
     Returns:
-        float32 array of shape (batch or fewer, critic_steps, samples, 1).
+        float32 array of shape (rows, critic_steps, samples, 1).
     """
     first, last, _ = rows.indices(config.batch_size)
     part = slice(first * config.critic_steps, last * config.critic_steps)
@@ -43,27 +43,27 @@ def batch(
 def batch_sources(
     segments: Segments, config: Config, step: int, rollbacks: int
 ) -> list[tuple[str, int]]:
-    """Where a batch's segments come from: recording and first sample, in row-major order."""
+    """Return the recording and first sample of each segment of a batch, in row-major order."""
     return segments.sources(_draw(step, rollbacks), _count(config))
 
 
 def batches(
     segments: Segments, config: Config, first_step: int, rollbacks: int, rows: slice = ALL
 ) -> Iterator[tuple[np.ndarray]]:
-    """The batches of all steps from one on, or rows of them, as `fit` takes them."""
+    """Yield the batches, or rows of them, from one step to the last, in the form of `fit`."""
     for step in range(first_step, config.steps + 1):
         yield (batch(segments, config, step, rollbacks, rows),)
 
 
 @contextlib.contextmanager
 def drawn_ahead(batches: Batches) -> Iterator[Batches]:
-    """The same batches, each drawn in a thread while the one before is trained on.
+    """Provide the same batches, each drawn in a thread during the step before it.
 
-    Under JAX, Keras waits for each step's losses before it asks for a batch: meanwhile a device
-    would stand still.
+    Under JAX, Keras waits for each step's losses before it asks for a batch. A device would
+    otherwise be idle meanwhile.
 
     Args:
-        batches: Begins to give them; only this thread draws.
+        batches: Function that returns their iterator, which only the thread uses.
 
     Example:
         >>> with drawn_ahead(lambda: iter([(np.zeros(1),), (np.ones(1),)])) as ahead:

@@ -1,38 +1,40 @@
-"""Several devices of a host: the engines that Keras trains with, set up.
+"""Devices of this host: what they are, what suits them, and how Keras trains on several.
 
-`tf.distribute.MirroredStrategy` under TensorFlow, `keras.distribution.DataParallel` under JAX. Each
-device has a part of every batch, and all have the same weights; draws and gradients are those of
-one device with the whole batch, as far as sums in another order are the same.
+Several devices are run by `tf.distribute.MirroredStrategy` under TensorFlow and by
+`keras.distribution.DataParallel` under JAX. Each has a part of every batch, and all have the same
+weights. Draws and gradients equal those of one device, up to the order of sums.
 """
 
 import contextlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from wavegan_rc.config import Config
+from wavegan_rc.config.choices import Precision
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.training.backend import on_jax
+from wavegan_rc.nn.backend import on_jax
 from wavegan_rc.training.batches import Batches, drawn_ahead
-from wavegan_rc.training.callbacks import StopOnSignal
-from wavegan_rc.training.hardware import device_name
-from wavegan_rc.training.hosts import join_hosts, with_signals
+from wavegan_rc.training.hosts import join_hosts, with_stop_requests
+from wavegan_rc.training.interruptions import EndSignals
+from wavegan_rc.utils.cores import usable_cores
 
 
 class Devices:
-    """What a training runs on. Made before anything else uses the backend.
+    """The devices of a training. They must be set up before anything else uses the backend.
 
     Args:
-        config: `devices` of each host and `batch_size` of all.
+        config: Settings: `devices` of each host and `batch_size` of all.
 
     Attributes:
         hosts: The processes that train together.
 
     Raises:
-        ParameterError: If there are not so many, or the batch cannot be shared out.
+        ParameterError: If there are fewer devices, or the batch cannot be divided among them.
     """
 
     def __init__(self, config: Config) -> None:
@@ -42,7 +44,7 @@ class Devices:
         if on_jax() and config.devices > 1:
             import jax
 
-            with contextlib.suppress(RuntimeError):  # has started already, with what there is
+            with contextlib.suppress(RuntimeError):  # JAX has started, with the devices it found
                 jax.config.update("jax_num_cpu_devices", config.devices)
         self.hosts = join_hosts()
         if on_jax():
@@ -59,8 +61,7 @@ class Devices:
     def _set_up_jax(self, count: int) -> None:
         import jax
 
-        if count > jax.local_device_count():
-            raise ParameterError(_too_many(count, jax.local_device_count()))
+        _check_count(count, jax.local_device_count())
         if count * self.hosts.count > 1:
             # In the order of the hosts, as the parts of a batch are.
             used = [d for host in range(self.hosts.count) for d in jax.local_devices(host)[:count]]
@@ -76,20 +77,18 @@ class Devices:
         if kind == "CPU":
             (cpu,) = tf.config.list_physical_devices("CPU")
             parts = [tf.config.LogicalDeviceConfiguration()] * count
-            with contextlib.suppress(RuntimeError):  # has started already, with what there is
+            with contextlib.suppress(RuntimeError):  # TensorFlow has started
                 tf.config.set_logical_device_configuration(cpu, parts)
-        found = len(tf.config.list_logical_devices(kind))
-        if count > found:
-            raise ParameterError(_too_many(count, found))
+        _check_count(count, len(tf.config.list_logical_devices(kind)))
         self._strategy = tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(count)])
 
     def building(self) -> AbstractContextManager[Any]:
-        """Where the model is made."""
+        """Return the context in which to build the model."""
         return self.fitting() if self._strategy is None else self._strategy.scope()
 
     @contextlib.contextmanager
     def fitting(self) -> Iterator[None]:
-        """Where the model is trained."""
+        """Enter the context in which to train the model."""
         keras.distribution.set_distribution(self._distribution)
         try:
             yield
@@ -97,22 +96,23 @@ class Devices:
             keras.distribution.set_distribution(None)
 
     def name(self) -> str:
-        """What training runs on, in words."""
+        """Return the devices and hosts in words."""
         several = [f"{self._config.devices} devices"] * (self._config.devices > 1)
         several += [f"{self.hosts.count} hosts"] * (self.hosts.count > 1)
         return ", ".join([device_name(), *several])
 
     @contextlib.contextmanager
-    def feeding(self, batches: Batches, stop: StopOnSignal) -> Iterator[Any]:
-        """What `fit` takes to train on batches, which are drawn ahead of their steps.
+    def feeding(self, batches: Batches, stop: EndSignals) -> Iterator[Any]:
+        """Provide the argument of `fit` for batches, which are drawn ahead of their steps.
 
         Args:
-            batches: Begins to give the rows of this host; TensorFlow's datasets may begin twice.
-            stop: Says when this host was told to stop; all of several hosts are then told.
+            batches: Function that returns an iterator over this host's rows. TensorFlow's datasets
+                may call it twice.
+            stop: Signals of this host; several hosts share them.
         """
         if on_jax():
             with drawn_ahead(batches) as ahead:
-                yield ahead() if self.hosts.count == 1 else with_signals(ahead(), stop)
+                yield ahead() if self.hosts.count == 1 else with_stop_requests(ahead(), stop)
             return
         import tensorflow as tf
 
@@ -127,7 +127,7 @@ class Devices:
 
         try:
             yield self._as_dataset(remembering)
-        except tf.errors.OpError:  # that is how TensorFlow tells of what a generator raises
+        except tf.errors.OpError:  # TensorFlow's error for whatever a generator raises
             if raised:
                 raise raised[0] from None
             raise
@@ -142,15 +142,97 @@ class Devices:
             output_signature=tf.TensorSpec(shape, tf.float32),
         )
         if self._strategy is not None:
-            # It shares out the batches of a dataset that says how large they are; of a
+            # The strategy divides the batches of a dataset with a declared batch size. Of a
             # generator's, it gives each device whole ones.
             dataset = dataset.unbatch().batch(config.batch_size, drop_remainder=True)
         options = tf.data.Options()
-        # Its thread sleeps twice as long each time and may not wake when training ends, which
-        # then waits for it (TensorFlow 2.21, 10 s were seen): so Keras's own dataset would.
+        # Its thread sleeps twice as long each time and may delay the end of training (TensorFlow
+        # 2.21, 10 s were seen). Keras's own dataset has the same delay.
         options.autotune.enabled = False
         return dataset.prefetch(2).with_options(options)
 
 
-def _too_many(asked: int, found: int) -> str:
-    return f"devices must be at most {found}, which there are. Received: {asked}"
+def _check_count(asked: int, found: int) -> None:
+    if asked > found:
+        raise ParameterError(
+            f"devices must be at most {found}, the number available. Received: {asked}"
+        )
+
+
+def device_name() -> str:
+    """Return what training runs on, in words."""
+    gpus = gpu_names()
+    if gpus:
+        return f"GPU: {', '.join(gpus)}"
+    # With more than two cores, their number decides the order of sums.
+    return f"CPU, {usable_cores()} cores"
+
+
+def gpu_names() -> list[str]:
+    """Return the names of the GPUs that this process can train on."""
+    if on_jax():
+        return [device.device_kind for device in _jax_gpus()]
+    return [details.get("device_name", "") for details in _tensorflow_gpus()]
+
+
+def compiles_with_xla(devices: int) -> bool:
+    """Return whether steps are compiled with XLA: always under JAX, else on one GPU.
+
+    On CPUs, XLA makes TensorFlow's steps several times slower. Steps of MirroredStrategy cannot be
+    compiled with it.
+
+    Args:
+        devices: Number of devices that share a step.
+    """
+    return on_jax() or (devices == 1 and bool(gpu_names()))
+
+
+def chosen_precision(precision: Precision) -> Precision:
+    """Return the precision that `auto` stands for on this machine.
+
+    `auto` is mixed_bfloat16 where hardware multiplies matrices in bfloat16: GPUs of compute
+    capability 8 (NVIDIA Ampere) and later, and CPUs with AMX under TensorFlow.
+
+    Args:
+        precision: Setting.
+
+    Returns:
+        `float32` or `mixed_bfloat16`.
+    """
+    if precision != "auto":
+        return precision
+    if gpu_names():
+        suits = all(capability >= 8 for capability in _compute_capabilities())
+    else:
+        suits = not on_jax() and _cpu_has("amx_bf16")
+    return "mixed_bfloat16" if suits else "float32"
+
+
+def _compute_capabilities() -> list[float]:
+    """Return the capability of each GPU; 0 for GPUs without one."""
+    if on_jax():
+        found = [str(getattr(gpu, "compute_capability", "")) for gpu in _jax_gpus()]
+        # AMD's are names, such as gfx90a.
+        return [float(word) if word.replace(".", "").isdigit() else 0 for word in found]
+    return [details.get("compute_capability", (0, 0))[0] for details in _tensorflow_gpus()]
+
+
+def _jax_gpus() -> list[Any]:
+    import jax
+
+    return [device for device in jax.local_devices() if device.platform == "gpu"]
+
+
+def _tensorflow_gpus() -> list[dict[str, Any]]:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+
+
+def _cpu_has(feature: str) -> bool:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not Linux
+        return False
+    return feature in text.split()

@@ -1,4 +1,4 @@
-"""When training leaves the finite numbers: it is noticed, kept for study, and gone back from."""
+"""Divergence: detect non-finite values, save them for inspection, and roll back."""
 
 import json
 from typing import Any
@@ -8,6 +8,7 @@ import numpy as np
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError
+from wavegan_rc.nn.backend import sync_variables
 from wavegan_rc.runs.begin import record_rollback
 from wavegan_rc.runs.checkpoints import (
     MOST_ROLLBACKS,
@@ -18,28 +19,28 @@ from wavegan_rc.runs.checkpoints import (
     remove_later,
 )
 from wavegan_rc.runs.run import Run
-from wavegan_rc.training.backend import bring_up_to_date
 from wavegan_rc.training.batches import batch, batch_sources
-from wavegan_rc.training.steps import StepCallback
+from wavegan_rc.training.callbacks.base import Phase, StepCallback
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
 from wavegan_rc.utils.text import printable
 
 
 class StopAtNonFinite(StepCallback):
-    """End training at the first step that computes something that is not finite.
+    """End training at the first step that computes a non-finite value.
 
-    Listed before all callbacks that read the logs or save: none of them sees such a step. What is
-    trained on in it is kept in the run folder's `diverged/`.
+    The run folder's `diverged/` keeps the batch and the latents of that step.
 
     Args:
-        run: Folder of the run.
-        segments: Of the training recordings.
+        run: Run folder.
+        segments: Segments of the training recordings.
         config: Settings.
 
     Raises:
         DivergenceError: At that step. Its message names the first tensor that is not finite.
     """
+
+    phase = Phase.CHECK
 
     def __init__(self, run: Run, segments: Segments, config: Config) -> None:
         super().__init__()
@@ -48,13 +49,12 @@ class StopAtNonFinite(StepCallback):
         self._config = config
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
-        """Look at the step that was made; take what was found out of the logs."""
+        """Check the step, and remove the result of the check from the logs."""
         first = int(logs.pop(FIRST_NONFINITE))
         if first < 0:
             return
-        bring_up_to_date(self.model)
+        sync_variables(self.model)
         tensor = self.model.checked[first]
-        print(flush=True)  # the progress bar leaves its line open
         try:
             kept = f"its batch is in {self._keep(step, tensor)}"
         except OSError as error:
@@ -68,6 +68,7 @@ class StopAtNonFinite(StepCallback):
         )
 
     def _keep(self, step: int, tensor: str) -> str:
+        """Save the batch of a step; return the file's path for a message."""
         rollbacks = self.model.rollbacks
         name = f"step-{step:06d}" + (f"-rollback-{rollbacks}" if rollbacks else "")
         folder = self._run.diverged
@@ -91,24 +92,23 @@ class StopAtNonFinite(StepCallback):
         return f"{printable(str(folder))}/{name}.npz"
 
 
-def go_back(run: Run, error: DivergenceError, rollbacks: int) -> Checkpoint | None:
-    """Bring a run's folder back to its last checkpoint, and write down that it was.
+def roll_back(run: Run, error: DivergenceError, rollbacks: int) -> Checkpoint | None:
+    """Return a run folder to its newest checkpoint, and record the rollback.
 
     Args:
-        run: That diverged.
-        error: How.
-        rollbacks: With this one.
+        run: Folder of the diverged run.
+        error: Divergence.
+        rollbacks: Number of rollbacks, this one included.
 
     Returns:
-        The checkpoint to load, which goes on with random draws of its own; None: there is none
-        yet, so that training begins again.
+        Checkpoint to load. None if there is none yet, so that training starts again.
     """
     try:
         checkpoint = newest_checkpoint(run.checkpoints)
     except DataError:
         checkpoint = None
     if checkpoint is not None:
-        # Before anything else: who is killed from here on and resumed knows of the rollback.
+        # Record the rollback first, so that it survives a crash.
         checkpoint = mark_rollback(run.checkpoints, checkpoint, rollbacks)
         cut_logs(run.path, checkpoint, run.logs())
     else:
@@ -118,7 +118,7 @@ def go_back(run: Run, error: DivergenceError, rollbacks: int) -> Checkpoint | No
     remove_later(run.checkpoints, to_step)
     record_rollback(run, step=error.step, tensor=error.tensor, to_step=to_step)
     print(
-        f"{error}\nrollback {rollbacks} of at most {MOST_ROLLBACKS}: going on from step {to_step} "
+        f"{error}\nrollback {rollbacks} of at most {MOST_ROLLBACKS}: resuming from step {to_step} "
         "with other random draws",
         flush=True,
     )

@@ -1,12 +1,12 @@
-"""Bad signs in what a training logs, in words, with what to try.
+"""Bad signs in a training's history, in words, with advice.
 
 A training is judged by its logged numbers alone, so a history can be judged again at any time.
 
-Where thresholds come from: healthy runs are of two kinds. 15 have 2000 steps, 128 filters, batches
-of 32, five critic updates and no emphasis (five upsamplers with one seed, resize and transposed
-with five more). The others are the reference experiment's: resize and transposed at the defaults.
-Small runs have 400 steps of batches of 8, 32 filters and 1024 samples. Ill are small ones with one
-thing made wrong, and one of 128 filters with a learning rate of 1e-2.
+The thresholds come from healthy and unhealthy runs. 15 healthy runs have 2000 steps, 128 filters,
+batches of 32, five critic updates and no emphasis (five upsamplers with one seed, resize and
+transposed with five more). The other healthy runs are the reference experiment's: resize and
+transposed at the defaults. The unhealthy runs have one wrong setting each: small runs (400 steps,
+batches of 8, 32 filters, 1024 samples), and one of 128 filters with a learning rate of 1e-2.
 
 Source:
     I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), section 4: gradients of
@@ -27,10 +27,10 @@ from wavegan_rc.utils.text import printable
 
 Row = Mapping[str, float]
 
-# Nothing is judged before: critics reach a gradient norm of 1 within 50 to 100 healthy steps.
+# First step judged: healthy critics reach a gradient norm of 1 within 50 to 100 steps.
 WARM_UP_STEPS = 200
-# Means over so many steps are judged. Single lines of 10 steps stray: the Wasserstein estimate of
-# one healthy run fell from 2.2 to 0.58 and rose again.
+# Steps of the means that are judged. Single lines of 10 steps vary: the Wasserstein estimate of one
+# healthy run fell from 2.2 to 0.58 and rose again.
 WINDOW_STEPS = 50
 
 
@@ -39,10 +39,10 @@ class Rule:
     """A bad sign: the mean of a logged value lies beyond a limit.
 
     Attributes:
-        value: Name in the history.
-        limit: The value's.
-        above: Whether it is bad to be above the limit, or below.
-        message: What it means and what to try, with a place for the value.
+        value: Name of the value in the history.
+        limit: Limit of the mean.
+        above: Whether means above the limit are bad; otherwise means below it are.
+        message: Meaning and advice, with a place for the value.
         in_norms: Whether the limit is in units of the norm of real segments.
         first_step: First step that is judged.
     """
@@ -56,7 +56,7 @@ class Rule:
 
     @property
     def sign(self) -> str:
-        """Its name."""
+        """Name of the rule."""
         return f"{self.value} too {'high' if self.above else 'low'}"
 
 
@@ -78,8 +78,8 @@ RULES = (
         "the critic's gradient norm is {value:.2g}, far below 1: it hardly learns; try a higher "
         "learning_rate or more critic_steps",
     ),
-    # By the duality, a critic with gradients of norm 1 tells two sets apart by no more than the
-    # distance of their segments: twice the norm where both are equally loud. Healthy: 0.2 to 0.9.
+    # By the duality, a critic with gradients of norm 1 separates two sets by at most the distance
+    # of their segments: twice the norm where both are equally loud. Healthy: 0.2 to 0.9.
     # At a learning rate of 1e-2: 15.
     Rule(
         "wasserstein_estimate",
@@ -117,8 +117,8 @@ RULES = (
         "the output is {value:.0f} dB louder than real segments; try more filters, more "
         "critic_steps or a lower learning_rate",
     ),
-    # Healthy as above, later. Transposed stages, whose noise a whitened critic hears well, first
-    # learn to be silent: -20 to -35 dB up to step 700.
+    # Healthy as above, later. Generators with transposed stages, whose noise a whitened critic
+    # detects well, first learn to be silent: -20 to -35 dB up to step 700.
     Rule(
         "relative_level_db",
         -20,
@@ -153,10 +153,10 @@ class Finding:
     """A bad sign in a training.
 
     Attributes:
-        sign: Name of its rule.
-        first_step: Of the first line of the history that shows it.
-        last_step: Of the last.
-        message: In words, with the value at the first.
+        sign: Name of the rule.
+        first_step: Step of the first line of the history that shows it.
+        last_step: Step of the last such line.
+        message: Text with the value at the first step.
     """
 
     sign: str
@@ -166,7 +166,7 @@ class Finding:
 
 
 def mean_norm(real: np.ndarray) -> float:
-    """Root of the mean squared Euclidean norm of segments of shape (count, samples)."""
+    """Return the root of the mean squared norm of segments of shape (count, samples)."""
     return float(np.sqrt(np.square(real, dtype=np.float64).sum(axis=1).mean()))
 
 
@@ -177,7 +177,7 @@ class Watch:
         real_norm: `mean_norm` of real segments.
 
     Attributes:
-        findings: So far, by sign.
+        findings: Findings so far, by sign.
 
     Example:
         >>> watch = Watch(real_norm=7.2)
@@ -196,13 +196,13 @@ class Watch:
         self._rows: deque[Row] = deque()
 
     def add(self, row: Row) -> list[Finding]:
-        """Judge what is known after one more line.
+        """Judge one more line.
 
         Args:
             row: Line of the history, of a later step than those before.
 
         Returns:
-            What was not found before.
+            New findings.
         """
         step = int(row["step"])
         self._rows.append(row)
@@ -236,10 +236,10 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
 
 
 def format_findings(path: Path) -> str:
-    """What `write_findings` wrote, as text for the end of a run; empty if there is nothing.
+    """Return the findings in a file as text for the end of a run; empty without any.
 
     Raises:
-        DataError: If it is something else.
+        DataError: If the file holds something else.
     """
     if not path.is_file():
         return ""

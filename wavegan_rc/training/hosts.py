@@ -1,6 +1,6 @@
-"""Several hosts that train together: how they join, what each reads, writes and must share.
+"""Several hosts that train together: how they join, and what each of them reads and writes.
 
-Keras's own engine joins them (`keras.distribution.initialize`), under JAX only.
+Keras joins them (`keras.distribution.initialize`), under JAX only.
 """
 
 import contextlib
@@ -19,15 +19,15 @@ import numpy as np
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, LostHostError, ParameterError, WaveganError
+from wavegan_rc.nn.backend import on_jax
 from wavegan_rc.runs.run import Run
-from wavegan_rc.training.backend import on_jax
-from wavegan_rc.training.callbacks import StopOnSignal
+from wavegan_rc.training.interruptions import EndSignals
 from wavegan_rc.utils.text import one_line
 
-# As `keras.distribution.initialize` reads them.
+# Names that `keras.distribution.initialize` reads.
 _ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
 _NUMBERS = ("KERAS_DISTRIBUTION_NUM_PROCESSES", "KERAS_DISTRIBUTION_PROCESS_ID")
-# What errors say of the libraries that hosts talk to each other by; their types vary.
+# Words of errors from the libraries that connect hosts. The types of these errors vary.
 _LOST = re.compile("gloo|nccl|coordination|heartbeat", re.IGNORECASE)
 
 
@@ -36,8 +36,8 @@ class Hosts:
     """The processes that train together.
 
     Attributes:
-        count: How many there are.
-        index: Which of them this is; 0 writes the run.
+        count: Number of processes.
+        index: Index of this process; 0 writes the run.
     """
 
     count: int = 1
@@ -47,14 +47,14 @@ class Hosts:
     def own_folder(
         self, config: Config, resume: Path | None
     ) -> Iterator[tuple[Config, Path | None]]:
-        """Settings and run folder of this host.
+        """Provide the settings and the run folder of this host.
 
-        All hosts do all the same, so that none waits for what another one does not do. Only the
-        first says what it does and keeps its run; the others write into a folder that goes.
+        All hosts run the same steps, to avoid deadlock. The first prints and keeps its run. The
+        others print nothing and write to a temporary folder.
 
         Args:
             config: Settings.
-            resume: Run folder to go on with, which all hosts can read; None: a new run.
+            resume: Run folder to resume, which all hosts can read. None starts a new run.
 
         Raises:
             LostHostError: If another host ends meanwhile.
@@ -80,15 +80,15 @@ class Hosts:
                 message = f"host {self.index} of {self.count} has lost another: {one_line(error)}"
                 raise LostHostError(message) from None
 
-    def check_alike(self, what: str, value: str) -> None:
-        """See that all hosts have the same of something.
+    def check_alike(self, name: str, value: str) -> None:
+        """Check that all hosts have the same value.
 
         Args:
-            what: In words, plural.
-            value: Of this host.
+            name: Name of the value, plural.
+            value: Value of this host.
 
         Raises:
-            DataError: If they differ.
+            DataError: If the values differ.
         """
         if self.count == 1:
             return
@@ -96,16 +96,16 @@ class Hosts:
 
         own = np.frombuffer(hashlib.sha256(value.encode()).digest(), np.uint8)
         if (np.asarray(multihost_utils.process_allgather(own)) != own).any():
-            raise DataError(f"{what} must be the same on all hosts. They differ")
+            raise DataError(f"{name} must be the same on all hosts. They differ")
 
     def rows(self, batch_size: int) -> slice:
-        """Of each batch, those that this host reads."""
+        """Return the rows of each batch that this host reads."""
         size = batch_size // self.count
         return slice(self.index * size, (self.index + 1) * size)
 
 
 def join_hosts() -> Hosts:
-    """Join the hosts that the environment names; where it names none, this one is alone.
+    """Join the hosts that the environment names; without any, this host is alone.
 
     Raises:
         ParameterError: If a variable is missing, or the backend cannot train on several hosts.
@@ -123,15 +123,15 @@ def join_hosts() -> Hosts:
             )
     try:
         keras.distribution.initialize()
-    except Exception as error:  # what JAX raises is of many kinds
+    except Exception as error:  # JAX raises many kinds of errors
         raise LostHostError(f"the hosts cannot be joined: {one_line(error)}") from None
     import jax
 
     return Hosts(jax.process_count(), jax.process_index())
 
 
-def with_signals(batches: Iterator[tuple[np.ndarray]], stop: StopOnSignal) -> Iterator[Any]:
-    """Batches with whether this host was told to stop: by that, all hosts are told."""
+def with_stop_requests(batches: Iterator[tuple[np.ndarray]], stop: EndSignals) -> Iterator[Any]:
+    """Add to each batch whether this host received a signal; the step shares it with all hosts."""
     for (segments,) in batches:
         yield segments, np.full(len(segments), stop.received is not None, np.float32)
 

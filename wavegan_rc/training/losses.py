@@ -1,22 +1,22 @@
-"""The losses of the Wasserstein GAN with gradient penalty, free of any backend's gradients."""
+"""Losses of the Wasserstein GAN with gradient penalty."""
 
 from typing import Any
 
 from keras import ops
 
-# Inside the root: its derivative is infinite at 0, which the first step of a critic can reach.
+# Added inside the root, whose derivative is infinite at 0: a critic's first step can reach it.
 _EPSILON = 1e-12
 
 
 def wasserstein_estimate(real_scores: Any, fake_scores: Any) -> Any:
-    """Mean score of real minus mean score of generated segments.
+    """Return the mean score of real minus the mean score of generated segments.
 
     Args:
-        real_scores: Shape (batch, 1).
-        fake_scores: Shape (batch, 1).
+        real_scores: Scores of shape (batch, 1).
+        fake_scores: Scores of shape (batch, 1).
 
     Returns:
-        Scalar: the distance between the two distributions, as far as the critic can tell.
+        Scalar: the critic's estimate of the distance between the two distributions.
 
     Source:
         M. Arjovsky, S. Chintala, L. Bottou, "Wasserstein GAN" (2017), equation 2.
@@ -29,28 +29,25 @@ def wasserstein_estimate(real_scores: Any, fake_scores: Any) -> Any:
 
 
 def interpolate(real: Any, fake: Any, mixing: Any) -> Any:
-    """Points on the straight lines between real and generated segments.
+    """Return points on the straight lines between real and generated segments.
 
     Args:
-        real: Shape (batch, samples, channels).
-        fake: Shape (batch, samples, channels).
-        mixing: Uniform on [0, 1], one per example, shape (batch, 1, 1).
-
-    Returns:
-        Shape (batch, samples, channels).
+        real: Segments of shape (batch, samples, channels).
+        fake: Segments of the same shape.
+        mixing: Uniform draws from [0, 1], one per example, shape (batch, 1, 1).
     """
     return mixing * real + (1 - mixing) * fake
 
 
 def gradient_penalty(gradients: Any) -> tuple[Any, Any]:
-    """Mean squared deviation from 1 of the norm of the critic's gradient.
+    """Return the mean squared deviation of the critic's gradient norm from 1, and the mean norm.
 
     Args:
-        gradients: d score / d segment at the interpolated segments, shape (batch, samples,
+        gradients: Gradients of the scores by the interpolated segments, shape (batch, samples,
             channels).
 
     Returns:
-        The penalty and the mean norm, float32 scalars.
+        Two float32 scalars.
 
     Source:
         I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), equation 3.

@@ -1,23 +1,29 @@
-"""The networks and optimizers that settings describe, as one model to be trained."""
+"""Build the trainable model that settings describe, and load checkpoints into it."""
+
+import warnings
 
 import keras
 import numpy as np
 
 from wavegan_rc.audio.emphasis import tap_count
 from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.emphasis import FixedFilter
 from wavegan_rc.nn.generator import build_generator
-from wavegan_rc.training.hardware import chosen_precision, compiles_with_xla
+from wavegan_rc.runs.checkpoints import Checkpoint
+from wavegan_rc.runs.weights_file import check_weights_file
+from wavegan_rc.training.devices import chosen_precision, compiles_with_xla
 from wavegan_rc.training.wgan_gp import WGANGP
+from wavegan_rc.utils.text import one_line
 
 
 def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
-    """Build the compiled model that the settings describe, with its initial weights.
+    """Build the compiled model that settings describe, with its initial weights.
 
     Args:
         config: Settings.
-        taps: Filter taps from `design_emphasis`. None leaves them to a checkpoint, which has them.
+        taps: Emphasis filter from `design_emphasis`, shape (taps,). None leaves it to a checkpoint.
 
     Raises:
         ParameterError: If the networks cannot be built with these settings.
@@ -68,3 +74,30 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
         jit_compile=compiles_with_xla(config.devices),
     )
     return model
+
+
+def load_checkpoint(model: WGANGP, checkpoint: Checkpoint) -> None:
+    """Load a checkpoint: weights, optimizers, average, random states and means.
+
+    Args:
+        model: Model of the same settings.
+        checkpoint: Checkpoint of a run.
+
+    Raises:
+        DataError: If the checkpoint is damaged, not finite or of other networks.
+    """
+    check_weights_file(checkpoint.weights)
+    try:
+        with warnings.catch_warnings():
+            # Where Keras only warns, it leaves layers with their initial weights.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(checkpoint.weights)
+    except Exception as error:  # Keras raises many kinds of errors on damage
+        raise DataError(
+            f"{checkpoint.weights}: damaged, or not of the networks in config.yaml: "
+            f"{one_line(error)}"
+        ) from None
+    for variable in model.variables:
+        if not np.isfinite(np.asarray(variable)).all():
+            raise DataError(f"{checkpoint.weights}: weights must be finite. {variable.path} is not")
+    model.start_draws(checkpoint.rollbacks)

@@ -1,8 +1,8 @@
-"""One run from recordings to WAVs, pictures and numbers."""
+"""Train one run, from recordings to WAVs, figures and numbers."""
 
 import time
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wavegan_rc.audio.corpus import SKIPPED, Corpus, write_skipped
@@ -17,20 +17,20 @@ from wavegan_rc.audio.use import (
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.runs.begin import check_writable, create_run, is_finished, record_resumption
-from wavegan_rc.runs.checkpoints import newest_checkpoint
+from wavegan_rc.runs.checkpoints import Checkpoint, newest_checkpoint
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.runs.run import Run
 from wavegan_rc.theory.overlap import uneven_overlap_message
-from wavegan_rc.training.beside import unbroken_streams
-from wavegan_rc.training.callbacks import Real, StopOnSignal
-from wavegan_rc.training.devices import Devices
-from wavegan_rc.training.fitting import Fitting
-from wavegan_rc.training.hardware import chosen_precision
-from wavegan_rc.training.model import build_model
+from wavegan_rc.training.callbacks.base import steps_made
+from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
+from wavegan_rc.training.callbacks.previews import Reference
+from wavegan_rc.training.callbacks.trackers import NOWHERE, Destinations, tracking
+from wavegan_rc.training.devices import Devices, chosen_precision
+from wavegan_rc.training.interruptions import unbroken_streams
+from wavegan_rc.training.loop import Loop
+from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, write_results
-from wavegan_rc.training.state import load_checkpoint
-from wavegan_rc.training.steps import steps_made
-from wavegan_rc.training.trackers import NOWHERE, Destinations, tracking
+from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.text import one_line
 
 
@@ -43,26 +43,26 @@ def train(
     destinations: Destinations = NOWHERE,
     corpus: Corpus | None = None,
 ) -> tuple[Path | None, int | None]:
-    """Train on the recordings that the settings name, and leave a run folder.
+    """Train on the recordings that the settings name, and write a run folder.
 
     Args:
         config: Settings.
-        command_line: What was typed; recorded in the run folder.
-        resume: Run folder to go on with, from its newest checkpoint, with settings that
-            `Config.check_goes_on` allows; None: a new run.
-        name: Of a new run's folder; None: the next number and the upsampler.
-        destinations: Where else the run's numbers are sent to.
-        corpus: The recordings, prepared elsewhere; None: those that the settings name.
+        command_line: Command line, recorded in the run folder.
+        resume: Run folder to resume from its newest checkpoint, with settings that
+            `Config.check_goes_on` allows. None starts a new run.
+        name: Name of a new run's folder. None takes the next number and the upsampler.
+        destinations: Experiment trackers that receive the run's numbers.
+        corpus: Prepared recordings. None prepares those that the settings name.
 
     Returns:
-        The run folder, which of several hosts only the first keeps (None on the others), and the
-        number of the signal that ended the training early: then the folder holds a checkpoint and
-        the generator, but no samples. None if it came to its end.
+        The run folder (None on all hosts but the first), and the number of the signal that ended
+        the training early (None if it came to its end). After a signal, the folder holds a
+        checkpoint and the generator, but no samples.
 
     Raises:
-        WaveganError: If the settings, the recordings or `out` cannot be used: nothing is left
-            behind then, nor if a tracker cannot be reached. If the training diverges or the disk
-            fills up, what is in the run folder stays.
+        WaveganError: If the settings, the recordings, `out` or a tracker cannot be used. No run
+            folder is left behind then. If training diverges or the disk fills up, the run folder
+            remains.
     """
     started = time.perf_counter()
     destinations.check()
@@ -71,87 +71,124 @@ def train(
     if hosts.index > 0:
         destinations = NOWHERE
     with unbroken_streams(), hosts.own_folder(config, resume) as (config, resume):
-        run, received = _train(
-            devices, config, command_line, resume, name, destinations, corpus, started
-        )
-    return (run if hosts.index == 0 else None), received
+        config = replace(config, precision=chosen_precision(config.precision))
+        if resume is None:
+            _warn_of_uneven_overlap(config)
+            check_writable(Path(config.out).expanduser(), name)
+        data = _read_data(config, corpus or _prepare(config, resume))
+        hosts.check_alike("recordings", data.fingerprint)
+        hosts.check_alike("settings", repr(replace(config, data=None, out="of each")))
+        hosts.check_alike("runs to resume", repr(resume is None))
+        session = _Session(config, devices, data, command_line, started)
+        model = session.build(new=resume is None)
+        run = session.folder(resume, name)
+        received = session.train(model, run, destinations, resumed=resume is not None)
+    return (run.path if hosts.index == 0 else None), received
 
 
-def _train(
-    devices: Devices,
-    config: Config,
-    command_line: list[str],
-    resume: Path | None,
-    name: str | None,
-    destinations: Destinations,
-    corpus: Corpus | None,
-    started: float,
-) -> tuple[Path, int | None]:
-    config = replace(config, precision=chosen_precision(config.precision))
-    if resume is None:
-        _warn_of_uneven_overlap(config)
-        check_writable(Path(config.out).expanduser(), name)
-    corpus = corpus or _prepare(config, resume)
-    training = segments_of(config, corpus, "training")
-    origin, held_out = _reference_segments(corpus, training, config)
-    real = Real(
-        f"real ({origin})",
-        held_out.draw(0, MEASURED_SEGMENTS),
-        held_out.independent(0, MEASURED_SEGMENTS),
-    )
-    _say_use(config, training, held_out, origin)
-    devices.hosts.check_alike("recordings", corpus.fingerprint)
-    devices.hosts.check_alike("settings", repr(replace(config, data=None, out="of each")))
-    devices.hosts.check_alike("runs to go on with", repr(resume is None))
-    taps = None
-    if resume is None and config.emphasis != "none":
-        taps = design_emphasis(
-            config.emphasis,
-            training,
-            coefficient=config.emphasis_coefficient,
-            limit_db=config.emphasis_limit_db,
-        )
-    with devices.building():
-        model = build_model(config, taps)
-    record = {"device": devices.name(), "command_line": command_line}
-    if resume is None:
-        run = create_run(config, name=name, data_fingerprint=corpus.fingerprint, **record)
-    else:
-        run = Run(resume)
-        run.check_own_files()
-        run.check_same_data(corpus.fingerprint)
-    print(f"device: {record['device']}, {config.precision}\nrun: {run.path}", flush=True)
+@dataclass(frozen=True)
+class _Data:
+    """Segments of a training; `reference` holds real ones to compare with."""
 
-    try:
-        with (
-            run_lock(run.path),
-            StopOnSignal() as stop,
-            tracking(run, config, destinations) as trackers,
-        ):
-            write_skipped(run.path, unused_recordings(training))
-            if resume is not None:
-                checkpoint = newest_checkpoint(run.checkpoints)
-                found = f"{checkpoint.step} {checkpoint.sha256} {checkpoint.rollbacks}"
-                devices.hosts.check_alike("checkpoints", found)
-                if config.steps < checkpoint.step:
-                    raise ParameterError(
-                        f"steps must be at least {checkpoint.step}, which {run.path} has made. "
-                        f"Received: {config.steps}"
+    training: Segments
+    reference: Reference
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class _Session:
+    """One session of a run: the first, or one that resumes it."""
+
+    config: Config
+    devices: Devices
+    data: _Data
+    command_line: list[str]
+    started: float
+
+    def build(self, *, new: bool) -> WGANGP:
+        """Build the model; a resumed run's emphasis filter is in its checkpoint."""
+        config = self.config
+        taps = None
+        if new and config.emphasis != "none":
+            taps = design_emphasis(
+                config.emphasis,
+                self.data.training,
+                coefficient=config.emphasis_coefficient,
+                limit_db=config.emphasis_limit_db,
+            )
+        with self.devices.building():
+            return build_model(config, taps)
+
+    def folder(self, resume: Path | None, name: str | None) -> Run:
+        """Create the run folder, or check the one to resume."""
+        if resume is None:
+            run = create_run(
+                self.config,
+                name=name,
+                data_fingerprint=self.data.fingerprint,
+                device=self.devices.name(),
+                command_line=self.command_line,
+            )
+        else:
+            run = Run(resume)
+            run.check_own_files()
+            run.check_same_data(self.data.fingerprint)
+        device = f"device: {self.devices.name()}, {self.config.precision}"
+        print(f"{device}\nrun: {run.path}", flush=True)
+        return run
+
+    def train(
+        self, model: WGANGP, run: Run, destinations: Destinations, *, resumed: bool
+    ) -> int | None:
+        """Train to the last step or to a signal, whose number is returned."""
+        config = self.config
+        try:
+            with (
+                run_lock(run.path),
+                StopOnSignal() as stop,
+                tracking(run, config, destinations) as trackers,
+            ):
+                write_skipped(run.path, unused_recordings(self.data.training))
+                checkpoint = self._load_newest(model, run) if resumed else None
+                if checkpoint is None or not is_finished(run, config, checkpoint):
+                    loop = Loop(
+                        config,
+                        self.devices,
+                        self.data.training,
+                        run,
+                        self.data.reference,
+                        stop,
+                        trackers,
                     )
-                load_checkpoint(model, checkpoint)
-                record_resumption(run, config, checkpoint, **record)
-            if resume is None or not is_finished(run, config, checkpoint):
-                fitting = Fitting(config, devices, training, run, real, stop, trackers)
-                model = fitting.run_to_the_end(model)
-            generator = export_generator(model, run, config)
-            finished = steps_made(model) >= config.steps
-            if finished:
-                write_results(generator, run, config, real, started)
+                    model = loop.train(model)
+                generator = export_generator(model, run, config)
+                if steps_made(model) < config.steps:
+                    return stop.received
+                write_results(generator, run, config, self.data.reference, self.started)
                 trackers.log_results(run, config.steps)
-    except OSError as error:
-        reason = one_line(error)
-        raise DataError(f"{run.path} cannot be written: {reason}") from None
-    return run.path, None if finished else stop.received
+                return None
+        except OSError as error:
+            raise DataError(f"{run.path} cannot be written: {one_line(error)}") from None
+
+    def _load_newest(self, model: WGANGP, run: Run) -> Checkpoint:
+        """Load the newest checkpoint, and record that the run is resumed from it."""
+        checkpoint = newest_checkpoint(run.checkpoints)
+        found = f"{checkpoint.step} {checkpoint.sha256} {checkpoint.rollbacks}"
+        self.devices.hosts.check_alike("checkpoints", found)
+        if self.config.steps < checkpoint.step:
+            raise ParameterError(
+                f"steps must be at least {checkpoint.step}, the number that {run.path} has made. "
+                f"Received: {self.config.steps}"
+            )
+        load_checkpoint(model, checkpoint)
+        record_resumption(
+            run,
+            self.config,
+            checkpoint,
+            device=self.devices.name(),
+            command_line=self.command_line,
+        )
+        return checkpoint
 
 
 def _warn_of_uneven_overlap(config: Config) -> None:
@@ -163,7 +200,7 @@ def _warn_of_uneven_overlap(config: Config) -> None:
 
 
 def _prepare(config: Config, resume: Path | None) -> Corpus:
-    # Here, since who brings prepared recordings needs no audio library.
+    # Imported here: a caller with prepared recordings needs no audio library.
     from wavegan_rc.audio.preparation import corpus_of
 
     try:
@@ -172,17 +209,21 @@ def _prepare(config: Config, resume: Path | None) -> Corpus:
     except DataError as error:
         if resume is None:
             raise
-        moved = "if the recordings have moved, name their place by --data"
-        raise DataError(f"{error}; {moved}") from None
+        raise DataError(
+            f"{error}; if the recordings have moved, give their new path by --data"
+        ) from None
 
 
-def _duration(segments: Segments) -> str:
-    seconds = segments.seconds
-    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
-
-
-def _say_use(config: Config, training: Segments, held_out: Segments, origin: str) -> None:
-    """Say what was found, what is drawn from, and why the rest is not."""
+def _read_data(config: Config, corpus: Corpus) -> _Data:
+    """Open the segments, and print what was found, what is used, and why the rest is not."""
+    training = segments_of(config, corpus, "training")
+    origin, held_out = "held out", training
+    try:
+        held_out = segments_of(config, corpus, "held_out")
+    except DataError as error:
+        origin = "trained on"
+        message = f"{error}; training segments are shown and measured as real instead"
+        warnings.warn(message, WaveganWarning, stacklevel=3)
     print(
         f"data: {config.data or 'bundled speech'}, {found_in_words(training)}: "
         f"{_duration(training)} for training, {_duration(held_out)} {origin}",
@@ -193,13 +234,14 @@ def _say_use(config: Config, training: Segments, held_out: Segments, origin: str
         warnings.warn(f"{unused}; the run's {SKIPPED} lists them", WaveganWarning, stacklevel=3)
     elif unused:
         print(f"{unused}; the run's {SKIPPED} lists them", flush=True)
+    reference = Reference(
+        f"real ({origin})",
+        held_out.draw(0, MEASURED_SEGMENTS),
+        held_out.independent(0, MEASURED_SEGMENTS),
+    )
+    return _Data(training, reference, corpus.fingerprint)
 
 
-def _reference_segments(corpus: Corpus, training: Segments, config: Config) -> tuple[str, Segments]:
-    """What is shown and measured as real: held-out segments, if there are any."""
-    try:
-        return "held out", segments_of(config, corpus, "held_out")
-    except DataError as error:
-        message = f"{error}; training segments are shown and measured as real instead"
-        warnings.warn(message, WaveganWarning, stacklevel=2)
-        return "trained on", training
+def _duration(segments: Segments) -> str:
+    seconds = segments.seconds
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"

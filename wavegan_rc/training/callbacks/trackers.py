@@ -1,7 +1,7 @@
-"""A run's numbers sent to other people's tools while it trains: Weights & Biases, MLflow.
+"""Experiment trackers that receive a run's numbers: Weights & Biases and MLflow.
 
-Which tool is no setting of a run: it changes nothing of what is trained, and whoever repeats a run
-from its `config.yaml` should not write to somebody else's server.
+Trackers are no settings of a run: they do not change its results, and a run repeated from another
+user's `config.yaml` must not write to that user's server.
 """
 
 import dataclasses
@@ -26,31 +26,33 @@ from wavegan_rc.utils.extras import require
 from wavegan_rc.utils.text import one_line
 
 _EXPERIMENT = "wavegan_rc"
-# Under which name each tool knows the run, so that who goes on with it adds to the same.
+# File with each tool's name of the run, so that a resumed run continues the same record.
 _NAMES_FILE = "trackers.json"
 
 
 @dataclass(frozen=True)
 class Destinations:
-    """Where numbers are sent to.
+    """Trackers that receive a run's numbers.
 
     Attributes:
-        wandb: Project of Weights & Biases; None: not there.
-        mlflow: URI or folder of MLflow's store; None: not there.
+        wandb: Project of Weights & Biases. None does not use it.
+        mlflow: URI or folder of MLflow's store. None does not use it.
     """
 
     wandb: str | None = None
     mlflow: str | None = None
 
     def check(self) -> None:
-        """See that what is needed is installed, and that MLflow's store can be used.
+        """Check that the tools are installed, W&B has a login, and MLflow's store answers.
 
         Raises:
-            ParameterError: If not.
+            ParameterError: If a tool cannot be used.
         """
         for tool in ("wandb", "mlflow"):
             if getattr(self, tool) is not None:
                 require(tool, extra=tool, asked=f"--{tool}")
+        if self.wandb is not None:
+            _check_wandb()
         if self.mlflow is not None:
             _check_mlflow(self.mlflow)
 
@@ -58,16 +60,28 @@ class Destinations:
 NOWHERE = Destinations()
 
 
+def _check_wandb() -> None:
+    import wandb
+
+    try:
+        wandb.login(verify=True)  # offline, it does nothing
+    except Exception as error:  # servers and networks raise many kinds of errors
+        raise ParameterError(
+            "--wandb must have a login: run `wandb login`, or set WANDB_API_KEY or "
+            f"WANDB_MODE=offline. Received: {one_line(error)}"
+        ) from None
+
+
 def _check_mlflow(uri: str) -> None:
     from mlflow import MlflowClient
 
     try:
         MlflowClient(tracking_uri=uri).get_experiment_by_name(_experiment())
-    except Exception as error:  # of servers, networks and disks
-        # Of folders and database files, MLflow's own messages each recommend the other.
+    except Exception as error:  # servers, networks and disks raise many kinds of errors
+        # For folders, MLflow's own message recommends database files, and vice versa.
         why = f" ({one_line(error)})" if uri.startswith("http") else ""
         raise ParameterError(
-            "--mlflow must be the address of an MLflow server that answers, as "
+            "--mlflow must be the address of an MLflow server that answers, such as "
             "http://localhost:5000, or sqlite:///FILE where all of mlflow is installed (the extra "
             f"has its client alone). Received: {shown(uri)}{why}"
         ) from None
@@ -86,12 +100,10 @@ class _Tracker(Protocol):
 
 
 class Trackers:
-    """All that a run's numbers are sent to.
-
-    None of them stops a training: one that fails is named in a warning, and left out from then on.
+    """The trackers of a run. One that fails is named in a warning and left out from then on.
 
     Args:
-        trackers: By name.
+        trackers: Trackers by name.
     """
 
     def __init__(self, trackers: Mapping[str, _Tracker]) -> None:
@@ -103,19 +115,19 @@ class Trackers:
         self._each(lambda tracker: tracker.log(step, row))
 
     def log_results(self, run: Run, step: int) -> None:
-        """Send what a finished run leaves: figures, what was generated, the table."""
+        """Send the figures, the joined samples and the summary of a finished run."""
         self._finished = True
         self._each(lambda tracker: tracker.log_results(run, step))
 
     def end(self, *, failed: bool) -> None:
-        """Say how the run ended."""
+        """Report how the run ended."""
         self._each(lambda tracker: tracker.end(failed=failed, finished=self._finished))
 
-    def _each(self, what: Callable[[_Tracker], None]) -> None:
+    def _each(self, send: Callable[[_Tracker], None]) -> None:
         for name, tracker in list(self._trackers.items()):
             try:
-                what(tracker)
-            except Exception as error:  # of servers, networks and disks
+                send(tracker)
+            except Exception as error:  # servers, networks and disks raise many kinds of errors
                 del self._trackers[name]
                 message = f"{name} gets nothing more of this run: {one_line(error)}"
                 warnings.warn(message, WaveganWarning, stacklevel=4)
@@ -123,16 +135,16 @@ class Trackers:
 
 @contextmanager
 def tracking(run: Run, config: Config, destinations: Destinations) -> Iterator[Trackers]:
-    """Begin to send a run's numbers, or go on with it, and say at the end how the run ended.
+    """Start or continue a run's records in its trackers, and report at the end how it ended.
 
     Args:
-        run: Its folder.
-        config: Its settings.
-        destinations: Where to.
+        run: Run folder.
+        config: Settings.
+        destinations: Trackers.
 
     Raises:
-        DataError: If a tool cannot be reached, or will have nothing of this run. The folder of a
-            new run is removed.
+        DataError: If a tool cannot be reached or refuses the run. The folder of a new run is
+            removed.
     """
     makers = {"wandb": _WandB, "mlflow": _MLflow}
     names = _read_names(run.path / _NAMES_FILE)
@@ -143,7 +155,7 @@ def tracking(run: Run, config: Config, destinations: Destinations) -> Iterator[T
             continue
         try:
             trackers[tool] = tracker = make(where, run, config, names.get(tool, {}).get(where))
-        except Exception as error:  # of servers, networks and disks
+        except Exception as error:  # servers, networks and disks raise many kinds of errors
             Trackers(trackers).end(failed=True)
             if not run.has_begun() and not run.history.exists():
                 shutil.rmtree(run.path, ignore_errors=True)
@@ -151,13 +163,13 @@ def tracking(run: Run, config: Config, destinations: Destinations) -> Iterator[T
         names.setdefault(tool, {})[where] = tracker.name
     if trackers:
         write_whole(run.path / _NAMES_FILE, json.dumps(names, indent=1))
-    all_of_them = Trackers(trackers)
+    running = Trackers(trackers)
     try:
-        yield all_of_them
+        yield running
     except BaseException:
-        all_of_them.end(failed=True)
+        running.end(failed=True)
         raise
-    all_of_them.end(failed=False)
+    running.end(failed=False)
 
 
 def _read_names(file: Path) -> dict[str, dict[str, str]]:
@@ -166,7 +178,7 @@ def _read_names(file: Path) -> dict[str, dict[str, str]]:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except ValueError:
-        raise DataError(f"{file}: damaged; without it, the run is sent as a new one") from None
+        raise DataError(f"{file}: damaged. Delete it to record the run as a new one") from None
 
 
 class _WandB:
@@ -225,7 +237,7 @@ class _MLflow:
     def log(self, step: int, row: Mapping[str, float]) -> None:
         now = round(time.time() * 1000)
         metrics = [self._metric(key, value, now, step) for key, value in row.items()]
-        # Without waiting for the server: training goes on while it is away for a moment.
+        # Asynchronous: training continues while the server is away for a moment.
         self._sent.append(self._client.log_batch(self.name, metrics=metrics, synchronous=False))
 
     def log_results(self, run: Run, step: int) -> None:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""The moving-average generator's sound and artifacts while training goes on."""
+"""Measure the sound and the artifacts of the average generator during training."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,9 +13,8 @@ from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.measure import statistics as st
 from wavegan_rc.measure.features import level_statistics, log_mel_features, standardize
 from wavegan_rc.measure.grouped_spectra import group_spectra, stage_combs
-from wavegan_rc.training.beside import Beside
-from wavegan_rc.training.schedule import due
-from wavegan_rc.training.steps import StepCallback
+from wavegan_rc.training.callbacks.base import Phase, StepCallback, due
+from wavegan_rc.training.interruptions import OptionalWork
 
 _SMALLEST_POWER = 1e-12  # -120 dB
 # Measurements before they become rarer.
@@ -29,19 +28,20 @@ def artifact_values(
     upsampling_factors: Sequence[int],
     stopband_hz: float | None,
 ) -> dict[str, float]:
-    """The cheap ones of the statistics that `measure` computes, without intervals.
+    """Compute statistics of `measure` that are cheap, without intervals.
 
     Args:
-        segments: float32 array of shape (at least 2, samples), an even number of samples.
-        sample_rate: In Hz.
-        upsampling_factors: Of the generator; their product divides the number of samples.
-        stopband_hz: Above it the data holds nothing, in Hz; None: not known.
+        segments: float32 array of shape (at least 2, samples), with an even number of samples.
+        sample_rate: Sample rate in Hz.
+        upsampling_factors: Factors of the generator; their product divides the number of samples.
+        stopband_hz: Frequency in Hz above which the data is silent. None leaves out
+            `out_of_band_total_db`.
 
     Returns:
-        `rms_db`, `out_of_band_total_db`, and for each stage `line_prominence_db/stage_1` (median of
-        its lines) and `phase_locking/stage_1` (mean over its lines of the squared length, without
-        bias). What is not finite is left out: everything, if all segments are silent or one sample
-        is not finite.
+        `rms_db`, `out_of_band_total_db`, and for each stage `line_prominence_db/stage_1` (median
+        over its lines) and `phase_locking/stage_1` (mean over its lines of the squared length,
+        without bias). Values that are not finite are left out: all of them, if all segments are
+        silent or one sample is not finite.
 
     Example:
         >>> noise = np.random.default_rng(0).normal(0, 0.1, (2, 256)).astype(np.float32)
@@ -54,7 +54,7 @@ def artifact_values(
     if not np.isfinite(segments).all() or not segments.any():
         return {}
     count, segment_length = segments.shape
-    # Without combs no images are looked for, which would take most of the time.
+    # Without combs, no images are searched for, which would take most of the time.
     spectra = group_spectra(
         [segments], count, segment_length=segment_length, sample_rate=sample_rate
     )
@@ -78,20 +78,19 @@ def artifact_values(
 
 
 def sound_values(segments: np.ndarray, real: np.ndarray, sample_rate: int) -> dict[str, float]:
-    """By what a silent, a clipped or a collapsed generator is known.
+    """Compute values that reveal a silent, clipped or collapsed generator.
 
     Args:
         segments: float32 array of shape (count, samples), at least 2 segments.
-        real: As many, to compare with.
-        sample_rate: In Hz.
+        real: Real segments of the same shape.
+        sample_rate: Sample rate in Hz.
 
     Returns:
-        `relative_level_db` (level of the mean power over that of `real`, at least -120),
-        `clipped_share` (of the samples, 0 to 1) and `diversity`: the median distance from a segment
-        to the most similar other one, by log-mel features, over the same among real segments. About
-        1: as diverse as real audio; 0: each sound comes again. Without librosa, and of segments
-        too short for these features, there is no diversity; segments with a sample that is not
-        finite have nothing.
+        `relative_level_db` (mean power relative to `real`, at least -120), `clipped_share` (share
+        of the samples, 0 to 1) and `diversity`: the median distance of log-mel features between a
+        segment and its nearest neighbour, relative to real segments. It is about 1 for sounds as
+        diverse as real audio, and 0 if each sound repeats. It is left out without librosa and for
+        segments that are too short. If a sample is not finite, all values are left out.
 
     Example:
         >>> noise = np.random.default_rng(0).normal(0, 0.1, (64, 2048)).astype(np.float32)
@@ -116,12 +115,12 @@ def sound_values(segments: np.ndarray, real: np.ndarray, sample_rate: int) -> di
         )
     except ParameterError:  # too short, or no librosa
         return values
-    # Real segments that all come again, a single tone, have no diversity to compare with.
+    # Real segments that all repeat, such as a tone, have no diversity to compare with.
     return values | ({"diversity": own / of_reals} if of_reals else {})
 
 
 def _median_nearest_distance(features: np.ndarray) -> float:
-    """Unlike their spread, it also sees a generator that only knows a few sounds, far apart."""
+    """Return it: unlike the spread, it reveals a generator of few sounds that are far apart."""
     distances, _ = KDTree(features).query(features, k=2)  # the nearest is the segment itself
     return float(np.median(distances[:, 1]))
 
@@ -129,72 +128,51 @@ def _median_nearest_distance(features: np.ndarray) -> float:
 class ArtifactHistory(StepCallback):
     """Measure the average generator every so many steps and at the last one.
 
-    The values are added to the step's `logs`, which Keras hands on to the callbacks listed after
-    this one, as with its own callbacks' `learning_rate`: listed before `History`, they come into
-    its row and into TensorBoard.
+    The values are added to the step's `logs`, which Keras passes to callbacks of later phases.
 
     Args:
-        hear: Gives the segments of latents.
-        measure_every: Steps between measurements; more in long runs, see `due`.
-        steps: Of the run.
-        latents: Shape (count, latent_dim); the same at every step, which takes part of the noise
-            out of differences between steps.
-        sample_rate: In Hz.
-        upsampling_factors: Of the generator.
-        stopband_hz: Above it the data holds nothing; None: not known.
-        real: Segments to compare with, shape (count, samples).
+        synthesize: Function from latents to segments.
+        config: Settings.
+        real: Real segments, shape (count, samples). As many generated segments are measured, from
+            the first latents of the run's samples. The same latents at every step remove part of
+            the noise from differences between steps.
     """
 
+    phase = Phase.MEASURE
+
     def __init__(
-        self,
-        hear: Callable[[np.ndarray], np.ndarray],
-        measure_every: int,
-        steps: int,
-        *,
-        latents: np.ndarray,
-        sample_rate: int,
-        upsampling_factors: Sequence[int],
-        stopband_hz: float | None,
-        real: np.ndarray,
+        self, synthesize: Callable[[np.ndarray], np.ndarray], config: Config, real: np.ndarray
     ) -> None:
         super().__init__()
-        self._hear = hear
-        self._measure_every = measure_every
-        self._steps = steps
-        self._latents = latents
-        self._sample_rate = sample_rate
-        self._upsampling_factors = upsampling_factors
-        self._stopband_hz = stopband_hz
+        self._synthesize = synthesize
+        self._config = config
         self._real = real
-        self._measuring = Beside("the measurement")
+        self._latents = draw_latents(len(real), config.latent_dim, config.seed)
+        self._measuring = OptionalWork("the measurement")
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Add the values to `logs` if they are due."""
-        if due(step, self._measure_every, _DENSE) or step == self._steps:
+        config = self._config
+        if due(step, config.measure_every, _DENSE) or step == config.steps:
             with self._measuring:
-                segments = self._hear(self._latents)
-                logs |= sound_values(segments, self._real, self._sample_rate)
+                segments = self._synthesize(self._latents)
+                logs |= sound_values(segments, self._real, config.sample_rate)
                 logs |= artifact_values(
                     segments,
-                    sample_rate=self._sample_rate,
-                    upsampling_factors=self._upsampling_factors,
-                    stopband_hz=self._stopband_hz,
+                    sample_rate=config.sample_rate,
+                    upsampling_factors=config.upsampling_factors,
+                    stopband_hz=config.stopband_hz,
                 )
 
 
-def artifact_histories(
-    hear: Callable[[np.ndarray], np.ndarray], config: Config, real: np.ndarray
-) -> list[ArtifactHistory]:
-    """The callback that the settings ask for; none if nothing is to be measured or can be.
+def measures_artifacts(config: Config) -> bool:
+    """Return whether artifacts are measured during training.
 
-    Args:
-        hear: Gives the segments of latents.
-        config: Settings.
-        real: Segments to compare with, shape (count, samples). As many generated ones are measured,
-            of the latents that the run's samples begin with.
+    Warns:
+        WaveganWarning: If they cannot be measured as the settings ask, or without diversity.
     """
     if not config.measure_every:
-        return []
+        return False
     if config.segment_length % 2:
         warnings.warn(
             f"segment_length {config.segment_length} is odd: artifacts are not measured during "
@@ -202,16 +180,5 @@ def artifact_histories(
             WaveganWarning,
             stacklevel=2,
         )
-        return []
-    return [
-        ArtifactHistory(
-            hear,
-            config.measure_every,
-            config.steps,
-            latents=draw_latents(len(real), config.latent_dim, config.seed),
-            sample_rate=config.sample_rate,
-            upsampling_factors=config.upsampling_factors,
-            stopband_hz=config.stopband_hz,
-            real=real,
-        )
-    ]
+        return False
+    return True

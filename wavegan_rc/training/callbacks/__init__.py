@@ -1,0 +1,1 @@
+"""Work after a step: checkpoints, measurements, history, previews, trackers."""

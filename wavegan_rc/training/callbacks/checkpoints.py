@@ -1,0 +1,86 @@
+"""Save checkpoints, and stop in an orderly way when a signal asks for it."""
+
+import errno
+import math
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from wavegan_rc.nn.backend import sync_variables
+from wavegan_rc.runs.checkpoints import save_checkpoint
+from wavegan_rc.runs.run import Run
+from wavegan_rc.training.callbacks.base import Phase, StepCallback
+from wavegan_rc.training.interruptions import EndSignals
+from wavegan_rc.training.wgan_gp import STOP_REQUESTED
+
+# Ratio of a checkpoint's free space to its variables: HDF5 adds a few kilobytes for each.
+_SPACE_RATIO = 2
+
+
+class Checkpoints(StepCallback):
+    """Keep the newest states of the model, with the lengths of the run's logs at that time.
+
+    Args:
+        run: Run folder.
+        save_every: Steps between checkpoints.
+        steps: Steps of the run. The last step, and one at which training stops, are saved too.
+    """
+
+    phase = Phase.SAVE
+
+    def __init__(self, run: Run, save_every: int, steps: int) -> None:
+        super().__init__()
+        self._run = run
+        self._save_every = save_every
+        self._steps = steps
+
+    def on_step_end(self, step: int, logs: dict[str, Any]) -> None:  # noqa: ARG002
+        """Save a checkpoint if one is due."""
+        if step % self._save_every == 0 or step == self._steps or self.model.stop_training:
+            sync_variables(self.model)
+            save_checkpoint(
+                self._run.checkpoints,
+                step,
+                self._save_weights,
+                self._run.logs(),
+                self.model.rollbacks,
+            )
+
+    def _save_weights(self, path: Path) -> None:
+        # HDF5 may end the process if the disk fills up while it writes.
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        needed = _SPACE_RATIO * sum(map(_bytes, variables))
+        if shutil.disk_usage(path.parent).free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
+        self.model.save_weights(path)
+
+
+def _bytes(variable: keras.Variable) -> int:
+    return math.prod(variable.shape) * np.dtype(variable.dtype).itemsize
+
+
+class StopOnSignal(StepCallback, EndSignals):
+    """A context that turns the first end signal into a stop after the current step.
+
+    It also spans the work after `fit`, so that files are written completely. Hosts that train
+    together all stop after the same step, whichever of them received the signal.
+    """
+
+    phase = Phase.STOP
+
+    def __init__(self) -> None:
+        StepCallback.__init__(self)
+        EndSignals.__init__(self, "stopping after this step (press Ctrl-C again to stop now)")
+
+    def on_step_end(self, step: int, logs: dict[str, Any]) -> None:  # noqa: ARG002
+        """Stop training if this host or another one received a signal."""
+        requested = logs.pop(STOP_REQUESTED, None)
+        if requested is not None and float(requested) and self.received is None:
+            self.received = signal.SIGTERM
+        if self.received is not None and (requested is None or float(requested)):
+            self.model.stop_training = True

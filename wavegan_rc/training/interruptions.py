@@ -1,0 +1,156 @@
+"""Interruptions of a program: end signals, closed terminals, failures of optional work."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from wavegan_rc.errors import WaveganWarning
+from wavegan_rc.utils.text import one_line
+
+# Ctrl-C, SIGTERM, SIGHUP (the connection drops), SIGXCPU (a limit of CPU time), and the signals by
+# which schedulers announce the end of a job: SIGUSR1 (Grid Engine; SLURM with --signal) and SIGUSR2
+# (LSF, Grid Engine).
+END_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGXCPU,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+
+
+class EndSignals:
+    """A context that notes the first of `END_SIGNALS`; Ctrl-C after it raises KeyboardInterrupt.
+
+    Other signals are not counted: shells and `timeout` send one signal twice. A signal that is
+    ignored from the start, as under `nohup`, stays ignored.
+
+    Args:
+        message: Line for the user at the first signal.
+        then: Function called at the first signal, in its handler.
+
+    Attributes:
+        received: Number of the first signal; None before it.
+    """
+
+    def __init__(self, message: str, then: Callable[[], None] = lambda: None) -> None:
+        self.received: int | None = None
+        self._message = message
+        self._then = then
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        # Only the main thread may set handlers.
+        if threading.current_thread() is threading.main_thread():
+            for number in END_SIGNALS:
+                # None: a handler that was not set from Python, and cannot be set again.
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._previous[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.received is not None:
+            return
+        self.received = number
+        if signal.SIGINT in self._previous:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        # The terminal may be gone, or the signal may have interrupted another print.
+        with suppress(OSError, RuntimeError):
+            print(f"\n{self._message}", file=sys.stderr)
+        self._then()
+
+
+class OptionalWork:
+    """A block of code whose first failure is one warning; later failures are silent.
+
+    Args:
+        work: Name of the work, the subject of the warning.
+
+    Warns:
+        WaveganWarning: At the first failure.
+
+    Example:
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     preview = OptionalWork("the preview")
+        ...     for _ in range(2):
+        ...         with preview:
+        ...             raise RuntimeError("no LaTeX")
+        >>> [str(warning.message) for warning in caught]
+        ['the preview failed; training continues without it: no LaTeX']
+    """
+
+    def __init__(self, work: str) -> None:
+        self._work = work
+        self._failed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        if not self._failed:
+            self._failed = True
+            message = f"{self._work} failed; training continues without it: {one_line(error)}"
+            warnings.warn(message, WaveganWarning, stacklevel=2)
+        return True
+
+
+class _UnbrokenStream:
+    """A text stream that drops what it cannot write: to a closed terminal or a full disk."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with self._dropping():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._dropping():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _dropping(self) -> Iterator[None]:
+        try:
+            yield
+        except (UnicodeError, BlockingIOError):
+            pass  # drop this text alone
+        except (OSError, ValueError):  # a closed stream raises ValueError
+            # Buffered text would fail again when the process ends.
+            with suppress(OSError, ValueError):
+                own = self._stream.fileno()
+                with open(os.devnull, "wb") as nowhere:
+                    os.dup2(nowhere.fileno(), own)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def unbroken_streams() -> Iterator[None]:
+    """Ignore failures to print: the terminal may close, or `tee` may end."""
+    with (
+        contextlib.redirect_stdout(_UnbrokenStream(sys.stdout)),  # pyright: ignore[reportArgumentType]
+        contextlib.redirect_stderr(_UnbrokenStream(sys.stderr)),  # pyright: ignore[reportArgumentType]
+    ):
+        yield

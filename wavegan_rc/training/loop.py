@@ -1,0 +1,146 @@
+"""The training loop: the updates, their callbacks, and rollbacks where training diverges."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wavegan_rc.audio.segments import Segments
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DivergenceError
+from wavegan_rc.runs.checkpoints import MOST_ROLLBACKS
+from wavegan_rc.runs.run import Run
+from wavegan_rc.training.batches import batches
+from wavegan_rc.training.callbacks.artifacts import ArtifactHistory, measures_artifacts
+from wavegan_rc.training.callbacks.base import Phase, StepCallback, steps_made
+from wavegan_rc.training.callbacks.checkpoints import Checkpoints, StopOnSignal
+from wavegan_rc.training.callbacks.history import History, StepClock
+from wavegan_rc.training.callbacks.previews import Previews, Reference, Synthesizer
+from wavegan_rc.training.callbacks.progress import Progress, ProgressBar
+from wavegan_rc.training.callbacks.tensorboard import EventFile
+from wavegan_rc.training.callbacks.trackers import Trackers
+from wavegan_rc.training.devices import Devices
+from wavegan_rc.training.divergence import StopAtNonFinite, roll_back
+from wavegan_rc.training.health import mean_norm
+from wavegan_rc.training.interruptions import OptionalWork
+from wavegan_rc.training.model import build_model, load_checkpoint
+from wavegan_rc.training.wgan_gp import WGANGP
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The training of a model, from its present state to the last step.
+
+    Attributes:
+        config: Settings.
+        devices: Devices that it runs on.
+        segments: Segments of the training recordings.
+        run: Run folder.
+        reference: Real segments that generated ones are compared with.
+        stop: End signals.
+        trackers: Experiment trackers that receive the history.
+    """
+
+    config: Config
+    devices: Devices
+    segments: Segments
+    run: Run
+    reference: Reference
+    stop: StopOnSignal
+    trackers: Trackers
+
+    def train(self, model: WGANGP) -> WGANGP:
+        """Train a model. If it diverges, roll back to the last checkpoint where settings allow it.
+
+        Returns:
+            The trained model, which is a new one after a rollback.
+
+        Raises:
+            DivergenceError: If training diverges after the last allowed rollback.
+            LostHostError: If another host ends.
+        """
+        while True:
+            try:
+                self._fit(model)
+            except DivergenceError as error:
+                rollbacks = model.rollbacks + 1
+                if self.config.on_nonfinite == "stop" or rollbacks > MOST_ROLLBACKS:
+                    raise
+                checkpoint = roll_back(self.run, error, rollbacks)
+                taps = None if model.emphasis is None else np.asarray(model.emphasis.taps)
+                with self.devices.building():
+                    model = build_model(self.config, taps)
+                if checkpoint is None:
+                    model.start_draws(rollbacks)
+                else:
+                    load_checkpoint(model, checkpoint)
+            else:
+                return model
+
+    def _fit(self, model: WGANGP) -> None:
+        config = self.config
+        first_step = steps_made(model)
+        with contextlib.ExitStack() as stack:
+            callbacks = self._callbacks(model, stack)
+            if first_step:
+                self._repeat_after_checkpoint(model, callbacks, first_step)
+            if first_step == config.steps:
+                return
+
+            def data() -> Iterator[tuple[np.ndarray]]:
+                rows = self.devices.hosts.rows(config.batch_size)
+                return batches(self.segments, config, first_step + 1, model.rollbacks, rows)
+
+            model.fit(
+                stack.enter_context(self.devices.feeding(data, self.stop)),
+                steps_per_epoch=config.steps - first_step,
+                shuffle=False,
+                verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
+                callbacks=callbacks,
+            )
+
+    def _callbacks(self, model: WGANGP, stack: contextlib.ExitStack) -> list[StepCallback]:
+        """Return all callbacks in the order of their phases."""
+        config, run, reference = self.config, self.run, self.reference
+        events = None
+        with OptionalWork("the event file of TensorBoard"):
+            events = stack.enter_context(EventFile(run.tensorboard))
+        stack.enter_context(self.devices.fitting())
+        synthesizer = Synthesizer(model)
+        clock = StepClock()
+        history = History(
+            run,
+            events,
+            config.log_every,
+            clock=clock,
+            real_norm=mean_norm(reference.segments),
+            send=self.trackers.log,
+        )
+        callbacks: list[StepCallback] = [
+            clock,
+            StopAtNonFinite(run, self.segments, config),
+            self.stop,
+            Progress(stack.enter_context(ProgressBar("training")), config.steps),
+            Checkpoints(run, config.save_every, config.steps),
+            history,
+        ]
+        if measures_artifacts(config):
+            callbacks.append(ArtifactHistory(synthesizer, config, reference.segments))
+        if events is not None:
+            callbacks.append(Previews(synthesizer, events, config, reference))
+        return sorted(callbacks, key=lambda callback: callback.phase)
+
+    def _repeat_after_checkpoint(
+        self, model: WGANGP, callbacks: list[StepCallback], step: int
+    ) -> None:
+        """Run the phases of a step that come after its checkpoint."""
+        after = [callback for callback in callbacks if callback.phase > Phase.SAVE]
+        logs: dict[str, Any] = {}
+        for callback in after:
+            callback.set_model(model)
+            callback.on_step_end(step, logs)
+        if step == self.config.steps:
+            for callback in after:
+                callback.on_train_end()
