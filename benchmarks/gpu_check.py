@@ -22,7 +22,8 @@ from wavegan_rc.audio.corpus import Corpus, open_corpus
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import Precision, Upsampler
 from wavegan_rc.errors import DataError, DivergenceError
-from wavegan_rc.measure.measure import JSON_FILE, Audit
+from wavegan_rc.measure.measure import measure
+from wavegan_rc.measure.measurement import JSON_FILE
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.devices import device_name
@@ -209,7 +210,7 @@ class Check:
             folder = self.measured / upsampler
             if not (folder / JSON_FILE).exists() and (run / "summary.json").exists():
                 print(f"measuring {run}", flush=True)
-                Audit(corpus=self._open_corpus()).measure(str(run)).write(folder)
+                measure(run, reference=self._open_corpus()).save(folder)
 
     def results(self) -> dict[str, Any]:
         """Return all results so far as JSON values."""

@@ -20,7 +20,7 @@ from calibration_sets import (
 from scipy import optimize, special, stats
 
 from wavegan_rc.measure.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.measure.result import SIGNIFICANCE
+from wavegan_rc.measure.quantities import SIGNIFICANCE
 from wavegan_rc.measure.significance import (
     benjamini_hochberg,
     max_t_p_values,

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.config import Config
-from wavegan_rc.measure.grouped_spectra import stage_combs
-from wavegan_rc.measure.result import SCHEMA
+from wavegan_rc.measure.measurement import SCHEMA
 from wavegan_rc.runs.run import config_as_yaml
+from wavegan_rc.spectrogram import stage_combs
 
 VERSIONS = {"wavegan_rc": "0.1.0", "tensorflow": "2.21.0", "keras": "3.15.1"}
 SMALL = Config(segment_length=512, upsampling_factors=(4, 4), kernel_size=8, steps=20)

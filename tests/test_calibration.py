@@ -10,11 +10,13 @@ from scipy import signal, special, stats
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.measure.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.measure.grouped_spectra import group_spectra, stage_combs
+from wavegan_rc.measure.grouped_spectra import group_spectra
 from wavegan_rc.measure.significance import (
     benjamini_hochberg,
     max_t_p_values,
     permuted_differences,
+    rayleigh_p_values,
+    sign_p_values,
 )
 from wavegan_rc.measure.statistics import (
     bins_of,
@@ -22,11 +24,10 @@ from wavegan_rc.measure.statistics import (
     mean_power,
     phase_locking,
     prominence_db,
-    rayleigh_p_values,
-    sign_p_values,
     third_octave_levels_db,
     unbiased_square,
 )
+from wavegan_rc.spectrogram import stage_combs
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.response import frequency_response_db, phase_gains, tone_levels_db
 

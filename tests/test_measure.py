@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -15,13 +14,8 @@ from scipy import signal
 from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
-from wavegan_rc.errors import WaveganWarning
-from wavegan_rc.measure.comparison import compare, measure
-from wavegan_rc.measure.grouped_spectra import stage_combs
-from wavegan_rc.measure.measure import Audit
-from wavegan_rc.measure.quantities import Settings, Statistics
-from wavegan_rc.measure.readings import read_set
-from wavegan_rc.measure.segments import SegmentSet
+from wavegan_rc.errors import WaveganError, WaveganWarning
+from wavegan_rc.measure.measure import compare, measure
 from wavegan_rc.training.train import train
 
 RATE, LENGTH, COUNT = 16000, 512, 300
@@ -185,7 +179,11 @@ def test_a_comb_that_no_stage_can_make_is_not_put_down_to_upsampling(arrays, tmp
     time = np.arange(LENGTH) / RATE
     for period, stage, words in (
         (16, 1, "; stage 1 repeats every 16 samples and can make them"),
-        (12, None, "; no stage repeats so: this is no image of upsampling; evenly spaced tones"),
+        (
+            12,
+            None,
+            "; no stage has this period, so it is no image of upsampling; evenly spaced tones",
+        ),
     ):
         tones = sum(np.sin(2 * np.pi * k * RATE / period * time + k) for k in range(1, 6))
         path = tmp_path / f"{period}.npy"
@@ -298,7 +296,7 @@ def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(tmp_p
     assert about["set"]["training_unfinished"] == summary["unfinished"]
     independent = about["real"]["independent_segments"]
     assert independent == summary["segments"]["real_independent"]
-    assert f"beside 512 real segments ({independent} without overlap and repeats)" in out
+    assert f"reference: 512 real segments ({independent} without overlap and repeats)" in out
     for line in summary["lines"]:
         measured = found["line_prominence_db", line["stage"], line["frequency_hz"]]
         assert measured["value"] == pytest.approx(line["generated_prominence_db"], abs=0.1)
@@ -376,6 +374,54 @@ def test_a_reference_too_small_for_distances_still_serves_as_real(arrays, tmp_pa
     assert "at least 16 segments. Received: 9" in err
 
 
+def test_an_array_gives_the_numbers_of_its_file_and_records_are_flat(arrays, tmp_path, capsys):
+    given = [arrays / "tone.npy", *options(arrays, tmp_path / "m")]
+    assert run(given, capsys)[0] == 0
+    found = measure(
+        np.load(arrays / "tone.npy"),
+        sample_rate=RATE,
+        reference=np.load(arrays / "reference.npy"),
+        stopband_hz=1700,
+        upsampling_factors=[4, 4],
+    )
+    records = found.to_records()
+    for record, of_file in zip(records, quantities(tmp_path / "m").values(), strict=True):
+        assert all(
+            value is None or isinstance(value, (str, int, float)) for value in record.values()
+        )
+        for end in ("value", "low", "high"):
+            assert record[end] == of_file[end]
+            for other in ("reference", "difference"):
+                assert record[f"{other}_{end}"] == (of_file[other] or {end: None})[end]
+    units = {record["name"]: record["unit"] for record in records}
+    assert (units["rms_db"], units["jensen_shannon_bits"], units["clipped_share"]) == (
+        "dB",
+        "bits",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("array", "arguments", "words"),
+    [
+        (np.zeros((4, 512)), {}, "sample_rate must be given for array"),
+        (
+            np.zeros(4096),
+            {"sample_rate": RATE},
+            r"shape \(segments, samples\).*or \(samples,\) with",
+        ),
+        (np.zeros(100), {"sample_rate": RATE, "segment_length": 128}, "neither of them zero"),
+        (np.zeros((4, 512)), {"sample_rate": RATE, "segment_length": 256}, "Received: 256"),
+        (np.full((4, 512), np.nan), {"sample_rate": RATE}, "NaN or infinite"),
+        (np.array([["a", "b"]]), {"sample_rate": RATE}, "float or int16"),
+        (np.zeros((4, 512)), {"sample_rate": RATE, "upsampling_factors": []}, "upsampling_factors"),
+    ],
+)
+def test_arrays_that_cannot_be_measured_are_refused(array, arguments, words):
+    with pytest.raises(WaveganError, match=words):
+        measure(array, **arguments)
+
+
 def comparison(folder):
     result = json.loads((folder / "comparison.json").read_text())
     found = {(q["name"], q["stage"], q["frequency_hz"]): q for q in result["quantities"]}
@@ -386,7 +432,7 @@ def test_sets_are_compared_with_the_first(arrays, tmp_path, capsys):
     argv = [arrays / "clean.npy", arrays / "tone.npy", *options(arrays, tmp_path / "m")]
     code, out, err = run(argv, capsys)
     assert (code, err) == (0, "")
-    assert f"{arrays / 'tone.npy'} beside {arrays / 'clean.npy'}:" in out
+    assert f"{arrays / 'tone.npy'} compared with {arrays / 'clean.npy'}:" in out
     result, found = comparison(tmp_path / "m" / "02")
     assert result["reference"]["name"] == str(arrays / "clean.npy")
     line = found["line_prominence_db", 2, 4000.0]
@@ -404,15 +450,11 @@ def test_sets_are_compared_with_the_first(arrays, tmp_path, capsys):
 def test_two_sets_drawn_alike_are_rarely_found_different():
     """40 pairs: p-values of one statistic are as often below 5 % as they say."""
     rng = np.random.default_rng(0)
-    combs = stage_combs((4, 4), RATE)
-    statistics = Statistics(Settings(RATE, combs, 1700.0))
+    options = {"sample_rate": RATE, "upsampling_factors": (4, 4), "stopband_hz": 1700.0}
     p_values = []
     for _ in range(40):
-        sets = [
-            read_set(SegmentSet("", RATE, LENGTH, 60, partial(iter, [segments])), combs)
-            for segments in rng.standard_normal((2, 60, LENGTH)).astype(np.float32)
-        ]
-        found = {(q.name, q.stage): q for q in compare(*sets, statistics).quantities}
+        sets = rng.standard_normal((2, 60, LENGTH)).astype(np.float32)
+        found = {(q.name, q.stage): q for q in compare(*sets, **options).quantities}
         p_values.append(found["out_of_band_total_db", None].p_value)
     # Three standard errors of 40 draws at 5 % are 0.10, at one half 0.24.
     assert np.mean(np.array(p_values) < 0.05) <= 0.15
@@ -422,8 +464,8 @@ def test_two_sets_drawn_alike_are_rarely_found_different():
 def test_a_set_beside_itself_is_not_different_for_certain_nor_uncertain_for_free(arrays):
     """Resampled alike, both would have a difference of 0 without any spread."""
     segments = np.load(arrays / "clean.npy")
-    same = read_set(SegmentSet("", RATE, LENGTH, COUNT, partial(iter, [segments])))
-    result = measure(same, Statistics(Settings(RATE, stopband_hz=1700.0)), same)
+    options = {"sample_rate": RATE, "upsampling_factors": (4, 4), "stopband_hz": 1700.0}
+    result = compare(segments, segments, **options)
     levels = {q.name: q.difference for q in result.quantities}
     for name in ("rms_db", "out_of_band_total_db"):
         assert levels[name].value == 0
@@ -432,17 +474,20 @@ def test_a_set_beside_itself_is_not_different_for_certain_nor_uncertain_for_free
 
 @pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
 def test_sets_of_other_factors_are_compared_without_lines(arrays, tmp_path):
-    audited = [
-        Audit(
-            reference=str(arrays / "reference.npy"),
+    measurements = [
+        measure(
+            arrays / name,
+            reference=arrays / "reference.npy",
             upsampling_factors=factors,
             sample_rate=RATE,
             stopband_hz=1700.0,
-        ).measure(str(arrays / name))
+        )
         for name, factors in (("tone.npy", (4, 4)), ("clean.npy", (2, 2, 2)))
     ]
-    with pytest.warns(WaveganWarning, match="without lines"):
-        result = audited[0].compare(audited[1], tmp_path)
+    with pytest.warns(WaveganWarning, match="lines are not compared"):
+        result = compare(*measurements)
+    result.save(tmp_path)
+    assert comparison(tmp_path)[0]["reference"]["name"] == str(arrays / "clean.npy")
     assert {q.stage for q in result.quantities} == {None}
     assert {q.name: q for q in result.quantities}["out_of_band_total_db"].verdict == "above"
 
@@ -469,11 +514,8 @@ def test_a_generator_that_always_starts_alike_locks_all_bins_but_no_line_more(ar
     """The same click at the start of every segment: all phases stand, the lines' no firmer."""
     segments = np.load(arrays / "clean.npy").copy()
     segments[:, 200] += 1
-    combs = stage_combs((4, 4), RATE)
-    read = read_set(SegmentSet("", RATE, LENGTH, COUNT, partial(iter, [segments])), combs)
-    found = {
-        (q.name, q.stage): q for q in measure(read, Statistics(Settings(RATE, combs))).quantities
-    }
+    result = measure(segments, sample_rate=RATE, upsampling_factors=(4, 4))
+    found = {(q.name, q.stage): q for q in result.quantities}
     assert found["phase_locking", 2].estimate.low > 0.9
     excess = found["phase_locking_excess", 2].estimate
     assert excess.low < 0.02
@@ -492,7 +534,6 @@ def test_short_recordings_are_as_independent_as_they_are_many(arrays, tmp_path, 
 
 def test_notes_that_last_a_second_do_not_lock_a_line():
     """Each note has a phase of its own; its 32 segments agree, but say it only once."""
-    combs = stage_combs((4, 4), RATE)
     time = np.arange(32 * LENGTH) / RATE
     locked = 0
     for seed in range(20):
@@ -500,10 +541,8 @@ def test_notes_that_last_a_second_do_not_lock_a_line():
         phases = rng.uniform(0, 2 * np.pi, 16)
         notes = [np.sin(2 * np.pi * 4000 * time + phase).reshape(32, LENGTH) for phase in phases]
         segments = np.concatenate(notes) + 0.1 * rng.standard_normal((512, LENGTH))
-        one = SegmentSet(
-            "", RATE, LENGTH, 512, partial(iter, [segments.astype(np.float32)]), independent=32
-        )
-        result = measure(read_set(one, combs), Statistics(Settings(RATE, combs)))
+        options = {"upsampling_factors": (4, 4), "segment_length": LENGTH}
+        result = measure(segments.ravel(), sample_rate=RATE, **options)
         found = {(q.name, q.frequency_hz): q for q in result.quantities}
         locked += found["phase_locking", 4000.0].verdict == "locked"
     assert locked <= 4  # of 20 at 5 %: more than 4 once in 400

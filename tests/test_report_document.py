@@ -26,10 +26,10 @@ from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.measure import Audit
 from wavegan_rc.measure.over_seeds import difference_over_seeds, mean_over_seeds
-from wavegan_rc.measure.result import side
+from wavegan_rc.measure.quantities import side
 from wavegan_rc.measure.significance import holm
+from wavegan_rc.report import measured
 from wavegan_rc.report import write as report_writer
 from wavegan_rc.report.comparisons import judged
 from wavegan_rc.report.document import build_document
@@ -46,10 +46,10 @@ TRANSPOSED = replace(SMALL, upsampler="transposed")
 def only_files(monkeypatch):
     """Nothing here may be measured: the generators are empty files."""
 
-    def refuse(self, path):
+    def refuse(path):
         raise AssertionError(f"{path} was measured")
 
-    monkeypatch.setattr(Audit, "measure", refuse)
+    monkeypatch.setattr(measured, "measure", refuse)
 
 
 def row_of(document, name, stage=None, hz=None):

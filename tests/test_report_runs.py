@@ -8,7 +8,8 @@ import time
 import pytest
 
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.measure.measure import Audit
+from wavegan_rc.measure.measure import measure as measure_set
+from wavegan_rc.report import measured
 from wavegan_rc.report.comparison_figures import write_comparison_figures
 from wavegan_rc.report.document import build_document
 
@@ -18,14 +19,14 @@ def report(smoke_runs, tmp_path_factory):
     """Copies of two runs, the document that measured them, and what was measured, by path."""
     folder = tmp_path_factory.mktemp("report")
     runs = [shutil.copytree(run, folder / run.name) for run in smoke_runs]
-    kept, original = {}, Audit.measure
+    kept = {}
 
-    def measure(self, path):
-        kept[path] = original(self, path)
+    def measure(path):
+        kept[path] = measure_set(path)
         return kept[path]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Audit, "measure", measure)
+        patch.setattr(measured, "measure", measure)
         document = build_document(runs, folder / "out")
     return runs, folder / "out", document, [kept[str(run)] for run in runs]
 
@@ -35,11 +36,11 @@ def measured_again(report, monkeypatch):
     """The paths that are measured from here on: all of them copies of the first run."""
     paths = []
 
-    def measure(self, path):
+    def measure(path):
         paths.append(path)
         return report[3][0]
 
-    monkeypatch.setattr(Audit, "measure", measure)
+    monkeypatch.setattr(measured, "measure", measure)
     return paths
 
 

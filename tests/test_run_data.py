@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import soundfile
 import yaml
 from conftest import tone
 from runs import SMALL, smoke_config
@@ -11,6 +12,7 @@ from runs import SMALL, smoke_config
 from wavegan_rc.audio.files import find_audio_files
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.measure.measure import measure
 from wavegan_rc.measure.references import data_of_run
 from wavegan_rc.training.train import train
 
@@ -42,9 +44,26 @@ def test_other_recordings_are_neither_trained_on_nor_measured_beside(trained, ma
         train_command("train.py", ["--resume", str(run), "--data", str(tmp_path / "other")])
     assert "\n" not in str(error.value)
     make_wav("c.wav", tone(300))
-    match = r"without real audio: .*/data: not the recordings.*--reference"
+    match = r"there is no reference: .*/data: not the recordings.*--reference"
     with pytest.warns(WaveganWarning, match=match):
         assert data_of_run(str(run), 4) is None
+
+
+def test_without_held_out_audio_training_segments_are_measured_as_real(tmp_path, make_wav):
+    path = make_wav("own.wav", np.random.default_rng(0).normal(0, 0.1, 3200))
+    config = smoke_config(tmp_path, data=str(path), steps=1)  # the last tenth is 320 of 512 samples
+    with pytest.warns(WaveganWarning, match="training segments are shown"):
+        run, _ = train(config, [])
+    with pytest.warns(WaveganWarning, match=r"all are shorter.*training segments are measured"):
+        found = measure(run)
+    assert found.measured.real.name == "real (training)"
+    shown, _ = soundfile.read(run / "samples" / "real-joined.wav", dtype="float32")
+    real = found.measured.real.segments[: len(shown) // config.segment_length]
+    np.testing.assert_allclose(real.ravel(), shown, atol=2 / 32768)  # 16 bits
+    quantities = {(q.name, q.stage): q for q in found.quantities}
+    assert quantities["rms_db", None].difference is not None
+    # No real segment is its own nearest neighbour.
+    assert quantities["nearest_distance", None].reference.value > 0
 
 
 def test_generated_audio_and_hidden_folders_are_no_recordings(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from conftest import tone
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import signal
 
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.spectrogram import (
@@ -95,6 +96,20 @@ def test_stft_agrees_with_librosa_and_has_a_floor():
     ours = stft_db(noise, n_fft=256, hop_length=64)
     np.testing.assert_allclose(ours[1:-1], expected[1:-1], atol=1e-2)
     assert (stft_db(np.zeros(1000)) == -120).all()
+
+
+@pytest.mark.parametrize("n_fft", [256, 510])
+def test_stft_agrees_with_scipy_in_every_bin(n_fft):
+    """One-sided "spectrum" scaling: the mean square of a sine, so twice that is its amplitude."""
+    noise = np.random.default_rng(0).standard_normal(4000)
+    _, _, power = signal.spectrogram(
+        noise, window="hann", nperseg=n_fft, noverlap=n_fft - 64, detrend=False, scaling="spectrum"
+    )
+    power[1:-1] *= 2  # 0 Hz and half the rate: a constant's mean square is its squared amplitude
+    expected = 10 * np.log10(power)
+    ours = stft_db(noise, n_fft=n_fft, hop_length=64)
+    # `stft_db` halves both ends: a constant of 1 is a sine of amplitude 1 there.
+    np.testing.assert_allclose(ours, expected, atol=1e-2)
 
 
 def test_stft_of_too_little_audio_is_refused():

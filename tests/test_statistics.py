@@ -10,12 +10,8 @@ from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measure.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.measure.grouped_spectra import (
-    group_size_of,
-    group_spectra,
-    join_groups,
-    stage_combs,
-)
+from wavegan_rc.measure.grouped_spectra import group_size_of, group_spectra, join_groups
+from wavegan_rc.measure.significance import rayleigh_p_values, sign_p_values
 from wavegan_rc.measure.statistics import (
     energy_modulation,
     filtering_db,
@@ -24,11 +20,10 @@ from wavegan_rc.measure.statistics import (
     out_of_band_db,
     phase_locking,
     prominence_db,
-    rayleigh_p_values,
-    sign_p_values,
     third_octave_levels_db,
     unbiased_square,
 )
+from wavegan_rc.spectrogram import stage_combs
 
 RATE, LENGTH, FACTORS = 16000, 512, (4, 4)
 COMBS = stage_combs(FACTORS, RATE)

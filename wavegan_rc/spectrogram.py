@@ -1,7 +1,7 @@
-"""Spectra of segments, the comb that upsampling predicts, and how strongly it shows.
+"""Spectra of segments, the comb predicted by upsampling, and the prominence of its lines.
 
-Only NumPy, SciPy and librosa: WAVs of any system can be measured without a deep-learning library.
-All powers are mean squares relative to full scale 1, so a full-scale sine has power 0.5.
+This module needs no deep-learning library. All powers are mean squares relative to full scale 1:
+a full-scale sine has power 0.5.
 """
 
 import math
@@ -14,9 +14,8 @@ from scipy import signal
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.utils.extras import load_librosa
 
-# A Hann window spreads a tone over its bin and two on either side, one of them in part; the
-# neighbours that a line is compared with begin beyond, and end halfway to the next line when lines
-# are 16 bins apart, as they are when the generator starts from 16 samples.
+# A Hann window spreads a tone over two bins on either side. Neighbours begin beyond, and end
+# halfway to the next line if lines are 16 bins apart (a generator that starts from 16 samples).
 _TONE_REACH = 2
 _FARTHEST_NEIGHBOUR = 8
 _FEWEST_NEIGHBOURS = 4
@@ -24,11 +23,11 @@ _FEWEST_NEIGHBOURS = 4
 
 @dataclass(frozen=True)
 class CombLine:
-    """A frequency at which upsampling is expected to leave a tone.
+    """A frequency at which upsampling can leave a tone.
 
     Attributes:
-        frequency_hz: In Hz.
-        stage: The last stage (counted from 1) whose images of 0 Hz fall on it.
+        frequency_hz: Frequency in Hz.
+        stage: Last stage, from 1, with an image of 0 Hz here.
     """
 
     frequency_hz: float
@@ -36,18 +35,17 @@ class CombLine:
 
 
 def predicted_comb(upsampling_factors: Sequence[int], sample_rate: int) -> tuple[CombLine, ...]:
-    """Frequencies of the images of 0 Hz that the stages of a generator can leave.
+    """Return the frequencies of the images of 0 Hz that the stages of a generator can leave.
 
-    What stage `i` does repeats every `P_i = s_i * ... * s_n` output samples, since all later stages
-    upsample its output. A sequence of that period has lines at multiples of `sample_rate / P_i`.
-    A line that belongs to several stages is given to the last, whose spacing is the widest.
+    The pattern of stage `i` repeats every `P_i = s_i * ... * s_n` output samples, so its lines are
+    the multiples of `sample_rate / P_i`. A line of several stages is assigned to the last.
 
     Args:
-        upsampling_factors: `s_1 ... s_n`, first stage first.
-        sample_rate: In Hz.
+        upsampling_factors: Factors `s_1 ... s_n`, first stage first, each at least 1.
+        sample_rate: Sample rate in Hz.
 
     Returns:
-        Lines above 0 Hz up to half the sample rate, by frequency.
+        Lines above 0 Hz up to half the sample rate, in ascending order.
 
     Raises:
         ParameterError: If a factor is smaller than 1.
@@ -74,22 +72,61 @@ def predicted_comb(upsampling_factors: Sequence[int], sample_rate: int) -> tuple
     return tuple(lines)
 
 
+@dataclass(frozen=True)
+class StageComb:
+    """The lines of one upsampling stage.
+
+    Attributes:
+        stage: Stage number, from 1.
+        spacing_hz: Input rate of the stage in Hz; its images of 0 Hz fall on multiples of it.
+        period: Period of the stage's pattern in output samples.
+        lines: Images of 0 Hz that no later stage shares.
+        shared_hz: Images of 0 Hz in Hz that belong to later stages.
+    """
+
+    stage: int
+    spacing_hz: float
+    period: int
+    lines: tuple[CombLine, ...]
+    shared_hz: tuple[float, ...] = ()
+
+
+def stage_combs(upsampling_factors: Sequence[int], sample_rate: int) -> tuple[StageComb, ...]:
+    """Return the predicted comb by stage.
+
+    Example:
+        >>> [(comb.spacing_hz, len(comb.lines)) for comb in stage_combs([2, 4], 16000)]
+        [(2000.0, 2), (4000.0, 2)]
+        >>> stage_combs([2, 4], 16000)[0].shared_hz
+        (4000.0, 8000.0)
+    """
+    lines = predicted_comb(upsampling_factors, sample_rate)
+    combs = []
+    for stage in range(1, len(upsampling_factors) + 1):
+        period = math.prod(upsampling_factors[stage - 1 :])
+        own = tuple(line for line in lines if line.stage == stage)
+        own_hz = {line.frequency_hz for line in own}
+        every = (k * sample_rate / period for k in range(1, period // 2 + 1))
+        shared = tuple(hz for hz in every if hz not in own_hz)
+        combs.append(StageComb(stage, sample_rate / period, period, own, shared))
+    return tuple(combs)
+
+
 def stft_db(
     audio: np.ndarray, *, n_fft: int = 512, hop_length: int = 128, floor_db: float = -120.0
 ) -> np.ndarray:
-    """Short-time spectrum in dB relative to a full-scale sine.
+    """Return the short-time spectrum in dB relative to a full-scale sine.
 
-    Frames lie wholly inside the audio: nothing is padded, so no edge adds a broadband click.
+    Frames lie inside the audio, without padding, so edges add no broadband click.
 
     Args:
         audio: Array of shape (..., samples), at least `n_fft` samples.
-        n_fft: Length of the Hann window and of the FFT, in samples; even.
-        hop_length: In samples.
-        floor_db: Lower values are raised to this.
+        n_fft: Length of the Hann window and the FFT in samples; even.
+        hop_length: Hop between frames in samples.
+        floor_db: Least level in dB.
 
     Returns:
-        Array of shape (..., 1 + n_fft // 2, frames): 0 dB is a sine of amplitude 1 whose frequency
-        is that of the bin.
+        Array of shape (..., 1 + n_fft // 2, frames). 0 dB is a sine of amplitude 1 on a bin.
 
     Raises:
         ParameterError: If `n_fft` is odd, or the audio is shorter than it.
@@ -99,36 +136,35 @@ def stft_db(
         >>> print(f"{stft_db(sine)[32].max():.2f} dB")
         0.00 dB
     """
-    if n_fft % 2:  # the last bin would not be half the sample rate
+    if n_fft % 2:  # else the last bin is not half the sample rate
         raise ParameterError(f"n_fft must be even. Received: {n_fft}")
     if audio.shape[-1] < n_fft:
         raise ParameterError(
             f"audio must have at least n_fft = {n_fft} samples. Received: {audio.shape[-1]}"
         )
-    librosa = load_librosa()  # here, since the measures below do without
-
+    librosa = load_librosa()  # only needed here
     spectrum = librosa.stft(
         np.asarray(audio, np.float32), n_fft=n_fft, hop_length=hop_length, center=False
     )
-    # A sine of amplitude A puts A * sum(window) / 2 into its bin, and as much into the negative
-    # twin, which 0 Hz and half the sample rate lack.
+    # A sine of amplitude A has magnitude A * sum(window) / 2 in its bin and in the negative twin,
+    # which 0 Hz and half the sample rate lack.
     amplitude = np.abs(spectrum) / (signal.get_window("hann", n_fft).sum() / 2)
     amplitude[..., [0, -1], :] /= 2
     return 20 * np.log10(np.maximum(amplitude, 10 ** (floor_db / 20)))
 
 
 def mean_power_spectrum(segments: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Power spectrum averaged over segments, with the segment length as FFT length.
+    """Return the power spectrum averaged over segments; the FFT length is the segment length.
 
-    So the lines of a comb whose period divides the segment length fall on bins.
+    Lines of a comb fall on bins if its period divides the segment length.
 
     Args:
         segments: Array of shape (segments, samples), full scale 1.
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
 
     Returns:
-        Frequencies in Hz and power, each of shape (1 + samples // 2,). A sine on a bin shows its
-        mean square there (Hann window, "spectrum" scaling, one-sided).
+        Frequencies in Hz and power, each of shape (1 + samples // 2,). A sine on a bin has its mean
+        square there (Hann window, "spectrum" scaling, one-sided).
 
     Raises:
         ParameterError: If `segments` is not two-dimensional, is empty, or has non-finite values.
@@ -158,15 +194,15 @@ def mean_power_spectrum(segments: np.ndarray, sample_rate: int) -> tuple[np.ndar
 def out_of_band_ratio_db(
     frequencies_hz: np.ndarray, power: np.ndarray, stopband_hz: float
 ) -> float:
-    """Share of the power that lies above the data's stopband edge, in dB.
+    """Return the power above the stopband edge over all power, in dB.
 
     Args:
-        frequencies_hz: Of the bins of `power`, in Hz.
-        power: Mean power spectrum.
-        stopband_hz: Above it the training data holds nothing, in Hz.
+        frequencies_hz: Frequencies of the bins in Hz, shape (bins,).
+        power: Mean power spectrum, shape (bins,).
+        stopband_hz: Frequency in Hz above which the training data is empty.
 
     Returns:
-        dB; -inf if nothing is there, NaN for silence.
+        Ratio in dB; -inf without power above the edge, NaN for silence.
 
     Example:
         >>> out_of_band_ratio_db(np.array([0.0, 1.0, 2.0]), np.array([90.0, 0.0, 10.0]), 1.0)
@@ -185,21 +221,19 @@ def line_prominence_db(
     lines_hz: Sequence[float],
     sample_rate: int,
 ) -> np.ndarray:
-    """How far the power at each line stands above that of the bins around it, in dB.
+    """Return the power of each line over that of the bins around it, in dB.
 
-    The line's bin is compared with the median of the bins 3 to 8 away on either side, less those
-    that another of the lines reaches. The lines of a generator that starts from 6 samples or fewer
-    leave too few such bins: they have no prominence.
+    The reference is the median of the bins 3 to 8 away on either side, without those that another
+    line reaches. A generator that starts from 6 samples or fewer leaves too few such bins.
 
     Args:
-        frequencies_hz: Evenly spaced frequencies of the bins, in Hz.
-        power: Mean power spectrum, or several, shape (..., bins).
-        lines_hz: All frequencies at which lines are expected, in Hz.
-        sample_rate: In Hz.
+        frequencies_hz: Evenly spaced frequencies of the bins in Hz, shape (bins,).
+        power: Mean power spectra, shape (..., bins).
+        lines_hz: All predicted frequencies in Hz.
+        sample_rate: Sample rate in Hz.
 
     Returns:
-        Array of shape (..., lines) in dB; NaN where fewer than 4 bins remain to compare with, or
-        they are silent.
+        Array of shape (..., lines) in dB; NaN where fewer than 4 bins remain, or they are silent.
 
     Raises:
         ParameterError: If a line lies outside the spectrum.
@@ -216,7 +250,7 @@ def line_prominence_db(
         raise ParameterError(
             f"lines_hz must lie between 0 and {frequencies_hz[-1]:g} Hz. Received: {list(lines_hz)}"
         )
-    # 0 Hz and half the sample rate have no negative twin, whose power all other bins include.
+    # All bins but 0 Hz and half the sample rate include the power of a negative twin.
     no_twin = np.isclose(frequencies_hz, 0) | np.isclose(frequencies_hz, sample_rate / 2)
     power = np.where(no_twin, 2 * power, power)
     around = np.full((*power.shape[:-1], len(bins)), math.nan)
@@ -230,14 +264,14 @@ def line_prominence_db(
 
 
 def line_neighbours(line_bins: np.ndarray, bins: int) -> list[np.ndarray]:
-    """The bins that each line is compared with: 3 to 8 away, less those that a line reaches.
+    """Return the bins 3 to 8 away from each line that no other line reaches.
 
     Args:
-        line_bins: Of all lines.
-        bins: Of the spectrum.
+        line_bins: Bin indices of all lines.
+        bins: Number of bins in the spectrum.
 
     Returns:
-        Indices for each line; none where fewer than 4 remain.
+        Bin indices for each line; empty where fewer than 4 remain.
 
     Example:
         >>> line_neighbours(np.array([10]), 14)[0].tolist()

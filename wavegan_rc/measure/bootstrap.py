@@ -1,9 +1,7 @@
-"""Intervals for any statistic of a set of segments.
+"""Bootstrap intervals for any statistic of a set of segments.
 
-A statistic is a function of weights over the segments of a set: an array of shape (R, N), each row
-of which adds up to 1 and stands for one resample. Equal weights give the value itself, the counts
-of a bootstrap its interval, and weights that move segments between two sets a permutation test (see
-`significance`).
+A statistic is a function of weights over segments, shape (R, N): each row adds up to 1 and is one
+resample. Equal weights give the value itself; permutation tests use weights too (`significance`).
 """
 
 import math
@@ -14,19 +12,13 @@ import numpy as np
 from wavegan_rc.errors import ParameterError
 
 _LEVEL = 0.95
-# Equal statistics of two resamples may differ by rounding: weights are float32.
+# Rounding of float32 weights.
 _ROUNDING = 1e-6
 _BLOCK = 1024
 
 
 class Estimate(NamedTuple):
-    """A number, or an array of numbers, with its 95 % interval.
-
-    Attributes:
-        value: Of the set itself.
-        low: Lower end of the interval.
-        high: Upper end.
-    """
+    """A number, or an array of numbers, with the ends of its 95 % interval."""
 
     value: float | np.ndarray
     low: float | np.ndarray
@@ -34,16 +26,16 @@ class Estimate(NamedTuple):
 
 
 def bootstrap_weights(count: int, resamples: int = 1000, *, seed: int) -> np.ndarray:
-    """Weights of a set itself and of resamples drawn from it with replacement.
+    """Return weights of a set itself and of resamples drawn from it with replacement.
 
     Args:
         count: Number of segments, at least 2.
-        resamples: At least 1.
-        seed: Non-negative. Sets that are to be resampled independently need different seeds.
+        resamples: Number of resamples, at least 1.
+        seed: Seed, at least 0; sets to be resampled independently need different ones.
 
     Returns:
-        float32 array of shape (resamples + 1, count); row 0 is `1 / count`, the others say how
-        often each segment was drawn, divided by `count`.
+        float32 array of shape (resamples + 1, count). Row 0 is `1 / count`; the others are the
+        number of times each segment was drawn, over `count`.
 
     Raises:
         ParameterError: If there are too few segments or resamples.
@@ -68,11 +60,11 @@ def bootstrap_weights(count: int, resamples: int = 1000, *, seed: int) -> np.nda
 
 
 def weighted_means(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Means over segments under each row of weights, summed in float64 in blocks of segments.
+    """Return means over segments under each row of weights, summed in float64.
 
     Args:
         weights: Array of shape (R, N), rows adding up to 1.
-        columns: Array of shape (N, ...): what is averaged.
+        columns: Array of shape (N, ...) of values to average.
 
     Returns:
         float64 array of shape (R, ...).
@@ -100,18 +92,17 @@ def check_weights(weights: np.ndarray, count: int) -> None:
             f"weights must have shape (resamples, {count}). Received shape: {weights.shape}"
         )
     sums = weights.sum(axis=1, dtype=np.float64)
-    # The rounding of float32 is far below this, a forgotten division far above.
+    # Rounding is far below this, a forgotten division far above.
     if not np.allclose(sums, 1, atol=1e-3):
         raise ParameterError(f"weights must add up to 1 in each row. Received sums: {sums[:3]}")
 
 
 def concentration(weights: np.ndarray) -> np.ndarray:
-    """Sum of the squared weights of each row: 1 / the number of segments that it is worth.
+    """Return the sum of squared weights of each row: 1 / the effective number of segments.
 
-    Equal weights on n segments have 1 / n. A bootstrap row of n segments has about 2 / n: it
-    carries the sampling noise of the set and as much again from the resampling. So a statistic
-    that noise biases must subtract the bias of this many segments; otherwise the resamples are
-    biased twice as much as the value, and the interval misses it.
+    Equal weights on n segments have 1 / n. A bootstrap row has about 2 / n: the noise of the set
+    and as much again from resampling. Statistics that noise biases must subtract the bias for this
+    number; else resamples are biased twice as much as the value, and the interval misses it.
 
     Args:
         weights: Array of shape (R, N), rows adding up to 1.
@@ -130,11 +121,10 @@ def concentration(weights: np.ndarray) -> np.ndarray:
 
 
 def weight_of_pairs(weights: np.ndarray) -> np.ndarray:
-    """Weight of all pairs of two different segments, 1 - the sum of the squared weights.
+    """Return the weight of all pairs of different segments, 1 - the sum of squared weights.
 
-    A mean over pairs (a variance, a kernel) leaves out the pairs of a segment with itself and
-    divides by this. With equal weights that is the unbiased estimate, N / (N - 1) times the plain
-    one; in a resample it keeps a segment drawn twice from being compared with itself.
+    A mean over pairs of different segments (a variance, a kernel) divides by it. Equal weights give
+    the usual unbiased estimate; in a resample, a segment drawn twice is not compared with itself.
 
     Args:
         weights: Array of shape (R, N), rows adding up to 1.
@@ -151,14 +141,14 @@ def weight_of_pairs(weights: np.ndarray) -> np.ndarray:
 
 
 def estimate(values: np.ndarray) -> Estimate:
-    """Value and percentile interval from a statistic of `bootstrap_weights`.
+    """Return the value and percentile interval of a statistic of `bootstrap_weights`.
 
     Args:
-        values: Array of shape (resamples + 1, ...), row 0 the value; infinities are allowed.
-            Resamples that are NaN are left out.
+        values: Array of shape (resamples + 1, ...); row 0 is the value. Infinities count, NaN
+            resamples do not.
 
     Returns:
-        Entries of shape (...); NaN where the value is, and the interval without resamples.
+        Entries of shape (...); all NaN where the value is NaN, the interval NaN without resamples.
 
     Source:
         B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3.
@@ -167,7 +157,7 @@ def estimate(values: np.ndarray) -> Estimate:
         >>> estimate(np.array([5.0, 4.0, 5.0, 6.0, 7.0])).high.item()
         7.0
     """
-    value, resampled = values[0], np.sort(values[1:], axis=0)  # NaN goes last
+    value, resampled = values[0], np.sort(values[1:], axis=0)  # NaN last
     if not len(resampled):
         unknown = np.full(np.shape(value), np.nan)[()]
         return Estimate(value, unknown, unknown)
@@ -177,7 +167,7 @@ def estimate(values: np.ndarray) -> Estimate:
         picked = np.take_along_axis(resampled, np.asarray(index, dtype=int)[None], axis=0)[0]
         return np.where(np.isnan(value), np.nan, picked)[()]
 
-    # One of the resamples, not a point between two: differences of infinities would be NaN.
+    # A resample, not a point between two: infinities have no difference.
     tail = (1 - _LEVEL) / 2
     low = order_statistic(np.floor(tail * last))
     high = order_statistic(np.ceil((1 - tail) * last))

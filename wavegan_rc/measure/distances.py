@@ -1,11 +1,9 @@
-"""How far a set of segments is from real ones as a whole, and whether it copies them.
+"""Distances of a set of segments to real ones, and a test for copies of training segments.
 
-So that "no artifact" cannot be won by silence, by one sound for all latents, or by heart. All
-functions take features that `standardize` has brought to the scale of the reference.
-
-Noise makes every plain distance between two finite sets positive, the more the fewer the segments,
-and twice as much in a bootstrap resample (see `concentration`). The distances here are free of that
-bias, or of its largest term: about 0, and as often below as above, for two sets drawn alike.
+Without them silence, or one repeated sound, would count as free of artifacts. All functions take
+features scaled by `standardize`. Noise makes plain distances between finite sets positive, twice as
+much in a bootstrap resample (see `concentration`). The distances here subtract that bias, or its
+largest term: two sets drawn alike have about 0, and negative values as often as positive.
 """
 
 import numpy as np
@@ -21,16 +19,16 @@ from wavegan_rc.measure.bootstrap import (
 
 # Kernel matrices of 2000 x 2000 take 32 MB each.
 _KERNEL_LIMIT = 2000
-# So few that no resample is ever one segment alone, which has no pairs.
+# A resample of fewer may be one segment alone, which has no pairs.
 _FEWEST = 10
-# 50 reference segments a bin on average: k-means bins are uneven, and a z-test wants 5 in each.
+# Bins of k-means are uneven, and a z-test needs 5 segments in each.
 _SEGMENTS_PER_BIN = 50
 _MOST_BINS = 100
 _SIGNIFICANCE = 0.05
 
 
 def frechet_distance(test: np.ndarray, reference: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Squared Frechet distance between Gaussians fitted to two sets, less its bias by noise.
+    """Return the squared Frechet distance between Gaussians fitted to two sets, less its bias.
 
     With means m, covariances C and n segments, tr for trace:
 
@@ -38,18 +36,17 @@ def frechet_distance(test: np.ndarray, reference: np.ndarray, weights: np.ndarra
         bias = tr(C_t) / n_t + tr(C_r) / n_r + b / n_t + b / n_r,
         b = 1/2 sum over i, j of (1 + [i = j]) s_i s_j / (s_i + s_j),
 
-    where s are the square roots of the eigenvalues of C_r^1/2 C_t C_r^1/2. This b is the second
-    order of the trace's Taylor series with the covariance that sample covariances of Gaussian data
-    have. Far fewer segments than 10 a feature leave some bias: about 20 % of it at 2.5 a feature.
+    where s are the square roots of the eigenvalues of C_r^1/2 C_t C_r^1/2. b is the second order of
+    the trace's Taylor series for sample covariances of Gaussian data. With 2.5 segments a feature
+    about 20 % of the bias remain.
 
     Args:
         test: Array of shape (N, D), N above D and at least 10.
-        reference: Array of shape (M, D), M likewise.
+        reference: Array of shape (M, D), M above D and at least 10.
         weights: Array of shape (R, N) over `test`, rows adding up to 1.
 
     Returns:
-        float64 array of shape (R,). Two equal arrays lie as far below 0 as two sets of that size
-        drawn alike lie above it without the correction.
+        float64 array of shape (R,); negative for equal arrays.
 
     Raises:
         ParameterError: If a set has too few segments, or shapes do not fit.
@@ -75,7 +72,7 @@ def frechet_distance(test: np.ndarray, reference: np.ndarray, weights: np.ndarra
     trace_t, trace_r = np.trace(covariance_t, axis1=1, axis2=2), np.trace(covariance_r)
     plain = ((mean_t - mean_r) ** 2).sum(axis=1) + trace_t + trace_r - 2 * s.sum(axis=1)
     products, sums = s[:, :, None] * s[:, None], s[:, :, None] + s[:, None]
-    # The diagonal counts twice: s_i s_i / (s_i + s_i), which is s_i / 2, once more.
+    # The diagonal counts twice: s_i / 2 once more.
     pairs = np.divide(products, sums, out=np.zeros_like(sums), where=sums > 0)
     b = (pairs.sum(axis=(1, 2)) + s.sum(axis=1) / 2) / 2
     per_t, per_r = concentration(weights), 1 / len(reference)
@@ -83,12 +80,12 @@ def frechet_distance(test: np.ndarray, reference: np.ndarray, weights: np.ndarra
 
 
 def _gaussians(test: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means (R, D) and covariances (R, D, D), the latter over pairs of different segments."""
+    """Return means (R, D) and covariances (R, D, D) over pairs of different segments."""
     centre = test.mean(axis=0)
     centred = test - centre
     means = weighted_means(weights, centred)
     products = np.empty((len(weights), test.shape[1], test.shape[1]))
-    for i in range(test.shape[1]):  # one row of the matrix: all at once would take N x D x D
+    for i in range(test.shape[1]):  # all rows at once would take N x D x D
         row = weighted_means(weights, centred[:, i, None] * centred[:, i:])
         products[:, i, i:] = products[:, i:, i] = row
     covariances = products - means[:, :, None] * means[:, None]
@@ -96,14 +93,11 @@ def _gaussians(test: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def kernel_distance(test: np.ndarray, reference: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Squared maximum mean discrepancy with the kernel (x . y / D + 1)^3, without bias.
+    """Return the unbiased squared maximum mean discrepancy with the kernel (x . y / D + 1)^3.
 
-    Only pairs of two different segments count. A resample that holds a segment twice would
-    otherwise compare it with itself, which makes sets look more concentrated than they are. So the
-    weighted mean of the kernel over the pairs i != j is divided by their weight,
-    1 - sum of w_i^2, for equal weights N (N - 1) / N^2.
-
-    Of more than 2000 segments on a side, 2000 are taken at even spacing.
+    Only pairs of different segments count: the weighted mean of the kernel over pairs i != j is
+    divided by their weight, 1 - sum of w_i^2. Of more than 2000 segments, 2000 are taken at even
+    spacing.
 
     Args:
         test: Array of shape (N, D), N at least 10.
@@ -149,15 +143,13 @@ def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 class Bins:
-    """Sorts of sound found in the reference by k-means, and how often another set has each.
-
-    There is a bin for every 50 reference segments, 2 to 100 of them.
+    """Clusters of the reference (k-means, one for 50 segments, 2 to 100), as bins of a histogram.
 
     Args:
         reference: Array of shape (M, D), M at least 100.
 
     Attributes:
-        proportions: Of the reference in each bin, shape (bins,).
+        proportions: Share of the reference in each bin, shape (bins,).
 
     Raises:
         ParameterError: If the reference has too few segments.
@@ -183,22 +175,17 @@ class Bins:
         self.proportions = np.bincount(means.labels_, minlength=count) / len(reference)
 
     def proportions_of(self, test: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Proportions of `test` in each bin, shape (R, bins)."""
+        """Return the share of `test` in each bin, shape (R, bins)."""
         _check_sets(test, self._centres, fewest=1)
         nearest = _nearest(test, self._centres)
         return weighted_means(weights, np.eye(len(self._centres))[nearest])
 
     def differing_share(self, test: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Share of the bins whose proportion differs at the 5 % level (NDB / K), shape (R,).
+        """Return the share of bins whose proportion differs at the 5 % level (NDB / K), shape (R,).
 
-        By a two-proportion z-test with as many segments as the weights are worth. 0.05 is expected
-        of sets drawn alike. The share grows with the number of segments: compare equal numbers. A
-        bootstrap row is worth half of its segments and so finds fewer differences: the interval
-        lies too low, the value often above it. The divergence below has an honest one.
-
-        Args:
-            test: Array of shape (N, D).
-            weights: Array of shape (R, N) over `test`, rows adding up to 1.
+        The two-proportion z-test uses the effective number of segments. Sets drawn alike have 0.05.
+        The share grows with the number of segments, so compare equal numbers. A bootstrap row has
+        half the effective number and finds fewer differences: its interval is too low.
         """
         p, q = self.proportions_of(test, weights), self.proportions
         per_t, per_r = concentration(weights)[:, None], 1 / self._count
@@ -208,16 +195,12 @@ class Bins:
         return (np.abs(p - q) > critical * error).mean(axis=1)
 
     def jensen_shannon_divergence(self, test: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Divergence between the proportions of both sets, less its bias, in bits, shape (R,).
+        """Return the divergence of the proportions in bits, less its bias, shape (R,).
 
-        0 for equal proportions, 1 for sets that share no bin. The bias of first order is, in nats,
-        with p and q proportions and n segments (equal proportions: (bins - 1) / 8 of each 1 / n),
+        Equal proportions have 0, sets that share no bin 1. The bias of first order in nats, with
+        proportions p and q and n segments, is
 
             1/4 sum over bins of (1 - p) q / (p + q) / n_t + (1 - q) p / (p + q) / n_r.
-
-        Args:
-            test: Array of shape (N, D).
-            weights: Array of shape (R, N) over `test`, rows adding up to 1.
 
         Source:
             J. Lin, "Divergence measures based on the Shannon entropy" (1991), section 4; G. Miller,
@@ -233,18 +216,15 @@ class Bins:
 
 
 def nearest_distance(test: np.ndarray, training: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Median over segments of the Euclidean distance to the nearest training segment.
+    """Return the median Euclidean distance to the nearest training segment, shape (R,).
 
-    A generator that has learnt segments by heart lies far below real segments that were held out,
-    whose distance must be found with the same number of training segments.
+    A generator that copies training segments lies far below held-out real segments, measured with
+    the same number of training segments.
 
     Args:
         test: Array of shape (N, D), N at least 1.
         training: Array of shape (M, D), M at least 1.
         weights: Array of shape (R, N) over `test`, rows adding up to 1.
-
-    Returns:
-        float64 array of shape (R,): the least distance that half of the weight does not exceed.
 
     Raises:
         ParameterError: If a set has too few segments, or shapes do not fit.
@@ -260,7 +240,7 @@ def nearest_distance(test: np.ndarray, training: np.ndarray, weights: np.ndarray
     """
     _check_sets(test, training, fewest=1)
     check_weights(weights, len(test))
-    # The search works in blocks on |x|^2 - 2 x . y + |y|^2; found again exactly, a copy has 0.
+    # The search uses |x|^2 - 2 x . y + |y|^2; computed again exactly, a copy has 0.
     nearest = _nearest(test, training)
     distance = np.linalg.norm(test - training[nearest], axis=1)
     order = np.argsort(distance)
@@ -269,7 +249,6 @@ def nearest_distance(test: np.ndarray, training: np.ndarray, weights: np.ndarray
 
 
 def _nearest(test: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Index of the nearest row of the reference for each row, shape (N,)."""
     from sklearn.metrics import pairwise_distances_argmin
 
     return pairwise_distances_argmin(test, reference)

@@ -1,4 +1,4 @@
-"""What a segment sounds like in a few numbers, and how loud a set of segments is."""
+"""Log-mel features of segments, and levels of sets."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.measure.bootstrap import weight_of_pairs, weighted_means
 from wavegan_rc.utils.extras import load_librosa
 
-# 40 features: several hundred segments fill their 40 x 40 covariance, and each band is still wider
-# than the resolution of the shortest spectrum.
+# Several hundred segments determine the 40 x 40 covariance of two features a band, and bands are
+# wider than the resolution of the shortest spectrum.
 BANDS = 20
-# Of a band's power, in dB relative to full scale: beside speech, what is below cannot be heard.
+# Least level of a band in dB relative to full scale; below it nothing is heard next to speech.
 FLOOR_DB = -80.0
-# Feature deviations of the reference count as at least this, in dB: a doubling of amplitude.
+# Least standard deviation of a reference feature in dB: a doubling of amplitude.
 SMALLEST_DEVIATION_DB = 6.0
 
 _WINDOW_S = 0.016
@@ -23,23 +23,22 @@ _CLIPPED = 32766 / 32767
 
 
 def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mean and standard deviation over time of each mel band's level.
+    """Return the mean and standard deviation over time of each mel band's level.
 
-    Spectra have a Hann window of 16 ms, or of half a segment where that is shorter, and a hop of
-    a quarter of it. So the shortest segments still have five spectra to deviate.
+    The Hann window is 16 ms, or half a segment if that is shorter; the hop is a quarter of it.
 
     Args:
-        segments: Floating-point array of shape (N, samples), full scale 1. Sets that are to be
-            compared must have the same length.
-        sample_rate: In Hz.
+        segments: Floating-point array of shape (N, samples), full scale 1. Sets to be compared
+            must have the same segment length.
+        sample_rate: Sample rate in Hz.
 
     Returns:
-        float32 array of shape (N, 40) in dB: mean levels of the 20 bands, relative to a mean
-        square of 1 and raised to at least -80 dB, and then their standard deviations.
+        float32 array of shape (N, 40) in dB: mean levels of the 20 bands relative to a mean square
+        of 1, at least -80 dB, then their standard deviations.
 
     Raises:
-        ParameterError: If `segments` is not such an array, or so short that a band is narrower
-            than the distance of two bins: below 112 samples at 16 kHz.
+        ParameterError: If `segments` is another array, or shorter than a band needs: 112 samples
+            at 16 kHz.
 
     Source:
         M. Slaney, "Auditory Toolbox" (1998), `mfcc`: the spacing of the bands, as in librosa.
@@ -61,7 +60,7 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
             f"segments must have at least {shortest} samples. Received: {segments.shape[1]}"
         )
     bands = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=BANDS, norm=None)
-    # Parseval: the two-sided power of all bins adds up to the mean square under the window.
+    # Parseval: the two-sided power of all bins adds up to the windowed mean square.
     bands *= 2 / (n_fft * (signal.get_window("hann", n_fft) ** 2).sum())
     step = max(1, _SAMPLES_PER_BLOCK // segments.shape[1])
     features = np.empty((len(segments), 2 * BANDS), np.float32)
@@ -74,17 +73,17 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def standardize(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Features less the reference's mean, over its standard deviation or 6 dB if that is less.
+    """Scale features by the reference's mean and its standard deviation, at least 6 dB.
 
-    Low-passed recordings do not vary at all above the stopband. Without a least deviation, the
-    faintest sound there would outweigh all other differences, silence included.
+    Low-passed recordings do not vary above the stopband edge. Without a least deviation, the
+    faintest sound there would outweigh all other differences.
 
     Args:
         features: Array of shape (N, D) in dB.
-        reference: Array of shape (M, D) in dB, at least 2 segments: the training segments.
+        reference: Array of shape (M, D) in dB, M at least 2: features of training segments.
 
     Returns:
-        float64 array of shape (N, D). Whatever is compared must be standardized alike.
+        float64 array of shape (N, D).
 
     Raises:
         ParameterError: If the reference has fewer than 2 segments.
@@ -104,10 +103,9 @@ class Levels(NamedTuple):
     """Levels of a set under each row of weights; arrays of shape (R,).
 
     Attributes:
-        rms_db: Level of the mean power, in dB: 0 dB is a mean square of 1, so a full-scale sine
-            has -3 dB. NaN for silence.
-        spread_db: Standard deviation of the segments' levels in dB; below -80 dB counts as -80.
-        dc_offset_db: Magnitude of the mean sample in dB relative to full scale; NaN if it is 0.
+        rms_db: Level of the mean power in dB relative to a mean square of 1; NaN for silence.
+        spread_db: Standard deviation of the segments' levels in dB; levels are at least -80 dB.
+        dc_offset_db: Magnitude of the mean sample in dB relative to full scale; NaN for 0.
         clipped_share: Share of the samples at full scale, 0 to 1.
     """
 
@@ -118,18 +116,17 @@ class Levels(NamedTuple):
 
 
 def level_statistics(segments: np.ndarray, weights: np.ndarray) -> Levels:
-    """How loud segments are, how evenly so, and whether they are offset or clipped.
+    """Return the loudness, its spread, the DC offset and the clipping of segments.
+
+    Samples from 32766 / 32767 on count as clipped, since some encoders stop one step below full
+    scale.
 
     Args:
-        segments: Floating-point array of shape (N, samples), full scale 1; at least 2 segments.
+        segments: Floating-point array of shape (N, samples), full scale 1, N at least 2.
         weights: Array of shape (R, N), rows adding up to 1.
 
-    Returns:
-        Levels; a sample counts as clipped from 32766 / 32767 on, one step of 16 bits below full
-        scale, since some encoders stop there.
-
     Raises:
-        ParameterError: If `segments` is not such an array, or the weights do not fit.
+        ParameterError: If `segments` is another array, or the weights do not fit.
 
     Example:
         >>> levels = level_statistics(np.full((2, 8), 0.1), np.array([[0.5, 0.5]]))
@@ -143,9 +140,9 @@ def level_statistics(segments: np.ndarray, weights: np.ndarray) -> Levels:
         offset[i] = np.mean(segment, dtype=np.float64)
         clipped[i] = np.mean(np.abs(segment) >= _CLIPPED)
     level = 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
-    level -= level.mean()  # else the difference of two large squares below loses digits
+    level -= level.mean()  # against cancellation in the variance below
     means = weighted_means(weights, np.stack([power, offset, clipped, level, level**2], axis=1))
-    # Pairs of different segments only: repeats in a resample do not narrow the spread.
+    # Pairs of different segments only: repeats must not narrow the spread.
     variance = (means[:, 4] - means[:, 3] ** 2) / weight_of_pairs(weights)
     return Levels(
         rms_db=_decibels(means[:, 0]),

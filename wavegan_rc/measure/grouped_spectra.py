@@ -1,81 +1,45 @@
-"""What is kept of a set of segments: sums over groups of them, from which statistics are made."""
+"""Sums over groups of segments, from which all statistics are made, in one pass over a set."""
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy import fft, signal
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.spectrogram import CombLine, predicted_comb
+from wavegan_rc.measure.segments import SegmentSet
+from wavegan_rc.spectrogram import StageComb
 
-# Resampling a thousand groups is as good as resampling segments, and needs memory for a thousand
-# spectra, whatever the hours of audio; of longer segments there are fewer groups.
+# A thousand groups resample as well as segments do, and bound the memory for hours of audio.
 _MOST_GROUPS = 1024
 _MOST_GROUPED_SAMPLES = 2**22
-# Power of white noise that a Hann window lets into a bin, in bins; a tone puts as much into its
-# bin and the two beside it together.
+# Levels and features are computed on at most this many segments.
+MOST_KEPT = 1000
+# Samples transformed at once.
+_BLOCK_LENGTH = 2**20
+# Power of white noise in a bin under a Hann window, in bins; a tone puts as much into its bin and
+# the two next to it together.
 HANN_NOISE_BANDWIDTH = 1.5
 
 
 @dataclass(frozen=True)
-class StageComb:
-    """The lines and the images of one upsampling stage.
-
-    Attributes:
-        stage: Counted from 1.
-        spacing_hz: Input rate of the stage: its images of 0 Hz fall on multiples of it.
-        period: Output samples after which what the stage does repeats.
-        lines: Those of its images of 0 Hz that no later stage shares.
-        shared_hz: Images of 0 Hz that later stages have too, to which they are given.
-    """
-
-    stage: int
-    spacing_hz: float
-    period: int
-    lines: tuple[CombLine, ...]
-    shared_hz: tuple[float, ...] = ()
-
-
-def stage_combs(upsampling_factors: Sequence[int], sample_rate: int) -> tuple[StageComb, ...]:
-    """The predicted comb, by stage.
-
-    Example:
-        >>> [(comb.spacing_hz, len(comb.lines)) for comb in stage_combs([2, 4], 16000)]
-        [(2000.0, 2), (4000.0, 2)]
-        >>> stage_combs([2, 4], 16000)[0].shared_hz
-        (4000.0, 8000.0)
-    """
-    lines = predicted_comb(upsampling_factors, sample_rate)
-    combs = []
-    for stage in range(1, len(upsampling_factors) + 1):
-        period = math.prod(upsampling_factors[stage - 1 :])
-        own = tuple(line for line in lines if line.stage == stage)
-        own_hz = {line.frequency_hz for line in own}
-        every = (k * sample_rate / period for k in range(1, period // 2 + 1))
-        shared = tuple(hz for hz in every if hz not in own_hz)
-        combs.append(StageComb(stage, sample_rate / period, period, own, shared))
-    return tuple(combs)
-
-
-@dataclass(frozen=True)
 class GroupedSpectra:
-    """Sums over groups of neighbouring segments; groups are what is resampled.
+    """Sums over groups of consecutive segments; the bootstrap resamples groups.
 
-    Each segment is transformed whole, under a Hann window, which keeps loud low frequencies from
-    leaking over the faint high ones.
+    Each segment is transformed whole under a Hann window, against leakage from loud low
+    frequencies.
 
     Attributes:
-        frequencies_hz: Of the bins, shape (bins,).
-        group_size: Segments in a group; the last may have fewer.
-        counts: Segments in each group, shape (groups,).
-        sounding: Those of them that are not silent and so have phases, shape (groups,).
-        power: Mean-square power in each bin ("spectrum" scaling, one-sided), (groups, bins).
-        phasors: Of the unit vectors along the spectrum's phase, (groups, bins), complex.
-        images: For each stage, of the unit vectors along the phase at `f` relative to that at
-            `f - spacing`, (groups, stages, bins), complex.
-        positions: Of squares by sample position modulo the longest period, (groups, period).
+        frequencies_hz: Frequencies of the bins in Hz, shape (bins,).
+        group_size: Number of segments in a group; the last may have fewer.
+        counts: Number of segments in each group, shape (groups,).
+        sounding: Number of segments that are not silent, shape (groups,).
+        power: Sum of mean-square power ("spectrum" scaling, one-sided), shape (groups, bins).
+        phasors: Sum of the spectrum's unit vectors, complex, shape (groups, bins).
+        images: Sum of unit vectors along the phase at `f` relative to `f - spacing` of each stage,
+            complex, shape (groups, stages, bins).
+        positions: Sum of squares by sample position modulo the longest period, shape
+            (groups, period).
     """
 
     frequencies_hz: np.ndarray
@@ -89,18 +53,17 @@ class GroupedSpectra:
 
     @property
     def count(self) -> int:
-        """Segments in all."""
+        """Number of segments in the set."""
         return int(self.counts.sum())
 
     def locking_of_groups(self) -> tuple[np.ndarray, int]:
-        """How far the groups' sums of phases agree, and how many groups have any.
+        """Return the phase locking between groups, and the number of groups with phases.
 
-        With `S` the sum over a group, `|sum of S|**2 / (sum of |S|**2)` is to the groups what
-        `n R**2` is to `n` independent segments, and for groups of one segment the same: it takes
-        nothing from neighbours that agree because a tone lasts longer than a segment.
+        With `S` the sum over a group, `|sum of S|**2 / (sum of |S|**2)` replaces the `n R**2` of
+        independent segments. Neighbours that agree because a tone outlasts a segment add nothing.
 
         Returns:
-            Lengths `R` of shape (bins,), 0 to 1, and `n`, at least 1.
+            `R` of shape (bins,), 0 to 1, and `n`, at least 1.
         """
         count = max(int((self.sounding > 0).sum()), 1)
         squares = (np.abs(self.phasors) ** 2).sum(axis=0, dtype=np.float64)
@@ -109,7 +72,7 @@ class GroupedSpectra:
         return np.minimum(np.sqrt(z / count), 1), count
 
     def sums(self) -> dict[str, np.ndarray]:
-        """What is summed over groups, by name; the first axis is that of the groups."""
+        """Return the sums by name; their first axis is that of the groups."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             name: a for name, a in named.items() if name not in ("frequencies_hz", "group_size")
@@ -117,15 +80,9 @@ class GroupedSpectra:
 
 
 def group_size_of(count: int, segment_length: int, independent: int = 1) -> int:
-    """How many neighbouring segments are resampled as one.
+    """Return the number of consecutive segments in a group.
 
-    A power of two times `independent`, so that groups of one set can be joined to the size of
-    those of another; see `join_groups`.
-
-    Args:
-        count: Of all segments.
-        segment_length: In samples.
-        independent: Neighbouring segments that hang together, a power of two.
+    It is `independent` times a power of two, so that groups of two sets can be made equal.
 
     Example:
         >>> group_size_of(512, 2048), group_size_of(5000, 2048), group_size_of(512, 2048, 8)
@@ -138,7 +95,7 @@ def group_size_of(count: int, segment_length: int, independent: int = 1) -> int:
 
 
 def join_groups(spectra: GroupedSpectra, factor: int) -> GroupedSpectra:
-    """The same with `factor` neighbouring groups in one."""
+    """Merge every `factor` consecutive groups into one."""
     first = np.arange(0, len(spectra.counts), factor)
     sums = {name: np.add.reduceat(a, first, axis=0) for name, a in spectra.sums().items()}
     return GroupedSpectra(spectra.frequencies_hz, spectra.group_size * factor, **sums)
@@ -153,18 +110,18 @@ def group_spectra(
     combs: Sequence[StageComb] = (),
     independent: int = 1,
 ) -> GroupedSpectra:
-    """Read segments once and keep what statistics need, in bounded memory.
+    """Sum the spectra of segments in bounded memory.
 
     Args:
-        blocks: Arrays of shape (some, segment_length), full scale 1.
-        count: Segments in all blocks together.
-        segment_length: In samples.
-        sample_rate: In Hz.
-        combs: Stages whose images are looked for; their periods must divide the segment length.
-        independent: Neighbouring segments that hang together, a power of two.
+        blocks: Arrays of shape (any number, segment_length), full scale 1.
+        count: Number of segments in all blocks.
+        segment_length: Segment length in samples, even.
+        sample_rate: Sample rate in Hz.
+        combs: Stages whose images are summed; their periods must divide the segment length.
+        independent: Number of consecutive segments resampled as one block; a power of two.
 
     Raises:
-        ParameterError: If there is no segment, one is not finite, or a period does not fit.
+        ParameterError: If there is no segment, a sample is not finite, or a period does not fit.
     """
     _check(count, segment_length, combs)
     size = group_size_of(count, segment_length, independent)
@@ -205,7 +162,7 @@ def _check(count: int, segment_length: int, combs: Sequence[StageComb]) -> None:
 
 
 def _summands(block: np.ndarray, combs: Sequence[StageComb], period: int) -> dict[str, np.ndarray]:
-    """What each segment of a block adds to the sums of its group."""
+    """Return what each segment of a block adds to the sums of its group."""
     length = block.shape[1]
     bins = length // 2 + 1
     window = signal.get_window("hann", length).astype(np.float32)
@@ -227,3 +184,96 @@ def _summands(block: np.ndarray, combs: Sequence[StageComb], period: int) -> dic
         "images": images,
         "positions": squares.reshape(len(block), -1, period).sum(axis=1),
     }
+
+
+@dataclass(frozen=True)
+class SetSums:
+    """Everything that one pass over a segment set keeps.
+
+    Attributes:
+        name: Name of the set.
+        spectra: Sums over all segments.
+        segments: At most 1000 evenly spaced segments, shape (kept, samples).
+        group: Group index of each kept segment, shape (kept,).
+        independent: Number of segments that do not overlap and, if all are kept, do not repeat.
+    """
+
+    name: str
+    spectra: GroupedSpectra
+    segments: np.ndarray
+    group: np.ndarray
+    independent: int
+
+    @property
+    def groups(self) -> int:
+        """Number of groups."""
+        return len(self.spectra.counts)
+
+    def segment_weights(self, weights: np.ndarray) -> np.ndarray:
+        """Turn weights of groups into weights of the kept segments.
+
+        Args:
+            weights: Array of shape (resamples, groups), rows adding up to 1.
+
+        Returns:
+            Array of shape (resamples, kept), rows adding up to 1; kept segments share the weight of
+            their group.
+        """
+        kept = np.bincount(self.group, minlength=self.groups)
+        share = self.spectra.counts / np.maximum(kept, 1)
+        of_segments = weights[:, self.group] * share[self.group].astype(weights.dtype)
+        return of_segments / of_segments.sum(axis=1, keepdims=True)
+
+
+def sum_segments(segment_set: SegmentSet, combs: Sequence[StageComb] = ()) -> SetSums:
+    """Read a segment set once, in bounded memory; images are summed for the stages `combs`."""
+    count, length = segment_set.count, segment_set.segment_length
+    kept = np.unique(np.linspace(0, count - 1, min(count, MOST_KEPT)).astype(int))
+    sample = np.empty((len(kept), length), np.float32)
+
+    def blocks() -> Iterator[np.ndarray]:
+        start = 0
+        for block in segment_set.blocks(max(1, _BLOCK_LENGTH // length)):
+            here = (kept >= start) & (kept < start + len(block))
+            sample[here] = block[kept[here] - start]
+            start += len(block)
+            yield block
+
+    spectra = group_spectra(
+        blocks(),
+        count,
+        segment_length=length,
+        sample_rate=segment_set.sample_rate,
+        combs=combs,
+        independent=segment_set.independent,
+    )
+    independent = count if segment_set.apart is None else segment_set.apart
+    if len(kept) == count:
+        independent = min(independent, len({segment.tobytes() for segment in sample}))
+    return SetSums(segment_set.name, spectra, sample, kept // spectra.group_size, independent)
+
+
+def pool(first: SetSums, second: SetSums) -> tuple[SetSums, int]:
+    """Pool two sets, with groups of equal size; return the pool and the first's number of groups.
+
+    If the sets are alike, groups of equal size are exchangeable.
+    """
+    size = max(first.spectra.group_size, second.spectra.group_size)
+    first, second = _in_groups_of(first, size), _in_groups_of(second, size)
+    others = second.spectra.sums()
+    sums = {name: np.concatenate([a, others[name]]) for name, a in first.spectra.sums().items()}
+    together = SetSums(
+        f"{first.name} and {second.name}",
+        GroupedSpectra(first.spectra.frequencies_hz, size, **sums),
+        np.concatenate([first.segments, second.segments]),
+        np.concatenate([first.group, second.group + first.groups]),
+        first.independent + second.independent,
+    )
+    return together, first.groups
+
+
+def _in_groups_of(sums: SetSums, size: int) -> SetSums:
+    factor = size // sums.spectra.group_size
+    if factor == 1:
+        return sums
+    return replace(sums, spectra=join_groups(sums.spectra, factor), group=sums.group // factor)

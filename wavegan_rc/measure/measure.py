@@ -1,230 +1,186 @@
-"""Measure what lies at a path, beside real audio, and leave the numbers and arrays in files."""
+"""Measure artifacts of a segment set, and compare two sets."""
 
-import json
 import math
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.measure.blind.comb import FoundComb, find_combs, stage_of
-from wavegan_rc.measure.comparison import compare, measure
-from wavegan_rc.measure.grouped_spectra import StageComb, stage_combs
-from wavegan_rc.measure.quantities import Settings, Statistics
-from wavegan_rc.measure.readings import ReadSet, read_set
+from wavegan_rc.measure.blind.comb import FoundComb, find_combs
+from wavegan_rc.measure.estimation import estimate_curves, estimate_quantities
+from wavegan_rc.measure.evaluator import QuantityEvaluator
+from wavegan_rc.measure.grouped_spectra import SetSums, sum_segments
+from wavegan_rc.measure.measurement import Comparison, MeasuredSet, Measurement
 from wavegan_rc.measure.references import data_of_run, reference_parts
-from wavegan_rc.measure.result import SCHEMA, Measurement
 from wavegan_rc.measure.segments import SegmentSet
-from wavegan_rc.measure.sources import open_segments
+from wavegan_rc.measure.sources import Source, open_segments
 from wavegan_rc.measure.statistics import mean_power
 from wavegan_rc.runs.history import read_history, unfinished
 from wavegan_rc.runs.run import Run
-from wavegan_rc.utils.atomic_files import whole_file, write_whole
-
-JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "artifacts.json", "artifacts.npz", "artifacts.png"
-COMPARISON_FILE = "comparison.json"
+from wavegan_rc.spectrogram import StageComb, stage_combs
 
 
-@dataclass(frozen=True, kw_only=True)
-class Audit:
-    """How sets are measured; what is None is taken from the set, where it is known there.
+def measure(
+    x: Source,
+    *,
+    sample_rate: int | None = None,
+    reference: Source | Corpus | None = None,
+    upsampling_factors: Sequence[int] | None = None,
+    stopband_hz: float | None = None,
+    segment_length: int | None = None,
+    seed: int = 0,
+) -> Measurement:
+    """Measure the artifacts of a segment set, with 95 % intervals, and of real audio alike.
 
-    Attributes:
-        reference: Path of real audio; None: a run's own data, if it is one.
-        upsampling_factors: Of the generator, first stage first.
-        segment_length: In samples.
-        stopband_hz: Above it the data holds nothing, in Hz.
-        sample_rate: In Hz; for `.npy` files.
-        seed: Of generated segments and of the bootstrap.
-        corpus: A run's own data, prepared elsewhere; None: they are prepared here.
+    Args:
+        x: Run folder; generator file; folder, glob or file of audio; `.npy` file or array of shape
+            (segments, samples), or (samples,) with `segment_length`.
+        sample_rate: Sample rate in Hz; required for arrays. None: that of the source.
+        reference: Real audio, in the same forms. None: a run's own data; for other sources no
+            reference. A `Corpus` is a run's own data, already prepared.
+        upsampling_factors: Upsampling factors of the generator, first stage first, each at least 2.
+            None: those of the run or generator; for other sources no lines are measured.
+        stopband_hz: Frequency in Hz above which the training data is empty, between 0 and half the
+            sample rate. None: that of the run or generator; for other sources not known.
+        segment_length: Segment length in samples. None: that of the generator or array, 2048 for
+            recordings.
+        seed: Seed of generated segments and of resamples, at least 0.
+
+    Raises:
+        WaveganError: If a source or an argument cannot be used.
+
+    Warns:
+        WaveganWarning: If files are skipped or resampled, a run's data cannot be used, or the
+            upsampling factors are not known.
+
+    Example:
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, (20, 256)).astype(np.float32)
+        >>> tone = 0.1 * np.sin(2 * np.pi * 4000 * np.arange(256) / 16000)
+        >>> found = measure(noise + tone, sample_rate=16000, upsampling_factors=[4])
+        >>> lines = {q.frequency_hz: q for q in found.quantities if q.name == "line_prominence_db"}
+        >>> lines[4000.0].estimate.low > 10 > lines[8000.0].estimate.high
+        True
     """
-
-    reference: str | None = None
-    upsampling_factors: Sequence[int] | None = None
-    segment_length: int | None = None
-    stopband_hz: float | None = None
-    sample_rate: int | None = None
-    seed: int = 0
-    corpus: Corpus | None = None
-
-    def measure(self, path: str) -> "Audited":
-        """Open a set and measure it.
-
-        Raises:
-            WaveganError: If the path or an argument cannot be used.
-        """
-        test = open_segments(
-            path,
-            segment_length=self.segment_length,
-            sample_rate=self.sample_rate,
-            seed=self.seed,
-        )
-        stopband_hz = test.stopband_hz if self.stopband_hz is None else self.stopband_hz
-        if stopband_hz is not None and not 0 < stopband_hz < test.sample_rate / 2:
-            raise ParameterError(
-                f"stopband_hz must lie between 0 and half the sample rate, "
-                f"{test.sample_rate / 2:g} Hz. Received: {stopband_hz:g}"
-            )
-        settings = Settings(test.sample_rate, self._combs(test), stopband_hz, self.seed)
-        if self.reference is not None:
-            sets = reference_parts(self.reference, test)
-        else:
-            sets = data_of_run(path, test.count, self.corpus)
-        read, real, baseline = (
-            None if one is None else read_set(one, settings.combs)
-            for one in (test, *(sets or (None, None)))
-        )
-        assert read is not None
-        statistics = Statistics(settings, baseline)
-        measurement = measure(read, statistics, real)
-        combs = _combs_found_in(read, test.sample_rate)
-        return Audited(test, read, statistics, measurement, combs, real, _unfinished(path))
-
-    def _combs(self, test: SegmentSet) -> tuple[StageComb, ...]:
-        factors = self.upsampling_factors or test.upsampling_factors
-        if factors is not None and (min(factors) < 2 or test.segment_length % math.prod(factors)):
-            raise ParameterError(
-                "upsampling_factors must be at least 2, with a product that divides the segment "
-                f"length, {test.segment_length}. Received: {list(factors)}"
-            )
-        if factors is None:
-            message = (
-                f"{test.name}: its upsampling factors are not known: combs are only searched for"
-            )
-            warnings.warn(message, WaveganWarning, stacklevel=3)
-            return ()
-        return stage_combs(factors, test.sample_rate)
+    measured = _read(
+        x, sample_rate, reference, upsampling_factors, stopband_hz, segment_length, seed
+    )
+    sums, real, evaluator = measured.sums, measured.real, measured.evaluator
+    quantities = estimate_quantities(sums, real, evaluator, with_locking=True)
+    combs = _combs_found_in(sums, evaluator.sample_rate)
+    return Measurement(quantities, measured, combs, estimate_curves(sums, real, evaluator))
 
 
-@dataclass(frozen=True)
-class Audited:
-    """A set and what was found out about it.
+def compare(
+    x: Source | Measurement,
+    y: Source | Measurement,
+    *,
+    sample_rate: int | None = None,
+    reference: Source | None = None,
+    upsampling_factors: Sequence[int] | None = None,
+    stopband_hz: float | None = None,
+    segment_length: int | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Compare a segment set with another: differences with 95 % intervals and p-values.
 
-    Attributes:
-        segment_set: The set.
-        read: What was kept of it.
-        statistics: That were taken.
-        measurement: What they are.
-        found_combs: Combs that the spectrum shows, whatever the factors.
-        real: What was kept of the real audio beside it; None without.
-        unfinished: Of a run, why its training cannot be taken for finished.
+    Distances are taken to the reference of `y`.
+
+    Args:
+        x: Set to judge: a source as for `measure`, or a measurement, whose options are kept.
+        y: Set to compare with, in the same forms.
+        sample_rate: As for `measure`, like all options that follow.
+        reference: Real audio for distances.
+        upsampling_factors: Upsampling factors of both generators.
+        stopband_hz: Frequency in Hz above which the training data is empty.
+        segment_length: Segment length in samples.
+        seed: Seed of generated segments and of resamples, at least 0.
+
+    Raises:
+        ParameterError: If the sets differ in sample rate or segment length.
+        WaveganError: If a source or an argument cannot be used.
+
+    Warns:
+        WaveganWarning: If upsampling factors differ: then lines are not compared.
+
+    Example:
+        >>> quiet, loud = np.random.default_rng(0).normal(0, [[[0.1]], [[0.2]]], (2, 20, 256))
+        >>> found = compare(loud, quiet, sample_rate=16000, upsampling_factors=[4])
+        >>> [q.verdict for q in found.quantities if q.name == "rms_db"]
+        ['above']
     """
-
-    segment_set: SegmentSet
-    read: ReadSet
-    statistics: Statistics
-    measurement: Measurement
-    found_combs: tuple[FoundComb, ...]
-    real: ReadSet | None = None
-    unfinished: str | None = None
-
-    def about(self) -> dict[str, Any]:
-        """What the set is, as JSON values."""
-        settings = self.statistics.settings
-        return {
-            "name": self.segment_set.name,
-            "sample_rate": settings.sample_rate,
-            "segment_length": self.segment_set.segment_length,
-            "segments": self.segment_set.count,
-            "independent_segments": self.read.independent,
-            "training_unfinished": self.unfinished,
-            "resampled_together": self.read.spectra.group_size,
-            "stopband_hz": settings.stopband_hz,
-            "skipped": self.segment_set.skipped,
-            "stages": [
-                {
-                    "stage": comb.stage,
-                    "spacing_hz": comb.spacing_hz,
-                    "period": comb.period,
-                    "lines_hz": [line.frequency_hz for line in comb.lines],
-                    "given_to_later_stages_hz": comb.shared_hz,
-                }
-                for comb in settings.combs
-            ],
-        }
-
-    def write(self, folder: Path) -> None:
-        """Write the numbers as JSON, the arrays as .npz, and the figure drawn from them.
-
-        Raises:
-            DataError: If the folder cannot be written.
-        """
-        try:
-            combs, real = self.statistics.settings.combs, self.real
-            result = {
-                "set": self.about(),
-                "real": real
-                and {
-                    "name": real.name,
-                    "segments": real.spectra.count,
-                    "independent_segments": real.independent,
-                },
-                "found_combs": [
-                    asdict(comb) | {"stage": stage_of(comb, combs)} for comb in self.found_combs
-                ],
-                "quantities": self.measurement.as_json(),
-            }
-            _write_json(result, folder / JSON_FILE)
-            arrays = self.measurement.arrays
-            with whole_file(folder / ARRAYS_FILE) as partial:
-                np.savez_compressed(partial, allow_pickle=False, **arrays)
-            _draw(folder)
-        except OSError as error:
-            raise DataError(f"out cannot be written: {error}") from None
-
-    def compare(self, other: "Audited", folder: Path) -> Measurement:
-        """Measure the set beside another, and write the numbers.
-
-        Distances are taken to the other's real audio.
-
-        Raises:
-            ParameterError: If the sets differ in sample rate or segment length.
-            DataError: If the folder cannot be written.
-        """
-        forms = [
-            f"{audited.segment_set.sample_rate} Hz, {audited.segment_set.segment_length} samples"
-            for audited in (self, other)
-        ]
-        if forms[0] != forms[1]:
-            raise ParameterError(
-                f"{self.segment_set.name}: sample_rate and segment_length must be those of "
-                f"{other.segment_set.name}, {forms[1]}. Received: {forms[0]}"
-            )
-        reads, statistics = (self.read, other.read), other.statistics
-        if self.statistics.settings.combs != statistics.settings.combs:
-            message = f"{self.segment_set.name}: compared without lines, since its factors differ"
-            warnings.warn(message, WaveganWarning, stacklevel=3)
-            statistics = Statistics(replace(statistics.settings, combs=()), statistics.baseline)
-            reads = (read_set(self.segment_set), read_set(other.segment_set))
-        comparison = compare(*reads, statistics)
-        result = {
-            "set": self.about(),
-            "reference": other.about(),
-            "quantities": comparison.as_json(),
-        }
-        try:
-            _write_json(result, folder / COMPARISON_FILE)
-        except OSError as error:
-            raise DataError(f"out cannot be written: {error}") from None
-        return comparison
+    options = sample_rate, reference, upsampling_factors, stopband_hz, segment_length, seed
+    ours, theirs = (
+        each.measured if isinstance(each, Measurement) else _read(each, *options) for each in (x, y)
+    )
+    test, other, evaluator = ours.segments, theirs.segments, theirs.evaluator
+    forms = [f"{s.sample_rate} Hz, {s.segment_length} samples" for s in (test, other)]
+    if forms[0] != forms[1]:
+        raise ParameterError(
+            f"{test.name}: sample_rate and segment_length must be those of {other.name}, "
+            f"{forms[1]}. Received: {forms[0]}"
+        )
+    sums = ours.sums, theirs.sums
+    if ours.evaluator.combs != evaluator.combs:
+        message = f"{test.name}: lines are not compared, since the upsampling factors differ"
+        warnings.warn(message, WaveganWarning, stacklevel=2)
+        evaluator = QuantityEvaluator(
+            evaluator.sample_rate, (), evaluator.stopband_hz, evaluator.baseline, evaluator.seed
+        )
+        sums = sum_segments(test), sum_segments(other)
+    return Comparison(estimate_quantities(*sums, evaluator), ours, theirs)
 
 
-def _combs_found_in(read: ReadSet, sample_rate: int) -> tuple[FoundComb, ...]:
-    spectra = read.spectra
-    if not spectra.sounding.any():
+def _read(
+    x: Source,
+    sample_rate: int | None,
+    reference: Source | Corpus | None,
+    upsampling_factors: Sequence[int] | None,
+    stopband_hz: float | None,
+    segment_length: int | None,
+    seed: int,
+) -> MeasuredSet:
+    """Open a source and its reference, check the options, and sum both."""
+    test = open_segments(x, segment_length=segment_length, sample_rate=sample_rate, seed=seed)
+    stopband_hz = test.stopband_hz if stopband_hz is None else stopband_hz
+    if stopband_hz is not None and not 0 < stopband_hz < test.sample_rate / 2:
+        raise ParameterError(
+            f"stopband_hz must lie between 0 and half the sample rate, "
+            f"{test.sample_rate / 2:g} Hz. Received: {stopband_hz:g}"
+        )
+    combs = _combs(test, upsampling_factors)
+    is_path = isinstance(x, (str, Path))
+    parts = None
+    if reference is not None and not isinstance(reference, Corpus):
+        parts = reference_parts(reference, test)
+    elif is_path:
+        parts = data_of_run(x, test.count, reference)
+    sums = sum_segments(test, combs)
+    real, baseline = (None, None) if parts is None else (sum_segments(p, combs) for p in parts)
+    evaluator = QuantityEvaluator(test.sample_rate, combs, stopband_hz, baseline, seed)
+    return MeasuredSet(test, sums, evaluator, real, _unfinished(x) if is_path else None)
+
+
+def _combs(test: SegmentSet, factors: Sequence[int] | None) -> tuple[StageComb, ...]:
+    factors = test.upsampling_factors if factors is None else factors
+    if factors is None:
+        message = (
+            f"{test.name}: upsampling factors are not known, so no lines are measured; combs are "
+            "searched for"
+        )
+        warnings.warn(message, WaveganWarning, stacklevel=4)
         return ()
-    uniform = np.full((1, read.groups), 1 / read.groups)
-    power = mean_power(spectra, uniform)[0]
-    locking, count = spectra.locking_of_groups()
-    return find_combs(spectra.frequencies_hz, power, sample_rate, locking=locking, count=count)
+    if min(factors, default=0) < 2 or test.segment_length % math.prod(factors):
+        raise ParameterError(
+            "upsampling_factors must be at least 2, with a product that divides the segment "
+            f"length, {test.segment_length}. Received: {list(factors)}"
+        )
+    return stage_combs(factors, test.sample_rate)
 
 
-def _unfinished(path: str) -> str | None:
+def _unfinished(path: str | Path) -> str | None:
     history = Run(Path(path).expanduser()).history
     if not history.is_file():
         return None
@@ -234,15 +190,11 @@ def _unfinished(path: str) -> str | None:
         return "its history cannot be read"
 
 
-def _draw(folder: Path) -> None:
-    from wavegan_rc.figures.artifact_figures import artifact_figure
-    from wavegan_rc.figures.drawing import save_figure
-
-    figure = artifact_figure(folder / JSON_FILE, folder / ARRAYS_FILE)
-    save_figure(figure, folder / FIGURE_FILE)
-
-
-def _write_json(result: Mapping[str, Any], file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"schema": SCHEMA} | dict(result), indent=1, allow_nan=False)
-    write_whole(file, text)
+def _combs_found_in(sums: SetSums, sample_rate: int) -> tuple[FoundComb, ...]:
+    spectra = sums.spectra
+    if not spectra.sounding.any():
+        return ()
+    uniform = np.full((1, sums.groups), 1 / sums.groups)
+    power = mean_power(spectra, uniform)[0]
+    locking, count = spectra.locking_of_groups()
+    return find_combs(spectra.frequencies_hz, power, sample_rate, locking=locking, count=count)

@@ -1,4 +1,4 @@
-"""What several trainings of a setting say: intervals over seeds."""
+"""Means and differences over several trainings (seeds) of a setting."""
 
 import math
 import warnings
@@ -15,23 +15,18 @@ _ROUNDING = 1e-9
 
 
 class SeedResult(NamedTuple):
-    """A number with its interval and how probable so large a one is by chance.
-
-    Attributes:
-        estimate: With NaN for an interval that there is none of.
-        p_value: NaN where there is no test.
-    """
+    """A number with its interval and p-value; NaN for a missing interval or test."""
 
     estimate: Estimate
     p_value: float
 
 
 def mean_over_seeds(values: Sequence[float]) -> SeedResult:
-    """Mean with Student's interval, and the p-value of the mean being 0.
+    """Return the mean with Student's interval, and the p-value for a mean of 0.
 
     Args:
-        values: One for each training, at least 1. Of a single one, and of equal ones, there is
-            neither interval nor p-value: the spread over seeds is not known.
+        values: Value of each training, at least 1. A single value, or equal values, have neither
+            interval nor p-value: the spread over seeds is unknown.
 
     Source:
         Student, "The Probable Error of a Mean" (1908).
@@ -47,14 +42,12 @@ def mean_over_seeds(values: Sequence[float]) -> SeedResult:
 
 
 def difference_over_seeds(ours: Sequence[float], theirs: Sequence[float]) -> SeedResult:
-    """Difference of two settings' means with Welch's interval and p-value.
-
-    Spreads need not be alike: a setting can train more evenly than another.
+    """Return the difference of two settings' means with Welch's interval and p-value.
 
     Args:
-        ours: One for each training of a setting, at least 1.
-        theirs: Of the setting that it is compared with, at least 1. With one training on either
-            side, or none that differ on both, there is neither interval nor p-value.
+        ours: Value of each training of a setting, at least 1.
+        theirs: Values of the reference setting, at least 1. A single training on either side, or
+            equal values on both, give neither interval nor p-value.
 
     Source:
         B. L. Welch, "The Generalization of 'Student's' Problem when Several Different Population
@@ -71,13 +64,13 @@ def difference_over_seeds(ours: Sequence[float], theirs: Sequence[float]) -> See
 
 
 def _spread(values: Sequence[float]) -> bool:
-    """Whether trainings differ by more than rounding."""
+    """Return whether trainings differ by more than rounding."""
     return float(np.ptp(values)) > _ROUNDING * float(np.abs(values).max())
 
 
 def _tested(value: float, test: Callable[[], Any]) -> SeedResult:
     with warnings.catch_warnings():
-        # SciPy's, where one of the two samples is constant; at least one is not.
+        # SciPy warns if one of two samples is constant.
         warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
         result = test()
     interval = result.confidence_interval(_LEVEL)

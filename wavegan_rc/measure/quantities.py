@@ -1,236 +1,253 @@
-"""Every statistic of a set as a function of weights over its groups."""
+"""Measured quantities: numbers with intervals, verdicts, tables and records."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from wavegan_rc.measure import statistics as st
-from wavegan_rc.measure.bootstrap import estimate
-from wavegan_rc.measure.distances import (
-    Bins,
-    frechet_distance,
-    kernel_distance,
-    nearest_distance,
+from wavegan_rc.measure.bootstrap import Estimate
+from wavegan_rc.measure.significance import PERMUTATIONS
+
+SIGNIFICANCE = 0.05
+CANNOT_BE_TOLD = "cannot be told"
+# Largest difference without relevance: 1 dB is about the smallest audible change of level.
+_MARGIN_DB = 1.0
+# The same for quantities between 0 and 1.
+_MARGIN = 0.01
+_SHARES = frozenset(
+    {"phase_locking", "phase_locking_excess", "image_coherence", "clipped_share"}
+    | {"differing_bins_share"}
 )
-from wavegan_rc.measure.features import level_statistics, log_mel_features, standardize
-from wavegan_rc.measure.grouped_spectra import StageComb
-from wavegan_rc.measure.readings import ReadSet
-from wavegan_rc.spectrogram import line_neighbours
-
-# What the Frechet distance's covariances and the k-means bins need.
-FEWEST_SEGMENTS = 100
-# Bins from a component to its image.
-_FEWEST_BINS_APART = 3
-# Measured of the lines above the stopband edge together.
-_OF_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
-NO_REAL = "no real audio to measure beside"
-_DISTANCES = (
-    "frechet_distance",
-    "kernel_distance",
-    "jensen_shannon_bits",
-    "differing_bins_share",
-    "nearest_distance",
+# Unbiased estimates of non-negative quantities, which can fall below 0 by chance.
+_NOT_NEGATIVE = frozenset(
+    {"phase_locking", "phase_locking_between", "image_coherence", "energy_modulation"}
+    | {"kernel_distance"}
 )
-
-
-class Key(NamedTuple):
-    """What a statistic is called.
-
-    Attributes:
-        name: With the unit as suffix, where it has one.
-        stage: That it belongs to; None for the whole.
-        frequency_hz: Of a line; None for others.
-    """
-
-    name: str
-    stage: int | None = None
-    frequency_hz: float | None = None
+_SHOWN_LINES = 5
+# Second smallest p-value of permutations: the smallest is only known to be below it.
+_SMALLEST_P_VALUE = 2 / (1 + PERMUTATIONS)
+_NOTHING = "nothing is there: minus infinity dB"
+_NOTHING_AT_TIMES = "in some resamples nothing is there: minus infinity dB"
+_NO_INTERVAL = "no interval: too few segments, or a count that resamples would bias"
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What sets are measured for.
+class Quantity:
+    """A measured quantity of a segment set, with that of a reference.
 
     Attributes:
-        sample_rate: In Hz.
-        combs: Stages of the generator; empty: no lines are looked for.
-        stopband_hz: Above it the data holds nothing; None: not known.
-        seed: Of the resamples.
+        name: Name with the unit as suffix.
+        estimate: Value and interval. None if it could not be measured.
+        stage: Stage number, from 1. None for the whole set.
+        frequency_hz: Frequency of a line in Hz. None for other quantities.
+        reference: Value and interval of the reference. None without one.
+        difference: Set minus reference. None without one.
+        p_value: P-value of the difference, corrected for the number of stages or lines.
+        locked_p_value: P-value of a line's phase locking, corrected for the number of lines.
+        reason: Reason for a missing estimate, or a note on it.
     """
 
-    sample_rate: int
-    combs: Sequence[StageComb] = ()
-    stopband_hz: float | None = None
-    seed: int = 0
+    name: str
+    estimate: Estimate | None = None
+    stage: int | None = None
+    frequency_hz: float | None = None
+    reference: Estimate | None = None
+    difference: Estimate | None = None
+    p_value: float | None = None
+    locked_p_value: float | None = None
+    reason: str | None = None
+
+    @property
+    def unit(self) -> str:
+        """Unit: `dB`, `bits`, or empty for ratios and distances."""
+        return {"db": "dB", "bits": "bits"}.get(self.name.rpartition("_")[2], "")
+
+    @property
+    def verdict(self) -> str:
+        """Verdict in words: whether a line is locked, or the side of the reference.
+
+        `above` and `below` need an interval of the difference without 0 and a p-value below 5 %;
+        see `side` for the others.
+        """
+        if self.estimate is None:
+            return f"not measured: {self.reason}"
+        if self.locked_p_value is not None:
+            if self.locked_p_value < SIGNIFICANCE:
+                return "locked"
+            return f"below {_MARGIN:g}" if self.estimate.high < _MARGIN else CANNOT_BE_TOLD
+        if self.difference is None or math.isnan(self.difference.low):
+            return ""
+        if self.p_value is None and math.isfinite(self.difference.value):
+            return ""
+        # An infinite difference (a sound against none) has no p-value.
+        certain = self.p_value is None or self.p_value < SIGNIFICANCE
+        return side(self.name, self.difference, certain=certain)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return a flat dict of numbers and words; missing and infinite numbers are None."""
+        reason = self.reason
+        if self.estimate is not None and not math.isfinite(self.estimate.value):
+            reason = _NOTHING
+        elif self.estimate is not None and not math.isfinite(self.estimate.low):
+            reason = _NO_INTERVAL if math.isnan(self.estimate.low) else _NOTHING_AT_TIMES
+        record: dict[str, Any] = {
+            "name": self.name,
+            "stage": self.stage,
+            "frequency_hz": self.frequency_hz,
+            "unit": self.unit,
+        }
+        for prefix, estimate in (
+            ("", self.estimate),
+            ("reference_", self.reference),
+            ("difference_", self.difference),
+        ):
+            record |= {f"{prefix}{end}": value for end, value in _numbers(estimate).items()}
+        return record | {
+            "p_value": self.p_value,
+            "locked_p_value": self.locked_p_value,
+            "verdict": self.verdict,
+            "reason": reason,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of the JSON files: reference and difference are nested."""
+        record = self.to_record()
+        nested = {
+            name: None if estimate is None else _numbers(estimate)
+            for name, estimate in (("reference", self.reference), ("difference", self.difference))
+        }
+        first = ("name", "stage", "frequency_hz", *Estimate._fields)
+        last = ("p_value", "locked_p_value", "verdict", "reason")
+        return {k: record[k] for k in first} | nested | {k: record[k] for k in last}
 
 
-class Statistics:
-    """Statistics of a set as functions of weights over its groups.
+def _numbers(estimate: Estimate | None) -> dict[str, float | None]:
+    if estimate is None:
+        return dict.fromkeys(Estimate._fields)
+    return {
+        name: float(number) if np.isfinite(number) else None
+        for name, number in estimate._asdict().items()
+    }
+
+
+def side(name: str, difference: Estimate, *, certain: bool = True) -> str:
+    """Return the side of 0 on which a difference lies, in words.
+
+    A difference is `equal` if its whole interval lies within a margin: 1 dB for levels, 0.01 for
+    quantities between 0 and 1, none for others.
 
     Args:
-        settings: What sets are measured for.
-        baseline: Real segments, to which distances and long-term levels are taken; None: neither
-            is measured.
+        name: Name of the quantity.
+        difference: Difference with its interval.
+        certain: Whether tests agree that it is not 0.
+
+    Returns:
+        `above`, `below`, `equal within ...` or `cannot be told`.
+
+    Example:
+        >>> side("rms_db", Estimate(-0.2, -0.7, 0.3)), side("rms_db", Estimate(5.0, -15.0, 24.0))
+        ('equal within 1 dB', 'cannot be told')
     """
+    if certain and (difference.low > 0 or difference.high < 0):
+        return "above" if difference.low > 0 else "below"
+    margin = _MARGIN_DB if name.endswith("_db") else _MARGIN if name in _SHARES else 0
+    if -margin < difference.low and difference.high < margin:
+        return f"equal within {margin:g}{' dB' if name.endswith('_db') else ''}"
+    return CANNOT_BE_TOLD
 
-    def __init__(self, settings: Settings, baseline: ReadSet | None = None) -> None:
-        self.settings = settings
-        self.baseline = baseline
-        if baseline is None:
-            return
-        if len(baseline.segments) >= FEWEST_SEGMENTS:
-            features = log_mel_features(baseline.segments, settings.sample_rate)
-            self._features = features
-            self._reference = standardize(features, features)
-            self._bins = Bins(self._reference)
 
-    def missing(self, read: ReadSet) -> dict[str, str]:
-        """Why some quantities cannot be measured of a set, by their names."""
-        found: dict[str, str] = {}
-        if self.settings.stopband_hz is None:
-            found["out_of_band_total_db"] = "no stopband_hz: no band is known to be empty"
-        if self.baseline is None:
-            found |= dict.fromkeys(("filtering_db", *_DISTANCES), NO_REAL)
-        elif no_distances := self._no_distances(read, self.baseline):
-            found |= dict.fromkeys(_DISTANCES, no_distances)
-        return found
+def within_bounds(name: str, estimate: Estimate) -> Estimate:
+    """Return an estimate to show: non-negative quantities are raised to 0.
 
-    def _no_distances(self, read: ReadSet, baseline: ReadSet) -> str | None:
-        for whose, count in (
-            ("the set", len(read.segments)),
-            ("the part of the reference to which distances are taken", len(baseline.segments)),
-        ):
-            if count < FEWEST_SEGMENTS:
-                return f"needs {FEWEST_SEGMENTS} segments, and {whose} has {count}"
-        return None
+    Example:
+        >>> within_bounds("image_coherence", Estimate(-0.0001, -0.001, 0.0005))
+        Estimate(value=0.0, low=0.0, high=0.0005)
+    """
+    if name not in _NOT_NEGATIVE:
+        return estimate
+    return Estimate(*(math.nan if math.isnan(x) else max(x, 0.0) for x in estimate))
 
-    def undefined(self, key: Key, read: ReadSet) -> str:
-        """Why a quantity that was computed is NaN for a set."""
-        if not read.spectra.sounding.any():
-            return "silence"
-        if key.name in ("line_prominence_db", "phase_locking_excess", *_OF_LINES):
-            return self._no_lines(key, read)
-        combs = self.settings.combs
-        apart = 0 if key.stage is None else self._bins_apart(read, combs[key.stage - 1])
-        if key.name == "image_coherence" and apart < _FEWEST_BINS_APART:
-            return f"images too close together for this segment length: {apart} bins apart"
-        return {
-            "dc_offset_db": "no offset",
-            "filtering_db": "no power in a third-octave band below the stopband edge",
-        }.get(key.name, "too few segments that sound")
 
-    def _no_lines(self, key: Key, read: ReadSet) -> str:
-        every = [line for comb in self.settings.combs for line in comb.lines]
-        places = [line.frequency_hz for line in every]
-        around = line_neighbours(st.bins_of(read.spectra, places), read.spectra.power.shape[1])
-        edge = (self.settings.stopband_hz or 0) if key.name in _OF_LINES else 0
-        own = [
-            len(near)
-            for line, near in zip(every, around, strict=True)
-            if key.stage in (None, line.stage)
-            and key.frequency_hz in (None, line.frequency_hz)
-            and line.frequency_hz > edge
-        ]
-        if not own:
-            return "no predicted line lies above the stopband edge"
-        if min(own) == 0:
-            apart = self._bins_apart(read, self.settings.combs[0])
-            return f"lines too close together for this segment length: {apart} bins apart"
-        return "no power at a line or around it"
+def p_value_text(p_value: float) -> str:
+    """Return a p-value as text.
 
-    def notes(self, read: ReadSet) -> dict[Key, str]:
-        """What a reader must know beside a value of a set."""
-        if self.settings.stopband_hz is None or not self.settings.combs:
-            return {}
-        uniform = np.full((1, read.groups), 1 / read.groups)
-        parts = self._out_of_band(read, uniform, self.settings.stopband_hz)
-        if parts["lines"][0] > parts["floor"][0]:
-            return {}
-        return {Key("out_of_band_lines_db"): "no line is told from noise, which could hide so much"}
+    Example:
+        >>> p_value_text(0.0312), p_value_text(1 / 1001)
+        ('0.031', '< 0.002')
+    """
+    if p_value < _SMALLEST_P_VALUE * (1 - 1e-9):
+        return f"< {_SMALLEST_P_VALUE:.3f}"
+    return f"{p_value:.3f}"
 
-    def values(self, read: ReadSet, weights: np.ndarray) -> dict[Key, np.ndarray]:
-        """Every statistic, each of shape (resamples,), for weights of shape (resamples, groups)."""
-        spectra, highest = read.spectra, self.settings.stopband_hz
-        values: dict[Key, np.ndarray] = {}
-        if highest is not None:
-            parts = self._out_of_band(read, weights, highest)
-            named = ("total", "lines", "rest") if self.settings.combs else ("total",)
-            values |= {Key(f"out_of_band_{part}_db"): parts[part] for part in named}
-        if self.baseline is not None:
-            highest = highest or self.settings.sample_rate / 2
-            difference = st.filtering_db(spectra, self.baseline.spectra, weights, highest)
-            values[Key("filtering_db")] = difference
-        of_segments = read.segment_weights(weights)
-        levels = level_statistics(read.segments, of_segments)._asdict()
-        values |= {Key(name): level for name, level in levels.items()}
-        if self.baseline is not None and not self._no_distances(read, self.baseline):
-            values |= self._distances(read.segments, of_segments)
-        return values | self._of_combs(read, weights)
 
-    def _out_of_band(
-        self, read: ReadSet, weights: np.ndarray, stopband_hz: float
-    ) -> dict[str, np.ndarray]:
-        lines_hz = [line.frequency_hz for comb in self.settings.combs for line in comb.lines]
-        return st.out_of_band_db(read.spectra, weights, stopband_hz, lines_hz)
+@dataclass(frozen=True)
+class QuantityList:
+    """Quantities of the whole set, by stage and by line, and those that could not be measured."""
 
-    def _distances(self, segments: np.ndarray, weights: np.ndarray) -> dict[Key, np.ndarray]:
-        test = standardize(log_mel_features(segments, self.settings.sample_rate), self._features)
-        distances = (
-            frechet_distance(test, self._reference, weights),
-            kernel_distance(test, self._reference, weights),
-            self._bins.jensen_shannon_divergence(test, weights),
-            self._bins.differing_share(test, weights),
-            nearest_distance(test, self._reference, weights),
-        )
-        return {Key(name): d for name, d in zip(_DISTANCES, distances, strict=True)}
+    quantities: tuple[Quantity, ...]
 
-    def _of_combs(self, read: ReadSet, weights: np.ndarray) -> dict[Key, np.ndarray]:
-        """By stage, then by line."""
-        combs, spectra = self.settings.combs, read.spectra
-        lines = [line for comb in combs for line in comb.lines]
-        if not lines:
-            return {}
-        lines_hz = [line.frequency_hz for line in lines]
-        prominence = st.prominence_db(spectra, weights, lines_hz)
-        everywhere = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
-        locking = everywhere[:, st.bins_of(spectra, lines_hz)]
-        excess = locking - st.means_around(spectra, everywhere, lines_hz)
-        modulation = st.energy_modulation(spectra, weights, combs)
-        values: dict[Key, np.ndarray] = {}
-        for i, comb in enumerate(combs):
-            own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
-            lengths = st.image_coherence(spectra, weights, comb.stage)
-            # At 0 Hz and half the rate spectra are real: there the phase is 0 or pi.
-            coherence = st.unbiased_square(lengths, spectra, weights)[:, 1:-1]
-            if self._bins_apart(read, comb) < _FEWEST_BINS_APART:
-                coherence = coherence * np.nan  # the window ties bins as near as this
-            values |= {
-                Key("line_prominence_db", comb.stage): np.median(prominence[:, own], axis=1),
-                Key("phase_locking", comb.stage): locking[:, own].mean(axis=1),
-                Key("phase_locking_excess", comb.stage): excess[:, own].mean(axis=1),
-                Key("image_coherence", comb.stage): coherence.mean(axis=1),
-                Key("energy_modulation", comb.stage): modulation[:, i],
-            }
-        for j, line in enumerate(lines):
-            place = (line.stage, line.frequency_hz)
-            values[Key("line_prominence_db", *place)] = prominence[:, j]
-            values[Key("phase_locking", *place)] = locking[:, j]
-            values[Key("phase_locking_excess", *place)] = excess[:, j]
-        return values
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return a flat dict for each quantity, as for `pandas.DataFrame`."""
+        return [quantity.to_record() for quantity in self.quantities]
 
-    def _bins_apart(self, read: ReadSet, comb: StageComb) -> int:
-        """From one multiple of a stage's spacing to the next."""
-        return 2 * (len(read.spectra.frequencies_hz) - 1) // comb.period
+    def table(self, name: str = "value", reference: str = "real") -> str:
+        """Return a table of the whole set, the stages and the most prominent lines.
 
-    def curves(self, read: ReadSet, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Spectra (value, low, high), phase locking, and image coherence by stage."""
-        stages = [comb.stage for comb in self.settings.combs]
-        coherence = [st.image_coherence(read.spectra, weights[:1], stage)[0] for stage in stages]
-        bins = len(read.spectra.frequencies_hz)
-        return {
-            "power": np.stack(estimate(st.mean_power(read.spectra, weights))),
-            "phase_locking": st.phase_locking(read.spectra, weights[:1])[0],
-            "image_coherence": np.reshape(coherence, (len(stages), bins)),
-        }
+        Args:
+            name: Heading of the values.
+            reference: Heading of the reference.
+        """
+        whole = [q for q in self.quantities if q.stage is None]
+        stages = [q for q in self.quantities if q.stage is not None and q.frequency_hz is None]
+        names = list(dict.fromkeys(q.name for q in stages))
+        stages.sort(key=lambda q: names.index(q.name))
+        lines = [q for q in self.quantities if q.frequency_hz is not None]
+        prominent = [q for q in lines if q.name == "line_prominence_db" and q.estimate is not None]
+        prominent.sort(key=lambda q: -q.estimate.value)  # pyright: ignore
+        rows = [f"{'':36}{f'{name} [95 %]':>29}{f'{reference} [95 %]':>29}{'p':>8}  verdict"]
+        rows += [_row(q) for q in [*whole, *stages, *prominent[:_SHOWN_LINES]]]
+        if lines:
+            rows.append(_of_all_lines(lines, min(_SHOWN_LINES, len(prominent))))
+        return "\n".join(rows)
+
+
+def _of_all_lines(lines: Sequence[Quantity], shown: int) -> str:
+    locking = [q for q in lines if q.name == "phase_locking"]
+    excess = [q.estimate for q in lines if q.name == "phase_locking_excess" and q.estimate]
+    locked = sum(q.verdict == "locked" for q in locking)
+    more = sum(float(estimate.low) > 0 for estimate in excess)
+    words = f"({shown} most prominent of {len(locking)} predicted lines"
+    if any(q.locked_p_value is not None for q in locking):
+        words += f"; {locked} of them locked in phase, {more} more firmly than the bins around"
+    return words + ")"
+
+
+def _row(quantity: Quantity) -> str:
+    label = quantity.name
+    if quantity.frequency_hz is not None:
+        label += f", {quantity.frequency_hz:g} Hz"
+    if quantity.stage is not None:
+        label += f", stage {quantity.stage}"
+    value, reference = (_cell(quantity.name, e) for e in (quantity.estimate, quantity.reference))
+    p_value = "" if quantity.p_value is None else p_value_text(quantity.p_value)
+    words = quantity.verdict
+    if quantity.estimate is not None and quantity.reason:
+        words = "; ".join(filter(None, (words, quantity.reason)))
+    return f"{label:36}{value:>29}{reference:>29}{p_value:>8}  {words}".rstrip()
+
+
+def _cell(name: str, estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    estimate = within_bounds(name, estimate)
+    if not math.isfinite(estimate.value):
+        return "nothing"
+    # Three digits of the largest number, with one to five decimals.
+    largest = max(abs(number) for number in estimate if math.isfinite(number))
+    size = math.floor(math.log10(max(largest, 1e-3))) if largest else 0
+    digits = max(2 - size, 1)
+    # Adding 0 makes a rounded -0.0 plain 0.
+    value, low, high = (f"{round(float(number), digits) + 0:.{digits}f}" for number in estimate)
+    return value if math.isnan(estimate.low) else f"{value} [{low}, {high}]"

@@ -1,4 +1,4 @@
-"""The real audio that a set is measured beside: a run's own data, or a reference."""
+"""Real audio as a reference: a run's own data, or audio of the user."""
 
 import warnings
 from collections.abc import Iterator
@@ -11,27 +11,33 @@ from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.audio.segments import Split, segments_of
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
-from wavegan_rc.measure.readings import MOST_KEPT
+from wavegan_rc.measure.grouped_spectra import MOST_KEPT
 from wavegan_rc.measure.segments import SegmentSet
-from wavegan_rc.measure.sources import open_segments
+from wavegan_rc.measure.sources import Source, open_segments
 from wavegan_rc.runs.run import Run
 
 _SHORTEST_STRETCH = 8
 
 
 def data_of_run(
-    path: str, count: int, corpus: Corpus | None = None
+    path: str | Path, count: int, corpus: Corpus | None = None
 ) -> tuple[SegmentSet, SegmentSet] | None:
-    """Held-out segments of a run's data, and others that it was trained on.
+    """Draw real segments from a run's data.
+
+    If the held-out part has no usable segment, training segments take its place, as in `train`.
 
     Args:
-        path: Of a run; of anything else, there are none.
-        count: Of held-out segments.
-        corpus: The data, prepared elsewhere; None: they are prepared here.
+        path: Run folder. Returns None for any other path.
+        count: Number of segments in the first set.
+        corpus: The run's data, already prepared. None: prepared here.
+
+    Returns:
+        Held-out segments, which are measured, and training segments, to which distances are taken.
+        None if the data cannot be used.
 
     Warns:
-        WaveganWarning: If the data cannot be read, or are not those that the run was trained on.
-            Then there are none either.
+        WaveganWarning: If training segments replace held-out ones, or the data cannot be read or
+            differs from the data of the training.
     """
     try:
         config = Run(Path(path).expanduser()).read_config()
@@ -45,44 +51,51 @@ def data_of_run(
             raise DataError(
                 f"{config.data or 'the bundled speech'}: not the recordings that the run began with"
             )
-        held_out = draw_segments(corpus, "held_out", config, count)
-        return held_out, draw_segments(corpus, "training", config, MOST_KEPT)
+        baseline = _draw(corpus, "training", config, 0, MOST_KEPT)
+        try:
+            return _draw(corpus, "held_out", config, 0, count), baseline
+        except DataError as error:
+            message = f"{path}: {error}; training segments are measured as real instead"
+            warnings.warn(" ".join(message.split()), WaveganWarning, stacklevel=3)
+        # As `train` draws them. Another step, so that no segment is its own nearest neighbour.
+        real = _draw(corpus, "training", config, 0, count)
+        return real, _draw(corpus, "training", config, 1, MOST_KEPT)
     except (WaveganError, OSError, RuntimeError) as error:
         message = (
-            f"{path}: measured without real audio: {error}. Name real audio by --reference of "
-            "`measure`, or moved recordings by --data beside --resume of `train`"
+            f"{path}: cannot use the run's data, so there is no reference: {error}. Name real "
+            "audio by --reference of `measure`, or moved recordings by --data with --resume of "
+            "`train`"
         )
         warnings.warn(" ".join(message.split()), WaveganWarning, stacklevel=3)
         return None
 
 
-def draw_segments(corpus: Corpus, split: Split, config: Config, count: int) -> SegmentSet:
-    """Segments of a corpus as training draws them."""
+def _draw(corpus: Corpus, split: Split, config: Config, step: int, count: int) -> SegmentSet:
+    """Draw segments of a corpus as training does."""
     segments = segments_of(config, corpus, split)
-    drawn = segments.draw(0, count)
-    name = f"real ({split.replace('_', ' ')})"
+    drawn = segments.draw(step, count)
     return SegmentSet(
-        name,
+        f"real ({split.replace('_', ' ')})",
         config.sample_rate,
         config.segment_length,
         count,
         lambda: iter([drawn]),
-        apart=segments.independent(0, count),
+        apart=segments.independent(step, count),
     )
 
 
-def reference_parts(path: str, test: SegmentSet) -> tuple[SegmentSet, SegmentSet]:
-    """A reference in two parts: one is measured as the set is, distances are taken to the other.
+def reference_parts(source: Source, test: SegmentSet) -> tuple[SegmentSet, SegmentSet]:
+    """Open a reference in two parts: one is measured, distances are taken to the other.
 
     Args:
-        path: Of real audio.
-        test: What is measured; the reference is resampled to its rate and cut alike.
+        source: Real audio, as for `open_segments`.
+        test: Measured set; the reference is resampled to its rate and cut to its segment length.
 
     Raises:
-        DataError: If there is nothing for one of the parts.
+        DataError: If a part would be empty.
     """
     reference = open_segments(
-        path,
+        source,
         segment_length=test.segment_length,
         sample_rate=test.sample_rate,
         resample=True,
@@ -97,12 +110,12 @@ def reference_parts(path: str, test: SegmentSet) -> tuple[SegmentSet, SegmentSet
 
 
 def _stretch(reference: SegmentSet) -> int:
-    """Segments that stay together: neighbours are alike, in an array too."""
+    """Number of consecutive segments kept in one part, since neighbours are alike."""
     return max(reference.independent, _SHORTEST_STRETCH)
 
 
 def _part(whole: SegmentSet, part: int) -> SegmentSet:
-    """Every other stretch of segments that hang together, so that all recordings are in both."""
+    """Take every other stretch, so that all recordings are in both parts."""
 
     def belongs(index: np.ndarray) -> np.ndarray:
         return index // _stretch(whole) % 2 == part

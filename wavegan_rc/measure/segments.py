@@ -1,4 +1,4 @@
-"""Equal segments of one origin, whatever it is."""
+"""A set of equal-length segments from one source."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from wavegan_rc.errors import DataError, ParameterError
 
 @dataclass(frozen=True)
 class SegmentSet:
-    """Segments of one origin, read or generated anew each time they are asked for.
+    """A set of equal-length segments, read or generated anew for each pass.
 
     Attributes:
-        name: What the user called the origin.
-        sample_rate: In Hz.
-        segment_length: In samples.
+        name: Path of the source, or a word for it.
+        sample_rate: Sample rate in Hz.
+        segment_length: Segment length in samples.
         count: Number of segments, at least 1.
-        source: Called without arguments, yields all segments in order, in finite arrays of shape
+        source: Function that yields all segments in order, in finite arrays of shape
             (any number, segment_length).
-        upsampling_factors: Of the generator that made them, first stage first; None: not known.
-        stopband_hz: Above it the generator's training data held nothing, in Hz; None: not known.
-        skipped: (file, reason) of each file that holds no segment of the set.
-        independent: Neighbouring segments that hang together, a power of two: those of about one
-            second of a recording. They are resampled as one.
-        apart: Segments that do not overlap; None: no two do.
+        upsampling_factors: Factors of the generator, first stage first. None: not known.
+        stopband_hz: Frequency in Hz above which the training data is empty. None: not known.
+        skipped: (file, reason) of each file without a segment in the set.
+        independent: Number of consecutive segments resampled as one block (about one second of a
+            recording); a power of two.
+        apart: Number of segments that do not overlap. None: all of them.
 
     Example:
         >>> array = np.zeros((5, 64))
@@ -46,19 +46,19 @@ class SegmentSet:
     apart: int | None = None
 
     def blocks(self, size: int = 512) -> Iterator[np.ndarray]:
-        """All segments, in the same order each time; memory holds a block, not the set.
+        """Yield all segments in order; memory holds one block at a time.
 
         Args:
-            size: Segments in a block, at least 1.
+            size: Number of segments in a block, at least 1.
 
         Yields:
-            float32 arrays of shape (size, segment_length), the last maybe with fewer segments;
-            full scale is 1. They are the caller's own.
+            New float32 arrays of shape (size, segment_length), full scale 1; the last may be
+            shorter.
 
         Raises:
-            ParameterError: If `size` is smaller than 1.
-            DataError: If a file was changed since the set was opened, a generator makes
-                non-finite samples, or samples are so large that their squares are not.
+            ParameterError: If `size` is below 1.
+            DataError: If a file changed after the set was opened, a generator makes non-finite
+                samples, or the squares of samples are not finite.
         """
         check_at_least("size", size, 1)
         shape = (min(size, self.count), self.segment_length)
@@ -82,13 +82,13 @@ class SegmentSet:
 
 
 def check_at_least(name: str, value: int | None, low: int) -> None:
-    """Raise a ParameterError if a value is given and too small."""
+    """Raise a ParameterError if a given value is below `low`."""
     if value is not None and value < low:
         raise ParameterError(f"{name} must be at least {low}. Received: {value}")
 
 
 def in_words(count: int, independent: int, kind: str = "") -> str:
-    """How many segments there are, and how many of them tell something new.
+    """Return the number of segments, and of those without overlap and repeats, in words.
 
     Example:
         >>> in_words(512, 7, "real"), in_words(512, 512)

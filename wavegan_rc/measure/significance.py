@@ -1,4 +1,4 @@
-"""How surely two sets differ, and whether several findings at once are by chance."""
+"""P-values of single findings, of differences between sets, and of many findings at once."""
 
 from collections.abc import Callable
 
@@ -7,33 +7,31 @@ from scipy import stats
 
 from wavegan_rc.errors import ParameterError
 
-# (R, N) weights to (R,) or (R, ...) values.
+# From weights of shape (R, N) to values of shape (R, ...).
 Statistic = Callable[[np.ndarray], np.ndarray]
 
 PERMUTATIONS = 1000
-# Equal statistics of two resamples may differ by rounding: weights are float32.
+# Equal statistics of two resamples differ by the rounding of float32 weights.
 _ROUNDING = 1e-6
 
 
 def permuted_differences(
     statistic: Statistic, count_a: int, count_b: int, *, permutations: int = PERMUTATIONS, seed: int
 ) -> np.ndarray:
-    """Differences of a statistic between two sets, and between halves of both shuffled together.
+    """Return differences of a statistic between two sets, and between random splits of their pool.
 
-    Row 0 of the weights is the sets as they are: `1 / count_a` on the first `count_a` pooled
-    segments and 0 on the rest for a, `1 / count_b` on the rest for b. For every other row all
-    segments are put in random order; a takes the first `count_a` of them, b the rest. If both sets
-    were drawn alike, row 0 is like any other: `max_t_p_values` says how probable it is.
+    Row 0 compares the sets themselves; every other row splits the pooled segments at random. If
+    both sets were drawn alike, row 0 is like any other; see `max_t_p_values`.
 
     Args:
-        statistic: Of weights over the pooled segments, those of set a first.
+        statistic: Function of weights over the pooled segments, those of set a first.
         count_a: Number of segments in set a, at least 2.
         count_b: Number of segments in set b, at least 2.
-        permutations: At least 1; the smallest p-value is 1 / (1 + permutations).
-        seed: Non-negative.
+        permutations: Number of splits, at least 1; the smallest p-value is 1 / (1 + permutations).
+        seed: Seed of the splits, at least 0.
 
     Returns:
-        That of a minus that of b, shape (permutations + 1, ...).
+        Statistic of a minus that of b, shape (permutations + 1, ...).
 
     Raises:
         ParameterError: If there are too few segments or permutations.
@@ -55,18 +53,18 @@ def permuted_differences(
 
 
 def max_t_p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Two-sided p-values of several numbers, corrected for there being several.
+    """Return two-sided p-values of several numbers, corrected for their number.
 
-    Each number is divided by its spread under the null hypothesis; the p-value is the share of
-    draws in which any of them, and not just this one, is as far from 0. So the chance of a single
-    false one among all is what it says, whatever hangs together with what.
+    Each number is divided by its spread under the null hypothesis. The p-value is the share of
+    draws in which any number is as far from 0. It bounds the family-wise error rate under any
+    dependence.
 
     Args:
-        observed: Shape (numbers,); NaN and infinities have no p-value and do not count.
+        observed: Array of shape (numbers,); NaN and infinities are not tested.
         null: Draws under the null hypothesis, shape (draws, numbers).
 
     Returns:
-        Shape (numbers,), at least `1 / (1 + draws)`; NaN where there is none, and without draws.
+        Array of shape (numbers,), at least `1 / (1 + draws)`; NaN without a test or without draws.
 
     Source:
         P. H. Westfall, S. S. Young, "Resampling-Based Multiple Testing" (1993), section 2.3
@@ -85,7 +83,7 @@ def max_t_p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     tested = np.flatnonzero(np.isfinite(observed) & np.isfinite(spread))
     if not tested.size:
         return p_values
-    # What never varies is certain if it is not 0.
+    # A number that never varies differs for certain if it is not 0.
     scale = np.maximum(spread[tested], np.finfo(np.float64).tiny)
     largest = np.abs(null[:, tested] / scale).max(axis=1)
     far = np.abs(observed[tested] / scale) * (1 - _ROUNDING)
@@ -94,13 +92,7 @@ def max_t_p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 
 def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
-    """P-values adjusted for testing many at once: those below 0.05 hold 5 % false ones at most.
-
-    Args:
-        p_values: Array of shape (tests,); NaN (no test made) stays NaN and does not count.
-
-    Returns:
-        Array of shape (tests,).
+    """Return p-values adjusted to control the false discovery rate; NaN (no test) stays NaN.
 
     Source:
         Y. Benjamini, Y. Hochberg, "Controlling the False Discovery Rate" (1995), section 3.1.
@@ -118,13 +110,7 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """P-values adjusted so that the chance of a single false one among all is what they say.
-
-    Args:
-        p_values: Array of shape (tests,); NaN (no test made) stays NaN and does not count.
-
-    Returns:
-        Array of shape (tests,), at most 1.
+    """Return p-values adjusted to control the family-wise error rate; NaN (no test) stays NaN.
 
     Source:
         S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (1979), section 3.
@@ -140,3 +126,38 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     left = np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(np.maximum.accumulate(left * p_values[order]), 1)
     return adjusted
+
+
+def rayleigh_p_values(locking: np.ndarray, count: float) -> np.ndarray:
+    """Return the probability of at least this locking for uniform, independent phases.
+
+    Not for 0 Hz and half the sample rate, where spectra are real: see `sign_p_values`.
+
+    Args:
+        locking: Lengths of mean phase vectors, 0 to 1.
+        count: Number of segments with phases, at least 1.
+
+    Source:
+        K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 6.3.1: `exp(-n R^2)` with
+        its first correction.
+
+    Example:
+        >>> rayleigh_p_values(np.array([0.0, 0.1, 1.0]), 100).round(3)
+        array([1.   , 0.369, 0.   ])
+    """
+    z = count * np.asarray(locking) ** 2
+    correction = 1 + (2 * z - z**2) / (4 * count)
+    return np.clip(np.exp(-z) * correction, 0, 1)
+
+
+def sign_p_values(locking: np.ndarray, count: float) -> np.ndarray:
+    """Return the same where phases are 0 or pi: the locking is a mean of random signs.
+
+    Source:
+        The central limit theorem: `n R^2` is chi-squared with one degree of freedom.
+
+    Example:
+        >>> sign_p_values(np.array([0.0, 0.196]), 100).round(3)
+        array([1.  , 0.05])
+    """
+    return stats.chi2.sf(count * np.asarray(locking) ** 2, 1)

@@ -1,4 +1,4 @@
-"""What is measured: a run, a generator, recordings or an array, as one set of equal segments."""
+"""Open a run, a generator, recordings or an array as a segment set."""
 
 import math
 import tokenize
@@ -15,24 +15,27 @@ from wavegan_rc.measure.segments import SegmentSet, check_at_least
 from wavegan_rc.runs.run import Run
 from wavegan_rc.utils.text import one_line, printable
 
-# `generation` has this name too, but loads TensorFlow.
+# `wavegan_rc.generator` has these names too, but loads TensorFlow.
+_GENERATOR_FILE = "generator.keras"
 _LATENTS_FILE = "latents.npz"
-# A run keeps these beside its samples: the samples once more in one file, and real segments.
+# Files of a run that repeat its samples, or hold real segments.
 _JOINED_FILES = frozenset({"joined.wav", "real-joined.wav"})
 
 _DEFAULT_SEGMENT_LENGTH = 2048
-# Fewer samples have too few bins for a line and the neighbours that it is compared with.
+# Shorter spectra have too few bins for a line and its neighbours.
 _SHORTEST_SEGMENT = 64
-# What soundfile divides 16-bit samples by.
+# soundfile divides 16-bit samples by this.
 _FULL_SCALE_INT16 = np.float32(32768)
-# Samples read at a time, give or take a segment.
+# Samples read at a time, to within a segment.
 _READ_LENGTH = 2**16
-# What NumPy raises on .npy files that were damaged, are pickles or something else.
+# NumPy's exceptions for damaged or foreign .npy files.
 _NOT_NPY = (OSError, ValueError, TypeError, ArithmeticError, SyntaxError, tokenize.TokenError)
+
+Source = str | Path | np.ndarray
 
 
 def is_generator(path: str | Path) -> bool:
-    """Whether `open_segments` will load TensorFlow: for a `.keras` file, or a run that has one.
+    """Return whether a path is a `.keras` file or a run that has one; opening it loads TensorFlow.
 
     Example:
         >>> is_generator("recordings")
@@ -46,7 +49,7 @@ def is_generator(path: str | Path) -> bool:
 
 
 def open_segments(
-    path: str | Path,
+    source: Source,
     *,
     segment_length: int | None = None,
     sample_rate: int | None = None,
@@ -54,29 +57,29 @@ def open_segments(
     seed: int = 0,
     resample: bool = False,
 ) -> SegmentSet:
-    """Open whatever has segments to measure, and check all of it.
+    """Open a source of segments and check all of it.
 
-    Recordings are cut into segments from the start of each file, the rest of it left out; channels
-    are averaged; nothing is resampled unless asked for. They are read to their ends here, since
-    damage may lie anywhere, and again by `blocks`.
+    Recordings are cut into segments from the start of each file, without the rest; channels are
+    averaged. They are read to the end here, since damage may lie anywhere, and again by `blocks`.
 
     Args:
-        path: Run folder; `generator.keras`; folder (searched recursively), glob or file of audio;
-            or `.npy` file of shape (segments, samples), float or int16 (full scale 32768).
-        segment_length: In samples, at least 64; None: the generator's or the array's own, 2048 for
-            recordings.
-        sample_rate: In Hz; needed for an array, which has none. None: the generator's own, or that
-            of the first usable recording. Recordings of another rate are skipped or resampled.
-        count: Segments drawn from a generator, at least 1; recordings and arrays give all.
-        seed: Of the generator's latents, at least 0.
+        source: Run folder; `generator.keras`; folder (searched recursively), glob or file of
+            audio; `.npy` file or array, float or int16 (full scale 32768), of shape (segments,
+            samples), or (samples,) with `segment_length`.
+        segment_length: Segment length in samples, at least 64. None: the generator's or the
+            array's own, 2048 for recordings.
+        sample_rate: Sample rate in Hz; required for arrays. None: the generator's own, or that of
+            the first usable recording. Recordings of another rate are skipped or resampled.
+        count: Number of segments drawn from a generator, at least 1.
+        seed: Seed of the generator's latents, at least 0.
         resample: Whether recordings of another rate are resampled.
 
     Raises:
-        ParameterError: If an argument is out of range, missing or contradicts what the file says.
-        DataError: If nothing is there, or nothing of it can be used.
+        ParameterError: If an argument is out of range, missing or contradicts the source.
+        DataError: If the source is missing or unusable.
 
     Warns:
-        WaveganWarning: Once if files were skipped, once if some are resampled.
+        WaveganWarning: Once if files are skipped, once if files are resampled.
 
     Example:
         >>> from wavegan_rc.audio.files import bundled_speech
@@ -88,12 +91,15 @@ def open_segments(
     check_at_least("sample_rate", sample_rate, 1)
     check_at_least("count", count, 1)
     check_at_least("seed", seed, 0)
-    if is_generator(path):
-        return _open_generator(str(path), segment_length, sample_rate, count, seed)
-    if Path(path).suffix == ".npy":
-        return _open_array(str(path), segment_length, sample_rate)
+    if not isinstance(source, (str, Path)):
+        return _open_array("array", np.asarray(source), segment_length, sample_rate)
+    if is_generator(source):
+        return _open_generator(str(source), segment_length, sample_rate, count, seed)
+    if Path(source).suffix == ".npy":
+        array = _read_npy(str(source))
+        return _open_array(str(source), array, segment_length, sample_rate)
     length = segment_length or _DEFAULT_SEGMENT_LENGTH
-    return _open_recordings(str(path), length, sample_rate, resample)
+    return _open_recordings(str(source), length, sample_rate, resample)
 
 
 def _check_agrees(name: str, argument: str, own: int, received: int | None) -> None:
@@ -132,18 +138,26 @@ def _open_generator(
     )
 
 
-def _open_array(name: str, segment_length: int | None, sample_rate: int | None) -> SegmentSet:
+def _read_npy(name: str) -> np.ndarray:
     try:  # never unpickles
         with np.errstate(over="raise"):  # a shape that no number of bytes can hold
-            array = np.lib.format.open_memmap(Path(name).expanduser(), mode="r")
+            return np.lib.format.open_memmap(Path(name).expanduser(), mode="r")
     except FileNotFoundError:
         raise DataError(f"{name}: no such file") from None
     except (*_NOT_NPY, RuntimeError) as error:  # ~nobody
         raise DataError(f"{name}: not a usable .npy file: {one_line(error)}") from None
+
+
+def _open_array(
+    name: str, array: np.ndarray, segment_length: int | None, sample_rate: int | None
+) -> SegmentSet:
+    is_signal = array.ndim == 1
+    if array.ndim == 1 and segment_length is not None:
+        array = array[: len(array) // segment_length * segment_length].reshape(-1, segment_length)
     if array.ndim != 2 or not array.size:
         raise DataError(
-            f"{name}: must have shape (segments, samples), neither of them zero. "
-            f"Received shape: {array.shape}"
+            f"{name}: must have shape (segments, samples), neither of them zero, or (samples,) "
+            f"with segment_length. Received shape: {array.shape}"
         )
     if array.dtype.kind != "f" and array.dtype.newbyteorder("=") != np.int16:
         raise DataError(f"{name}: samples must be float or int16. Received: {array.dtype}")
@@ -151,11 +165,17 @@ def _open_array(name: str, segment_length: int | None, sample_rate: int | None) 
     check_at_least(f"segment_length of {name}", own_length, _SHORTEST_SEGMENT)
     _check_agrees(name, "segment_length", own_length, segment_length)
     if sample_rate is None:
-        raise ParameterError(f"sample_rate must be given for {name}: a .npy file has none")
+        raise ParameterError(f"sample_rate must be given for {name}: an array has none")
     source = partial(_rows, array)
     if not all(np.isfinite(rows).all() for rows in source()):
         raise DataError(f"{name}: has NaN or infinite samples (as float32)")
-    return SegmentSet(name, sample_rate, own_length, count, source)
+    independent = _neighbours(sample_rate, own_length, count) if is_signal else 1
+    return SegmentSet(name, sample_rate, own_length, count, source, independent=independent)
+
+
+def _neighbours(sample_rate: int, segment_length: int, longest: int) -> int:
+    """Number of consecutive segments in about a second, at most `longest`; a power of two."""
+    return 2 ** math.ceil(math.log2(min(max(1, sample_rate / segment_length), longest)))
 
 
 def _rows(array: np.ndarray) -> Iterator[np.ndarray]:
@@ -199,19 +219,14 @@ def _open_recordings(
         if min(others) < sample_rate:
             message += f"; those of {min(others)} Hz hold nothing above {min(others) / 2:g} Hz"
         warnings.warn(message, WaveganWarning, stacklevel=3)
-    source = partial(_cut, usable, segment_length, sample_rate)
-    count = sum(usable.values())
-    # About a second, or a file if all are shorter.
-    neighbours = min(max(1, sample_rate / segment_length), max(usable.values()))
-    independent = 2 ** math.ceil(math.log2(neighbours))
     return SegmentSet(
         name,
         sample_rate,
         segment_length,
-        count,
-        source,
+        sum(usable.values()),
+        partial(_cut, usable, segment_length, sample_rate),
         skipped=tuple(skipped),
-        independent=independent,
+        independent=_neighbours(sample_rate, segment_length, max(usable.values())),
     )
 
 
@@ -225,7 +240,6 @@ def _rate_of(path: Path) -> int:
 
 
 def _count_segments(path: Path, segment_length: int, sample_rate: int) -> int:
-    """Number of segments of a usable file."""
     length = sum(len(block) for block in _blocks(path, segment_length, sample_rate))
     if length < segment_length:
         raise DataError(f"is shorter than a segment: {length} of {segment_length} samples")

@@ -1,60 +1,61 @@
 """Artifact statistics as functions of weights over groups of segments.
 
-`weights` has shape (resamples, groups), each row adding up to 1: the share of each group in one
-resample of the set. Uniform weights give the statistic itself, multinomial ones its bootstrap
-distribution. All results have a leading axis of resamples.
+`weights` has shape (resamples, groups), each row adding up to 1. Uniform weights give the statistic
+itself, multinomial ones its bootstrap distribution. The first axis of all results is `resamples`.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
-from wavegan_rc.measure.grouped_spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra, StageComb
-from wavegan_rc.measure.line_powers import line_powers, standard_errors, sum_of_lines
-from wavegan_rc.spectrogram import line_neighbours, line_prominence_db
+from wavegan_rc.measure.grouped_spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra
+from wavegan_rc.spectrogram import StageComb, line_neighbours, line_prominence_db
+
+# In standard errors: noise seldom makes deeper dips.
+_DEEPEST_NOISE = 3
+# In standard errors of the sum: noise alone seldom adds up to more.
+_FLOOR = 2
 
 
 def _mean(sums: np.ndarray, spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    """Mean over segments: sums and counts are resampled alike."""
     return (weights @ sums) / (weights @ spectra.counts)[:, None]
 
 
 def _mean_phasor(sums: np.ndarray, spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    """Mean unit vector over the segments that have phases; 0 if none has."""
+    """Return the mean unit vector over sounding segments; 0 without any."""
     return (weights @ sums) / _sounding(spectra, weights)
 
 
 def _sounding(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    """Mean number of segments with phases in a group, shape (resamples, 1); 1 if there is none."""
+    """Return the mean number of sounding segments in a group, shape (resamples, 1); 1 for none."""
     sounding = (weights @ spectra.sounding)[:, None]
     return np.where(sounding > 0, sounding, 1)
 
 
 def mean_power(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    """Mean power in each bin, shape (resamples, bins)."""
+    """Return the mean power in each bin, shape (resamples, bins)."""
     return _mean(spectra.power, spectra, weights)
 
 
 def out_of_band_db(
     spectra: GroupedSpectra, weights: np.ndarray, stopband_hz: float, lines_hz: Sequence[float]
 ) -> dict[str, np.ndarray]:
-    """Power above the stopband edge relative to all power, whole and in parts, in dB.
+    """Return the power above the stopband edge over all power, total and in parts, in dB.
 
-    A tone of power `p` on a bin puts `p` into it and `p / 4` into each neighbour, noise of density
-    `d` puts 1.5 `d` into every bin: either way the power is the sum of the bins over 1.5. The part
-    of the lines is what their bins hold above the median of the bins around; see `sum_of_lines`.
+    Under a Hann window a tone of power `p` on a bin has `p` there and `p / 4` in each neighbour,
+    and noise of density `d` has `1.5 d` in every bin: the power is the sum of the bins over 1.5.
+    The power of the lines is that above the median of the bins around; see `sum_of_lines`.
 
     Args:
-        spectra: Of the set.
-        weights: Shape (resamples, groups).
-        stopband_hz: Above it the data holds nothing.
-        lines_hz: Predicted lines.
+        spectra: Sums of the set.
+        weights: Array of shape (resamples, groups).
+        stopband_hz: Frequency in Hz above which the data is empty.
+        lines_hz: All predicted frequencies in Hz.
 
     Returns:
-        `total`, `lines`, `rest` and `floor` (the faintest lines that can be told from noise), each
-        of shape (resamples,): -inf where there is nothing, NaN for silence. All but `total` are NaN
-        where no line above the edge can be measured.
+        `total`, `lines`, `rest` and `floor` (faintest lines distinguishable from noise), each of
+        shape (resamples,): -inf without power, NaN for silence. All but `total` are NaN if no line
+        above the edge can be measured.
     """
     power = mean_power(spectra, weights)
     outside = spectra.frequencies_hz > stopband_hz
@@ -78,7 +79,7 @@ def out_of_band_db(
 def prominence_db(
     spectra: GroupedSpectra, weights: np.ndarray, lines_hz: Sequence[float]
 ) -> np.ndarray:
-    """Prominence of each line, shape (resamples, lines); see `line_prominence_db`."""
+    """Return the prominence of each line, shape (resamples, lines); see `line_prominence_db`."""
     return _prominences(spectra, mean_power(spectra, weights), lines_hz)
 
 
@@ -91,10 +92,10 @@ def _prominences(
 
 
 def phase_locking(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    """Length of the mean phase vector of each bin, shape (resamples, bins), 0 to 1.
+    """Return the length of the mean phase vector of each bin, shape (resamples, bins), 0 to 1.
 
-    An artifact stands at a fixed phase relative to the start of the segment; speech cut at random
-    does not: its bins have about `1 / sqrt(segments)`.
+    An artifact has a fixed phase relative to the start of the segment. Speech cut at random
+    positions has random phases, and about `1 / sqrt(segments)`.
 
     Source:
         K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 2.3.1.
@@ -102,54 +103,19 @@ def phase_locking(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
     return np.abs(_mean_phasor(spectra.phasors, spectra, weights))
 
 
-def rayleigh_p_values(locking: np.ndarray, count: float) -> np.ndarray:
-    """Probability of at least this locking if phases were uniform and independent.
-
-    Not for 0 Hz and half the sampling rate, where spectra are real: see `sign_p_values`.
-
-    Args:
-        locking: Lengths of mean phase vectors.
-        count: Segments that have phases, at least 1.
-
-    Source:
-        K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 6.3.1: `exp(-n R^2)` with
-        its first correction.
-
-    Example:
-        >>> rayleigh_p_values(np.array([0.0, 0.1, 1.0]), 100).round(3)
-        array([1.   , 0.369, 0.   ])
-    """
-    z = count * np.asarray(locking) ** 2
-    correction = 1 + (2 * z - z**2) / (4 * count)
-    return np.clip(np.exp(-z) * correction, 0, 1)
-
-
-def sign_p_values(locking: np.ndarray, count: float) -> np.ndarray:
-    """As `rayleigh_p_values` where phases are 0 or pi: the mean of random signs.
-
-    Source:
-        The central limit theorem: `n R^2` is chi-squared with one degree of freedom.
-
-    Example:
-        >>> sign_p_values(np.array([0.0, 0.196]), 100).round(3)
-        array([1.  , 0.05])
-    """
-    return stats.chi2.sf(count * np.asarray(locking) ** 2, 1)
-
-
 def unbiased_square(
     lengths: np.ndarray, spectra: GroupedSpectra, weights: np.ndarray
 ) -> np.ndarray:
-    """Squares of mean vectors' lengths, less what unrelated phases would give.
+    """Return squared lengths of mean vectors without the bias of unrelated phases.
 
-    With weights `w` on segments, the square of the mean vector is a sum over pairs of segments; the
-    pairs of a segment with itself give `q`, the sum of `w**2`, whatever the phases. Leaving them
-    out, unrelated phases have 0 on average and equal ones 1, in a resample as in the set.
+    The square of a mean vector is a sum over pairs of segments. Pairs of a segment with itself add
+    the sum of squared weights, whatever the phases. Without them unrelated phases have 0 on
+    average, and equal ones 1, in a resample too.
 
     Args:
-        lengths: From `phase_locking` or `image_coherence`, shape (resamples, bins).
-        spectra: Of the set.
-        weights: Shape (resamples, groups).
+        lengths: Result of `phase_locking` or `image_coherence`, shape (resamples, bins).
+        spectra: Sums of the set.
+        weights: Array of shape (resamples, groups).
 
     Source:
         M. Vinck et al., "The pairwise phase consistency" (2010), equation 14.
@@ -165,15 +131,9 @@ def unbiased_square(
 def means_around(
     spectra: GroupedSpectra, values: np.ndarray, lines_hz: Sequence[float]
 ) -> np.ndarray:
-    """Means over the bins beside each line, shape (resamples, lines); NaN if they are too few.
+    """Return means over the bins around each line, shape (resamples, lines); NaN for too few.
 
-    A generator whose segments all begin alike locks all bins: what a line has beyond those around
-    it is its own.
-
-    Args:
-        spectra: Of the set.
-        values: Shape (resamples, bins).
-        lines_hz: All predicted lines.
+    A generator whose segments all begin alike locks all bins; only the excess belongs to a line.
     """
     around = line_neighbours(bins_of(spectra, lines_hz), values.shape[1])
     columns = [
@@ -183,19 +143,19 @@ def means_around(
 
 
 def image_coherence(spectra: GroupedSpectra, weights: np.ndarray, stage: int) -> np.ndarray:
-    """How firmly the phase at `f` is tied to that at `f - spacing`, for every bin.
+    """Return the coherence of the phases at `f` and `f - spacing`, for every bin.
 
-    An image repeats the signal a multiple of the stage's input rate away, and moves with it: the
-    mean spectrum blurs it, the phase between the two bins does not. Each segment counts alike,
-    however loud, so that unrelated bins have about `1 / sqrt(segments)`, as in `phase_locking`.
+    An image repeats the signal at a multiple of the stage's input rate and moves with it. The mean
+    spectrum blurs it; the phase between the two bins stays. All segments count alike, so unrelated
+    bins have about `1 / sqrt(segments)`.
 
     Args:
-        spectra: Of the set.
-        weights: Shape (resamples, groups).
-        stage: Counted from 1.
+        spectra: Sums of the set.
+        weights: Array of shape (resamples, groups).
+        stage: Stage number, from 1.
 
     Returns:
-        Shape (resamples, bins), 0 to 1.
+        Array of shape (resamples, bins), 0 to 1.
 
     Source:
         W. A. Gardner, "Exploitation of spectral redundancy in cyclostationary signals" (1991),
@@ -208,16 +168,15 @@ def image_coherence(spectra: GroupedSpectra, weights: np.ndarray, stage: int) ->
 def energy_modulation(
     spectra: GroupedSpectra, weights: np.ndarray, combs: Sequence[StageComb]
 ) -> np.ndarray:
-    """How much the energy varies with the position of a sample within a stage's period.
+    """Return the variance of the energy over positions within each stage's period.
 
-    The mean square by position modulo the longest period is a periodic sequence; its harmonics are
-    given to stages as the lines of the comb are. The squares of a stage's harmonics add up to the
-    variance over positions that the stage makes. Noise would bias them: only products of different
-    groups are taken.
+    The mean square by position modulo the longest period is a periodic sequence. Its harmonics
+    belong to stages as the lines of the comb do; their squares add up to the variance. Against
+    the bias by noise, only products of different groups are taken.
 
     Returns:
-        Variance relative to the squared mean, shape (resamples, stages), without bias and so at
-        times below 0; NaN for silence.
+        Variance over the squared mean, shape (resamples, stages); unbiased, so it can be negative;
+        NaN for silence.
     """
     harmonics = np.fft.rfft(spectra.positions, axis=1)
     alone = (weights**2).sum(axis=1, keepdims=True)
@@ -238,15 +197,9 @@ def energy_modulation(
 def third_octave_levels_db(
     spectra: GroupedSpectra, weights: np.ndarray, highest_hz: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Levels in third-octave bands, relative to the level in all of them.
+    """Return centres in Hz of third-octave bands, and levels in dB relative to all of them.
 
-    Args:
-        spectra: Of the set.
-        weights: Shape (resamples, groups).
-        highest_hz: Bands end here.
-
-    Returns:
-        Centres in Hz, shape (bands,), and dB, shape (resamples, bands).
+    The shapes are (bands,) and (resamples, bands); bands end at `highest_hz`.
 
     Source:
         IEC 61260-1 (2014), base-ten centres `1000 * 10**(k / 10)`.
@@ -270,18 +223,9 @@ def third_octave_levels_db(
 def filtering_db(
     spectra: GroupedSpectra, baseline: GroupedSpectra, weights: np.ndarray, highest_hz: float
 ) -> np.ndarray:
-    """Root mean square over third-octave bands of the difference to real long-term levels, in dB.
+    """Return the RMS difference of relative third-octave levels to real audio in dB.
 
-    Each band's level is relative to all bands', so that loudness does not count.
-
-    Args:
-        spectra: Of the set.
-        baseline: Of real segments.
-        weights: Shape (resamples, groups) over the set.
-        highest_hz: Bands end here.
-
-    Returns:
-        Shape (resamples,); NaN for silence.
+    The shape is (resamples,); NaN for silence. Bands end at `highest_hz`.
     """
     uniform = np.full((1, len(baseline.counts)), 1 / len(baseline.counts))
     _, ours = third_octave_levels_db(spectra, weights, highest_hz)
@@ -293,5 +237,59 @@ def filtering_db(
 
 
 def bins_of(spectra: GroupedSpectra, lines_hz: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Index of the bin of each line."""
+    """Return the bin index of each line."""
     return np.rint(np.asarray(lines_hz) / spectra.frequencies_hz[1]).astype(int)
+
+
+def line_powers(at_lines: np.ndarray, prominence: np.ndarray) -> np.ndarray:
+    """Return the power of each line above the median of the bins around it.
+
+    Args:
+        at_lines: Mean power in the lines' bins, shape (resamples, lines).
+        prominence: Prominence of the lines in dB, shape (resamples, lines).
+
+    Returns:
+        Array of shape (resamples, lines): negative for dips, NaN without prominence.
+
+    Example:
+        >>> line_powers(np.array([[100.0]]), np.array([[20.0]])).tolist()
+        [[99.0]]
+    """
+    return at_lines * (1 - 10 ** (-prominence / 10))
+
+
+def standard_errors(spectra: GroupedSpectra, bins: np.ndarray) -> np.ndarray:
+    """Return standard errors of the mean power in some bins over groups; 0 for a single group."""
+    groups = len(spectra.counts)
+    if groups < 2:
+        return np.zeros(len(bins))
+    each = spectra.power[:, bins] / spectra.counts[:, None]
+    return each.std(axis=0, ddof=1) / np.sqrt(groups)
+
+
+def sum_of_lines(powers: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, float]:
+    """Add up the power of lines; return it with the least power distinguishable from noise.
+
+    A dip at one line takes nothing from others: powers more than 3 standard errors below 0 are left
+    out. Other negative powers stay, so that noise cancels.
+
+    Args:
+        powers: Result of `line_powers`, shape (resamples, lines).
+        errors: Standard errors of the lines' bins, shape (lines,).
+
+    Returns:
+        Sum of shape (resamples,), at least the floor, NaN if no line can be measured; and the
+        floor, 2 standard errors of the sum.
+
+    Example:
+        >>> total, floor = sum_of_lines(np.array([[9.0, -8.0, np.nan]]), np.array([0.1, 0.1, 0.1]))
+        >>> total.tolist(), round(floor, 3)
+        ([9.0], 0.283)
+    """
+    measured = ~np.isnan(powers[0])
+    if not measured.any():
+        return np.full(len(powers), np.nan), np.nan
+    powers, errors = powers[:, measured], errors[measured]
+    floor = float(_FLOOR * np.sqrt(np.sum(errors**2)))
+    together = np.where(powers < -_DEEPEST_NOISE * errors, 0, powers)
+    return np.maximum(np.nansum(together, axis=1), floor), floor

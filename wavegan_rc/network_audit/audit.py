@@ -1,4 +1,4 @@
-"""Look into the networks of a run, or into one generator, and leave what is found in files."""
+"""Audit the networks of a run, or a single generator, and write the results."""
 
 import json
 import warnings
@@ -31,17 +31,12 @@ _SEGMENTS = 512
 
 
 def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
-    """Audit the networks of a run: kernels, silence, and the gradients of the critic.
-
-    Of a generator file, kernels and silence only: it has no critic.
+    """Audit kernels and silence of a generator, and the gradients of a run's critic.
 
     Args:
-        path: Run folder, or a generator file that this package exported.
-        out: Folder for `networks.json`, `networks.npz` and `networks.png`; made if need be.
-        seed: Of latents, shifts and bootstrap, at least 0.
-
-    Returns:
-        What was found, with a `table()`.
+        path: Run folder, or a generator file exported by this package, which has no critic.
+        out: Output folder for `networks.json`, `networks.npz` and `networks.png`.
+        seed: Seed of latents, shifts and bootstrap, at least 0.
 
     Raises:
         ParameterError: If `seed` is negative.
@@ -49,8 +44,8 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
             written.
 
     Warns:
-        WaveganWarning: If a run's recordings cannot be read: then gradients are measured at
-            generated segments alone. If there is no usable checkpoint: then not at all.
+        WaveganWarning: If a run's data cannot be used (gradients are then measured at generated
+            segments only), or there is no usable checkpoint (no gradients).
     """
     if seed < 0:
         raise ParameterError(f"seed must be at least 0. Received: {seed}")
@@ -84,10 +79,10 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
 
 
 def _critic_audit(run: Path, seed: int) -> tuple[Gradients, str]:
-    """The gradients of a run's critic, at segments of the generator that it teaches and real."""
+    """Measure the gradients of a run's critic at generated and real segments."""
     config, model, checkpoint = load_run(run)
     critic = with_independent_shifts(model, config, seed=seed)
-    # Not the exported average: that one is never taught.
+    # Not the exported moving average, which the critic never sees.
     latents = draw_latents(_SEGMENTS, config.latent_dim, seed)
     segments = {"generated": synthesize(model.generator, latents)}
     real = data_of_run(str(run), _SEGMENTS)

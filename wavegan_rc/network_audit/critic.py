@@ -1,4 +1,4 @@
-"""A run's critic, and the gradients with which it teaches."""
+"""A run's critic and its gradients by the samples of segments."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ _BATCH_SIZE = 64
 
 
 def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
-    """The settings of a run, its networks at the newest checkpoint, and that checkpoint.
+    """Return the settings of a run, its networks at the newest checkpoint, and that checkpoint.
 
     Raises:
         DataError: If the settings cannot be used, or the checkpoint is missing, damaged or of
@@ -36,11 +36,10 @@ def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
 
 
 def with_independent_shifts(model: WGANGP, config: Config, *, seed: int) -> keras.Model:
-    """Build a model from audio to scores: the run's emphasis, then its critic.
+    """Build a model from audio to scores (emphasis, then critic), with shifts for each example.
 
-    Its phase shuffle draws shifts for each example, anew from a seed. In training one shift may
-    serve a whole batch. Over many steps that averages to the same, but segments are to be resampled
-    one by one, so each needs shifts of its own.
+    In training a whole batch may share its shifts. Over many steps the average is the same, but
+    resampling segments needs independent shifts.
     """
     other = build_model(replace(config, phase_shuffle_per_example=True, seed=seed))
     other.critic.set_weights(model.critic.get_weights())
@@ -52,21 +51,21 @@ def with_independent_shifts(model: WGANGP, config: Config, *, seed: int) -> kera
 
 
 def shuffle_radius(critic: keras.Model) -> int:
-    """Largest shift in a critic; 0 if it has no phase shuffle."""
+    """Return the largest shift in a critic; 0 without phase shuffle."""
     radii = [layer.radius for layer in critic.layers if isinstance(layer, PhaseShuffle)]
     return max(radii, default=0)
 
 
 def input_gradients(critic: keras.Model, segments: np.ndarray, *, shuffled: bool) -> np.ndarray:
-    """Derivative of each segment's score by its samples: what the generator is taught there.
+    """Return the derivative of each segment's score by its samples.
 
     Args:
         critic: Model from (batch, samples, 1) to (batch, 1).
-        segments: Shape (segments, samples).
-        shuffled: With phase shuffle, as in training.
+        segments: Array of shape (segments, samples).
+        shuffled: Whether phase shuffle is active, as in training.
 
     Returns:
-        float32, shape (segments, samples).
+        float32 array of shape (segments, samples).
 
     Example:
         >>> from wavegan_rc.nn.critic import build_critic

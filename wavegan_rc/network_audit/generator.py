@@ -1,4 +1,4 @@
-"""Audits of a generator: tones of its kernels, and what it makes of silence."""
+"""Audits of a generator: tones of its kernels, and lines in its output for silent inputs."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measure import statistics as st
 from wavegan_rc.measure.bootstrap import Estimate, bootstrap_weights
 from wavegan_rc.measure.grouped_spectra import group_spectra
-from wavegan_rc.measure.line_powers import line_powers, standard_errors, sum_of_lines
+from wavegan_rc.measure.statistics import line_powers, standard_errors, sum_of_lines
 from wavegan_rc.network_audit.generator_stages import Stages
 from wavegan_rc.network_audit.kernels import (
     endless_output,
@@ -21,7 +21,7 @@ from wavegan_rc.network_audit.levels import absolute_level
 from wavegan_rc.spectrogram import CombLine, predicted_comb
 
 LATENTS = 512
-# Of which so many say what stages read on average.
+# Latents for the mean feature maps.
 _LATENTS_OF_MEANS = 256
 _SCALES = (1.0, 0.1, 0.01, 0.001)
 
@@ -31,12 +31,11 @@ class KernelTone:
     """A tone that one stage makes of constant feature maps.
 
     Attributes:
-        stage: Counted from 1.
-        frequency_hz: In the audio; later stages image it to other multiples of its stage's input
-            rate too.
-        kernel_db: Relative to what is left of the constants, for independent channels of equal
-            variance: from the weights alone.
-        mean_maps_db: The same with the mean feature maps of this generator and the bias.
+        stage: Stage number, from 1.
+        frequency_hz: Frequency in the audio in Hz; later stages add images of it.
+        kernel_db: Level in dB relative to the remaining constants, for independent channels of
+            equal variance (from the weights alone).
+        mean_maps_db: The same for the mean feature maps of this generator and the bias.
     """
 
     stage: int
@@ -46,27 +45,21 @@ class KernelTone:
 
 
 @dataclass(frozen=True)
-class Silence:
-    """How loud the predicted lines are in what a generator makes of some input.
+class Levels:
+    """Levels of the predicted lines in an output of the generator.
 
-    Levels are mean squares relative to full scale 1 (a full-scale sine has -3.0 dB); they are -inf
-    below -120 dB, where float32 rounds, and NaN where lines stand too close to be measured.
+    Levels are mean squares relative to full scale 1 (a full-scale sine has -3.0 dB): -inf below
+    -120 dB, the float32 rounding, and NaN where lines are too close together to be measured.
 
     Attributes:
-        input: `latents`, `zero latents`, `constant maps` or `endless constant maps`.
-        scale: Of latents; None for others.
-        stage: That the constant maps go into; None for others.
-        rms_db: Of everything, a constant offset too.
-        lines_db: Of all predicted lines together.
-        strongest_db: Of the strongest line.
-        strongest: Which one it is; None if there is none.
-        prominence_db: Of the strongest over the bins around it: what is not noise has bins of all
-            heights, and one of many lines stands some dB above its neighbours by chance.
+        rms_db: Level of the output, with its constant offset.
+        lines_db: Level of all predicted lines together.
+        strongest_db: Level of the strongest line.
+        strongest: Strongest line. None if there is none.
+        prominence_db: Prominence of the strongest line. One of many lines stands some dB out by
+            chance.
     """
 
-    input: str
-    scale: float | None
-    stage: int | None
     rms_db: Estimate
     lines_db: Estimate
     strongest_db: Estimate
@@ -74,14 +67,25 @@ class Silence:
     prominence_db: float
 
 
-def kernel_audit(stages: Stages, means: list[np.ndarray], sample_rate: int) -> list[KernelTone]:
-    """Tones of every stage.
+@dataclass(frozen=True)
+class Silence:
+    """Levels of the predicted lines for one input.
 
-    Args:
-        stages: Of a generator.
-        means: Mean feature maps that go into each stage.
-        sample_rate: In Hz.
+    Attributes:
+        input: `latents`, `zero latents`, `constant maps` or `endless constant maps`.
+        scale: Factor on the latents. None for other inputs.
+        stage: Stage with constant maps as input. None for other inputs.
+        levels: Levels of the output.
     """
+
+    input: str
+    scale: float | None
+    stage: int | None
+    levels: Levels
+
+
+def kernel_audit(stages: Stages, means: list[np.ndarray], sample_rate: int) -> list[KernelTone]:
+    """Return the tones of every stage; `means` are the mean inputs of the stages."""
     tones = []
     for number, (stage, mean) in enumerate(zip(stages.folded, means, strict=True), start=1):
         levels = zip(
@@ -94,30 +98,29 @@ def kernel_audit(stages: Stages, means: list[np.ndarray], sample_rate: int) -> l
 
 
 def mean_maps(stages: Stages, seed: int) -> list[np.ndarray]:
-    """Means over latents and time of what goes into each stage."""
+    """Return means over latents and time of each stage's input."""
     return stages.mean_maps(draw_latents(_LATENTS_OF_MEANS, _latent_dim(stages), seed))
 
 
 def silence_test(
     stages: Stages, means: list[np.ndarray], *, sample_rate: int, seed: int
 ) -> tuple[list[Silence], dict[str, np.ndarray]]:
-    """Lower what goes in to nothing, and see which lines stay.
+    """Measure the predicted lines while the input fades to silence.
 
-    Ordinary latents mask the lines by sound around them. Less and less of them, zeros, and constant
-    feature maps in place of a stage's input take the sound away. Near the ends zeros as padding
-    bend even a constant, and with long kernels that is nearly everywhere: the first stages of the
-    default generator have no sample out of reach of an end. So constant maps are measured twice: in
-    the generator as it is, and endless, where what remains is the stages' alone.
+    The sound of ordinary latents masks the lines. Scaled latents, zeros, and constant feature maps
+    as a stage's input remove it. Zero padding distorts constants near the ends; in the first stages
+    of the default generator that is everywhere. So constant maps are measured in the generator as
+    it is, and endless, without the effect of padding.
 
     Args:
-        stages: Of a generator.
-        means: The constants, for each stage.
-        sample_rate: In Hz.
-        seed: Of latents and bootstrap.
+        stages: Stages of a generator.
+        means: Constant maps for each stage.
+        sample_rate: Sample rate in Hz.
+        seed: Seed of latents and bootstrap.
 
     Returns:
-        Levels, and arrays: `silence_frequencies_hz` and `silence_power` (one spectrum for each
-        measured with its ends).
+        Levels by input; and the arrays `silence_frequencies_hz` and `silence_power` (a spectrum for
+        each input but the endless ones).
 
     Raises:
         DataError: If the generator makes samples that are not finite.
@@ -136,23 +139,20 @@ def silence_test(
         if not np.isfinite(segments).all():
             raise DataError("the generator makes NaN or infinite samples")
         frequencies_hz, power, levels = _measured(segments, comb, sample_rate, seed)
-        found.append(Silence(name, scale, number, *levels))
+        found.append(Silence(name, scale, number, levels))
         powers.append(power)
     for number, mean in enumerate(means, start=1):
         period = endless_output(stages.folded[number - 1 :], mean, stages.post_filter)
         levels = _of_period(period, comb, sample_rate)
-        found.append(Silence("endless constant maps", None, number, *levels))
+        found.append(Silence("endless constant maps", None, number, levels))
     arrays = {"silence_frequencies_hz": frequencies_hz, "silence_power": np.stack(powers)}
     return found, arrays
 
 
-_Levels = tuple[Estimate, Estimate, Estimate, CombLine | None, float]
-
-
 def _measured(
     segments: np.ndarray, comb: tuple[CombLine, ...], sample_rate: int, seed: int
-) -> tuple[np.ndarray, np.ndarray, _Levels]:
-    """Mean spectrum and levels of segments under a Hann window."""
+) -> tuple[np.ndarray, np.ndarray, Levels]:
+    """Return the bins, mean spectrum and levels of segments under a Hann window."""
     count, length = segments.shape
     spectra = group_spectra([segments], count, segment_length=length, sample_rate=sample_rate)
     weights = bootstrap_weights(len(spectra.counts), seed=seed) if count > 1 else np.ones((1, 1))
@@ -163,7 +163,7 @@ def _measured(
     lines = line_powers(power[:, bins], prominence_db)
     squares = weights @ spectra.positions.sum(axis=1) / (weights @ spectra.counts) / length
     together, _ = sum_of_lines(lines, standard_errors(spectra, bins))
-    if not squares[0]:  # silence has no lines, wherever they stand
+    if not squares[0]:  # silence has no lines
         together = np.zeros(len(power))
     strongest = np.nan_to_num(lines[0], nan=-np.inf).argmax()
     levels = _levels(
@@ -172,7 +172,7 @@ def _measured(
     return spectra.frequencies_hz, power[0], levels
 
 
-def _of_period(period: np.ndarray, comb: tuple[CombLine, ...], sample_rate: int) -> _Levels:
+def _of_period(period: np.ndarray, comb: tuple[CombLine, ...], sample_rate: int) -> Levels:
     lines = periodic_line_powers(period)
     hz = (1 + lines.argmax()) * sample_rate / len(period)
     strongest = min(comb, key=lambda line: abs(line.frequency_hz - hz))
@@ -186,11 +186,11 @@ def _levels(
     line: np.ndarray,
     strongest: CombLine,
     prominence_db: float,
-) -> _Levels:
+) -> Levels:
     rms, lines, loudest = (absolute_level(power) for power in (squares, together, line))
     if not np.isfinite(loudest.value):
-        return rms, lines, loudest, None, np.nan
-    return rms, lines, loudest, strongest, float(prominence_db)
+        return Levels(rms, lines, loudest, None, np.nan)
+    return Levels(rms, lines, loudest, strongest, float(prominence_db))
 
 
 def _latent_dim(stages: Stages) -> int:

@@ -1,4 +1,4 @@
-"""The stages of an exported generator: their weights, what goes into them, and what follows."""
+"""Stages of an exported generator: their weights, their inputs, and the audio from there on."""
 
 import math
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ _OURS_ONLY = "only generators exported by this package are audited"
 
 @dataclass(frozen=True)
 class Stages:
-    """An exported generator, opened at its stages.
+    """An exported generator with access to its stages.
 
     Attributes:
-        model: From latents to audio.
+        model: Model from latents to audio.
         folded: Weights of the stages, first stage first.
-        post_filter: Taps of the learned filter behind tanh; None: there is none.
+        post_filter: Taps of the learned filter after tanh. None without one.
     """
 
     model: keras.Model
@@ -36,11 +36,11 @@ class Stages:
         return tuple(stage.factor for stage in self.folded)
 
     def period(self, stage: int) -> int:
-        """Samples of audio after which what a stage (from 1) does repeats."""
+        """Return the period of a stage's pattern (stages from 1) in samples of audio."""
         return math.prod(self.factors[stage - 1 :])
 
     def mean_maps(self, latents: np.ndarray) -> list[np.ndarray]:
-        """Means over latents and time of each stage's input, each of shape (channels,)."""
+        """Return means over latents and time of each stage's input, each of shape (channels,)."""
         inputs = [_input_of(self.model, stage) for stage in range(1, len(self.folded) + 1)]
         model = keras.Model(self.model.input, inputs)
         sums = [0.0] * len(inputs)
@@ -51,7 +51,7 @@ class Stages:
         return [np.asarray(total / len(latents)) for total in sums]
 
     def audio_from(self, stage: int, means: np.ndarray) -> np.ndarray:
-        """What the generator makes if constant maps go into a stage, shape (1, samples)."""
+        """Return the audio for constant maps as a stage's input, shape (1, samples)."""
         entry = _input_of(self.model, stage)
         rest = keras.Model(entry, self.model.output)
         maps = np.broadcast_to(means.astype(np.float32), (1, *entry.shape[1:]))
@@ -64,11 +64,11 @@ def _input_of(model: keras.Model, stage: int) -> keras.KerasTensor:
 
 
 def open_stages(name: str, model: keras.Model) -> Stages:
-    """Find the stages of a generator that this package exported.
+    """Find the stages of a generator exported by this package.
 
     Args:
-        name: Of its file, for messages.
-        model: As `load_generator` gives it.
+        name: File name for messages.
+        model: Result of `load_generator`.
 
     Raises:
         DataError: If it is another network, or its weights are not finite.
@@ -94,7 +94,7 @@ def open_stages(name: str, model: keras.Model) -> Stages:
 
 
 def _folded(found: dict[str, keras.Layer], number: int) -> FoldedStage:
-    """The weights of `stage_<number>`, checked to be a fold."""
+    """Return the weights of `stage_<number>`, checked to be a folded stage."""
     name = f"stage_{number}"
     relu = found["dense_relu" if number == 1 else f"stage_{number - 1}_relu"]
     layer, phases = found[name], found[f"{name}_phases"]

@@ -1,46 +1,42 @@
 """The comb in a critic's gradients, with and without phase shuffle.
 
-The backward pass of a strided convolution is a transposed convolution, so it has what transposed
-convolutions have: what the layer with strides `s_1 ... s_i` before and in it does to a gradient
-repeats every `s_1 * ... * s_i` samples.
+The backward pass of a strided convolution is a transposed convolution, with the same artifacts: the
+pattern of layer `i`, with strides `s_1 ... s_i` up to it, repeats every `s_1 * ... * s_i` samples.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import signal
 
 from wavegan_rc.measure import statistics as st
 from wavegan_rc.measure.bootstrap import Estimate, bootstrap_weights
-from wavegan_rc.measure.grouped_spectra import (
-    HANN_NOISE_BANDWIDTH,
-    StageComb,
-    group_spectra,
-    stage_combs,
-)
-from wavegan_rc.measure.line_powers import line_powers, standard_errors, sum_of_lines
-from wavegan_rc.measure.result import side
+from wavegan_rc.measure.grouped_spectra import HANN_NOISE_BANDWIDTH, group_spectra
+from wavegan_rc.measure.quantities import side
+from wavegan_rc.measure.statistics import line_powers, standard_errors, sum_of_lines
 from wavegan_rc.network_audit.kernels import shuffle_factors
 from wavegan_rc.network_audit.levels import interval
+from wavegan_rc.spectrogram import StageComb, stage_combs
 
-# A Hann window lets a line into the bins beside it; those farther off are between lines.
+# Reach of a line in bins under a Hann window.
 _REACH = 2
 
 
 @dataclass(frozen=True)
 class GradientQuantity:
-    """A number about the gradients at one set of segments.
+    """A quantity of the gradients at one set of segments.
 
     Attributes:
-        origin: `generated` or `real`: where the gradients are taken.
-        name: See `Gradients`.
-        layer: Of the critic, from 1 at the audio, whose stride makes the lines; None: all lines.
-        frequency_hz: Of a single line; None: all lines of the layer.
-        plain: Without phase shuffle; None where it cannot be measured.
-        shuffled: With it; None without.
-        difference: Shuffled less plain, resampled alike.
-        predicted: What shifts alone would make of the plain one; None where nothing is predicted.
+        origin: Segments at which gradients are taken, `generated` or `real`.
+        name: Name of the quantity, see `Gradients`.
+        layer: Critic layer, from 1 at the audio, whose stride makes the lines. None: all lines.
+        frequency_hz: Frequency of a line in Hz. None: all lines of the layer.
+        plain: Estimate without phase shuffle. None if it cannot be measured.
+        shuffled: Estimate with phase shuffle. None without it.
+        difference: Shuffled minus plain, resampled alike. None without phase shuffle.
+        predicted: Value predicted from the shifts alone. None without a prediction.
     """
 
     origin: str
@@ -54,7 +50,7 @@ class GradientQuantity:
 
     @property
     def verdict(self) -> str:
-        """In words, on which side of plain the shuffled one lies; see `side`."""
+        """Verdict on the difference in words; see `side`."""
         if self.difference is None or np.isnan(self.difference.low):
             return ""
         words = {"below": "less with shuffle", "above": "more with shuffle"}
@@ -67,20 +63,19 @@ class Gradients:
     """The comb in a critic's gradients.
 
     Attributes:
-        strides: Of the critic's layers, first layer first.
-        radius: Of its phase shuffle; 0: there is none.
-        quantities: By origin and name, the whole first, then by layer, then by line:
+        strides: Strides of the critic's layers, first layer first.
+        radius: Radius of its phase shuffle; 0 without.
+        quantities: Quantities by origin and name: of all lines, by layer, by line:
 
             - `line_level_db`: power of lines above the bins around, relative to all power; at
               least twice its standard error.
-            - `fixed_level_db`: the same of that part of the lines that is alike in all segments,
-              which adds up over a batch: the power of the mean gradient, less what unrelated
-              gradients would leave of it.
+            - `fixed_level_db`: the same for the part that is alike in all segments and adds up over
+              a batch: the unbiased power of the mean gradient.
             - `line_prominence_db`: as for audio; by layer, the median.
-            - `phase_locking`: mean square over lines, without bias: 0 to 1; `between` lines too.
-            - `energy_modulation`: variance of the energy by position, relative to its square.
-        arrays: `gradient_frequencies_hz`, and by origin and `plain` or `shuffled` the mean
-            power (value, low, high) and the phase locking of each bin.
+            - `phase_locking`: unbiased mean square over lines, 0 to 1; also `between` lines.
+            - `energy_modulation`: variance of the energy by position over the squared mean.
+        arrays: `gradient_frequencies_hz`; for each origin, `plain` and `shuffled`: mean power
+            (value, low, high) and phase locking of each bin.
     """
 
     strides: tuple[int, ...]
@@ -89,8 +84,10 @@ class Gradients:
     arrays: Mapping[str, np.ndarray]
 
 
-# Name, layer or None, line in Hz or None.
-_Key = tuple[str, int | None, float | None]
+class _Key(NamedTuple):
+    name: str
+    layer: int | None = None
+    frequency_hz: float | None = None
 
 
 def gradient_audit(
@@ -102,21 +99,21 @@ def gradient_audit(
     sample_rate: int,
     seed: int,
 ) -> Gradients:
-    """Measure the gradients at sets of segments.
+    """Measure a critic's gradients at sets of segments.
 
     Args:
-        gradients_of: From segments, and whether to shuffle, to gradients of the same shape.
-        segments: By origin, each of shape (segments, samples), 2 to 1024 segments.
-        strides: Of the critic's layers, first layer first.
-        radius: Of the phase shuffle; 0: it is not measured with shuffle.
-        sample_rate: In Hz.
-        seed: Of the bootstrap.
+        gradients_of: Function of segments and whether to shuffle; returns gradients of their shape.
+        segments: Segments by origin, each of shape (segments, samples), 2 to 1024 segments.
+        strides: Strides of the critic's layers, first layer first.
+        radius: Radius of the phase shuffle; 0: only measured without shuffle.
+        sample_rate: Sample rate in Hz.
+        seed: Seed of the bootstrap.
     """
     combs = stage_combs(tuple(strides)[::-1], sample_rate)
     quantities: list[GradientQuantity] = []
     arrays: dict[str, np.ndarray] = {}
     for number, (origin, audio) in enumerate(segments.items()):
-        # Other seeds for other segments, the same for both passes over the same ones.
+        # Independent resamples for each origin, the same ones with and without shuffle.
         weights = bootstrap_weights(len(audio), seed=2 * seed + number)
         passes: dict[str, dict[_Key, np.ndarray]] = {}
         for mode in ("plain", "shuffled") if radius else ("plain",):
@@ -134,7 +131,7 @@ def gradient_audit(
 def _values(
     gradients: np.ndarray, weights: np.ndarray, combs: Sequence[StageComb], sample_rate: int
 ) -> tuple[dict[_Key, np.ndarray], dict[str, np.ndarray]]:
-    """Statistics under bootstrap weights (levels as powers), and curves for the figure."""
+    """Return statistics under bootstrap weights (levels as powers), and curves for the figure."""
     # Whole periods, so that lines fall on bins.
     length = gradients.shape[1] // combs[0].period * combs[0].period
     gradients = gradients[:, :length]
@@ -146,7 +143,7 @@ def _values(
     bins = st.bins_of(spectra, lines_hz)
     power = st.mean_power(spectra, weights)
     whole = power.sum(axis=1, keepdims=True) / HANN_NOISE_BANDWIDTH
-    # A critic that does not look has no gradient; then nothing is relative to it.
+    # A constant critic has no gradient, and nothing is relative to it.
     whole = np.where(whole > 0, whole, np.nan)
     prominence = st.prominence_db(spectra, weights, lines_hz)
     powers, errors = line_powers(power[:, bins], prominence), standard_errors(spectra, bins)
@@ -158,27 +155,27 @@ def _values(
     locking = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
     modulation = st.energy_modulation(spectra, weights, combs)
     values: dict[_Key, np.ndarray] = {
-        ("line_level_db", None, None): level_of(np.arange(len(lines))),
-        ("fixed_level_db", None, None): fixed.sum(axis=1),
-        ("phase_locking_between", None, None): locking[:, _between(bins, power.shape[1])].mean(1),
+        _Key("line_level_db"): level_of(np.arange(len(lines))),
+        _Key("fixed_level_db"): fixed.sum(axis=1),
+        _Key("phase_locking_between"): locking[:, _between(bins, power.shape[1])].mean(1),
     }
     for comb in combs[::-1]:
         layer, own = len(combs) + 1 - comb.stage, _of_stage(lines, comb.stage)
-        values["line_level_db", layer, None] = level_of(own)
-        values["fixed_level_db", layer, None] = fixed[:, own].sum(axis=1)
+        values[_Key("line_level_db", layer)] = level_of(own)
+        values[_Key("fixed_level_db", layer)] = fixed[:, own].sum(axis=1)
         measured = own[~np.isnan(prominence[0, own])]
-        values["line_prominence_db", layer, None] = (
+        values[_Key("line_prominence_db", layer)] = (
             np.median(prominence[:, measured], axis=1)
             if len(measured)
             else np.full(len(weights), np.nan)
         )
-        values["phase_locking", layer, None] = locking[:, bins[own]].mean(axis=1)
-        values["energy_modulation", layer, None] = modulation[:, comb.stage - 1]
+        values[_Key("phase_locking", layer)] = locking[:, bins[own]].mean(axis=1)
+        values[_Key("energy_modulation", layer)] = modulation[:, comb.stage - 1]
     for j, line in enumerate(lines):
         layer, hz = len(combs) + 1 - line.stage, line.frequency_hz
-        values["fixed_level_db", layer, hz] = fixed[:, j]
-        values["line_prominence_db", layer, hz] = prominence[:, j]
-        values["phase_locking", layer, hz] = locking[:, bins[j]]
+        values[_Key("fixed_level_db", layer, hz)] = fixed[:, j]
+        values[_Key("line_prominence_db", layer, hz)] = prominence[:, j]
+        values[_Key("phase_locking", layer, hz)] = locking[:, bins[j]]
     arrays = {
         "frequencies_hz": spectra.frequencies_hz,
         "power": np.stack([power[0], *np.percentile(power[1:], [2.5, 97.5], axis=0)]),
@@ -192,7 +189,7 @@ def _of_stage(lines: Sequence, stage: int) -> np.ndarray:
 
 
 def _between(bins: np.ndarray, count: int) -> np.ndarray:
-    """Bins that no line reaches, without 0 Hz and half the rate, where phases are signs."""
+    """Return a mask of the bins that no line reaches, without 0 Hz and half the sample rate."""
     near = np.zeros(count, bool)
     for shift in range(-_REACH, _REACH + 1):
         near[np.clip(np.append(bins, 0) + shift, 0, count - 1)] = True
@@ -200,10 +197,10 @@ def _between(bins: np.ndarray, count: int) -> np.ndarray:
 
 
 def _fixed_powers(gradients: np.ndarray, weights: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    """Power at lines of the mean gradient over pairs of different segments.
+    """Return the power of the mean gradient at lines, over pairs of different segments.
 
-    `|sum of w X|^2 - sum of w^2 |X|^2` over `1 - sum of w^2` has no bias: unrelated segments give 0
-    on average, in a resample too.
+    `|sum of w X|^2 - sum of w^2 |X|^2` over `1 - sum of w^2` is 0 on average for unrelated
+    segments, in a resample too.
     """
     length = gradients.shape[1]
     window = signal.get_window("hann", length)
@@ -216,12 +213,12 @@ def _fixed_powers(gradients: np.ndarray, weights: np.ndarray, bins: np.ndarray) 
 def _predicted(
     plain: Mapping[_Key, np.ndarray], sample_rate: int, strides: Sequence[int], radius: int
 ) -> dict[_Key, float]:
-    """What shifts alone would leave of the fixed power, line by line and added up."""
-    found = {key: 0.0 for key in plain if key[0] == "fixed_level_db"}
-    for key in [key for key in found if key[2] is not None]:
-        (factor,) = shuffle_factors([key[2] or 0], sample_rate, strides, radius)
+    """Return the fixed level predicted from the shifts alone, by line and added up."""
+    found = {key: 0.0 for key in plain if key.name == "fixed_level_db"}
+    for key in [key for key in found if key.frequency_hz is not None]:
+        (factor,) = shuffle_factors([key.frequency_hz or 0], sample_rate, strides, radius)
         found[key] = float(plain[key][0] * factor**2)
-        for sums in (("fixed_level_db", key[1], None), ("fixed_level_db", None, None)):
+        for sums in (_Key("fixed_level_db", key.layer), _Key("fixed_level_db")):
             found[sums] += found[key]
     with np.errstate(divide="ignore"):
         return {key: float(10 * np.log10(max(power, 0))) for key, power in found.items()}
@@ -230,10 +227,9 @@ def _predicted(
 def _quantity(
     origin: str, key: _Key, values: Mapping[str, np.ndarray], predicted: float | None
 ) -> GradientQuantity:
-    name, layer, frequency_hz = key
     if np.isnan(values["plain"][0]):
-        return GradientQuantity(origin, name, layer, frequency_hz, None)
-    is_level = name.endswith("level_db")
+        return GradientQuantity(origin, *key, None)
+    is_level = key.name.endswith("level_db")
     estimates = {mode: interval(of_mode, decibels=is_level) for mode, of_mode in values.items()}
     difference = None
     if "shuffled" in values:
@@ -245,9 +241,7 @@ def _quantity(
             difference = interval(shuffled - plain)
     return GradientQuantity(
         origin,
-        name,
-        layer,
-        frequency_hz,
+        *key,
         estimates["plain"],
         estimates.get("shuffled"),
         difference,

@@ -1,9 +1,9 @@
-"""What weights and strides say by themselves, before any sound: tones, and what shuffling leaves.
+"""Tones of a stage's kernel, and the effect of phase shuffle, from weights and strides alone.
 
-An exported stage (`wavegan_rc.generator.folding`) is a convolution at the low rate. Its outputs are
-the phases of the high rate: channel `p * filters + f` is phase `p` of filter `f`. For a constant
-input, phase `p` has the gain `g[p] = sum over taps`, so the output repeats every `factor` samples.
-The discrete Fourier transform of `g` over `p` holds the tones that the stage makes of a constant.
+An exported stage (`wavegan_rc.generator.folding`) is a convolution at the low rate. Output channel
+`p * filters + f` is phase `p` of filter `f` at the high rate. For a constant input, phase `p` has
+the gain `g[p] = sum over taps`, so the output repeats every `factor` samples, and the discrete
+Fourier transform of `g` over `p` has the tones that the stage makes of a constant.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class FoldedStage:
-    """A stage of an exported generator, away from the ends of its feature maps.
+    """Weights of a stage of an exported generator.
 
     Attributes:
-        kernel: Shape (taps, channels, factor * filters).
-        bias: Shape (factor * filters,).
+        kernel: Array of shape (taps, channels, factor * filters).
+        bias: Array of shape (factor * filters,).
         factor: Upsampling factor.
     """
 
@@ -27,13 +27,13 @@ class FoldedStage:
     factor: int
 
     def phase_gains(self) -> np.ndarray:
-        """Gain of each phase for a constant input, shape (factor, channels, filters)."""
+        """Return the gain of each phase for a constant, shape (factor, channels, filters)."""
         return _by_phase(self.kernel.sum(axis=0, dtype=np.float64), self.factor)
 
     def rounding(self) -> np.ndarray:
-        """What rounding of float32 weights may leave of gains, shape (channels, filters).
+        """Return a bound on the float32 rounding of gains, shape (channels, filters).
 
-        Each tap was summed at float32 out of at most about `2 * factor` others.
+        Each tap is a float32 sum of at most about `2 * factor` others.
         """
         taps = np.abs(self.kernel).sum(axis=0, dtype=np.float64)
         epsilon = float(np.finfo(np.float32).eps)
@@ -41,24 +41,22 @@ class FoldedStage:
 
 
 def _by_phase(outputs: np.ndarray, factor: int) -> np.ndarray:
-    """From shape (channels, factor * filters) to (factor, channels, filters)."""
+    """Reshape (channels, factor * filters) to (factor, channels, filters)."""
     return outputs.reshape(len(outputs), factor, -1).swapaxes(0, 1)
 
 
 def kernel_tone_levels_db(stage: FoldedStage) -> np.ndarray:
-    """Level of the tones that a stage makes of constant feature maps, from the weights alone.
+    """Return the level of the tones that a stage makes of constants, from the weights alone.
 
-    The channels' constants are taken as independent, of zero mean and equal variance: then powers
-    add up, over channels and over filters. (Behind ReLU they are all positive; for what that makes
-    see `mean_map_tone_levels_db`.)
+    The channels' constants are taken as independent, of zero mean and equal variance, so powers add
+    up. (After ReLU they are positive; see `mean_map_tone_levels_db`.)
 
     Args:
-        stage: Of an exported generator.
+        stage: Weights of the stage.
 
     Returns:
-        Power of the real tone at `k / factor` of the output rate, k = 1 ... factor // 2, relative
-        to the power of what is left of the constants, in dB; -inf where there is none, NaN or +inf
-        where nothing is left of the constants.
+        Power of the tone at `k / factor` of the output rate, k = 1 ... factor // 2, relative to the
+        remaining constants, in dB: -inf without a tone, NaN or +inf without a constant.
 
     Source:
         A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016),
@@ -76,16 +74,9 @@ def kernel_tone_levels_db(stage: FoldedStage) -> np.ndarray:
 
 
 def mean_map_tone_levels_db(stage: FoldedStage, means: np.ndarray) -> np.ndarray:
-    """Level of the tones that a stage makes of given constant feature maps.
+    """Return the same levels for given constants, shape (channels,).
 
-    Channels add up as amplitudes, with the bias; then filters as powers.
-
-    Args:
-        stage: Of an exported generator.
-        means: Constant of each channel, shape (channels,).
-
-    Returns:
-        As from `kernel_tone_levels_db`.
+    Channels and bias add up as amplitudes, filters as powers.
 
     Example:
         >>> stage = FoldedStage(np.array([[[2.0, 1.0], [-1.0, 0.0]]]), np.zeros(2), 2)
@@ -98,14 +89,14 @@ def mean_map_tone_levels_db(stage: FoldedStage, means: np.ndarray) -> np.ndarray
 
 
 def _summed_levels_db(gains: np.ndarray, rounding: np.ndarray) -> np.ndarray:
-    """Tones relative to the constant, powers summed over all axes but the first."""
+    """Return tones relative to the constant; powers are summed over all axes but the first."""
     factor = len(gains)
     spectrum = np.abs(np.fft.fft(gains, axis=0))[: factor // 2 + 1]
-    # What only rounding leaves of a sum that is zero is no tone.
+    # Rounding of a zero sum is no tone.
     floor = rounding + 1e-12 * np.abs(gains).sum(axis=0)
     spectrum[1:] = np.where(spectrum[1:] <= floor, 0, spectrum[1:])
     power = (spectrum**2).reshape(len(spectrum), -1).sum(axis=1)
-    # A tone below half the rate has a mirror image, which belongs to it.
+    # Tones below half the rate include their negative twin.
     mirrored = 2 * np.arange(len(power)) < factor
     with np.errstate(divide="ignore", invalid="ignore"):
         return 10 * np.log10(power[1:] * (1 + mirrored[1:]) / power[0])
@@ -114,16 +105,16 @@ def _summed_levels_db(gains: np.ndarray, rounding: np.ndarray) -> np.ndarray:
 def endless_output(
     stages: Sequence[FoldedStage], means: np.ndarray, post_filter: np.ndarray | None = None
 ) -> np.ndarray:
-    """What the last stages of a generator make of constant feature maps without ends.
+    """Return the output of the last stages for endless constant feature maps.
 
-    Endless maps are periodic, so their convolutions are circular: a constant is one sample, each
-    stage makes `factor` out of one, and the audio is one period. A ReLU follows each stage but the
-    last, then come tanh and the learned filter, as in `wavegan_rc.nn.generator`.
+    Endless maps are periodic, so convolutions are circular: a constant is one sample, and each
+    stage makes `factor` samples of one. A ReLU follows each stage but the last, then tanh and the
+    learned filter, as in `wavegan_rc.nn.generator`.
 
     Args:
-        stages: From the one that the maps go into to the last, which has one filter.
+        stages: Stages from the entry of the maps to the last, which has one filter.
         means: Constant of each channel, shape (channels,).
-        post_filter: Taps of the learned filter behind tanh; None: there is none.
+        post_filter: Taps of the learned filter after tanh. None without one.
 
     Returns:
         One period of the audio, shape (product of the factors,).
@@ -146,19 +137,13 @@ def endless_output(
 
 
 def _circular(maps: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """Circular convolution; where it starts only delays the rest, which repeats anyway."""
+    """Return the circular convolution, up to a delay."""
     taps = kernel.astype(np.float64)
     return np.sum([np.roll(maps, -t, axis=0) @ taps[t] for t in range(len(taps))], axis=0)
 
 
 def periodic_line_powers(period: np.ndarray) -> np.ndarray:
-    """Power of the harmonics of an endless sequence, from one period of it.
-
-    Args:
-        period: Shape (samples,), an even number.
-
-    Returns:
-        Mean square of harmonics 1 ... samples // 2, shape (samples // 2,).
+    """Return the mean square of harmonics 1 ... samples // 2 of a sequence with this period.
 
     Example:
         >>> periodic_line_powers(np.array([3.0, 1.0])).tolist()
@@ -176,23 +161,23 @@ def shuffle_factors(
     strides: Sequence[int],
     radius: int,
 ) -> np.ndarray:
-    """What the mean over phase shuffle's shifts leaves of a fixed line in a critic's gradient.
+    """Return the factor by which phase shuffle reduces a fixed line in a critic's gradient.
 
-    A shift by `d` samples behind layer `j` moves the gradient by `d * s_1 * ... * s_j` samples of
-    audio. The mean of `exp(2 pi i f d D / rate)` over `d = -radius ... radius` is the factor. For a
-    line of layer `i`, at a multiple of `rate / (s_1 * ... * s_i)`, the shifts behind layer `i` and
-    all later ones are whole periods and leave it as it is: only the layers before protect. So
-    nothing protects from the lines of the first layer. (Ends, and inputs with a period of their
-    own, are not in this.)
+    A shift by `d` samples after layer `j` moves the gradient by `D d` samples of audio, with
+    `D = s_1 * ... * s_j`. The factor is the mean of `exp(2 pi i f d D / rate)` over `d = -radius
+    ... radius`. A line of layer `i` is a multiple of `rate / (s_1 * ... * s_i)`: shifts after layer
+    `i` and later ones are whole periods and leave it unchanged, so nothing reduces the lines of the
+    first layer. Ends, and inputs with a period of their own, are neglected.
 
     Args:
-        frequencies_hz: Shape (lines,).
-        sample_rate: In Hz.
-        strides: Of the critic's layers, first layer first; a shuffle follows each but the last.
-        radius: Largest shift.
+        frequencies_hz: Frequencies of the lines in Hz, shape (lines,).
+        sample_rate: Sample rate in Hz.
+        strides: Strides of the critic's layers, first layer first; a shuffle follows each but the
+            last.
+        radius: Largest shift in samples.
 
     Returns:
-        Factor of the amplitude, shape (lines,), -1 to 1; its square is that of the power.
+        Factor of the amplitude, -1 to 1, shape (lines,).
 
     Source:
         C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), section 3.3,

@@ -1,4 +1,4 @@
-"""What audits of networks found: as a table and as JSON."""
+"""Results of the network audit, as a table and as JSON."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,28 +8,28 @@ from typing import Any
 import numpy as np
 
 from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.result import within_bounds
+from wavegan_rc.measure.quantities import within_bounds
 from wavegan_rc.network_audit.generator import LATENTS, KernelTone, Silence
 from wavegan_rc.network_audit.gradients import GradientQuantity, Gradients
 from wavegan_rc.network_audit.levels import FLOOR_DB
 
-# Of the JSON; raised when a field changes its meaning or goes.
+# Version of the JSON, raised when a field changes its meaning or disappears.
 SCHEMA = "wavegan_rc.networks/2"
 _WIDTH = 29
 
 
 @dataclass(frozen=True)
 class NetworkAudit:
-    """What was found out about a generator, and about the critic that taught it.
+    """Audit of a generator and its critic.
 
     Attributes:
-        name: Path that was audited.
-        sample_rate: In Hz.
+        name: Path of the run or generator.
+        sample_rate: Sample rate in Hz.
         kernels: Tones that stages make of constants.
-        silence: Lines in what the generator makes of less and less.
-        gradients: Of the critic; None without one.
-        checkpoint: Name of the file that the critic is from; None without one.
-        arrays: Spectra.
+        silence: Predicted lines for silent inputs.
+        gradients: Gradients of the critic. None without a critic.
+        checkpoint: Checkpoint file of the critic. None without a critic.
+        arrays: Spectra for the figure.
     """
 
     name: str
@@ -41,7 +41,7 @@ class NetworkAudit:
     arrays: Mapping[str, np.ndarray]
 
     def as_json(self) -> dict[str, Any]:
-        """All numbers as JSON values; what is not finite is null."""
+        """Return all numbers as JSON values; NaN and infinities are null."""
         gradients = None
         if self.gradients is not None:
             gradients = {
@@ -60,7 +60,7 @@ class NetworkAudit:
         }
 
     def table(self) -> str:
-        """Everything but single lines, in columns."""
+        """Return a table of everything but single lines."""
         rows = [*_kernel_rows(self.kernels), "", *_silence_rows(self.silence)]
         if self.gradients is not None:
             rows += ["", *_gradient_rows(self.gradients)]
@@ -69,7 +69,7 @@ class NetworkAudit:
 
 def _kernel_rows(tones: Sequence[KernelTone]) -> Iterator[str]:
     yield (
-        "Tones that a stage makes of constant feature maps, dB re what is left of the constants "
+        "Tones that a stage makes of constant feature maps, dB re the remaining constants "
         "(-inf: none)"
     )
     yield f"{'':24}{'kernel alone':>16}{'with mean maps and bias':>26}"
@@ -80,31 +80,31 @@ def _kernel_rows(tones: Sequence[KernelTone]) -> Iterator[str]:
 
 def _silence_rows(found: Sequence[Silence]) -> Iterator[str]:
     yield (
-        f"What the generator makes of less and less ({LATENTS} latents), dBFS as mean square "
+        f"Output for inputs fading to silence ({LATENTS} latents), dBFS as mean square "
         f"(full-scale sine: -3.0); -inf: below {FLOOR_DB:g}"
     )
     yield f"{'':34}{'RMS':>24}{'predicted lines':>24}  strongest line"
     for silence in found:
-        label = silence.input
+        label, levels = silence.input, silence.levels
         if silence.scale is not None:
             label += f" x {silence.scale:g}"
         if silence.stage is not None:
             label += f" into stage {silence.stage}"
         line = "none"
-        if silence.strongest is not None:
+        if levels.strongest is not None:
             line = (
-                f"{silence.strongest_db.value:.1f} at {silence.strongest.frequency_hz:g} Hz, "
-                f"stage {silence.strongest.stage}"
+                f"{levels.strongest_db.value:.1f} at {levels.strongest.frequency_hz:g} Hz, "
+                f"stage {levels.strongest.stage}"
             )
-            if math.isfinite(silence.prominence_db):
-                line += f"; {silence.prominence_db:.0f} dB above its surroundings"
-        yield f"{label:34}{_cell(silence.rms_db):>24}{_cell(silence.lines_db):>24}  {line}"
+            if math.isfinite(levels.prominence_db):
+                line += f"; {levels.prominence_db:.0f} dB above the bins around"
+        yield f"{label:34}{_cell(levels.rms_db):>24}{_cell(levels.lines_db):>24}  {line}"
 
 
 def _gradient_rows(gradients: Gradients) -> Iterator[str]:
     yield (
-        "The critic's gradients by the samples of segments; lines at multiples of the rate over "
-        "the strides up to a layer"
+        "The critic's gradients by the samples of segments; lines at multiples of the sample "
+        "rate over the strides up to a layer"
     )
     if not gradients.radius:
         yield "(with phase shuffle: not applicable, the critic has none)"
@@ -153,20 +153,20 @@ def _estimate_json(estimate: Estimate | None) -> dict[str, float | None] | None:
 
 
 def _silence_json(silence: Silence) -> dict[str, Any]:
-    line = silence.strongest
+    levels, line = silence.levels, silence.levels.strongest
     return {
         "input": silence.input,
         "scale": silence.scale,
         "stage": silence.stage,
-        "rms_db": _estimate_json(silence.rms_db),
-        "lines_db": _estimate_json(silence.lines_db),
+        "rms_db": _estimate_json(levels.rms_db),
+        "lines_db": _estimate_json(levels.lines_db),
         "strongest": None
         if line is None
         else {
             "frequency_hz": line.frequency_hz,
             "stage": line.stage,
-            "level_db": _estimate_json(silence.strongest_db),
-            **_finite({"prominence_db": silence.prominence_db}),
+            "level_db": _estimate_json(levels.strongest_db),
+            **_finite({"prominence_db": levels.prominence_db}),
         },
     }
 

@@ -12,16 +12,17 @@ import numpy as np
 
 from wavegan_rc.errors import ParameterError, WaveganWarning
 from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.measure import COMPARISON_FILE, JSON_FILE, Audit
+from wavegan_rc.measure.measure import compare
+from wavegan_rc.measure.measurement import COMPARISON_FILE, JSON_FILE
 from wavegan_rc.measure.over_seeds import SeedResult, difference_over_seeds
-from wavegan_rc.measure.result import Quantity
+from wavegan_rc.measure.quantities import Quantity
 from wavegan_rc.measure.significance import holm
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import (
     FOLDER,
     Key,
     Measured,
-    audited_run,
+    measured_run,
     read_measured,
 )
 from wavegan_rc.report.run_files import Run
@@ -81,7 +82,6 @@ def compare_groups(
     group: Group,
     first: Group,
     measurements: Mapping[str, Measured],
-    audit: Audit,
     out: Path,
 ) -> Comparison:
     """Compare a setting with the first.
@@ -90,14 +90,13 @@ def compare_groups(
         group: The setting.
         first: What it is compared with.
         measurements: By the runs' ids.
-        audit: How runs are measured.
         out: Folder of the report: comparisons of segments, which take longest, are kept there.
 
     Raises:
         DataError: If a run cannot be measured, or `out` cannot be written.
     """
     if len(group.runs) == len(first.runs) == 1:
-        return _over_segments(group.runs[0], first.runs[0], measurements, audit, out)
+        return _over_segments(group.runs[0], first.runs[0], measurements, out)
     counts = len(group.runs), len(first.runs)
     forms = {(r.config.sample_rate, r.config.segment_length) for r in (*group.runs, *first.runs)}
     if len(forms) > 1:
@@ -107,7 +106,7 @@ def compare_groups(
 
 
 def _over_segments(
-    run: Run, other: Run, measurements: Mapping[str, Measured], audit: Audit, out: Path
+    run: Run, other: Run, measurements: Mapping[str, Measured], out: Path
 ) -> Comparison:
     counts = measurements[run.id].segments, measurements[other.id].segments
     files = [each.path / FOLDER / JSON_FILE for each in (run, other)]
@@ -116,13 +115,13 @@ def _over_segments(
     if not (folder / COMPARISON_FILE).is_file():
         print(f"comparing {run.in_words} with {other.in_words}", flush=True)
         ours, theirs = (
-            measurements[each.id].audited or audited_run(each, audit) for each in (run, other)
+            measurements[each.id].measurement or measured_run(each) for each in (run, other)
         )
         try:
             with warnings.catch_warnings():
                 # That stages differ is said in the rows and once in the report's warnings.
                 warnings.simplefilter("ignore", WaveganWarning)
-                ours.compare(theirs, folder)
+                compare(ours, theirs).save(folder)
         except ParameterError as error:
             return Comparison(SEGMENTS, counts, {}, str(error))
     found = read_measured(folder / COMPARISON_FILE).numbers

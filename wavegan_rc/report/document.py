@@ -9,7 +9,6 @@ from typing import Any
 
 import wavegan_rc
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.measure import Audit
 from wavegan_rc.report.comparisons import compare_groups
 from wavegan_rc.report.fairness import build_warnings
 from wavegan_rc.report.groups import Group, differing_settings, group_runs
@@ -47,12 +46,9 @@ def build_document(runs: Sequence[Path], out: Path) -> dict[str, Any]:
     check_writable(out)
     read = [read_run(path.expanduser(), f"r{i + 1}") for i, path in enumerate(runs)]
     groups = group_runs(read)
-    audit = Audit()
-    measurements = {run.id: _of_one(run, groups, audit) for run in read}
+    measurements = {run.id: _of_one(run, groups) for run in read}
     first, *others = groups
-    comparisons = {
-        group.id: compare_groups(group, first, measurements, audit, out) for group in others
-    }
+    comparisons = {group.id: compare_groups(group, first, measurements, out) for group in others}
     rows = build_rows(groups, measurements, comparisons)
     group_of = {run.id: group.id for group in groups for run in group.runs}
     document = {
@@ -79,12 +75,12 @@ def build_document(runs: Sequence[Path], out: Path) -> dict[str, Any]:
     return document
 
 
-def _of_one(run: Run, groups: Sequence[Group], audit: Audit) -> Measured:
+def _of_one(run: Run, groups: Sequence[Group]) -> Measured:
     """A run's measurement; segments stay at hand only where they will be compared."""
-    found = measured(run, audit)
+    found = measured(run)
     if len(groups) > 1 and any(group.runs == (run,) for group in groups):
         return found
-    return replace(found, audited=None)
+    return replace(found, measurement=None)
 
 
 def _title(groups: Sequence[Group]) -> str:

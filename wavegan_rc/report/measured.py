@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from wavegan_rc.errors import DataError, WaveganError
 from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.measure import ARRAYS_FILE, JSON_FILE, Audit, Audited
-from wavegan_rc.measure.result import SCHEMA
+from wavegan_rc.measure.measure import measure
+from wavegan_rc.measure.measurement import ARRAYS_FILE, JSON_FILE, SCHEMA, Measurement
 from wavegan_rc.report.run_files import GENERATOR_FILE, Run, finite, read_json
 
 FOLDER = "measurement"
@@ -71,22 +71,21 @@ class Measured:
         stages: Of its generator, with their lines.
         numbers: Everything, in the order of the file.
         real_independent: Real segments beside it that neither overlap nor repeat; None: not known.
-        audited: What the comparison of segments needs; None if the numbers were read.
+        measurement: What the comparison of segments needs; None if the numbers were read.
     """
 
     segments: int
     stages: list[dict[str, Any]]
     numbers: Mapping[Key, Number]
     real_independent: int | None = None
-    audited: Audited | None = None
+    measurement: Measurement | None = None
 
 
-def measured(run: Run, audit: Audit) -> Measured:
+def measured(run: Run) -> Measured:
     """Read the measurement in a run's folder, or make it if there is none of this generator.
 
     Args:
         run: Finished.
-        audit: How runs are measured.
 
     Raises:
         DataError: If it cannot be measured, or its folder cannot be written.
@@ -95,23 +94,23 @@ def measured(run: Run, audit: Audit) -> Measured:
     if _is_there(run, folder):
         return read_measured(folder / JSON_FILE)
     print(f"measuring {run.in_words}", flush=True)
-    audited = audited_run(run, audit)
+    measurement = measured_run(run)
     try:
         folder.mkdir(exist_ok=True)
-        audited.write(folder)
+        measurement.save(folder)
     except (OSError, DataError) as error:
         raise DataError(f"{folder} cannot be written: {error}") from None
-    return replace(read_measured(folder / JSON_FILE), audited=audited)
+    return replace(read_measured(folder / JSON_FILE), measurement=measurement)
 
 
-def audited_run(run: Run, audit: Audit) -> Audited:
+def measured_run(run: Run) -> Measurement:
     """Measure a run, with its segments at hand.
 
     Raises:
         DataError: If it cannot be measured.
     """
     try:
-        return audit.measure(str(run.path))
+        return measure(str(run.path))
     except WaveganError as error:
         raise DataError(f"{run.path} cannot be measured: {error}") from None
 

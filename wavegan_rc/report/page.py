@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.result import p_value_text, within_bounds
+from wavegan_rc.measure.quantities import p_value_text, within_bounds
 from wavegan_rc.report import media
 from wavegan_rc.report.comparisons import estimate_json
 from wavegan_rc.report.sounds import Sound, Sounds

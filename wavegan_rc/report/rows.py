@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wavegan_rc.measure.evaluator import NO_REAL
 from wavegan_rc.measure.over_seeds import mean_over_seeds
-from wavegan_rc.measure.quantities import NO_REAL
 from wavegan_rc.report.comparisons import (
     SEEDS,
     SEGMENTS,

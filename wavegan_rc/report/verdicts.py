@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from wavegan_rc.measure.quantities import NO_REAL
-from wavegan_rc.measure.result import CANNOT_BE_TOLD
+from wavegan_rc.measure.evaluator import NO_REAL
+from wavegan_rc.measure.quantities import CANNOT_BE_TOLD
 from wavegan_rc.report.comparisons import SEGMENTS, Comparison
 from wavegan_rc.report.groups import Group
 

@@ -1,30 +1,25 @@
-"""Combs in the spectrum of segments whose generator is not known: which spacings, and how sure.
+"""Search for combs of an unknown generator: evenly spaced tones, with p-values.
 
-What a stage does repeats every `period` output samples. From a constant it makes tones at the
-multiples of `sample_rate / period`, from a tone at `f` images at the multiples plus and minus `f`.
-The search tries every integer period, with all multiples and with the images of any `f`.
+A stage repeats every `period` output samples. From a constant it makes tones at multiples of
+`sample_rate / period`, from a tone at `f` images at the multiples plus and minus `f`. The search
+tries every integer period, with all multiples and with the images of any `f`.
 
-Each bin gets a score, how far it stands above both sides: once by its power, once by how firmly its
-phase is locked to the start of the segment (`spectral_peaks`). Without a comb the highest scores
-may stand anywhere. Bets on every comb, that they stand on its lines, give p-values for the whole
-search (`comb_evidence`), doubled for the two scores. The best comb is reported, its lines are left
-out, and the search begins anew while it finds p < 0.05.
+Each bin gets two scores relative to both sides: by power, and by phase locking (`peaks`). Without a
+comb the highest scores may stand anywhere; betting that they stand on a comb's lines gives p-values
+for the whole search (`evidence`), doubled for the two scores. The best comb is reported, its lines
+are left out, and the search repeats while p < 0.05. Within a found comb, the multiples of a wider
+spacing are reported if they stand out among its lines (rank-sum test of the power scores).
 
-So beside a wider spacing a narrower one is reported only if it explains further peaks. The
-multiples of a wider one within a found comb are reported only if they stand out among its lines
-(rank-sum test of the power scores).
+Limits:
 
-What it cannot do:
-
-- A single line can be told from chance only at half the rate (in segments of 4096 samples also at a
-  third), and only if hardly any bin stands out more: each frequency is near a line of some comb.
+- A single line is found only at half the sample rate (with 4096 samples also at a third), and only
+  if hardly any bin stands out more: each frequency is near a line of some comb.
 - Any evenly spaced tones count, also harmonics of a steady note or of mains hum.
-- The spacing may be a multiple of the true one, if the lines between do not show, or a part of it,
-  if a peak of the noise happens to lie between few lines.
-- Levels of a few lines do not tell nested spacings apart: of 8 lines any 2 are the strongest by
+- The spacing may be a multiple of the true one, if the lines between do not show, or a fraction of
+  it, if a peak of the noise lies between few lines.
+- Levels of a few lines do not separate nested spacings: of 8 lines, any 2 are the strongest by
   chance once in 28 times.
-- Of segments that were cut at hops other than multiples of the period, phases say nothing: the
-  power alone must show it.
+- Phases carry no information if segments were cut at hops other than multiples of the period.
 """
 
 import math
@@ -39,12 +34,11 @@ from scipy import stats
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measure.blind.evidence import MIDWAY, Evidence, line_bins, strongest_evidence
 from wavegan_rc.measure.blind.peaks import locking_scores, power_scores, strongest_first
-from wavegan_rc.measure.grouped_spectra import StageComb
-from wavegan_rc.spectrogram import line_prominence_db
+from wavegan_rc.spectrogram import StageComb, line_prominence_db
 
 _LEVEL = 0.05
 _SHORTEST_SEGMENT = 64
-# Fainter bins, relative to all power, are rounding.
+# Relative to all power; fainter bins are rounding.
 _FAINTEST = 1e-12
 
 Score = Literal["power", "locking"]
@@ -55,17 +49,16 @@ class FoundComb:
     """Evenly spaced tones that chance does not explain.
 
     Attributes:
-        spacing_hz: `sample_rate / period`.
-        period: Output samples after which the stage that leaves them repeats.
-        image_of_hz: The tones lie so far above and below the multiples of the spacing, to the
-            nearest bin: they are images of this frequency. 0: they are the multiples.
-        p_value: Probability that the search finds so much evidence where there is no comb; with
-            `within`, that these lines outrank the other ones so much by chance.
-        lines_hz: The peaks that speak for it, ascending.
-        prominence_db: Median of their `line_prominence_db`.
-        score: Which one showed it.
-        within: Period of the found comb that has these lines, and weaker ones between; None: it
-            stands for itself.
+        spacing_hz: Spacing in Hz, `sample_rate / period`.
+        period: Period of the stage's pattern in output samples.
+        image_of_hz: Distance in Hz of the tones from the multiples of the spacing, to the nearest
+            bin: they are images of this frequency. 0: they are the multiples.
+        p_value: Probability of so much evidence without a comb; with `within`, of so high ranks
+            among its lines by chance.
+        lines_hz: Peaks on its lines in Hz, ascending.
+        prominence_db: Median prominence of the peaks in dB.
+        score: Score with the evidence.
+        within: Period of the found comb that has these lines and weaker ones. None: independent.
     """
 
     spacing_hz: float
@@ -78,7 +71,7 @@ class FoundComb:
     within: int | None = None
 
     def in_words(self) -> str:
-        """Where the tones stand, how surely, and how strong they are."""
+        """Return the place, the p-value and the prominence of the tones in words."""
         place = f"multiples of {self.spacing_hz:g} Hz"
         if self.image_of_hz:
             place = f"images of {self.image_of_hz:g} Hz around the {place}"
@@ -92,11 +85,11 @@ class FoundComb:
 
 
 def stage_of(comb: FoundComb, stages: Sequence[StageComb]) -> int | None:
-    """The last stage that repeats with the period of a comb or a multiple of it; None: none does.
+    """Return the last stage whose period is a multiple of a comb's; None without one.
 
     Example:
         >>> from dataclasses import replace
-        >>> from wavegan_rc.measure.grouped_spectra import stage_combs
+        >>> from wavegan_rc.spectrogram import stage_combs
         >>> comb = FoundComb(1000.0, 16, 0.0, 1e-9, (1000.0, 2000.0, 3000.0), 9.0, "power")
         >>> stage_of(comb, stage_combs([2] * 7, 16000))
         4
@@ -108,18 +101,18 @@ def stage_of(comb: FoundComb, stages: Sequence[StageComb]) -> int | None:
 
 
 def origin_in_words(comb: FoundComb, stages: Sequence[StageComb]) -> str:
-    """Which of the known stages makes such tones, or what else may."""
+    """Return the stage that can make such tones, or other causes, in words."""
     stage = stage_of(comb, stages)
     if stage is None:
         return (
-            "no stage repeats so: this is no image of upsampling; evenly spaced tones of the sound "
-            "itself, as a voice's pitch or mains hum, make such a pattern"
+            "no stage has this period, so it is no image of upsampling; evenly spaced tones of the "
+            "sound itself, such as a voice's pitch or mains hum, make such a pattern"
         )
     return f"stage {stage} repeats every {stages[stage - 1].period} samples and can make them"
 
 
 class _Lines(NamedTuple):
-    """What was found, in bins."""
+    """A found comb in bins."""
 
     period: int
     image: int
@@ -137,22 +130,20 @@ def find_combs(
     locking: np.ndarray,
     count: float,
 ) -> tuple[FoundComb, ...]:
-    """Find evenly spaced tones of unknown spacing; the head of this module has method and limits.
+    """Find evenly spaced tones of unknown spacing, as described in the module's docstring.
 
-    Periods from 2 to a sixteenth of the segment length are tried. Nothing is drawn at random.
+    Periods from 2 to a sixteenth of the segment length are tried. The search is deterministic.
 
     Args:
-        frequencies_hz: Of the bins, shape (bins,), from 0 Hz to half the sample rate: the FFT
-            length is that of the segments, and even.
+        frequencies_hz: Frequencies of the bins in Hz, shape (bins,), up to half the sample rate;
+            the FFT length is the even segment length.
         power: Mean power spectrum under a Hann window, one-sided, any scale, shape (bins,).
-        sample_rate: In Hz.
-        locking: Length of the mean phase vector of each bin (`statistics.phase_locking`), 0 to 1,
-            shape (bins,).
-        count: Segments that have phases, at least 1.
+        sample_rate: Sample rate in Hz.
+        locking: Phase locking of each bin (`statistics.phase_locking`), 0 to 1, shape (bins,).
+        count: Number of segments with phases, at least 1.
 
     Returns:
-        Combs with p < 0.05, widest spacing first. Where there is no comb, 5 % of the sets at most
-        have one.
+        Combs with p < 0.05, widest spacing first. At most 5 % of sets without a comb have one.
 
     Raises:
         ParameterError: If an argument is out of range, or the arrays do not fit each other.
@@ -171,7 +162,7 @@ def find_combs(
     _check(frequencies_hz, power, sample_rate, locking, count)
     if not np.any(power):
         return ()
-    # A one-sided spectrum has the power of two twins, which 0 Hz and half the sample rate lack.
+    # All bins but 0 Hz and half the sample rate include the power of a negative twin.
     twins = np.ones(len(power))
     twins[[0, -1]] = 2
     faint = _FAINTEST * np.sum(power, dtype=np.float64)
@@ -200,7 +191,7 @@ def find_combs(
 
 
 def _search(scores: dict[Score, np.ndarray], density: np.ndarray) -> Iterator[_Lines]:
-    """The comb that either score speaks for most, and again without its lines."""
+    """Yield the comb with the most evidence by either score, then repeat without its lines."""
     peaks: dict[Score, np.ndarray] = {
         name: strongest_first(values, density) for name, values in scores.items()
     }
@@ -211,7 +202,7 @@ def _search(scores: dict[Score, np.ndarray], density: np.ndarray) -> Iterator[_L
         }
         score = max(tried, key=lambda name: tried[name].log_wealth)
         log_wealth, comb, hits = tried[score]
-        # Never 0: the evidence of many lines is beyond what a float can hold.
+        # Never 0: the evidence of many lines underflows.
         p_value = max(len(tried) * math.exp(-log_wealth), sys.float_info.min)
         if p_value >= _LEVEL:
             return
@@ -244,7 +235,7 @@ def _check(
             f"frequencies_hz must end at half the sample rate, {sample_rate / 2:g} Hz. "
             f"Received: {frequencies_hz[-1]:g}"
         )
-    # What is not finite is not within bounds either.
+    # NaN fails every comparison.
     for name, values, highest in (("power", power, math.inf), ("locking", locking, 1 + 1e-6)):
         wrong = ~((values >= 0) & (values <= highest) & np.isfinite(values))
         if wrong.any():
@@ -256,10 +247,9 @@ def _check(
 
 
 def _standing_out(period: int, scores: np.ndarray) -> Iterator[tuple[int, float, np.ndarray]]:
-    """Wider spacings whose lines outrank the other ones of a comb: period, p-value and bins.
+    """Yield period, p-value and bins of wider spacings whose lines outrank others of a comb.
 
-    P-values are multiplied by the number of spacings tried. The best is taken, its lines are left
-    out, and so on.
+    P-values are multiplied by the number of spacings. Lines of a found spacing are left out next.
     """
     number = np.arange(1, period // 2 + 1)
     exact = number * 2 * (len(scores) - 1) / period

@@ -1,15 +1,15 @@
-"""Evidence for a comb in the positions of the strongest peaks, for all combs at once.
+"""Evidence for all combs at once, from the positions of the strongest peaks.
 
-Without a comb, every bin that no stronger peak has closed is equally likely to hold the next peak.
-So a peak meets a line of a given comb with probability `q`, the share of its lines in the open
-bins, whatever the distribution of the scores. One bets on the comb: with the share
-`a = (1 + hits) / (2 + peaks)` of the peaks so far, the wealth is multiplied by `a / q` at a hit and
-by `(1 - a) / (1 - q)` otherwise, 1 on average. It ever passes `x` with probability `1 / x` at most
-(Ville), so no number of peaks need be chosen.
+Without a comb, every open bin (not closed by a stronger peak) is equally likely to hold the next
+peak. A peak meets a line of a given comb with probability `q`, the share of its lines in the open
+bins, whatever the distribution of the scores. A bet on the comb with the share
+`a = (1 + hits) / (2 + peaks)` multiplies the wealth by `a / q` at a hit and `(1 - a) / (1 - q)`
+otherwise, 1 on average. It ever passes `x` with probability at most `1 / x` (Ville), so the number
+of peaks need not be chosen.
 
 A stake of 1 is divided: `1 / (P (P - 1))` to period P (these add up to 1); 0.9 of that to the
-multiples of its spacing, the rest evenly to the images of each bin up to half the spacing. Since
-the stakes add up to 1, `1 / (stake * wealth)` is a p-value for the search among all combs.
+multiples of its spacing, the rest evenly to the images of each bin up to half the spacing. Hence
+`1 / (stake * wealth)` is a p-value for the search among all combs.
 
 Source:
     J. Ville, "Étude critique de la notion de collectif" (1939); G. Shafer et al., "Test
@@ -25,24 +25,24 @@ import numpy as np
 
 from wavegan_rc.measure.blind.peaks import LOWEST_BIN, closed_by
 
-# A tone so near to the middle of two bins may show in either.
+# In bins; a tone this near to the middle of two bins may show in either.
 MIDWAY = 0.25
-# So that a line and the bins that it is compared with fit between others.
+# Space for a line and its neighbours.
 _FEWEST_BINS_APART = 16
 _SHARE_OF_MULTIPLES = 0.9
-# Images are looked for at the places, relative to the multiples, of so many strongest peaks.
+# Number of strongest peaks whose distances from the multiples are tried as images.
 _IMAGES_TRIED = 8
-# Of long segments there are ten thousand combs: too many lines for memory.
+# Bounds the memory: long segments have ten thousand combs.
 _COMBS_AT_ONCE = 512
 
 
 class Comb(NamedTuple):
-    """Tones at the multiples of a spacing, or so many bins above and below them.
+    """Tones at the multiples of a spacing, or `image` bins above and below them.
 
     Attributes:
         period: Sample rate over spacing, in samples.
-        image: Distance from the multiples, in bins; 0: the multiples themselves.
-        log_stake: Logarithm of the stake on it.
+        image: Distance from the multiples in bins.
+        log_stake: Logarithm of the stake.
     """
 
     period: int
@@ -51,12 +51,12 @@ class Comb(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """For the comb whose stake grew most.
+    """The comb whose stake grew most.
 
     Attributes:
-        log_wealth: Logarithm of what the stake became, at most; minus it is that of the p-value.
+        log_wealth: Logarithm of the highest wealth, minus the logarithm of the p-value.
         comb: The comb.
-        hits: Bins of the peaks on its lines until then.
+        hits: Bins of the peaks on its lines, up to the highest wealth.
     """
 
     log_wealth: float
@@ -65,11 +65,11 @@ class Evidence(NamedTuple):
 
 
 def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
-    """Search all combs for the one that the peaks speak for most.
+    """Return the comb with the most evidence.
 
     Args:
-        peaks: Bins, strongest first; see `spectral_peaks.strongest_first`.
-        explained: Whether a bin is left out, with its peak, shape (bins,).
+        peaks: Bins of the peaks, strongest first; see `peaks.strongest_first`.
+        explained: Mask of bins to leave out, shape (bins,).
 
     Example:
         >>> peaks = np.array([64, 128, 32, 96, 192, 224, 160, 107])
@@ -94,7 +94,7 @@ def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
 
 
 def line_bins(comb: Comb, count: int) -> np.ndarray:
-    """Whether each of `count` bins may show a line: the nearest bin, or both of two almost so.
+    """Return a mask of the bins, of `count`, that may show a line of a comb.
 
     Example:
         >>> np.flatnonzero(line_bins(Comb(7, 0, 0.0), 129)).tolist()  # 256 / 7 = 36.57
@@ -111,9 +111,9 @@ def line_bins(comb: Comb, count: int) -> np.ndarray:
 
 
 def _candidates(peaks: np.ndarray, count: int) -> Iterator[Comb]:
-    """The multiples of each spacing, and the images on which one of some peaks lies.
+    """Yield the multiples of each spacing, and images on which a peak lies.
 
-    There is a stake on the images of every bin; those of others have little evidence.
+    The images of other bins have a stake too, but little evidence.
     """
     for period in range(2, 2 * (count - 1) // _FEWEST_BINS_APART + 1):
         stake = 1 / (period * (period - 1))
@@ -130,12 +130,9 @@ def _candidates(peaks: np.ndarray, count: int) -> Iterator[Comb]:
 def _highest_wealth(
     peaks: np.ndarray, lines: np.ndarray, explained: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Highest log wealth of the bets on each comb, and after how many peaks it was reached.
+    """Return the highest log wealth of each comb and the number of peaks at which it was reached.
 
-    Args:
-        peaks: Bins, strongest first.
-        lines: Whether a bin is on a comb's line, shape (combs, bins).
-        explained: Bins that are left out, with their peaks.
+    `lines` masks the bins of each comb's lines, shape (combs, bins).
     """
     is_open = ~explained
     is_open[:LOWEST_BIN] = False
@@ -148,7 +145,7 @@ def _highest_wealth(
         if not explained[peak]:
             hit = by_bin[peak]
             share, chance = (1 + hits) / (2 + bets), on_lines / open_bins
-            # Where no open bin is on a line, or each is, nothing can be won or lost.
+            # If none or all of the open bins are on lines, nothing can be won or lost.
             chance = np.where((chance > 0) & (chance < 1), chance, share)
             log_wealth += np.log(np.where(hit, share / chance, (1 - share) / (1 - chance)))
             hits += hit

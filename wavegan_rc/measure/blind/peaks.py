@@ -1,31 +1,31 @@
-"""Peaks of a spectrum, strongest first, where neither its colour nor its roughness decides."""
+"""Peaks of a spectrum, strongest first, whatever its colour and roughness."""
 
 import numpy as np
 from scipy import stats
 
-# Bins on either side with which a bin is compared: beyond the reach of a tone under a Hann window.
+# Distances in bins of the neighbours on either side, beyond a tone's reach under a Hann window.
 _NEAREST, _FARTHEST = 3, 8
 # Offsets and slow drifts fill the bins below.
 LOWEST_BIN = 4
-# The bins on either side whose scores tell how rough the spectrum is there.
+# Bins on either side that define the roughness of the spectrum.
 _ROUGHNESS_REACH = 64
-# Smaller differences, in nepers of power or relative to locking, are rounding.
+# In nepers of power, or relative to locking; smaller differences are rounding.
 _LEAST = 1e-3
 
 
 def power_scores(power: np.ndarray) -> np.ndarray:
-    """How far each bin stands above both sides, relative to how rough the spectrum is there.
+    """Return the level of each bin above both sides, relative to the local roughness.
 
-    A slope or an edge has no bin above both sides. Roughness is the distance of the lower quartile
-    from the median, which peaks do not move; so a band with pitch smeared over it, or with more
-    noise than others, holds no more than its share of the highest scores.
+    A slope or an edge has no bin above both sides. The roughness is the distance of the lower
+    quartile from the median, which peaks do not move, so that a noisier band has no more than its
+    share of the highest scores.
 
     Args:
-        power: Mean power spectrum, above 0, shape (bins,); that of 0 Hz and half the sample rate,
-            which have no twin, doubled.
+        power: Mean power spectrum, above 0, shape (bins,); doubled at 0 Hz and half the sample
+            rate, which have no negative twin.
 
     Returns:
-        Shape (bins,); 0 for bins that do not stand above both sides.
+        Array of shape (bins,); 0 for bins not above both sides.
 
     Example:
         >>> power = np.random.default_rng(0).gamma(100, size=65)
@@ -37,50 +37,50 @@ def power_scores(power: np.ndarray) -> np.ndarray:
     above = level - _higher_side(level)
     lower, middle = np.quantile(_windows(above, _ROUGHNESS_REACH), [0.25, 0.5], axis=1)
     scores = (above - middle) / np.maximum(middle - lower, _LEAST)
-    # Its spectrum is real: the power of noise has twice the variance of other bins.
+    # Here the spectrum is real: the power of noise has twice the variance of other bins.
     scores[-1] /= np.sqrt(2)
     return np.where(above > _LEAST, np.maximum(scores, 0), 0)
 
 
 def locking_scores(locking: np.ndarray, count: float) -> np.ndarray:
-    """Minus log p-value of each bin's locking, relative to that of both sides.
+    """Return minus the log p-value of each bin's locking, relative to that of both sides.
 
-    Unlocked bins have 1 on average. A generator that always starts alike locks all bins; its tones
-    are those that are locked more than the bins around.
+    Unlocked bins have 1 on average. A generator whose segments all begin alike locks all bins; its
+    tones are locked more than the bins around.
 
     Args:
         locking: Lengths of mean phase vectors, shape (bins,).
-        count: Segments that have phases.
+        count: Number of segments with phases.
 
     Returns:
-        Shape (bins,); 0 for bins that do not stand above both sides.
+        Array of shape (bins,); 0 for bins not above both sides.
 
     Source:
         K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 6.3.1: the Rayleigh test,
         `p = exp(-n R^2)`.
     """
     surprise = count * np.asarray(locking, np.float64) ** 2
-    # Phases 0 and pi (see `sign_p_values`), and no more than other bins can have.
+    # Phases are 0 or pi (see `sign_p_values`); bounded as in other bins.
     surprise[-1] = min(-stats.chi2.logsf(surprise[-1], 1), count)
     side = _higher_side(surprise)
     return np.where(surprise > (1 + _LEAST) * side, surprise / (1 + side), 0)
 
 
 def _higher_side(values: np.ndarray) -> np.ndarray:
-    """Median of the bins 3 to 8 below each bin or that of those above, whichever is higher."""
+    """Return the higher median of the bins 3 to 8 below and above each bin."""
     around = _windows(values, _FARTHEST)
     side = _FARTHEST - _NEAREST + 1
     return np.maximum(np.median(around[:, :side], axis=1), np.median(around[:, -side:], axis=1))
 
 
 def _windows(values: np.ndarray, reach: int) -> np.ndarray:
-    """Values up to `reach` bins around each bin, mirrored at the ends as real spectra are."""
+    """Return the values up to `reach` bins around each bin, mirrored at the ends."""
     padded = np.pad(values, min(reach, len(values) - 1), mode="reflect")
     return np.lib.stride_tricks.sliding_window_view(padded, len(padded) - len(values) + 1)
 
 
 def closed_by(peak: int) -> slice:
-    """Bins that can be no further peak: the scores of bins up to 8 apart depend on each other.
+    """Return the bins around a peak that can hold no other, since their scores depend on it.
 
     Example:
         >>> closed_by(20)
@@ -90,15 +90,14 @@ def closed_by(peak: int) -> slice:
 
 
 def strongest_first(scores: np.ndarray, power: np.ndarray) -> np.ndarray:
-    """Bins of the peaks: the highest score, then the highest that no peak has closed, and so on.
+    """Return the bins of the peaks: repeatedly the highest score in bins that no peak has closed.
 
-    A strong tone locks the bins beside it as firmly as its own: of a bin and the two beside it, the
-    peak is where score times power is highest. Bins of score 0, and the lowest, where offsets and
-    drifts are, are no peaks.
+    A strong tone locks the adjacent bins as well, so the peak is the one of three with the highest
+    score times power. Bins of score 0 and the lowest bins are no peaks.
 
     Args:
-        scores: Shape (bins,), at least 0.
-        power: As of `power_scores`.
+        scores: Scores at least 0, shape (bins,).
+        power: Mean power spectrum as for `power_scores`.
 
     Example:
         >>> scores = np.array([9.0] * 6 + [0.0] * 20 + [3.0, 5.1, 5.0])

@@ -1,0 +1,235 @@
+"""Every quantity of a segment set as a function of weights over its groups."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from wavegan_rc.measure import statistics as st
+from wavegan_rc.measure.bootstrap import estimate
+from wavegan_rc.measure.distances import (
+    Bins,
+    frechet_distance,
+    kernel_distance,
+    nearest_distance,
+)
+from wavegan_rc.measure.features import level_statistics, log_mel_features, standardize
+from wavegan_rc.measure.grouped_spectra import SetSums
+from wavegan_rc.spectrogram import StageComb, line_neighbours
+
+# Least number for the covariances of the Frechet distance and the k-means bins.
+FEWEST_SEGMENTS = 100
+# Least number of bins between a component and its image.
+_FEWEST_BINS_APART = 3
+# Quantities of all lines above the stopband edge.
+_OF_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
+NO_REAL = "no real audio to measure beside"
+_DISTANCES = (
+    "frechet_distance",
+    "kernel_distance",
+    "jensen_shannon_bits",
+    "differing_bins_share",
+    "nearest_distance",
+)
+
+
+class QuantityKey(NamedTuple):
+    """Name and place of a quantity.
+
+    Attributes:
+        name: Name with the unit as suffix.
+        stage: Stage number, from 1. None for the whole set.
+        frequency_hz: Frequency of a line in Hz. None for other quantities.
+    """
+
+    name: str
+    stage: int | None = None
+    frequency_hz: float | None = None
+
+
+class QuantityEvaluator:
+    """All quantities of a segment set under weights over its groups.
+
+    Args:
+        sample_rate: Sample rate in Hz.
+        combs: Stages of the generator; none: lines are not measured.
+        stopband_hz: Frequency in Hz above which the data is empty. None: not known.
+        baseline: Real segments, to which distances and long-term levels are taken. None: neither
+            is measured.
+        seed: Seed of the resamples.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        combs: Sequence[StageComb] = (),
+        stopband_hz: float | None = None,
+        baseline: SetSums | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.sample_rate, self.combs, self.stopband_hz = sample_rate, combs, stopband_hz
+        self.baseline, self.seed = baseline, seed
+        if baseline is None:
+            return
+        if len(baseline.segments) >= FEWEST_SEGMENTS:
+            features = log_mel_features(baseline.segments, sample_rate)
+            self._features = features
+            self._reference = standardize(features, features)
+            self._bins = Bins(self._reference)
+
+    def missing(self, sums: SetSums) -> dict[str, str]:
+        """Return the reasons why quantities of a set cannot be measured, by name."""
+        found: dict[str, str] = {}
+        if self.stopband_hz is None:
+            found["out_of_band_total_db"] = "no stopband_hz: no band is known to be empty"
+        if self.baseline is None:
+            found |= dict.fromkeys(("filtering_db", *_DISTANCES), NO_REAL)
+        elif no_distances := self._no_distances(sums, self.baseline):
+            found |= dict.fromkeys(_DISTANCES, no_distances)
+        return found
+
+    def _no_distances(self, sums: SetSums, baseline: SetSums) -> str | None:
+        for whose, count in (
+            ("the set", len(sums.segments)),
+            ("the part of the reference to which distances are taken", len(baseline.segments)),
+        ):
+            if count < FEWEST_SEGMENTS:
+                return f"needs {FEWEST_SEGMENTS} segments, and {whose} has {count}"
+        return None
+
+    def undefined(self, key: QuantityKey, sums: SetSums) -> str:
+        """Return the reason why a computed quantity is NaN."""
+        if not sums.spectra.sounding.any():
+            return "silence"
+        if key.name in ("line_prominence_db", "phase_locking_excess", *_OF_LINES):
+            return self._no_lines(key, sums)
+        combs = self.combs
+        apart = 0 if key.stage is None else self._bins_apart(sums, combs[key.stage - 1])
+        if key.name == "image_coherence" and apart < _FEWEST_BINS_APART:
+            return f"images too close together for this segment length: {apart} bins apart"
+        return {
+            "dc_offset_db": "no offset",
+            "filtering_db": "no power in a third-octave band below the stopband edge",
+        }.get(key.name, "too few segments that sound")
+
+    def _no_lines(self, key: QuantityKey, sums: SetSums) -> str:
+        every = [line for comb in self.combs for line in comb.lines]
+        places = [line.frequency_hz for line in every]
+        around = line_neighbours(st.bins_of(sums.spectra, places), sums.spectra.power.shape[1])
+        edge = (self.stopband_hz or 0) if key.name in _OF_LINES else 0
+        own = [
+            len(near)
+            for line, near in zip(every, around, strict=True)
+            if key.stage in (None, line.stage)
+            and key.frequency_hz in (None, line.frequency_hz)
+            and line.frequency_hz > edge
+        ]
+        if not own:
+            return "no predicted line lies above the stopband edge"
+        if min(own) == 0:
+            apart = self._bins_apart(sums, self.combs[0])
+            return f"lines too close together for this segment length: {apart} bins apart"
+        return "no power at a line or around it"
+
+    def notes(self, sums: SetSums) -> dict[QuantityKey, str]:
+        """Return notes on values of a set, by quantity."""
+        if self.stopband_hz is None or not self.combs:
+            return {}
+        uniform = np.full((1, sums.groups), 1 / sums.groups)
+        parts = self._out_of_band(sums, uniform, self.stopband_hz)
+        if parts["lines"][0] > parts["floor"][0]:
+            return {}
+        return {
+            QuantityKey(
+                "out_of_band_lines_db"
+            ): "no line is told from noise, which could hide so much"
+        }
+
+    def values(self, sums: SetSums, weights: np.ndarray) -> dict[QuantityKey, np.ndarray]:
+        """Return every quantity, of shape (resamples,), for weights (resamples, groups)."""
+        spectra, highest = sums.spectra, self.stopband_hz
+        values: dict[QuantityKey, np.ndarray] = {}
+        if highest is not None:
+            parts = self._out_of_band(sums, weights, highest)
+            named = ("total", "lines", "rest") if self.combs else ("total",)
+            values |= {QuantityKey(f"out_of_band_{part}_db"): parts[part] for part in named}
+        if self.baseline is not None:
+            highest = highest or self.sample_rate / 2
+            difference = st.filtering_db(spectra, self.baseline.spectra, weights, highest)
+            values[QuantityKey("filtering_db")] = difference
+        of_segments = sums.segment_weights(weights)
+        levels = level_statistics(sums.segments, of_segments)._asdict()
+        values |= {QuantityKey(name): level for name, level in levels.items()}
+        if self.baseline is not None and not self._no_distances(sums, self.baseline):
+            values |= self._distances(sums.segments, of_segments)
+        return values | self._of_combs(sums, weights)
+
+    def _out_of_band(
+        self, sums: SetSums, weights: np.ndarray, stopband_hz: float
+    ) -> dict[str, np.ndarray]:
+        lines_hz = [line.frequency_hz for comb in self.combs for line in comb.lines]
+        return st.out_of_band_db(sums.spectra, weights, stopband_hz, lines_hz)
+
+    def _distances(
+        self, segments: np.ndarray, weights: np.ndarray
+    ) -> dict[QuantityKey, np.ndarray]:
+        test = standardize(log_mel_features(segments, self.sample_rate), self._features)
+        distances = (
+            frechet_distance(test, self._reference, weights),
+            kernel_distance(test, self._reference, weights),
+            self._bins.jensen_shannon_divergence(test, weights),
+            self._bins.differing_share(test, weights),
+            nearest_distance(test, self._reference, weights),
+        )
+        return {QuantityKey(name): d for name, d in zip(_DISTANCES, distances, strict=True)}
+
+    def _of_combs(self, sums: SetSums, weights: np.ndarray) -> dict[QuantityKey, np.ndarray]:
+        """Evaluate the quantities of stages, then of lines."""
+        combs, spectra = self.combs, sums.spectra
+        lines = [line for comb in combs for line in comb.lines]
+        if not lines:
+            return {}
+        lines_hz = [line.frequency_hz for line in lines]
+        prominence = st.prominence_db(spectra, weights, lines_hz)
+        everywhere = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
+        locking = everywhere[:, st.bins_of(spectra, lines_hz)]
+        excess = locking - st.means_around(spectra, everywhere, lines_hz)
+        modulation = st.energy_modulation(spectra, weights, combs)
+        values: dict[QuantityKey, np.ndarray] = {}
+        for i, comb in enumerate(combs):
+            own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
+            lengths = st.image_coherence(spectra, weights, comb.stage)
+            # At 0 Hz and half the sample rate, phases are only 0 or pi.
+            coherence = st.unbiased_square(lengths, spectra, weights)[:, 1:-1]
+            if self._bins_apart(sums, comb) < _FEWEST_BINS_APART:
+                coherence = coherence * np.nan  # the window couples near bins
+            values |= {
+                QuantityKey("line_prominence_db", comb.stage): np.median(
+                    prominence[:, own], axis=1
+                ),
+                QuantityKey("phase_locking", comb.stage): locking[:, own].mean(axis=1),
+                QuantityKey("phase_locking_excess", comb.stage): excess[:, own].mean(axis=1),
+                QuantityKey("image_coherence", comb.stage): coherence.mean(axis=1),
+                QuantityKey("energy_modulation", comb.stage): modulation[:, i],
+            }
+        for j, line in enumerate(lines):
+            place = (line.stage, line.frequency_hz)
+            values[QuantityKey("line_prominence_db", *place)] = prominence[:, j]
+            values[QuantityKey("phase_locking", *place)] = locking[:, j]
+            values[QuantityKey("phase_locking_excess", *place)] = excess[:, j]
+        return values
+
+    def _bins_apart(self, sums: SetSums, comb: StageComb) -> int:
+        """Return the number of bins in a stage's spacing."""
+        return 2 * (len(sums.spectra.frequencies_hz) - 1) // comb.period
+
+    def curves(self, sums: SetSums, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Return spectra (value, low, high), phase locking, and image coherence by stage."""
+        stages = [comb.stage for comb in self.combs]
+        coherence = [st.image_coherence(sums.spectra, weights[:1], stage)[0] for stage in stages]
+        bins = len(sums.spectra.frequencies_hz)
+        return {
+            "power": np.stack(estimate(st.mean_power(sums.spectra, weights))),
+            "phase_locking": st.phase_locking(sums.spectra, weights[:1])[0],
+            "image_coherence": np.reshape(coherence, (len(stages), bins)),
+        }

@@ -1,0 +1,173 @@
+"""Results of `measure` and `compare`, and their files."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wavegan_rc.errors import DataError
+from wavegan_rc.measure.blind.comb import FoundComb, origin_in_words, stage_of
+from wavegan_rc.measure.evaluator import QuantityEvaluator
+from wavegan_rc.measure.grouped_spectra import SetSums
+from wavegan_rc.measure.quantities import QuantityList
+from wavegan_rc.measure.segments import SegmentSet, in_words
+from wavegan_rc.utils.atomic_files import whole_file, write_whole
+
+# Version of the JSON files, raised when a field changes its meaning or disappears.
+SCHEMA = "wavegan_rc.artifacts/3"
+JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "artifacts.json", "artifacts.npz", "artifacts.png"
+COMPARISON_FILE = "comparison.json"
+
+
+@dataclass(frozen=True)
+class MeasuredSet:
+    """A segment set, read once, with its reference.
+
+    Attributes:
+        segments: The set.
+        sums: Sums of the set.
+        evaluator: Quantities of the set; it holds sample rate, stages, stopband and seed.
+        real: Sums of the measured part of the reference. None without a reference.
+        unfinished: Reason why a run's training is not finished. None if it is, or for other sets.
+    """
+
+    segments: SegmentSet
+    sums: SetSums
+    evaluator: QuantityEvaluator
+    real: SetSums | None = None
+    unfinished: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the description of the set as in the JSON files."""
+        return {
+            "name": self.segments.name,
+            "sample_rate": self.evaluator.sample_rate,
+            "segment_length": self.segments.segment_length,
+            "segments": self.segments.count,
+            "independent_segments": self.sums.independent,
+            "training_unfinished": self.unfinished,
+            "resampled_together": self.sums.spectra.group_size,
+            "stopband_hz": self.evaluator.stopband_hz,
+            "skipped": self.segments.skipped,
+            "stages": [
+                {
+                    "stage": comb.stage,
+                    "spacing_hz": comb.spacing_hz,
+                    "period": comb.period,
+                    "lines_hz": [line.frequency_hz for line in comb.lines],
+                    "given_to_later_stages_hz": comb.shared_hz,
+                }
+                for comb in self.evaluator.combs
+            ],
+        }
+
+    def in_words(self) -> str:
+        """Return the number and length of the segments, and of those of the reference."""
+        segments, real = self.segments, self.real
+        words = (
+            f"{in_words(self.sums.spectra.count, self.sums.independent)} of "
+            f"{segments.segment_length} samples, {segments.sample_rate} Hz"
+        )
+        if real is None:
+            return words
+        return f"{words}, reference: {in_words(real.spectra.count, real.independent, 'real')}"
+
+
+@dataclass(frozen=True)
+class Measurement(QuantityList):
+    """All quantities of a segment set, with those of a reference.
+
+    Attributes:
+        measured: The set, for `compare`.
+        found_combs: Combs found in the spectrum without knowing the factors.
+        arrays: `frequencies_hz`, `power` (value, low, high), `phase_locking` and `image_coherence`
+            (by stage); with a reference also `real_power`, `real_phase_locking` and
+            `real_image_coherence`.
+    """
+
+    measured: MeasuredSet
+    found_combs: tuple[FoundComb, ...]
+    arrays: Mapping[str, np.ndarray]
+
+    def found_in_words(self) -> list[str]:
+        """Return a sentence for each found comb, with the stage that can make it."""
+        combs = self.measured.evaluator.combs
+        return [
+            comb.in_words() + (f"; {origin_in_words(comb, combs)}" if combs else "")
+            for comb in self.found_combs
+        ]
+
+    def save(self, folder: str | Path) -> None:
+        """Write `artifacts.json`, `artifacts.npz` and the figure `artifacts.png`.
+
+        Raises:
+            DataError: If the folder cannot be written.
+        """
+        folder, real = Path(folder), self.measured.real
+        stages = self.measured.evaluator.combs
+        result = {
+            "set": self.measured.to_json(),
+            "real": real
+            and {
+                "name": real.name,
+                "segments": real.spectra.count,
+                "independent_segments": real.independent,
+            },
+            "found_combs": [
+                asdict(comb) | {"stage": stage_of(comb, stages)} for comb in self.found_combs
+            ],
+            "quantities": [quantity.to_json() for quantity in self.quantities],
+        }
+        try:
+            _write_json(result, folder / JSON_FILE)
+            with whole_file(folder / ARRAYS_FILE) as partial:
+                np.savez_compressed(partial, allow_pickle=False, **self.arrays)
+            _draw(folder)
+        except OSError as error:
+            raise DataError(f"out cannot be written: {error}") from None
+
+
+@dataclass(frozen=True)
+class Comparison(QuantityList):
+    """All quantities of a segment set, with those of another set as reference.
+
+    Attributes:
+        measured: The set.
+        other: The set that it is compared with.
+    """
+
+    measured: MeasuredSet
+    other: MeasuredSet
+
+    def save(self, folder: str | Path) -> None:
+        """Write `comparison.json`.
+
+        Raises:
+            DataError: If the folder cannot be written.
+        """
+        result = {
+            "set": self.measured.to_json(),
+            "reference": self.other.to_json(),
+            "quantities": [quantity.to_json() for quantity in self.quantities],
+        }
+        try:
+            _write_json(result, Path(folder) / COMPARISON_FILE)
+        except OSError as error:
+            raise DataError(f"out cannot be written: {error}") from None
+
+
+def _draw(folder: Path) -> None:
+    from wavegan_rc.figures.artifact_figures import artifact_figure
+    from wavegan_rc.figures.drawing import save_figure
+
+    figure = artifact_figure(folder / JSON_FILE, folder / ARRAYS_FILE)
+    save_figure(figure, folder / FIGURE_FILE)
+
+
+def _write_json(result: Mapping[str, Any], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"schema": SCHEMA} | dict(result), indent=1, allow_nan=False)
+    write_whole(file, text)
