@@ -1,4 +1,4 @@
-"""Pictures."""
+"""Figures, drawn from arrays and files."""
 
 from wavegan_rc.utils.extras import prepare_matplotlib
 
