@@ -67,8 +67,8 @@ def _draw_spectra(axis: Axes, data: Mapping[str, np.ndarray], result: dict[str, 
     axis.set_ylabel("level (dB re full-scale sine)")
     set_title(
         axis,
-        "Mean power per bin with 95 % interval; grey: predicted lines with the numbers of the "
-        f"last {_MARKED_STAGES} stages; dashed: stopband edge",
+        "Mean power per bin with 95 % interval; grey: predicted lines of the last "
+        f"{_MARKED_STAGES} stages, with stage numbers; dashed: stopband edge",
     )
     axis.legend(loc="upper right")
 

@@ -139,6 +139,6 @@ def _draw_kernels(axis: Axes, tones: list[dict[str, Any]]) -> None:
     axis.set_ylim(_FOOT_DB - 5, max(10, axis.get_ylim()[1] + 10))
     axis.set_xlabel("stage, and frequency of its tone (Hz)")
     axis.set_ylabel("level (dB re constant)")
-    set_title(axis, "Tone that a stage makes from a constant input (bottom: none)")
+    set_title(axis, "Tone of each stage for a constant (bottom: none)")
     axis.legend(loc="best", fontsize=8)
     axis.grid(alpha=0.3)
