@@ -8,6 +8,7 @@ import numpy as np
 
 from wavegan_rc.config import Config
 from wavegan_rc.measure.measurement import SCHEMA
+from wavegan_rc.report.document import build_document
 from wavegan_rc.runs.run import config_as_yaml
 from wavegan_rc.spectrogram import stage_combs
 
@@ -17,6 +18,11 @@ STAGES = (1, 2)
 # What stands for a whole, and what for each stage, in the files below.
 WHOLE = ("out_of_band_total_db", "filtering_db", "frechet_distance", "rms_db")
 BY_STAGE = ("line_prominence_db", "phase_locking_excess", "image_coherence")
+
+
+def document_json(runs, out):
+    """What `report.json` holds."""
+    return json.loads(json.dumps(build_document(runs, out).as_json(), allow_nan=False))
 
 
 def numbers(value, spread=0.1):
@@ -85,7 +91,9 @@ def write_measurement(run, found, config=SMALL, *, segments=512, seed=0):
     }
     folder = run / "measurement"
     folder.mkdir(exist_ok=True)
-    result = {"schema": SCHEMA, "set": about, "found_combs": [], "quantities": found}
+    real = {"name": "real", "segments": segments, "independent_segments": segments}
+    result = {"schema": SCHEMA, "set": about, "real": real, "found_combs": []}
+    result["quantities"] = found
     (folder / "artifacts.json").write_text(json.dumps(result))
     rng = np.random.default_rng(seed)
     bins = config.segment_length // 2 + 1

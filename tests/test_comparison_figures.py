@@ -11,14 +11,14 @@ from matplotlib.colors import to_hex
 from report_runs import SMALL, write_measurement, write_run, write_seeds
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.report.compared_groups import read_groups
-from wavegan_rc.report.comparison_figures import (
+from wavegan_rc.report.document import build_document
+from wavegan_rc.report.drawn_groups import read_groups
+from wavegan_rc.report.figures import (
     locking_figure,
     spectra_figure,
     training_figure,
-    write_comparison_figures,
+    write_figures,
 )
-from wavegan_rc.report.document import build_document
 
 TRANSPOSED = replace(SMALL, upsampler="transposed")
 
@@ -33,7 +33,7 @@ def compared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures")
     runs = write_seeds(folder, "a", [{}] * 3, TRANSPOSED) + write_seeds(folder, "b", [{}])
     document = document_of(runs, folder)
-    return document, runs, read_groups(document, runs)
+    return document, runs, read_groups(document)
 
 
 def lines_by_label(axis):
@@ -46,8 +46,8 @@ def arrays_of(run):
 
 
 def test_spectra_are_the_files_with_bands_over_seeds_or_segments(compared):
-    document, runs, groups = compared
-    axis, strip = spectra_figure(groups, document).axes
+    _, runs, groups = compared
+    axis, strip = spectra_figure(groups, {1700.0}).axes
     lines = lines_by_label(axis)
     powers = [arrays_of(run)["power"] for run in runs]
     levels = np.array([10 * np.log10(power[0] / 0.5) for power in powers])
@@ -70,16 +70,16 @@ def test_spectra_are_the_files_with_bands_over_seeds_or_segments(compared):
 
 
 def test_the_floor_is_real_audio_of_the_first_run(compared):
-    document, runs, groups = compared
-    axis = spectra_figure(groups, document).axes[0]
+    _, runs, groups = compared
+    axis = spectra_figure(groups, {1700.0}).axes[0]
     real = 10 * np.log10(arrays_of(runs[0])["real_power"][0] / 0.5)
     assert lines_by_label(axis)["real audio"].get_ydata() == pytest.approx(np.maximum(real, -140))
 
 
 def test_phase_locking_has_the_level_of_unlocked_bins(compared, tmp_path):
     """Of random phases, 95 % of the mean vectors are shorter than the grey region is high."""
-    document, _, groups = compared
-    figure = locking_figure(groups, document)
+    _, _, groups = compared
+    figure = locking_figure(groups)
     upper, lower = figure.axes
     assert upper.get_ylim() == lower.get_ylim() == (0, 1)
     null = max(patch.get_height() for patch in upper.patches)
@@ -90,8 +90,8 @@ def test_phase_locking_has_the_level_of_unlocked_bins(compared, tmp_path):
 
 
 def test_dots_stand_at_the_predicted_lines(compared):
-    document, runs, groups = compared
-    lower = locking_figure(groups, document).axes[1]
+    _, runs, groups = compared
+    lower = locking_figure(groups).axes[1]
     dots = [line for line in lower.get_lines() if line.get_marker() == "o"]
     locking = arrays_of(runs[3])["phase_locking"]
     step = 16000 / 512
@@ -123,8 +123,8 @@ def test_without_measurements_during_training_there_is_no_such_figure(tmp_path):
     for run in runs:
         (run / "history.jsonl").write_text('{"step": 20}\n')
     document = document_of(runs, tmp_path)
-    assert training_figure(read_groups(document, runs)) is None
-    files = write_comparison_figures(document, runs, tmp_path / "figures")
+    assert training_figure(read_groups(document)) is None
+    files = write_figures(document, tmp_path / "figures")
     assert {file.stem for file in files} == {"spectra", "phase-locking"}
 
 
@@ -133,14 +133,14 @@ def test_only_steps_that_all_seeds_have_are_drawn(tmp_path):
     rows = [{"step": step, "out_of_band_total_db": 1.0} for step in (5, 10, 15, 20)]
     (runs[1] / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     document = document_of(runs, tmp_path)
-    (axis,) = training_figure(read_groups(document, runs)).axes
+    (axis,) = training_figure(read_groups(document)).axes
     assert lines_by_label(axis)["resize (2 seeds)"].get_xdata().tolist() == [5, 10, 15, 20]
 
 
 def test_files_are_pictures_on_white_and_alike_each_time(compared, tmp_path):
-    document, runs, _ = compared
-    first = write_comparison_figures(document, runs, tmp_path / "1")
-    second = write_comparison_figures(document, runs, tmp_path / "2")
+    document, _, _ = compared
+    first = write_figures(document, tmp_path / "1")
+    second = write_figures(document, tmp_path / "2")
     assert [file.name for file in first] == [
         f"{stem}.{kind}"
         for stem in ("spectra", "phase-locking", "training")
@@ -163,7 +163,7 @@ def test_hostile_labels_are_drawn_as_text(tmp_path, data):
     runs = write_seeds(tmp_path, "a", [{}, {}])
     runs += write_seeds(tmp_path, "b", [{}, {}], replace(SMALL, data=data), fingerprint="b" * 64)
     document = document_of(runs, tmp_path)
-    for file in write_comparison_figures(document, runs, tmp_path / "figures"):
+    for file in write_figures(document, tmp_path / "figures"):
         if file.suffix == ".svg":
             tags = {element.tag.rsplit("}")[-1] for element in ElementTree.parse(file).iter()}
             assert "script" not in tags
@@ -178,7 +178,7 @@ def test_many_settings_have_styles_of_their_own(tmp_path):
         )
     ]
     document = document_of(runs, tmp_path)
-    groups = read_groups(document, runs)
+    groups = read_groups(document)
     styles = {(to_hex(group.style["color"]), group.style["linestyle"]) for group in groups}
     assert len(styles) == 8
 
@@ -187,8 +187,8 @@ def test_stages_of_other_factors_have_panels_of_their_own(tmp_path):
     other = replace(SMALL, upsampling_factors=(2, 8))
     runs = write_seeds(tmp_path, "a", [{}, {}]) + write_seeds(tmp_path, "b", [{}, {}], other)
     document = document_of(runs, tmp_path)
-    groups = read_groups(document, runs)
-    assert len(spectra_figure(groups, document).axes) == 3
+    groups = read_groups(document)
+    assert len(spectra_figure(groups, {1700.0}).axes) == 3
     panels = training_figure(groups).axes
     assert len(panels) == 5
     assert [len(axis.get_lines()) for axis in panels] == [2, 2, 2, 2, 2]  # a line and 0 each
@@ -206,7 +206,7 @@ def test_arrays_that_cannot_be_drawn_are_named(tmp_path, damage):
     else:
         file.write_bytes(b"PK\x03\x04")
     with pytest.raises(DataError, match="cannot be drawn") as error:
-        write_comparison_figures(document, [run], tmp_path / "figures")
+        write_figures(document, tmp_path / "figures")
     assert str(file) in str(error.value)
 
 
@@ -214,7 +214,7 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
     run = write_run(tmp_path / "a")
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="out cannot be written"):
-        write_comparison_figures(document_of([run], tmp_path), [run], tmp_path / "file")
+        write_figures(document_of([run], tmp_path), tmp_path / "file")
 
 
 def test_sets_of_other_rates_stand_on_one_axis(tmp_path):
@@ -222,5 +222,5 @@ def test_sets_of_other_rates_stand_on_one_axis(tmp_path):
     runs = write_seeds(tmp_path, "a", [{}, {}]) + write_seeds(tmp_path, "b", [{}, {}], slow)
     write_measurement(runs[0], [], segments=64)
     document = document_of(runs, tmp_path)
-    axis = spectra_figure(read_groups(document, runs), document).axes[0]
+    axis = spectra_figure(read_groups(document), {1700.0}).axes[0]
     assert axis.get_xlim()[1] == pytest.approx(1.01 * 8000)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from report_runs import (
     SMALL,
     VERSIONS,
+    document_json,
     quantities,
     quantity,
     write_measurement,
@@ -36,7 +37,9 @@ from wavegan_rc.report.document import build_document
 from wavegan_rc.report.fairness import build_warnings
 from wavegan_rc.report.groups import group_runs
 from wavegan_rc.report.measured import Key, read_measured
+from wavegan_rc.report.page import cell_notes, render_page
 from wavegan_rc.report.run_files import command_to_repeat, read_run
+from wavegan_rc.report.sounds import Sounds
 from wavegan_rc.runs.run import config_as_yaml
 
 TRANSPOSED = replace(SMALL, upsampler="transposed")
@@ -106,7 +109,7 @@ def of_seeds(tmp_path_factory, random_values):
     folder = tmp_path_factory.mktemp("seeds")
     runs = write_seeds(folder, "a", random_values["transposed"], TRANSPOSED)
     runs += write_seeds(folder, "b", random_values["resize"], SMALL)
-    return build_document(runs, folder / "out")
+    return document_json(runs, folder / "out")
 
 
 def test_runs_that_differ_in_the_seed_are_one_setting(of_seeds):
@@ -160,7 +163,7 @@ def test_beside_real_audio_each_run_counts_with_its_own(tmp_path):
     for run, value, floor in zip(runs, values, real, strict=True):
         found = [quantity("rms_db", value, real=floor)]
         write_measurement(run, found)
-    cell = row_of(build_document(runs, tmp_path / "out"), "rms_db")["cells"]["g1"]
+    cell = row_of(document_json(runs, tmp_path / "out"), "rms_db")["cells"]["g1"]
     expected = stats.ttest_rel(values, real)
     assert cell["p_value"] == pytest.approx(expected.pvalue)
     assert cell["beside_real"]["low"] == pytest.approx(expected.confidence_interval().low)
@@ -173,7 +176,7 @@ def test_a_planted_difference_is_told_with_its_size_unit_stage_and_seeds(tmp_pat
     theirs = [{"line_prominence_db": [10 + d, 5.0 + d]} for d in (-0.4, 0, 0.4, 0.1, -0.1)]
     ours = [{"line_prominence_db": [1.4 + d, 5.1 - d]} for d in (-0.4, 0, 0.4, 0.1, -0.1)]
     runs = write_seeds(tmp_path, "a", theirs, TRANSPOSED) + write_seeds(tmp_path, "b", ours)
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     verdict = verdict_on(document, "tonal lines")
     value, freedom, error = welch(
         [each["line_prominence_db"][0] for each in theirs],
@@ -181,9 +184,9 @@ def test_a_planted_difference_is_told_with_its_size_unit_stage_and_seeds(tmp_pat
     )
     half = stats.t.ppf(0.975, freedom) * error
     assert verdict["text"] == (
-        f"resize has 8.6 dB [{8.6 - half:.1f}, {8.6 + half:.1f}; 5 seeds each] less line "
-        "prominence than transposed at 1000, 2000, ... Hz (stage 1); of 2 stages: less in 1, "
-        "equal within 1 dB in 1"
+        f"resize is better than transposed at 1000, 2000, ... Hz (stage 1): 8.6 dB "
+        f"[{8.6 - half:.1f}, {8.6 + half:.1f}] less line prominence, 5 seeds each. "
+        "Of 2 stages: less in 1, equal within 1 dB in 1."
     )
     assert value == pytest.approx(8.6)
     assert (verdict["stage"], verdict["over"], verdict["count"]) == (1, "seeds", 5)
@@ -195,28 +198,30 @@ def test_a_stage_that_is_certain_is_told_before_a_larger_one_that_is_not(tmp_pat
     theirs = [{"image_coherence": [0.1 + d, 0.1]} for d in (-0.01, 0, 0.01)]
     ours = [{"image_coherence": [0.3 - d, 0.1 + 40 * d]} for d in (-0.01, 0, 0.05)]
     runs = write_seeds(tmp_path, "a", theirs, TRANSPOSED) + write_seeds(tmp_path, "b", ours)
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     values = [row_of(document, "image_coherence", stage)["differences"]["g2"] for stage in (1, 2)]
     assert values[1]["value"] > values[0]["value"]
     verdict = verdict_on(document, "images moving with the signal")
     assert (verdict["stage"], verdict["verdict"]) == (1, "above")
-    assert verdict["text"].startswith("resize has 0.19 [")
-    assert verdict["text"].endswith("(stage 1); of 2 stages: more in 1, cannot be told in 1")
+    assert verdict["text"].startswith("resize is worse than transposed at 1000, 2000, ... Hz")
+    assert "(stage 1): 0.19 [" in verdict["text"]
+    assert verdict["text"].endswith("Of 2 stages: more in 1, cannot be told in 1.")
 
 
 def test_equal_settings_have_no_winner(tmp_path):
     spread = [{"out_of_band_total_db": -20.0 + d, "frechet_distance": 5 + d} for d in (0, 1, 2)]
     other = [{"out_of_band_total_db": -20.1 + d, "frechet_distance": 9 + d} for d in (0, 1, 2)]
     runs = write_seeds(tmp_path, "a", spread, TRANSPOSED) + write_seeds(tmp_path, "b", other)
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     text = verdict_on(document, "out-of-band energy")["text"]
     assert text.startswith(
-        "Whether out-of-band energy of resize and transposed differs cannot be told (-0.10 dB ["
+        "resize and transposed cannot be told apart by out-of-band energy: more seeds would tell. "
+        "Difference: -0.10 dB ["
     )
-    assert text.endswith("; 3 seeds each]): more seeds would tell")
+    assert text.endswith("], 3 seeds each.")
     text = verdict_on(document, "distance to real audio")["text"]
-    assert text.startswith("resize has 4.0 [")
-    assert "] more Frechet distance to real audio than transposed" in text
+    assert text.startswith("resize is worse than transposed: 4.0 [")
+    assert text.endswith("] more Frechet distance, 3 seeds each.")
 
 
 def test_a_wide_interval_tells_nothing_and_a_narrow_one_that_both_are_equal(tmp_path):
@@ -229,9 +234,9 @@ def test_a_wide_interval_tells_nothing_and_a_narrow_one_that_both_are_equal(tmp_
         ]
         runs = write_seeds(folder, "a", sides[0], TRANSPOSED)
         runs += write_seeds(folder, "b", sides[1])
-        found = verdict_on(build_document(runs, folder / "out"), "out-of-band energy")
+        found = verdict_on(document_json(runs, folder / "out"), "out-of-band energy")
         assert found["verdict"] == verdict
-        assert verdict in found["text"]
+        assert verdict.replace("be told", "be told apart") in found["text"]
 
 
 @given(st.floats(-2, 2), st.floats(0, 2))
@@ -246,10 +251,10 @@ def test_a_stage_that_cannot_be_told_is_named_before_one_that_is_equal(tmp_path)
     theirs = [{"line_prominence_db": [5 + d, 5 + 9 * d]} for d in (-0.1, 0, 0.1)]
     ours = [{"line_prominence_db": [5 - d, 5 - 9 * d]} for d in (-0.1, 0.02, 0.1)]
     runs = write_seeds(tmp_path, "a", theirs, TRANSPOSED) + write_seeds(tmp_path, "b", ours)
-    verdict = verdict_on(build_document(runs, tmp_path / "out"), "tonal lines")
+    verdict = verdict_on(document_json(runs, tmp_path / "out"), "tonal lines")
     assert (verdict["stage"], verdict["verdict"]) == (2, "cannot be told")
-    assert verdict["text"].startswith("Whether line prominence of resize and transposed differs")
-    assert verdict["text"].endswith("of 2 stages: cannot be told in 1, equal within 1 dB in 1")
+    assert verdict["text"].startswith("resize and transposed cannot be told apart by line prom")
+    assert verdict["text"].endswith("Of 2 stages: cannot be told in 1, equal within 1 dB in 1.")
 
 
 def test_without_a_low_pass_it_is_said_why_nothing_is_out_of_band(tmp_path):
@@ -264,9 +269,9 @@ def test_without_a_low_pass_it_is_said_why_nothing_is_out_of_band(tmp_path):
     seeds = write_seeds(tmp_path, "c", [{}, {}], full) + write_seeds(tmp_path, "d", [{}, {}])
     for run in (*runs, *seeds[:2]):
         write_measurement(run, found, full)
-    document = build_document(seeds, tmp_path / "out")
+    document = document_json(seeds, tmp_path / "out")
     text = verdict_on(document, "out-of-band energy")["text"]
-    assert text.endswith(f"was not compared: r1: {reason}; r2: {reason}")
+    assert text.endswith(f"are not compared by out-of-band energy: r1: {reason}; r2: {reason}.")
 
 
 @given(
@@ -279,8 +284,9 @@ def test_a_winner_needs_an_interval_without_zero_and_a_small_p_value(ours, their
     if found.p_value is None:
         assert (found.verdict, found.reason) == ("", "no spread")
         return
-    assert found.estimate is not None
-    low, high = found.estimate.low, found.estimate.high
+    low, high = found.low, found.high
+    assert low is not None
+    assert high is not None
     # One test and one interval from the same distribution agree.
     certain = low > 0 or high < 0
     assert (found.verdict in ("above", "below")) == (certain and found.p_value < 0.05)
@@ -326,7 +332,7 @@ def test_values_that_do_not_differ_have_no_interval():
 def test_one_training_beside_several_has_no_interval(tmp_path):
     runs = write_seeds(tmp_path, "a", [{"rms_db": x} for x in (1.0, 2.0, 3.0)], TRANSPOSED)
     runs += write_seeds(tmp_path, "b", [{"rms_db": 12.0, "out_of_band_total_db": 30.0}])
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     difference = row_of(document, "rms_db")["differences"]["g2"]
     assert (difference["value"], difference["low"], difference["p_value"]) == (10.0, None, None)
     assert (difference["verdict"], "one training" in difference["reason"]) == ("", True)
@@ -334,9 +340,10 @@ def test_one_training_beside_several_has_no_interval(tmp_path):
     assert (cells["g1"]["over"], cells["g1"]["count"]) == ("seeds", 3)
     assert (cells["g2"]["over"], cells["g2"]["count"]) == ("segments", 512)
     text = verdict_on(document, "out-of-band energy")["text"]
-    assert "more" not in text
-    assert "one training on one side" in text
-    assert any(warning.startswith("one training of resize:") for warning in document["warnings"])
+    assert "cannot be told apart by out-of-band energy: no interval: one training on one" in text
+    assert any(
+        warning.startswith("only one training of resize:") for warning in document["warnings"]
+    )
 
 
 def test_of_unfinished_trainings_and_few_real_segments_it_is_warned(tmp_path):
@@ -353,21 +360,22 @@ def test_of_unfinished_trainings_and_few_real_segments_it_is_warned(tmp_path):
         for run in group.runs
     }
     warnings = build_warnings(groups, measurements)
-    assert (
-        "r0 (a): its training is unfinished: over the last quarter of 20 steps, the out-of-band "
-        "level changed by -5.0 dB"
-    ) in warnings
-    assert not any("r1 (b): its training" in warning for warning in warnings)
+    (unfinished,) = [warning for warning in warnings if warning.startswith("unfinished training")]
+    assert unfinished == (
+        "unfinished training of r0 (a): over the last quarter of 20 steps, the out-of-band level "
+        "changed by -5.0 dB. Continue by `train --resume RUN --steps N`"
+    )
     (few,) = [warning for warning in warnings if "real segments" in warning]
-    assert few.startswith("r1 (b): only 7 of its real segments neither overlap nor repeat")
+    assert few.startswith("fewer than 100 real segments that neither overlap nor repeat: r1 (b)")
+    assert "has 7." in few
 
 
 def test_one_setting_is_judged_beside_real_audio(tmp_path):
     values = [{"out_of_band_total_db": x} for x in (60.0, 61.0, 62.0)]
-    document = build_document(write_seeds(tmp_path, "a", values), tmp_path / "out")
+    document = document_json(write_seeds(tmp_path, "a", values), tmp_path / "out")
     verdict = verdict_on(document, "out-of-band energy")
-    assert verdict["text"].startswith("resize has 61 dB [")
-    assert verdict["text"].endswith("; 3 seeds] more out-of-band energy than real audio")
+    assert verdict["text"].startswith("resize is worse than real audio: 61 dB [")
+    assert verdict["text"].endswith("] more out-of-band energy, 3 seeds.")
     assert (verdict["group"], verdict["beside"]) == ("g1", "real")
     assert document["title"] == "resize"
 
@@ -379,11 +387,11 @@ def test_what_one_run_lacks_is_no_mean_of_the_others(tmp_path):
     found = [each for each in found if each["name"] != "frechet_distance"]
     missing = quantity("frechet_distance", None, real=None, reason="needs 100 segments, has 9")
     write_measurement(runs[4], [*found, missing])
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     cell = row_of(document, "frechet_distance")["cells"]["g2"]
     assert (cell["value"], cell["reason"]) == (None, "r5: needs 100 segments, has 9")
     assert cell["runs"] == {"r4": 1.0, "r5": None, "r6": 3.0}
-    assert "not compared" in verdict_on(document, "distance to real audio")["text"]
+    assert "are not compared" in verdict_on(document, "distance to real audio")["text"]
     cell = row_of(document, "out_of_band_total_db")["cells"]["g2"]
     assert cell["reason"] == "r5: nothing is there: minus infinity dB"
     assert row_of(document, "out_of_band_total_db")["cells"]["g1"]["value"] == 0
@@ -393,7 +401,7 @@ def test_stages_of_other_factors_are_not_compared(tmp_path):
     other = replace(SMALL, upsampling_factors=(2, 8))
     runs = write_seeds(tmp_path, "a", [{}, {"rms_db": 1.0}])
     runs += write_seeds(tmp_path, "b", [{}, {"rms_db": 2.0}], other)
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     rows = [
         row
         for row in document["rows"]
@@ -409,13 +417,13 @@ def test_stages_of_other_factors_are_not_compared(tmp_path):
         "upsampling_factors 4 4",
         "upsampling_factors 2 8",
     ]
-    assert "not compared" in verdict_on(document, "tonal lines")["text"]
+    assert "are not compared" in verdict_on(document, "tonal lines")["text"]
 
 
 def test_segments_of_other_lengths_are_not_compared_at_all(tmp_path):
     runs = write_seeds(tmp_path, "a", [{}, {"rms_db": 1.0}])
     runs += write_seeds(tmp_path, "b", [{}, {}], replace(SMALL, segment_length=1024))
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     difference = row_of(document, "rms_db")["differences"]["g2"]
     assert (difference["value"], "must be alike" in difference["reason"]) == (None, True)
 
@@ -438,7 +446,7 @@ def test_what_makes_a_comparison_unfair_is_named_with_its_values(tmp_path, chang
     prints = {"fingerprint": "b" * 64} if "data" in changes else {}
     runs = write_seeds(tmp_path, "a", [{}, {}])
     runs += write_seeds(tmp_path, "b", [{}, {}], replace(SMALL, **changes), **prints)
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     assert len(document["groups"]) == 2
     (warning,) = [w for w in document["warnings"] if w.startswith("not a fair comparison")]
     words = words.replace("(data none", "(data bundled speech")
@@ -450,7 +458,7 @@ def test_equal_recordings_elsewhere_are_the_same_data(tmp_path):
         write_run(tmp_path / f"{seed}", replace(SMALL, seed=seed, data=data))
         for seed, data in enumerate(("here", "there"))
     ]
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     assert len(document["groups"]) == 1
     assert document["differing_settings"] == ["data"]
     assert not any("data" in warning for warning in document["warnings"])
@@ -459,7 +467,7 @@ def test_equal_recordings_elsewhere_are_the_same_data(tmp_path):
 def test_recordings_that_were_changed_are_other_data(tmp_path):
     runs = write_seeds(tmp_path, "a", [{}, {}])
     runs += write_seeds(tmp_path, "b", [{}, {}], fingerprint="b" * 64)
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     assert len({group["label"] for group in document["groups"]}) == 2
     assert any("recordings of bundled speech were changed" in w for w in document["warnings"])
 
@@ -470,10 +478,11 @@ def test_versions_and_devices_that_differ_are_named(tmp_path):
     later = record | {"versions": VERSIONS | {"keras": "3.16.0"}, "device": "GPU: X"}
     record["resumed"] = [later]
     (runs[1] / "environment.json").write_text(json.dumps(record))
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     assert document["warnings"] == [
-        "device is CPU, 2 cores (r1), CPU, 2 cores, then GPU: X (r2)",
-        "keras is 3.15.1 (r1), 3.15.1, then 3.16.0 (r2)",
+        "environments differ, which may change results: "
+        "device is CPU, 2 cores (r1), CPU, 2 cores, then GPU: X (r2); "
+        "keras is 3.15.1 (r1), 3.15.1, then 3.16.0 (r2)"
     ]
     assert document["runs"][1]["resumed"] == 1
 
@@ -481,17 +490,23 @@ def test_versions_and_devices_that_differ_are_named(tmp_path):
 def test_several_settings_at_once_cannot_be_told_apart(tmp_path):
     other = replace(TRANSPOSED, phase_shuffle_radius=0)
     runs = write_seeds(tmp_path, "a", [{}, {}]) + write_seeds(tmp_path, "b", [{}, {}], other)
-    document = build_document(runs, tmp_path / "out")
+    document = document_json(runs, tmp_path / "out")
     (warning,) = document["warnings"]
     assert warning.endswith("transposed, phase_shuffle_radius 0 (upsampler, phase_shuffle_radius)")
 
 
-def test_a_silent_generator_is_named(tmp_path):
-    runs = write_seeds(tmp_path, "a", [{}, {}])
-    write_measurement(runs[1], [quantity("rms_db", None, real=None, reason="silence")])
-    document = build_document(runs, tmp_path / "out")
-    assert "r2 (a-1): its generator is silent" in document["warnings"]
-    assert "r2 (a-1): was measured without real audio" in document["warnings"]
+def test_warnings_of_one_kind_are_one_that_lists_the_runs(tmp_path):
+    """Six warnings of one kind would hide the others."""
+    runs = write_seeds(tmp_path, "a", [{}] * 4)
+    for run in runs[1:3]:
+        write_measurement(run, [quantity("rms_db", None, real=None, reason="silence")])
+    for run in runs[2:]:
+        (run / "history.jsonl").write_text('{"step": 20}\n')
+    warnings = document_json(runs, tmp_path / "out")["warnings"]
+    unfinished, silent, alone = warnings
+    assert unfinished.startswith("unfinished training of r3 (a-2), r4 (a-3): of the last quarter")
+    assert silent.startswith("silent generator: r2 (a-1), r3 (a-2). Leave these runs out")
+    assert alone.startswith("measured without real audio: r2 (a-1), r3 (a-2). Put the recordings")
 
 
 def test_how_often_a_run_was_looked_at_makes_no_other_setting(tmp_path):
@@ -499,7 +514,7 @@ def test_how_often_a_run_was_looked_at_makes_no_other_setting(tmp_path):
     runs = [write_run(tmp_path / "a"), write_run(tmp_path / "b", often)]
     # One word for all stages is the same as the word for each.
     stages = replace(SMALL, seed=2, upsampler=("resize", "resize"))
-    document = build_document([*runs, write_run(tmp_path / "c", stages)], tmp_path / "out")
+    document = document_json([*runs, write_run(tmp_path / "c", stages)], tmp_path / "out")
     assert len(document["groups"]) == 1
 
 
@@ -509,13 +524,13 @@ def test_the_same_training_twice_is_refused(tmp_path, second):
     runs = [write_run(tmp_path / "a")]
     runs.append(runs[0] if second == "a" else write_run(tmp_path / "b"))
     with pytest.raises(ParameterError, match="runs must differ in their settings or seeds") as e:
-        build_document(runs, tmp_path / "out")
+        document_json(runs, tmp_path / "out")
     assert str(runs[1]) in str(e.value)
 
 
 def test_no_runs_are_refused(tmp_path):
     with pytest.raises(ParameterError, match="runs must name"):
-        build_document([], tmp_path)
+        document_json([], tmp_path)
 
 
 HOSTILE = ["<script>alert(1)<", "日本語 ü \U0001f600", "$\\frac{$", "_x & \"y\" 'z'", "two\nlines"]
@@ -524,7 +539,7 @@ HOSTILE = ["<script>alert(1)<", "日本語 ü \U0001f600", "$\\frac{$", "_x & \"
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_stay_text(tmp_path, name):
     run = write_run(tmp_path / name, replace(SMALL, data=name), device=name)
-    document = build_document([run], tmp_path / "out")
+    document = document_json([run], tmp_path / "out")
     (about,) = document["runs"]
     assert about["name"] == name.replace("\n", "\\n")
     assert about["settings"]["data"] == name
@@ -534,7 +549,7 @@ def test_hostile_names_stay_text(tmp_path, name):
 
 def test_bytes_that_are_no_text_can_be_written(tmp_path):
     run = write_run(tmp_path / os.fsdecode(b"\xff\xfe"))
-    document = build_document([run], tmp_path / "out")
+    document = document_json([run], tmp_path / "out")
     assert document["runs"][0]["name"] == "\\udcff\\udcfe"
     json.dumps(document, ensure_ascii=False).encode("utf-8")
 
@@ -594,17 +609,17 @@ def test_a_run_that_cannot_be_used_is_named(tmp_path, damage, words):
     runs = write_seeds(tmp_path, "a", [{}, {}])
     damage(runs[1])
     if words is None:  # it says of every stage 2 that it is stage 3: strange, but a measurement
-        assert build_document(runs, tmp_path / "out")["rows"]
+        assert document_json(runs, tmp_path / "out")["rows"]
         return
     with pytest.raises((DataError, ParameterError), match=words) as error:
-        build_document(runs, tmp_path / "out")
+        document_json(runs, tmp_path / "out")
     assert str(runs[1]) in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match="no such run folder"):
-        build_document([tmp_path / "none"], tmp_path)
+        document_json([tmp_path / "none"], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -613,7 +628,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 def test_what_is_no_finite_number_is_null(tmp_path, value):
     run = write_run(tmp_path / "a", values={"rms_db": 123.0})
     replace_text("measurement/artifacts.json", "123.0", value)(run)
-    document = build_document([run], tmp_path / "out")
+    document = document_json([run], tmp_path / "out")
     cell = row_of(document, "rms_db")["cells"]["g1"]
     assert cell["value"] is None
     assert cell["reason"]
@@ -640,7 +655,7 @@ def test_the_command_repeats_the_run(config, capsys):
 
 def test_how_a_run_was_made_is_told(tmp_path):
     run = write_run(tmp_path / "a")
-    (about,) = build_document([run], tmp_path / "out")["runs"]
+    (about,) = document_json([run], tmp_path / "out")["runs"]
     assert (about["train_seconds"], about["steps_per_s"], about["steps"]) == (10.0, 2.0, 20)
     assert about["versions"] == VERSIONS
     assert (about["cutoff_hz"], about["stopband_hz"]) == (1500.0, 1700.0)
@@ -664,11 +679,32 @@ def test_the_page_finds_what_it_needs(of_seeds):
     assert len(kinds) == len(set(kinds)) == 6
 
 
+def test_p_values_of_seeds_have_no_floor(tmp_path):
+    """Permutations have a smallest p-value, and only they."""
+    theirs = [{"out_of_band_total_db": -20.0 + d} for d in (-0.01, 0, 0.01)]
+    ours = [{"out_of_band_total_db": -30.0 + d} for d in (-0.01, 0, 0.01)]
+    runs = write_seeds(tmp_path, "a", theirs, TRANSPOSED) + write_seeds(tmp_path, "b", ours)
+    document = build_document(runs, tmp_path / "out")
+    (row,) = [row for row in document.rows if row.name == "out_of_band_total_db"]
+    difference = row.differences["g2"]
+    welch_p = stats.ttest_ind([-0.01, 0, 0.01], [9.99, 10, 10.01], equal_var=False).pvalue
+    assert difference.p_value == pytest.approx(welch_p, rel=1e-3)
+    page = render_page(document, Sounds([], 0.0, None, 0), [])
+    assert f"<small>p {welch_p:.1g}</small>" in page
+    assert "&lt; 0.002" not in page
+    alone = build_document(runs[:1], tmp_path / "out")
+    cell = alone.rows[0].cells["g1"]
+    assert cell.p_value == 0.001
+    assert cell_notes(cell, cell.over) == ["p < 0.002", "below"]
+    locked = replace(cell, locked_p_value=2e-5)
+    assert cell_notes(locked, locked.over)[1] == "locked: p 2e-05"  # of Rayleigh's test
+
+
 def test_a_path_of_recordings_that_is_no_text_is_written_as_escapes(tmp_path, monkeypatch):
     run = write_run(tmp_path / "a", replace(SMALL, data="caf\udce9"))
-    monkeypatch.setattr(report_writer, "write_comparison_figures", lambda *_: [])
+    monkeypatch.setattr(report_writer, "write_figures", lambda *_: [])
     monkeypatch.setattr(report_writer, "collect_sounds", lambda *_: None)
-    monkeypatch.setattr(report_writer, "render_page", lambda document, *_: str(document))
+    monkeypatch.setattr(report_writer, "render_page", lambda document, *_: str(document.as_json()))
     (tmp_path / "out").mkdir()
     page = report_writer.write_report([run], tmp_path / "out")
     assert rb"caf\udce9" in page.read_bytes()

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,68 +14,55 @@ from conftest import tone
 from PIL import Image
 from scipy import signal
 
+from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
+from wavegan_rc.figures.drawing import levels_db
 from wavegan_rc.report import media
+from wavegan_rc.report.comparisons import Difference
+from wavegan_rc.report.document import Document
+from wavegan_rc.report.groups import Group
+from wavegan_rc.report.measured import Interval, Measured, Stage
 from wavegan_rc.report.page import interval_text, number_text, render_page
+from wavegan_rc.report.rows import Cell, RealCell, Row
+from wavegan_rc.report.run_files import Run, Session
 from wavegan_rc.report.sounds import collect_sounds
+from wavegan_rc.report.verdicts import Verdict
 
 RATE, LENGTH, COUNT = 16000, 2048, 64
 HOSTILE = "<script>alert(1)</script>"
 
 
-def run_entry(number, group, *, seed=0, name=None, **settings):
-    """A run as the document of a report tells of it."""
+def run_of(number, folder, *, seed=0, text="Linux", **settings):
+    """A run as a report reads it; `text` stands wherever its record has some."""
     shape = {"sample_rate": RATE, "segment_length": LENGTH, "cutoff_hz": 1500.0} | settings
-    cutoff = shape["cutoff_hz"]
-    highest = shape["sample_rate"] / 2
-    return shape | {
-        "id": f"r{number}",
-        "name": name or f"{number:03d}-run",
-        "path": f"runs/{name or number}",
-        "group": group,
-        "seed": seed,
-        "settings": shape | {"data": None, "upsampler": ["resize"], "use_bias": True} | settings,
-        "versions": {"wavegan_rc": "0.1.0", "keras": "3.15.1"},
-        "python": "3.11.7",
-        "platform": "Linux",
-        "device": "CPU, 2 cores",
-        "command": f"python scripts/train.py --data '{name}' --seed {seed}",
-        "started": "2026-01-01T00:00:00Z",
-        "train_seconds": 515.0,
-        "steps": 2000,
-        "steps_per_s": 4.2,
-        "stopband_hz": None if cutoff is None else cutoff + 200,
-        "stages": [
-            {"stage": 1, "lines_hz": [highest / 4, 3 * highest / 4]},
-            {"stage": 2, "lines_hz": [highest / 2]},
-            {"stage": 3, "lines_hz": [highest]},
-        ],
-    }
+    versions = {"wavegan_rc": "0.1.0", "keras": "3.15.1"}
+    session = Session(versions, "3.11.7", text, text, "2026-01-01T00:00:00Z")
+    history = [{"step": step, "steps_per_s": 4.2} for step in (1000, 2000)]
+    config = Config(**shape, seed=seed, steps=2000)
+    return Run(f"r{number}", Path(folder), config, [session], None, history)
 
 
-def document_of(entries, labels, rows=()):
-    """A document of runs, whose groups have these labels."""
-    groups = [
-        {
-            "id": group,
-            "label": label,
-            "runs": [entry["id"] for entry in entries if entry["group"] == group],
-            "seeds": [entry["seed"] for entry in entries if entry["group"] == group],
-        }
-        for group, label in labels.items()
-    ]
-    return {
-        "schema": "wavegan_rc.report/2",
-        "title": f"{' and '.join(labels.values())} side by side",
-        "wavegan_rc": "0.1.0",
-        "created": "2026-01-01T00:00:00Z",
-        "groups": groups,
-        "runs": list(entries),
-        "differing_settings": ["upsampler"],
-        "warnings": [],
-        "verdicts": [],
-        "rows": list(rows),
-    }
+def document_of(groups, rows=()):
+    """A document of runs by the labels of their groups."""
+    runs = [run for own in groups.values() for run in own]
+    measurements = {}
+    for run in runs:
+        highest = run.config.sample_rate / 2
+        lines = ([highest / 4, 3 * highest / 4], [highest / 2], [highest])
+        stages = [Stage(i + 1, own[0], 2, tuple(own), ()) for i, own in enumerate(lines)]
+        measurements[run.id] = Measured(COUNT, tuple(stages), {})
+    return Document(
+        title=" and ".join(groups),
+        version="0.1.0",
+        created="2026-01-01T00:00:00Z",
+        groups=[Group(f"g{i}", label, tuple(own)) for i, (label, own) in enumerate(groups.items())],
+        runs=runs,
+        measurements=measurements,
+        differing_settings=["upsampler"],
+        warnings=[],
+        verdicts=[],
+        rows=list(rows),
+    )
 
 
 def write_run(folder: Path, audio, real, rate=RATE):
@@ -124,7 +112,7 @@ def test_artifact_only_needs_room_above_the_band():
 
 def test_a_pixel_is_a_bin_of_a_frame_and_low_frequencies_are_below():
     segments = np.stack([tone(1000, seconds=LENGTH / RATE), np.zeros(LENGTH)])
-    level = media.levels_db(segments)
+    level = levels_db(segments)
     picture = Image.open(io.BytesIO(media.spectrogram_png(level, 0.0)))
     pixels = np.asarray(picture)
     assert pixels.shape == level.shape == (257, 26)
@@ -155,11 +143,11 @@ def test_one_scale_and_one_gain_serve_all(tmp_path):
     faint, strong = (
         real + tone(4000, seconds=len(real) / RATE, amplitude=a) for a in (0.001, 0.01)
     )
-    runs = [
-        write_run(tmp_path / name, audio, real) for name, audio in (("a", faint), ("b", strong))
-    ]
-    entries = [run_entry(1, "g1"), run_entry(2, "g2")]
-    sounds = collect_sounds(document_of(entries, {"g1": "faint", "g2": "strong"}), runs)
+    runs = {
+        name: [run_of(name, write_run(tmp_path / name, audio, real))]
+        for name, audio in (("faint", faint), ("strong", strong))
+    }
+    sounds = collect_sounds(document_of(runs))
     (real_row,), (first,), (second,) = sounds.rows
     assert [s.label for s in (real_row, first, second)] == ["real", "faint", "strong"]
     # The one 20 dB stronger peaks 1 dB below full scale, the other 20 dB lower: the same gain.
@@ -168,22 +156,22 @@ def test_one_scale_and_one_gain_serve_all(tmp_path):
     assert levels[2] - levels[1] == pytest.approx(20, abs=0.1)
     assert levels[0] < levels[1] - 20
     assert np.allclose(decoded(first.audio)[0], faint, atol=2 / 32768)
-    top = media.levels_db(real.reshape(COUNT, LENGTH)).max()
+    top = levels_db(real.reshape(COUNT, LENGTH)).max()
     assert top <= sounds.top_db < top + 5
 
 
 def test_rounding_is_not_made_loud(tmp_path):
     real = low_passed_noise(0)
-    run = write_run(tmp_path / "a", real, real)
-    sounds = collect_sounds(document_of([run_entry(1, "g1")], {"g1": "resize"}), [run])
+    run = run_of(1, write_run(tmp_path / "a", real, real))
+    sounds = collect_sounds(document_of({"resize": [run]}))
     assert sounds.artifact_gain_db == 40
     assert abs(decoded(sounds.rows[1][0].artifact)[0]).max() < 0.02
 
 
 def test_full_band_data_has_no_artifact_players(tmp_path):
-    run = write_run(tmp_path / "a", low_passed_noise(1), low_passed_noise(0))
-    document = document_of([run_entry(1, "g1", cutoff_hz=None)], {"g1": "resize"})
-    sounds = collect_sounds(document, [run])
+    folder = write_run(tmp_path / "a", low_passed_noise(1), low_passed_noise(0))
+    document = document_of({"resize": [run_of(1, folder, cutoff_hz=None)]})
+    sounds = collect_sounds(document)
     assert sounds.artifact_gain_db is None
     page = render_page(document, sounds, [])
     assert 'No "artifact only" players' in page
@@ -192,14 +180,13 @@ def test_full_band_data_has_no_artifact_players(tmp_path):
 
 def test_runs_of_other_data_have_their_own_real_row(tmp_path):
     real = low_passed_noise(0)
-    runs = [write_run(tmp_path / name, real, real) for name in "abc"]
-    entries = [
-        run_entry(1, "g1"),
-        run_entry(2, "g2", filters=8),
-        run_entry(3, "g3", data="takes", segment_length=4096),
-    ]
-    labels = {"g1": "transposed", "g2": "filters 8", "g3": "takes"}
-    sounds = collect_sounds(document_of(entries, labels), runs)
+    folder = write_run(tmp_path / "a", real, real)
+    runs = {
+        "transposed": [run_of(1, folder)],
+        "filters 8": [run_of(2, folder, filters=8)],
+        "takes": [run_of(3, folder, data="takes", segment_length=4096)],
+    }
+    sounds = collect_sounds(document_of(runs))
     assert [row[0].label for row in sounds.rows[:2]] == ["real", "real, of takes"]
     assert [row[0].count for row in sounds.rows] == [64, 32, 64, 64, 32]
 
@@ -207,19 +194,17 @@ def test_runs_of_other_data_have_their_own_real_row(tmp_path):
 def test_long_segments_and_many_runs_keep_the_page_small(tmp_path):
     rng = np.random.default_rng(0)
     long = rng.uniform(-0.9, 0.9, 64 * 16384)  # the worst to compress
-    runs = [write_run(tmp_path / "long", long, long)]
-    entry = run_entry(1, "g1", segment_length=16384)
-    (real,), (sound,) = collect_sounds(document_of([entry], {"g1": "resize"}), runs).rows
+    run = run_of(1, write_run(tmp_path / "long", long, long), segment_length=16384)
+    (real,), (sound,) = collect_sounds(document_of({"resize": [run]})).rows
     assert real.count == sound.count == 8
 
     noise = long[: COUNT * LENGTH]
-    folders = [write_run(tmp_path / str(i), noise, noise) for i in range(12)]
-    entries = [run_entry(i, f"g{i % 2}", seed=i) for i in range(12)]
-    labels = {"g0": "transposed", "g1": "resize"}
-    document = document_of(entries[:5], labels)
-    page = render_page(document, collect_sounds(document, folders[:5]), [])
+    folder = write_run(tmp_path / "a", noise, noise)
+    runs = [run_of(i, folder, seed=i) for i in range(12)]
+    document = document_of({"transposed": runs[:3], "resize": runs[3:5]})
+    page = render_page(document, collect_sounds(document), [])
     assert len(page) < 9e6  # of 15 MB, figures and table have the rest
-    all_runs = collect_sounds(document_of(entries, labels), folders)
+    all_runs = collect_sounds(document_of({"transposed": runs[::2], "resize": runs[1::2]}))
     assert [len(row) for row in all_runs.rows] == [1, 1, 1]
     assert all_runs.left_out == 10
 
@@ -232,24 +217,37 @@ def test_only_of_low_passed_data_it_is_said_what_lies_above_the_cutoff(
     tmp_path, cutoffs, low_passed, full
 ):
     real = low_passed_noise(0)
-    folders = [write_run(tmp_path / str(i), real, real) for i in range(2)]
-    entries = [run_entry(i, f"g{i}", cutoff_hz=cutoff) for i, cutoff in enumerate(cutoffs)]
-    document = document_of(entries, {"g0": "transposed", "g1": "resize"})
-    page = render_page(document, collect_sounds(document, folders), [])
-    assert ("Above the cutoff low-passed data holds nothing" in page) == low_passed
+    folder = write_run(tmp_path / "a", real, real)
+    runs = [run_of(i, folder, cutoff_hz=cutoff) for i, cutoff in enumerate(cutoffs)]
+    document = document_of({"transposed": runs[:1], "resize": runs[1:]})
+    page = render_page(document, collect_sounds(document), [])
+    assert ("Low-passed data holds nothing above the cutoff" in page) == low_passed
     assert ("Data without a low-pass may hold sound at any frequency" in page) == full
 
 
 def test_what_cannot_be_negative_is_not_shown_so_but_its_difference_may_be(tmp_path):
     real = low_passed_noise(0)
-    run = write_run(tmp_path / "a", real, real)
-    below = {"value": -0.004, "low": -0.006, "high": 0.002, "p_value": 0.5, "verdict": ""}
-    cell = below | {"reason": None, "runs": {"r1": -0.004, "r2": 0.5}}
-    entries = [run_entry(1, "g1"), run_entry(2, "g1", seed=1), run_entry(3, "g2")]
-    row = {"name": "image_coherence", "unit": "", "stage": 1, "frequency_hz": None, "lines_hz": []}
-    row |= {"real": below | {"reason": None}, "cells": {"g1": cell}, "differences": {"g2": cell}}
-    document = document_of(entries, {"g1": "transposed", "g2": "resize"}, [row])
-    page = render_page(document, collect_sounds(document, [run] * 3), [])
+    folder = write_run(tmp_path / "a", real, real)
+    below = (-0.004, -0.006, 0.002)
+    row = Row(
+        "image_coherence",
+        "",
+        stage=1,
+        frequency_hz=None,
+        lines_hz=[],
+        real=RealCell(*below, run="r1"),
+        cells={
+            "g0": Cell(*below, over="seeds", count=2, runs={"r1": -0.004, "r2": 0.5}),
+            "g1": Cell(over="segments", count=64, runs={}),
+        },
+        differences={"g1": Difference(*below, p_value=0.5)},
+    )
+    runs = {
+        "transposed": [run_of(1, folder), run_of(2, folder, seed=1)],
+        "resize": [run_of(3, folder)],
+    }
+    document = document_of(runs, [row])
+    page = render_page(document, collect_sounds(document), [])
     shown = "0.00000 [0.00000, 0.00200]"
     assert page.count(shown) == 2
     assert "seeds: 0.0, 0.500" in page
@@ -259,8 +257,8 @@ def test_what_cannot_be_negative_is_not_shown_so_but_its_difference_may_be(tmp_p
 @pytest.mark.parametrize("spoil", ["missing", "text", "stereo", "rate", "short"])
 def test_a_recording_that_cannot_be_used_is_named(tmp_path, spoil):
     real = low_passed_noise(0)
-    run = write_run(tmp_path / "a", real, real)
-    file = run / "samples" / "joined.wav"
+    folder = write_run(tmp_path / "a", real, real)
+    file = folder / "samples" / "joined.wav"
     if spoil == "missing":
         file.unlink()
     elif spoil == "text":
@@ -272,7 +270,7 @@ def test_a_recording_that_cannot_be_used_is_named(tmp_path, spoil):
     else:
         soundfile.write(file, real[:100], RATE)
     with pytest.raises(DataError, match=re.escape(str(file))):
-        collect_sounds(document_of([run_entry(1, "g1")], {"g1": "resize"}), [run])
+        collect_sounds(document_of({"resize": [run_of(1, folder)]}))
 
 
 class _Tags(HTMLParser):
@@ -286,23 +284,20 @@ class _Tags(HTMLParser):
 
 def test_hostile_text_is_text_wherever_it_stands(tmp_path):
     real = low_passed_noise(0)
-    run = write_run(tmp_path / "a", real, real)
     bad = f"{HOSTILE}\"'><img src=x onerror=alert(2)>"
-    entry = run_entry(1, "g1", name=bad)
-    for name in ("device", "platform", "python", "started", "path"):
-        entry[name] = bad
-    entry["settings"][bad], entry["versions"][bad] = bad, bad
-    cell = {"value": 1.0, "low": 0.0, "high": 2.0, "p_value": 0.5, "verdict": bad, "reason": bad}
-    row = {"name": bad, "unit": bad, "stage": None, "frequency_hz": None, "lines_hz": []}
-    rows = [row | {"real": None, "cells": {"g1": cell | {"runs": {"r1": 1.0}}}, "differences": {}}]
-    document = document_of([entry], {"g1": bad}, rows)
-    document |= {
-        "warnings": [bad],
-        "verdicts": [{"kind": bad, "text": bad}],
-        "created": bad,
-        "wavegan_rc": bad,
-    }
-    page = render_page(document, collect_sounds(document, [run]), [])
+    folder = write_run(tmp_path / bad.replace("/", "|"), real, real)
+    session = Session({bad: bad}, bad, bad, bad, bad)
+    run = replace(run_of(1, folder, data=bad), sessions=[session])
+    cell = Cell(1.0, 0.0, 2.0, over=bad, count=1, runs={}, p_value=0.5, verdict=bad, reason=bad)
+    rows = [Row(bad, bad, None, None, [], None, {"g0": cell}, {})]
+    document = replace(
+        document_of({bad: [run]}, rows),
+        warnings=[bad],
+        verdicts=[Verdict(kind=bad, quantity=bad, text=bad, group="g0", beside="real")],
+        created=bad,
+        version=bad,
+    )
+    page = render_page(document, collect_sounds(document), [])
     tags = _Tags()
     tags.feed(page)
     assert sum(tag == "script" for tag, _ in tags.found) == 1
@@ -323,5 +318,5 @@ def test_hostile_text_is_text_wherever_it_stands(tmp_path):
     ],
 )
 def test_numbers_to_read(estimate, text):
-    assert interval_text(dict(zip(("value", "low", "high"), estimate, strict=True))) == text
+    assert interval_text(Interval(*estimate)) == text
     assert number_text(float("nan")) == "\N{EN DASH}"

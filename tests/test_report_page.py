@@ -24,13 +24,16 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_report_media import COUNT, HOSTILE, LENGTH, RATE, document_of, run_entry, write_run
+from test_report_media import COUNT, HOSTILE, LENGTH, RATE, document_of, run_of, write_run
 
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.cli.report import report_command
 from wavegan_rc.config import Config
+from wavegan_rc.report.comparisons import Difference
 from wavegan_rc.report.page import render_page
+from wavegan_rc.report.rows import Cell, RealCell, Row
 from wavegan_rc.report.sounds import collect_sounds
+from wavegan_rc.report.verdicts import Verdict
 from wavegan_rc.training.train import train
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -49,11 +52,9 @@ def windows_of_tones(first, amplitude):
     return amplitude * np.concatenate(windows)
 
 
-def number(value, p_value=0.5, verdict="cannot be told", **others):
-    interval = {"value": value, "low": None, "high": None}
-    if value is not None:
-        interval |= {"low": value - 1, "high": value + 1}
-    return interval | {"p_value": p_value, "verdict": verdict, "reason": None} | others
+def number(kind, value, p_value=0.5, verdict="cannot be told", **others):
+    low, high = (None, None) if value is None else (value - 1, value + 1)
+    return kind(value, low, high, p_value=p_value, verdict=verdict, **others)
 
 
 def table_rows():
@@ -70,14 +71,18 @@ def table_rows():
     ]
     for i, (stage, hz) in enumerate(places):
         value = None if hz == 6000.0 else [-3.0, 10.5, 2.25, 0.5, 0.0, 100.0, -20.0][i]
-        row = {"name": "line_prominence_db", "unit": "dB", "stage": stage, "frequency_hz": hz}
-        if stage is None:
-            row["name"] = "out_of_band_total_db"
-        runs = {"r1": value, "r2": value}
-        row["lines_hz"] = [2000.0, 6000.0] if stage == 1 else []
-        row["real"] = {"value": -86.2, "low": -86.6, "high": -85.8, "run": "r1"}
-        row["cells"] = {"g1": number(value, runs=runs), "g2": number(1.0, 0.0001, "above", runs={})}
-        row["differences"] = {"g2": number(2.0, 0.012, "above")}
+        two = {"over": "seeds", "count": 2, "runs": {"r1": value, "r2": value}}
+        one = {"over": "segments", "count": COUNT, "runs": {"r3": 1.0}}
+        row = Row(
+            "out_of_band_total_db" if stage is None else "line_prominence_db",
+            "dB",
+            stage,
+            hz,
+            [2000.0, 6000.0] if stage == 1 else [],
+            RealCell(-86.2, -86.6, -85.8, run="r1"),
+            {"g0": number(Cell, value, **two), "g1": number(Cell, 1.0, 0.0001, "above", **one)},
+            {"g1": number(Difference, 2.0, 0.012, "above")},
+        )
         rows.append(row)
     return rows
 
@@ -87,21 +92,25 @@ def page(tmp_path_factory):
     """A report of two settings, the first with two seeds, with hostile and foreign names."""
     folder = tmp_path_factory.mktemp("report")
     real = windows_of_tones(10, 0.25)
-    levels = {"sound-r1": 0.5, "sound-r2": 0.25, "sound-r3": 0.25}
-    runs = [
-        write_run(folder / name, windows_of_tones(FIRST_HZ[name], level), real)
-        for name, level in levels.items()
-    ]
-    entries = [
-        run_entry(1, "g1", name=HOSTILE),
-        run_entry(2, "g1", seed=1, name=NON_ASCII),
-        run_entry(3, "g2"),
-    ]
-    document = document_of(entries, {"g1": HOSTILE, "g2": NON_ASCII}, table_rows())
-    document["warnings"] = [f"{HOSTILE} and {NON_ASCII} differ in data"]
-    document["verdicts"] = [
-        {"kind": "tonal lines", "text": f"{NON_ASCII} has 8.6 dB [7.9, 9.2] less than {HOSTILE}"}
-    ]
+    places = {"sound-r1": (HOSTILE.replace("/", "|"), 0.5), "sound-r2": (NON_ASCII, 0.25)}
+    places["sound-r3"] = ("c", 0.25)
+    first, second, third = (
+        write_run(folder / place, windows_of_tones(FIRST_HZ[name], level), real)
+        for name, (place, level) in places.items()
+    )
+    groups = {
+        HOSTILE: [run_of(1, first, text=HOSTILE), run_of(2, second, seed=1)],
+        NON_ASCII: [run_of(3, third)],
+    }
+    text = f"{NON_ASCII} is better than {HOSTILE}: 8.6 dB [7.9, 9.2] less line prominence"
+    verdict = Verdict(
+        kind="tonal lines", quantity="line_prominence_db", text=text, group="g1", beside="g0"
+    )
+    document = replace(
+        document_of(groups, table_rows()),
+        warnings=[f"{HOSTILE} and {NON_ASCII} differ in data"],
+        verdicts=[verdict],
+    )
     figures = [
         folder / f"{name}.{kind}" for name in ("spectra", "training") for kind in ("png", "svg")
     ]
@@ -110,7 +119,7 @@ def page(tmp_path_factory):
         figure.subplots().plot([0, 1], [0, 1], label="resize")
         figure.savefig(file)
     html = folder / "index.html"
-    html.write_text(render_page(document, collect_sounds(document, runs), figures))
+    html.write_text(render_page(document, collect_sounds(document), figures))
     return html
 
 

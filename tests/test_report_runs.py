@@ -6,12 +6,13 @@ import shutil
 import time
 
 import pytest
+from report_runs import document_json
 
-from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measure.measure import measure as measure_set
 from wavegan_rc.report import measured
-from wavegan_rc.report.comparison_figures import write_comparison_figures
 from wavegan_rc.report.document import build_document
+from wavegan_rc.report.figures import write_figures
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def report(smoke_runs, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measured, "measure", measure)
-        document = build_document(runs, folder / "out")
+        document = document_json(runs, folder / "out")
     return runs, folder / "out", document, [kept[str(run)] for run in runs]
 
 
@@ -52,7 +53,7 @@ def test_each_run_is_measured_once_and_each_pair_compared_once(report, measured_
     runs, out, document, _ = report
     for run in runs:
         assert (run / "measurement" / "artifacts.json").is_file()
-    assert without_time(build_document(runs, out)) == without_time(document)
+    assert without_time(document_json(runs, out)) == without_time(document)
     assert measured_again == []
     assert len(list((out / "comparisons").iterdir())) == 1
 
@@ -94,9 +95,11 @@ def test_one_training_each_is_said_to_be_one(report):
     _, _, document, _ = report
     texts = [verdict["text"] for verdict in document["verdicts"] if verdict["over"]]
     assert len(texts) == 6
-    assert all("one training each]" in text or "one training each)" in text for text in texts)
+    assert all("one training each." in text for text in texts)
     assert "not a fair comparison" not in " ".join(document["warnings"])
-    assert document["warnings"][0].startswith("one training of transposed, resize: intervals over")
+    assert document["warnings"][0].startswith(
+        "only one training of transposed, resize: the intervals"
+    )
 
 
 def test_a_verdict_is_what_its_row_says(report):
@@ -112,14 +115,15 @@ def test_a_verdict_is_what_its_row_says(report):
         assert verdict["difference"]["value"] == difference["value"]
         assert verdict["p_value"] == difference["p_value"]
         won = {"above": "more", "below": "less"}.get(difference["verdict"])
-        assert verdict["text"].startswith("resize has ") == bool(won)
-        assert ("cannot be told (" in verdict["text"]) == (
+        better = {"above": "worse", "below": "better"}.get(difference["verdict"])
+        assert verdict["text"].startswith(f"resize is {better} than") == bool(won)
+        assert ("cannot be told apart" in verdict["text"]) == (
             difference["verdict"] == "cannot be told"
         )
         assert won is None or f"] {won} " in verdict["text"]
 
 
-@pytest.mark.parametrize("change", ["older", "schema", "form", "arrays"])
+@pytest.mark.parametrize("change", ["older", "schema", "form", "arrays", "real"])
 def test_a_measurement_of_something_else_is_made_anew(report, tmp_path, measured_again, change):
     run = shutil.copytree(report[0][0], tmp_path / "run")
     file = run / "measurement" / "artifacts.json"
@@ -127,6 +131,8 @@ def test_a_measurement_of_something_else_is_made_anew(report, tmp_path, measured
     if change == "older":
         later = time.time() + 10
         os.utime(run / "generator.keras", (later, later))
+    elif change == "real":  # its data could not be read then
+        file.write_text(json.dumps(before | {"real": None}))
     elif change == "arrays":
         (run / "measurement" / "artifacts.npz").unlink()
     else:
@@ -134,11 +140,25 @@ def test_a_measurement_of_something_else_is_made_anew(report, tmp_path, measured
         new = {"schema": "wavegan_rc.artifacts/0", "form": '"stopband_hz": 1800.0'}[change]
         assert old in file.read_text()
         file.write_text(file.read_text().replace(old, new))
-    document = build_document([run], tmp_path / "out")
+    document = document_json([run], tmp_path / "out")
     assert measured_again == [str(run)]
     after = json.loads(file.read_text())
     assert after["quantities"] == before["quantities"]
     assert document["groups"][0]["label"] == "transposed"
+
+
+def test_a_measurement_without_real_audio_is_kept_while_there_is_none(
+    report, tmp_path, measured_again
+):
+    run = shutil.copytree(report[0][0], tmp_path / "run")
+    file = run / "measurement" / "artifacts.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"real": None}))
+    settings = (run / "config.yaml").read_text()
+    assert "data: null" in settings
+    (run / "config.yaml").write_text(settings.replace("data: null", f"data: {tmp_path / 'none'}"))
+    with pytest.warns(WaveganWarning, match="without real audio"):
+        document_json([run], tmp_path / "out")
+    assert measured_again == []
 
 
 def test_a_generator_that_is_none_is_named(smoke_runs, tmp_path):
@@ -146,7 +166,7 @@ def test_a_generator_that_is_none_is_named(smoke_runs, tmp_path):
     shutil.rmtree(run / "measurement", ignore_errors=True)
     (run / "generator.keras").write_bytes(b"PK")
     with pytest.raises(DataError, match="cannot be measured: ") as error:
-        build_document([run], tmp_path / "out")
+        document_json([run], tmp_path / "out")
     assert str(error.value).startswith(str(run))
 
 
@@ -156,20 +176,20 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_measured(
     (tmp_path / "file").write_text("")
     run = shutil.copytree(report[0][0], tmp_path / "run")
     with pytest.raises(DataError, match="out cannot be written"):
-        build_document([run], tmp_path / "file" / "out")
+        document_json([run], tmp_path / "file" / "out")
     assert measured_again == []
     shutil.rmtree(run / "measurement")
     (run / "measurement").write_text("")
     with pytest.raises(DataError, match="measurement cannot be written"):
-        build_document([run], tmp_path / "out")
+        document_json([run], tmp_path / "out")
     with pytest.raises(ParameterError, match="settings or seeds"):
-        build_document([run, run], tmp_path / "out")
+        document_json([run, run], tmp_path / "out")
     assert measured_again == [str(run)]
 
 
 def test_figures_are_drawn_of_real_runs(report, tmp_path):
-    runs, _, document, _ = report
-    files = write_comparison_figures(document, runs, tmp_path / "figures")
+    runs, out, _, _ = report
+    files = write_figures(build_document(runs, out), tmp_path / "figures")
     names = {file.name for file in files}
     stems = ("spectra", "phase-locking", "training")
     assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}

@@ -1,4 +1,4 @@
-"""Figures."""
+"""Figures, drawn from arrays and files."""
 
 import os
 import sys

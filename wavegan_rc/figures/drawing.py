@@ -1,9 +1,11 @@
-"""Figures, drawn without pyplot so that nothing global is touched."""
+"""Figures drawn without pyplot, which would change global state."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -12,8 +14,67 @@ from wavegan_rc.spectrogram import stft_db
 from wavegan_rc.theory.response import frequency_response_db
 from wavegan_rc.utils.atomic_files import whole_file
 
-# 80 dB shows what a listener can hear beside the loudest part, and hides rounding to 16 bits.
-_RANGE_DB = 80
+# 80 dB shows what a listener can hear beside the loudest part, and hides 16-bit rounding.
+RANGE_DB = 80
+_FLOOR_DB = -140.0
+_FULL_SCALE_SINE = 0.5
+
+
+def set_title(axis: Axes, text: str, size: int = 10) -> None:
+    """Write a title at the left of a panel."""
+    axis.set_title(text, loc="left", fontsize=size)
+
+
+def decibels(power: np.ndarray) -> np.ndarray:
+    """Return power as levels in dB re full-scale sine, at least -140 dB."""
+    return 10 * np.log10(np.maximum(power / _FULL_SCALE_SINE, 10 ** (_FLOOR_DB / 10)))
+
+
+def draw_band(
+    axis: Axes,
+    x: np.ndarray,
+    curves: Iterable[Any],
+    *,
+    alpha: float = 0.3,
+    linewidth: float = 0.7,
+    label: str | None = None,
+    **style: Any,
+) -> None:
+    """Draw a line with a band around it.
+
+    Args:
+        axis: Panel.
+        x: Array of shape (points,).
+        curves: Value, lower and upper end, each of shape (points,). Ends of NaN draw no band.
+        alpha: Opacity of the band.
+        linewidth: Width of the line in points.
+        label: Name in the legend.
+        style: Colour and line style.
+    """
+    value, low, high = curves
+    if np.isfinite(low).any():
+        axis.fill_between(x, low, high, color=style["color"], alpha=alpha, linewidth=0)
+    axis.plot(x, value, linewidth=linewidth, label=label, **style)
+
+
+def levels_db(segments: np.ndarray) -> np.ndarray:
+    """Return the spectrograms of segments side by side.
+
+    Each segment is analysed by itself: the jump from one segment to the next, which no network
+    made, does not show.
+
+    Args:
+        segments: Array of shape (segments, samples).
+
+    Returns:
+        Levels in dB re full-scale sine, shape (bins, frames of all segments).
+
+    Example:
+        >>> levels_db(np.zeros((3, 2048))).shape
+        (257, 39)
+    """
+    n_fft = min(512, segments.shape[-1] // 8 * 2)
+    return np.concatenate(list(stft_db(segments, n_fft=n_fft, hop_length=n_fft // 4)), axis=1)
 
 
 @default_style()
@@ -22,23 +83,13 @@ def spectrogram_figure(
 ) -> Figure:
     """Draw the spectrograms of several sets of segments, one above the other, on one scale.
 
-    Each segment is analysed by itself and its frames are set side by side: the jump from the end of
-    one segment to the start of the next, which no network made, does not show.
-
     Args:
-        rows: Title and segments, shape (segments, samples), of each row from the top; the first
-            row sets the scale (its loudest point is the top).
-        sample_rate: In Hz.
-        cutoff_hz: Marked by a dashed line; None: no mark.
-
-    Returns:
-        Figure with frequency in Hz, time in seconds and level in dB re full-scale sine.
+        rows: Segments by title from the top, each of shape (segments, samples). The loudest point
+            of the first row is the top of the scale.
+        sample_rate: Sample rate in Hz.
+        cutoff_hz: Frequency marked by a dashed line. None draws no mark.
     """
-    n_fft = min(512, next(iter(rows.values())).shape[-1] // 8 * 2)
-    levels = {
-        title: np.concatenate(list(stft_db(segments, n_fft=n_fft, hop_length=n_fft // 4)), axis=1)
-        for title, segments in rows.items()
-    }
+    levels = {title: levels_db(segments) for title, segments in rows.items()}
     top = np.ceil(next(iter(levels.values())).max() / 5) * 5
     figure = Figure(figsize=(11, 0.9 + 2.3 * len(rows)), dpi=120, layout="constrained")
     axes = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
@@ -49,11 +100,11 @@ def spectrogram_figure(
             aspect="auto",
             interpolation="nearest",
             cmap="magma",
-            vmin=top - _RANGE_DB,
+            vmin=top - RANGE_DB,
             vmax=top,
             extent=(0, rows[title].size / sample_rate, 0, sample_rate / 2),
         )
-        axis.set_title(title, loc="left", fontsize=10)
+        set_title(axis, title)
         axis.set_ylabel("frequency (Hz)")
         if cutoff_hz is not None:
             axis.axhline(cutoff_hz, color="white", linewidth=0.8, linestyle="--")
@@ -79,20 +130,20 @@ def filter_figure(taps: np.ndarray, sample_rate: int) -> Figure:
 
     Args:
         taps: Impulse response, shape (taps,).
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
     """
     figure = Figure(figsize=(11, 3.2), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(taps, linewidth=0.8)
     left.set_xlabel("tap (samples)")
     left.set_ylabel("weight")
-    left.set_title("impulse response", loc="left", fontsize=10)
+    set_title(left, "impulse response")
     frequencies = np.linspace(0, sample_rate / 2, 2049)
     right.plot(frequencies, frequency_response_db(taps, frequencies, sample_rate), linewidth=0.8)
     right.set_xlim(0, sample_rate / 2)
     right.set_xlabel("frequency (Hz)")
     right.set_ylabel("gain (dB)")
-    right.set_title("frequency response", loc="left", fontsize=10)
+    set_title(right, "frequency response")
     right.grid(alpha=0.3)
     return figure
 

@@ -1,4 +1,4 @@
-"""A figure of artifacts over training, drawn from a run's files."""
+"""The figure of artifacts over training, drawn from a run's files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wavegan_rc.figures.drawing import set_title
 from wavegan_rc.figures.style import default_style
 from wavegan_rc.runs.history import read_history
 
 RATIO = "out_of_band_total_db"
 PROMINENCE = "line_prominence_db/stage_"
 _STYLES = ("-", "--", "-.")
-# Real speech may lie 60 dB below: an axis that reached there would flatten what training changes.
+# Real speech may lie 60 dB below: an axis that reached there would flatten the curve.
 _MARGIN_DB = 3
 
 
@@ -26,10 +27,10 @@ def history_figure(history_file: Path, summary_file: Path) -> Figure | None:
 
     Args:
         history_file: `history.jsonl` of a run.
-        summary_file: `summary.json` beside it: the real segments' ratio, the stages' lines.
+        summary_file: `summary.json` beside it, with the real ratio and the stages' lines.
 
     Returns:
-        Figure with a panel for each of the two that was measured at least twice; None if neither
+        Figure with a panel for each of the two that was measured at least twice. None if neither
         was.
     """
     rows = read_history(history_file)
@@ -55,7 +56,7 @@ def history_figure(history_file: Path, summary_file: Path) -> Figure | None:
 
 
 def series(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
-    """Steps and values of the rows that have a finite value, shape (rows, 2)."""
+    """Return steps and finite values of a history's column, shape (rows, 2)."""
     found = [(row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float)]
     pairs = np.array(found, float).reshape(-1, 2)
     return pairs[np.isfinite(pairs).all(axis=1)]
@@ -70,17 +71,13 @@ def _draw_ratio(axis: Axes, ratio: np.ndarray, real: float | None) -> None:
         axis.axhline(real, color="0.3", linestyle="--", linewidth=1, label=label)
     axis.set_ylim(low, high)
     axis.set_ylabel("out-of-band ratio (dB)")
-    axis.set_title(
-        "Power above the stopband edge over all power, moving-average generator",
-        loc="left",
-        fontsize=10,
-    )
+    set_title(axis, "Power above the stopband edge over all power, moving-average generator")
 
 
 def _draw_prominences(
-    axis: Axes, prominences: dict[int, np.ndarray], lines: list[dict[str, Any]]
+    axis: Axes, prominences: Mapping[int, np.ndarray], lines: Sequence[Mapping[str, Any]]
 ) -> None:
-    # Not to the end of the map, whose yellow is faint on white.
+    # The end of the map, yellow, is faint on white.
     colors = matplotlib.colormaps["viridis"](np.linspace(0.9, 0, len(prominences)))
     for i, (stage, series) in enumerate(sorted(prominences.items(), reverse=True)):
         own_hz = [f"{line['frequency_hz']:g}" for line in lines if line["stage"] == stage]
@@ -94,8 +91,4 @@ def _draw_prominences(
         )
     axis.axhline(0, color="0.3", linewidth=0.8, zorder=0)
     axis.set_ylabel("line prominence (dB)")
-    axis.set_title(
-        "Prominence of the predicted lines, median of each stage's; 0: no line",
-        loc="left",
-        fontsize=10,
-    )
+    set_title(axis, "Median prominence of each stage's predicted lines; 0 dB: no line")

@@ -1,4 +1,4 @@
-"""Figures of an audit of networks, drawn from its files."""
+"""The figure of a network audit, drawn from its files."""
 
 import json
 import math
@@ -9,16 +9,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wavegan_rc.figures.drawing import draw_band, set_title
 from wavegan_rc.figures.style import default_style
 
-_MODES = {"plain": ("without phase shuffle", "tab:blue"), "shuffled": ("with", "tab:orange")}
-# Levels that are nothing are drawn at the foot.
+_MODES = {
+    "plain": ("without phase shuffle", "tab:blue"),
+    "shuffled": ("with phase shuffle", "tab:orange"),
+}
+# Levels of silence are drawn here.
 _FOOT_DB = -120.0
 
 
 @default_style()
 def network_figure(json_file: Path, arrays_file: Path) -> Figure:
-    """Draw gradients' spectra and phase locking, levels in silence, and kernels' tones.
+    """Draw spectra and phase locking of gradients, levels in silence, and tones of kernels.
 
     Args:
         json_file: `networks.json` of an audit.
@@ -44,7 +48,7 @@ def network_figure(json_file: Path, arrays_file: Path) -> Figure:
 
 
 def _mark_comb(axis: Axes, result: dict[str, Any]) -> None:
-    """Lines of the first three layers; those of later ones stand too close to be told apart."""
+    """Mark the lines of the first three layers; those of later layers stand too close."""
     rate, strides = result["sample_rate"], result["gradients"]["critic_strides"]
     for layer in range(min(3, len(strides)), 0, -1):
         spacing = rate / math.prod(strides[:layer])
@@ -57,24 +61,18 @@ def _draw_spectrum(
     axis: Axes, data: dict[str, np.ndarray], result: dict[str, Any], origin: str
 ) -> None:
     _mark_comb(axis, result)
-    plain = data[f"{origin}_plain_power"][0]
-    total = plain.sum() or 1
+    total = data[f"{origin}_plain_power"][0].sum() or 1
     for mode, (label, color) in _MODES.items():
-        if f"{origin}_{mode}_power" not in data:
-            continue
-        value, low, high = (
-            10 * np.log10(np.maximum(power / total, 1e-12))
-            for power in data[f"{origin}_{mode}_power"]
-        )
-        frequencies = data["gradient_frequencies_hz"]
-        axis.fill_between(frequencies, low, high, color=color, alpha=0.3, linewidth=0)
-        axis.plot(frequencies, value, color=color, linewidth=0.8, label=label)
-    axis.set_ylabel("dB re total")
-    axis.set_title(
+        power = data.get(f"{origin}_{mode}_power")
+        if power is not None:
+            curves = 10 * np.log10(np.maximum(power / total, 1e-12))
+            x = data["gradient_frequencies_hz"]
+            draw_band(axis, x, curves, linewidth=0.8, label=label, color=color)
+    axis.set_ylabel("power (dB re total)")
+    set_title(
+        axis,
         f"Critic's gradient at {origin} segments: mean power per bin with 95 % interval; grey: "
         "lines of the critic's first three layers, darkest the first",
-        loc="left",
-        fontsize=10,
     )
     axis.legend(loc="upper right", ncols=2, fontsize=8)
 
@@ -84,18 +82,14 @@ def _draw_locking(
 ) -> None:
     _mark_comb(axis, result)
     for mode, (label, color) in _MODES.items():
-        if f"{origin}_{mode}_phase_locking" in data:
-            locking = data[f"{origin}_{mode}_phase_locking"]
+        locking = data.get(f"{origin}_{mode}_phase_locking")
+        if locking is not None:
             frequencies = data["gradient_frequencies_hz"]
             axis.plot(frequencies, locking, color=color, linewidth=0.8, label=label)
     axis.set_ylim(0, 1)
-    axis.set_ylabel("phase locking")
+    axis.set_ylabel("phase locking (0 to 1)")
     axis.set_xlabel("frequency (Hz)")
-    axis.set_title(
-        f"Phase locking of the gradient at {origin} segments (1: the same phase in all)",
-        loc="left",
-        fontsize=10,
-    )
+    set_title(axis, f"Phase locking of the gradient at {origin} segments (1: one phase in all)")
     axis.legend(loc="upper right", ncols=2, fontsize=8)
 
 
@@ -126,8 +120,8 @@ def _draw_silence(axis: Axes, silence: list[dict[str, Any]]) -> None:
     axis.set_yticks(places, names, fontsize=8)
     axis.set_ylim(len(silence) - 0.5, -3)  # from the top, with room for the legend
     axis.set_xlim(_FOOT_DB - 3, 3)
-    axis.set_xlabel("dBFS (at the left edge: nothing, or not measured)")
-    axis.set_title("What the generator makes of less and less", loc="left", fontsize=10)
+    axis.set_xlabel("level (dB re full scale); left edge: silent, or not measured")
+    set_title(axis, "Generator output for weaker and weaker inputs")
     axis.legend(loc="upper center", ncols=3, fontsize=8)
     axis.grid(alpha=0.3)
 
@@ -144,7 +138,7 @@ def _draw_kernels(axis: Axes, tones: list[dict[str, Any]]) -> None:
     axis.set_xticks(places, labels, fontsize=7)
     axis.set_ylim(_FOOT_DB - 5, max(10, axis.get_ylim()[1] + 10))
     axis.set_xlabel("stage, and frequency of its tone (Hz)")
-    axis.set_ylabel("dB re constant")
-    axis.set_title("Tone that a stage makes of a constant (foot: none)", loc="left", fontsize=10)
+    axis.set_ylabel("level (dB re constant)")
+    set_title(axis, "Tone of each stage for a constant (bottom: none)")
     axis.legend(loc="best", fontsize=8)
     axis.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""Pictures look the same whatever the user's matplotlibrc says."""
+"""One look for all figures, whatever the user's matplotlibrc says."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +8,13 @@ import matplotlib
 
 @contextmanager
 def default_style(**settings: str) -> Iterator[None]:
-    """Draw with Matplotlib's own defaults, and leave the user's settings as they were.
+    """Draw with Matplotlib's own defaults, and restore the user's settings at the end.
 
-    Also a decorator: texts take their settings when they are made, others when they are drawn, so
-    every function that makes a figure and every one that writes it has it.
+    Also a decorator. Some texts take their settings when they are made, others when they are
+    drawn: every function that makes or writes a figure needs it.
 
     Args:
-        settings: Values beside the defaults, by name with `_` for the dot.
+        settings: Values that replace defaults, by name with `_` for the dot.
 
     Example:
         >>> matplotlib.rcParams["text.usetex"] = True

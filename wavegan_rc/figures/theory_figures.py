@@ -1,6 +1,6 @@
-"""Figures of what theory predicts, and of networks before training."""
+"""Figures of predicted artifacts, and of networks before training."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from wavegan_rc.config.choices import Upsampler
+from wavegan_rc.figures.drawing import draw_band, set_title
 from wavegan_rc.figures.style import default_style
 from wavegan_rc.spectrogram import CombLine
 from wavegan_rc.theory.interpolation import interpolation_kernel
@@ -25,9 +26,9 @@ def theory_figure(
     """Draw the overlap of transposed kernels over K and s, and the responses of the fixed filters.
 
     Args:
-        kernel_size: Of all stages.
-        factors: Of each stage; the responses are those of the last one's.
-        upsamplers: Of each stage; the map marks the transposed ones.
+        kernel_size: Kernel size of all stages, in samples.
+        factors: Upsampling factor of each stage; the responses are of the last one.
+        upsamplers: Upsampler of each stage; the map marks the transposed ones.
     """
     figure = Figure(figsize=(11, 6.4), dpi=120, layout="constrained")
     upper, lower = figure.subplots(2, 1)
@@ -62,11 +63,7 @@ def _draw_overlap(axis: Axes, kernel_size: int, marked: Set[int]) -> None:
     axis.set_xlabel("kernel size K (samples)" + ("; square: this configuration" if marked else ""))
     axis.set_ylabel("factor s")
     axis.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set_title(
-        "Uneven overlap of a transposed convolution: 0 where K is a multiple of s",
-        loc="left",
-        fontsize=10,
-    )
+    set_title(axis, "Uneven overlap of a transposed convolution: 0 where K is a multiple of s")
     axis.figure.colorbar(image, ax=axis, label="(most - fewest) / most taps (%)", pad=0.01)
 
 
@@ -87,41 +84,38 @@ def _draw_responses(axis: Axes, factor: int) -> None:
         axis.axvline(multiple, color="0.6", linewidth=0.7, zorder=0)
     axis.set(xlim=(0, factor / 2 * 1.01), ylim=(-90, 15))  # room for a line at half the rate
     axis.set_xlabel(
-        "frequency / input rate of the stage; shaded: the signal's own band, beyond: its images; "
+        "frequency / input rate of the stage; shaded: the signal's own band; beyond: its images; "
         "lines: images of 0 Hz"
     )
     axis.set_ylabel("gain (dB)")
-    axis.set_title(
-        f"Fixed filter of each upsampler, factor {factor} (last stage)", loc="left", fontsize=10
-    )
+    set_title(axis, f"Fixed filter of each upsampler, factor {factor} (last stage)")
     axis.legend(loc="upper right", ncols=len(filters), fontsize=8)
 
 
 @default_style()
 def initial_spectra_figure(
     frequencies_hz: np.ndarray,
-    spectra_db: Mapping[str, Sequence[np.ndarray]],
+    spectra_db: Mapping[str, Iterable[np.ndarray]],
     comb: Sequence[CombLine],
 ) -> Figure:
-    """Draw mean spectra at random initialization, one upsampler above the other, on one scale.
+    """Draw mean spectra at random initialization, one panel for each upsampler, on one scale.
 
     Args:
-        frequencies_hz: Of the bins, in Hz.
-        spectra_db: By title, from the top: mean power, lower and upper end of its interval, in dB.
+        frequencies_hz: Frequencies of the bins.
+        spectra_db: Mean power with both ends of its interval in dB, by title from the top.
         comb: Predicted lines; those of the last three stages are marked.
     """
     figure = Figure(figsize=(11, 0.7 + 1.7 * len(spectra_db)), dpi=120, layout="constrained")
     axes = figure.subplots(len(spectra_db), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     last = max(line.stage for line in comb)
-    for axis, (title, (mean, low, high)) in zip(axes, spectra_db.items(), strict=True):
+    for axis, (title, curves) in zip(axes, spectra_db.items(), strict=True):
         for line in comb:
             if line.stage > last - 3:
                 shade = 0.55 + 0.15 * (last - line.stage)
                 axis.axvline(line.frequency_hz, color=str(shade), linewidth=0.8, zorder=0)
-        axis.fill_between(frequencies_hz, low, high, color="tab:blue", alpha=0.35, linewidth=0)
-        axis.plot(frequencies_hz, mean, color="tab:blue", linewidth=0.6)
-        axis.set_title(title, loc="left", fontsize=10)
-        axis.set_ylabel("dB")
+        draw_band(axis, frequencies_hz, curves, alpha=0.35, linewidth=0.6, color="tab:blue")
+        set_title(axis, title)
+        axis.set_ylabel("power (dB re total)")
         axis.set_xlim(0, 1.01 * frequencies_hz[-1])  # room for a line at half the rate
     axes[0].set_ylim(-120, 0)  # below, float32 rounds
     axes[-1].set_xlabel(

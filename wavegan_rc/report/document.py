@@ -1,9 +1,8 @@
-"""Everything that a report says, as JSON values."""
+"""Everything a report says, and its form as `report.json`."""
 
-import json
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,70 +12,107 @@ from wavegan_rc.report.comparisons import compare_groups
 from wavegan_rc.report.fairness import build_warnings
 from wavegan_rc.report.groups import Group, differing_settings, group_runs
 from wavegan_rc.report.measured import Measured, measured
-from wavegan_rc.report.rows import build_rows
+from wavegan_rc.report.rows import Row, build_rows
 from wavegan_rc.report.run_files import Run, read_run
-from wavegan_rc.report.verdicts import build_verdicts
+from wavegan_rc.report.verdicts import Verdict, build_verdicts
 from wavegan_rc.runs.begin import check_writable
 
-# Raised when a field changes its meaning or goes.
+# Raised when a field changes its meaning or is removed.
 SCHEMA = "wavegan_rc.report/2"
 
 
-def build_document(runs: Sequence[Path], out: Path) -> dict[str, Any]:
-    """Put finished runs side by side: what made them, numbers, verdicts and warnings.
+@dataclass(frozen=True)
+class Document:
+    """Runs compared: the content of a report.
+
+    Attributes:
+        version: Version of this package.
+        created: Time of the report, UTC.
+        groups: Groups in report order; the first is the reference.
+        measurements: Measurements by run id.
+        verdicts: Verdicts by kind of artifact, then by group.
+    """
+
+    title: str
+    version: str
+    created: str
+    groups: Sequence[Group]
+    runs: Sequence[Run]
+    measurements: Mapping[str, Measured]
+    differing_settings: Sequence[str]
+    warnings: Sequence[str]
+    verdicts: Sequence[Verdict]
+    rows: Sequence[Row]
+
+    def group_of(self, run: Run) -> Group:
+        """Return the group of a run."""
+        return next(group for group in self.groups if run.id in [each.id for each in group.runs])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON values without NaN; a missing number is null, with a reason beside it."""
+        return {
+            "schema": SCHEMA,
+            "title": self.title,
+            "wavegan_rc": self.version,
+            "created": self.created,
+            "groups": [group.about() for group in self.groups],
+            "runs": [
+                run.about()
+                | {
+                    "group": self.group_of(run).id,
+                    "segments": self.measurements[run.id].segments,
+                    "stages": [asdict(stage) for stage in self.measurements[run.id].stages],
+                }
+                for run in self.runs
+            ],
+            "differing_settings": self.differing_settings,
+            "warnings": self.warnings,
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "rows": [asdict(row) for row in self.rows],
+        }
+
+
+def build_document(runs: Sequence[Path], out: Path) -> Document:
+    """Read, measure and compare finished runs.
 
     Each run is measured once, into its folder `measurement`. Runs that differ in nothing but the
-    seed are taken together. Every setting is compared with that of the first run: trained once
-    each, over segments (as `measure` does); else over seeds (Student's and Welch's intervals,
-    p-values corrected by Holm's method for the number of stages or lines).
+    seed form a group. Every group is compared with the first: over segments if both have one run
+    (as `measure` does), else over seeds (Student's and Welch's intervals, p-values corrected by
+    Holm's method for the number of stages or lines).
 
     Args:
-        runs: Folders, at least 1; the first run's setting is what others are compared with.
-        out: Folder of the report, where comparisons of segments are kept.
-
-    Returns:
-        JSON values without NaN; what could not be measured is null, with a reason.
+        runs: Run folders, at least 1.
+        out: Report folder, where comparisons over segments are cached.
 
     Raises:
         ParameterError: If there are no runs, or two are the same.
-        DataError: If one is unfinished or cannot be read or measured: the message names it.
+        DataError: If a run is unfinished or cannot be read or measured; the message names it.
     """
     if not runs:
         raise ParameterError("runs must name at least one run folder. Received: none")
     check_writable(out)
     read = [read_run(path.expanduser(), f"r{i + 1}") for i, path in enumerate(runs)]
     groups = group_runs(read)
-    measurements = {run.id: _of_one(run, groups) for run in read}
+    measurements = {run.id: _measured(run, groups) for run in read}
     first, *others = groups
     comparisons = {group.id: compare_groups(group, first, measurements, out) for group in others}
     rows = build_rows(groups, measurements, comparisons)
-    group_of = {run.id: group.id for group in groups for run in group.runs}
-    document = {
-        "schema": SCHEMA,
-        "title": _title(groups),
-        "wavegan_rc": wavegan_rc.__version__,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "groups": [group.about() for group in groups],
-        "runs": [
-            run.about()
-            | {
-                "group": group_of[run.id],
-                "segments": measurements[run.id].segments,
-                "stages": measurements[run.id].stages,
-            }
-            for run in read
-        ],
-        "differing_settings": differing_settings(read),
-        "warnings": build_warnings(groups, measurements),
-        "verdicts": build_verdicts(groups, rows, comparisons),
-        "rows": rows,
-    }
-    json.dumps(document, allow_nan=False)
-    return document
+    return Document(
+        title=_title(groups),
+        version=wavegan_rc.__version__,
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        groups=groups,
+        runs=read,
+        measurements={run: replace(found, measurement=None) for run, found in measurements.items()},
+        differing_settings=differing_settings(read),
+        warnings=build_warnings(groups, measurements),
+        verdicts=build_verdicts(groups, rows, comparisons),
+        rows=rows,
+    )
 
 
-def _of_one(run: Run, groups: Sequence[Group]) -> Measured:
-    """A run's measurement; segments stay at hand only where they will be compared."""
+def _measured(run: Run, groups: Sequence[Group]) -> Measured:
+    """Measure a run; its segments stay in memory only if they will be compared."""
     found = measured(run)
     if len(groups) > 1 and any(group.runs == (run,) for group in groups):
         return found
@@ -88,5 +124,5 @@ def _title(groups: Sequence[Group]) -> str:
     if not others:
         return first.label
     if len(others) == 1:
-        return f"{others[0].label} beside {first.label}"
+        return f"{others[0].label} compared with {first.label}"
     return f"{first.label} and {len(others)} others"

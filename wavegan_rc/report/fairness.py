@@ -1,4 +1,4 @@
-"""What makes a comparison of runs unfair, in words."""
+"""Warnings: what makes a comparison of runs unfair or uncertain."""
 
 from collections.abc import Mapping, Sequence
 
@@ -34,11 +34,11 @@ _UNFAIR = (
 
 
 def build_warnings(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> list[str]:
-    """Everything that a reader should know before believing a difference.
+    """Return what a reader must know before believing a difference, one warning of each kind.
 
     Args:
-        groups: Settings, the first first.
-        measurements: By the runs' ids.
+        groups: Groups in report order; the first is the reference.
+        measurements: Measurements by run id.
     """
     runs = [run for group in groups for run in group.runs]
     found = _unfair_settings(groups)
@@ -64,11 +64,11 @@ def _unfair_settings(groups: Sequence[Group]) -> list[str]:
 
 
 def _other_data(groups: Sequence[Group]) -> list[str]:
-    """Recordings are told apart by what they hold where that was recorded, else by their path."""
+    """Compare recordings by their fingerprints where all runs have one, else by their paths."""
     runs = [group.runs[0] for group in groups]
     paths = {group.label: setting_in_words("data", group.runs[0].config.data) for group in groups}
     prints = {group.label: group.runs[0].data_fingerprint for group in groups}
-    # A low-pass or rate of its own changes the fingerprint, and is named by itself.
+    # Another low-pass or rate changes the fingerprint too, and has a warning of its own.
     prepared = {(run.config.sample_rate, run.config.cutoff_hz) for run in runs}
     if None not in prints.values() and len(set(prints.values())) == 1:
         return []
@@ -96,26 +96,26 @@ def _several_at_once(groups: Sequence[Group]) -> list[str]:
     if not found:
         return []
     return [
-        f"what makes a difference to {first.label} cannot be told where several settings differ "
-        f"at once: {'; '.join(found)}"
+        f"several settings differ at once from {first.label}, so that no difference can be put "
+        f"down to one of them: {'; '.join(found)}"
     ]
 
 
 def _environments(runs: Sequence[Run]) -> list[str]:
-    """Versions and devices that differ between runs, or within one that was resumed."""
+    """Name versions and devices that differ between runs, or within one that was resumed."""
     found = []
-    packages = list(dict.fromkeys(p for run in runs for s in run.sessions for p in s["versions"]))
+    packages = dict.fromkeys(p for run in runs for s in run.sessions for p in s.versions)
     for name in ("device", "python", *packages):
         values = {}
         for run in runs:
             seen = [
-                s["versions"].get(name, "not recorded") if name in packages else s[name]
+                s.versions.get(name, "not recorded") if name in packages else getattr(s, name)
                 for s in run.sessions
             ]
             values[run.id] = ", then ".join(dict.fromkeys(seen))
         if len(set(values.values())) > 1 or any(", then " in value for value in values.values()):
             found.append(f"{name} is {_by_value(values)}")
-    return found
+    return [f"environments differ, which may change results: {'; '.join(found)}"] if found else []
 
 
 def _few_trainings(groups: Sequence[Group]) -> list[str]:
@@ -123,36 +123,47 @@ def _few_trainings(groups: Sequence[Group]) -> list[str]:
     if not alone:
         return []
     return [
-        f"one training of {', '.join(alone)}: intervals over segments say how surely this training "
-        "was measured, and nothing of what another seed would give"
+        f"only one training of {', '.join(alone)}: the intervals show measurement uncertainty "
+        "only, not variation between seeds. Train other seeds and report all runs together"
     ]
 
 
 def _unfinished(runs: Sequence[Run]) -> list[str]:
-    reasons = [(run, unfinished(run.history)) for run in runs]
-    return [f"{run.in_words}: its training is unfinished: {why}" for run, why in reasons if why]
+    reasons = {run.in_words: why for run in runs if (why := unfinished(run.history))}
+    if not reasons:
+        return []
+    why, *others = dict.fromkeys(reasons.values())
+    if others:
+        why = "levels still changed (`training_unfinished` in measurement/artifacts.json)"
+    return [
+        f"unfinished training of {', '.join(reasons)}: {why}. Continue by "
+        "`train --resume RUN --steps N`"
+    ]
 
 
 def _silent_or_alone(runs: Sequence[Run], measurements: Mapping[str, Measured]) -> list[str]:
-    found = []
+    silent, alone, few = [], [], []
     for run in runs:
-        numbers = measurements[run.id].numbers
-        level = numbers.get(Key("rms_db"))
-        if level is None or level.estimate is None:
-            found.append(f"{run.in_words}: its generator is silent")
-        if all(number.reference is None for number in numbers.values()):
-            found.append(f"{run.in_words}: was measured without real audio")
-        independent = measurements[run.id].real_independent
+        found = measurements[run.id]
+        if found.value(Key("rms_db")) is None:
+            silent.append(run.in_words)
+        if all(number.reference.value is None for number in found.numbers.values()):
+            alone.append(run.in_words)
+        independent = found.real_independent
         if independent is not None and independent < FEWEST_SEGMENTS:
-            found.append(
-                f"{run.in_words}: only {independent} of its real segments neither overlap nor "
-                f"repeat; fewer than {FEWEST_SEGMENTS} make intervals too narrow"
-            )
-    return found
+            few.append(f"{run.in_words} has {independent}")
+    warnings = {
+        "silent generator: {}. Leave these runs out, or train them again": silent,
+        "measured without real audio: {}. Put the recordings back where `data` names them and "
+        "report again": alone,
+        f"fewer than {FEWEST_SEGMENTS} real segments that neither overlap nor repeat: "
+        "{}. Their intervals are too narrow. Use more recordings": few,
+    }
+    return [text.format(", ".join(named)) for text, named in warnings.items() if named]
 
 
 def _by_value(values: Mapping[str, str]) -> str:
-    """Values, each with whom it belongs to: 128 (a, b), 256 (c)."""
+    """Return values with the labels that have them: 128 (a, b), 256 (c)."""
     groups: dict[str, list[str]] = {}
     for label, value in values.items():
         groups.setdefault(value, []).append(label)

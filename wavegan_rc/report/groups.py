@@ -1,4 +1,4 @@
-"""Runs of one setting and several seeds, taken together."""
+"""Runs grouped by their settings, and settings in words."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.report.run_files import Run
 from wavegan_rc.utils.text import printable
 
-# Neither where a run lies nor how often it is looked at changes what is trained.
+# The run's place and the intervals of logging do not change what is trained.
 _NO_MATTER = {
     field.name
     for field in dataclasses.fields(Config)
     if field.metadata["may_change"] and field.name != "steps"
 } | {"out"}
-# What null stands for, where it is not "none".
+# Meanings of null other than "none".
 _NONE = {
     "data": "bundled speech",
     "critic_filters": "as filters",
@@ -29,9 +29,9 @@ class Group:
     """Runs that differ in nothing but the seed.
 
     Attributes:
-        id: `g1`, `g2`, ... in the order given; others are compared with the first.
-        label: What it is, in the settings that differ between groups; no two are alike.
-        runs: Of it, in the order given; no two have one seed.
+        id: `g1`, `g2`, ... in report order; the first group is the reference.
+        label: Settings that differ between groups, in words; unique.
+        runs: Runs in report order, each with another seed.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Group:
     runs: tuple[Run, ...]
 
     def about(self) -> dict[str, Any]:
-        """What it is, as JSON values."""
+        """Return the group as JSON values."""
         return {
             "id": self.id,
             "label": self.label,
@@ -49,16 +49,16 @@ class Group:
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
-    """Put runs together whose settings are equal but for the seed.
+    """Group runs whose settings are equal except for the seed.
 
-    Settings that a run can go on with another value of do not count, nor does `out`; `steps` does:
-    a generator trained for longer is another.
+    Settings that may change when resuming do not count, nor does `out`. `steps` counts: a
+    generator that was trained for longer is another one.
 
     Args:
-        runs: In the order of the report.
+        runs: Runs in report order.
 
     Raises:
-        ParameterError: If two runs have equal settings and one seed: as trainings of their own they
+        ParameterError: If two runs have equal settings and one seed. As separate trainings they
             would make intervals over seeds too narrow.
     """
     prints = all(run.data_fingerprint is not None for run in runs)
@@ -77,7 +77,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
     firsts = [together[0] for together in members.values()]
     names = [name for name in setting_names() if len({_value(run, name) for run in firsts}) > 1]
     labels = [_label(run, names) for run in firsts]
-    # Recordings under one path may have been changed, and two folders may be called alike.
+    # Recordings under one path may have changed, and two folders may have one name.
     labels = [f"{x} ({i + 1})" if labels.count(x) > 1 else x for i, x in enumerate(labels)]
     return [
         Group(f"g{i + 1}", label, tuple(together))
@@ -86,14 +86,14 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 
 
 def setting_names() -> list[str]:
-    """Settings that matter to what is trained, the upsampler first, without the seed."""
+    """Return the settings that change what is trained, the upsampler first, without the seed."""
     names = [field.name for field in dataclasses.fields(Config)]
     names = [name for name in names if name not in _NO_MATTER and name != "seed"]
     return sorted(names, key=lambda name: name != "upsampler")
 
 
 def differing_settings(runs: Sequence[Run]) -> list[str]:
-    """Names of the settings that differ between runs, seed and `out` apart."""
+    """Return the names of settings that differ between runs, except `seed` and `out`."""
     names = [field.name for field in dataclasses.fields(Config)]
     return [
         name
@@ -103,7 +103,7 @@ def differing_settings(runs: Sequence[Run]) -> list[str]:
 
 
 def setting_in_words(name: str, value: Any) -> str:
-    """A setting's value as text.
+    """Return a setting's value as text.
 
     Example:
         >>> setting_in_words("upsampling_factors", (2, 2)), setting_in_words("data", None)
@@ -119,7 +119,7 @@ def setting_in_words(name: str, value: Any) -> str:
 
 
 def _identity(run: Run, prints: bool) -> tuple[Any, ...]:
-    """What makes runs seeds of one setting; recordings are told by what they hold, if known."""
+    """Return what runs of one group share; recordings count by content where it is known."""
     values = [_value(run, name) for name in setting_names() if name != "data"]
     return (*values, run.data_fingerprint if prints else run.config.data)
 
@@ -127,7 +127,7 @@ def _identity(run: Run, prints: bool) -> tuple[Any, ...]:
 def _value(run: Run, name: str) -> Any:
     value = getattr(run.config, name)
     if name == "upsampler":
-        # One word for all stages and the word for each are the same.
+        # One word for all stages equals the same word for each.
         stages = run.config.stage_upsamplers
         return stages[:1] if len(set(stages)) == 1 else stages
     return value

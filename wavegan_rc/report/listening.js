@@ -1,6 +1,6 @@
 // A blind A/B/X test of two sounds.
 
-// Enough to judge by, short enough to keep in the ear.
+// Long enough to judge, short enough to remember.
 const HEARD_SECONDS = 2;
 const test = { right: 0, count: 0, x: "a", windows: {} };
 
@@ -20,7 +20,7 @@ function shuffled(count) {
   return order;
 }
 
-// Windows of a sound, some to be played under its own name and others as X.
+// Draws windows of a sound: some for its own name, others for X.
 function drawWindows(sound) {
   const order = shuffled(sound.count);
   const half = Math.floor(sound.count / 2);
@@ -33,7 +33,7 @@ function drawTrial() {
   test.windows = { a: drawWindows(side("a")), b: drawWindows(side("b")) };
 }
 
-// The louder of the two is turned down.
+// Turns the louder of the two down.
 function gainDb(name) {
   const [own, other] = [side(name), side(name === "a" ? "b" : "a")].map((sound) => sound.loudness);
   return Number.isFinite(own) && Number.isFinite(other) ? Math.min(other - own, 0) : 0;
@@ -43,7 +43,7 @@ function play(name, part) {
   playWindows(side(name), test.windows[name][part], { gain: 10 ** (gainDb(name) / 20) });
 }
 
-// How probable so many right answers, or more, are by guessing: the binomial distribution's tail.
+// Returns the probability of at least this many right answers by guessing (binomial distribution).
 function pValue(right, count) {
   let [term, tail] = [0.5 ** count, 0];
   for (let k = 0; k <= count; k++) {
@@ -57,7 +57,7 @@ function showScore() {
   const { right, count } = test;
   const p = pValue(right, count);
   one("#score").textContent = count === 0 ? "No answer yet." :
-    `${right} of ${count} right; by guessing, so many or more have p = ${p < 0.0001 ? p.toExponential(1) : p.toFixed(4)}.`;
+    `${right} of ${count} right; probability of at least as many by guessing: p = ${p < 0.0001 ? p.toExponential(1) : p.toFixed(4)}.`;
   one("#score").dataset.pValue = p;
 }
 

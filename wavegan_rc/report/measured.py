@@ -1,6 +1,6 @@
 """The measurement of a run, made once and kept in its folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,23 +9,57 @@ from wavegan_rc.errors import DataError, WaveganError
 from wavegan_rc.measure.bootstrap import Estimate
 from wavegan_rc.measure.measure import measure
 from wavegan_rc.measure.measurement import ARRAYS_FILE, JSON_FILE, SCHEMA, Measurement
+from wavegan_rc.measure.references import data_of_run
 from wavegan_rc.report.run_files import GENERATOR_FILE, Run, finite, read_json
 
 FOLDER = "measurement"
-# Of the whole, but of the lines of all stages too.
+# Whole-set quantities that depend on the lines of all stages.
 _OF_ALL_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
 _NOT_STATED = "no reason is stated"
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A number with its 95 % interval; None for what is not finite or not measured."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def numbers(self) -> tuple[float | None, float | None, float | None]:
+        """Value, lower end, upper end."""
+        return self.value, self.low, self.high
+
+
+MISSING = Interval()
+
+
+def interval_of(estimate: Estimate) -> Interval:
+    """Return an estimate as an interval, with None for what is not finite."""
+    return Interval(*(finite(float(number)) for number in estimate))
+
+
+def frequencies_text(frequencies_hz: Sequence[float]) -> str:
+    """Return frequencies as text; of many, the first two.
+
+    Example:
+        >>> frequencies_text([2000.0, 6000.0]), frequencies_text([125.0, 375.0, 625.0])
+        ('2000, 6000', '125, 375, ...')
+    """
+    words = [f"{frequency:g}" for frequency in frequencies_hz]
+    return ", ".join(words if len(words) <= 2 else [*words[:2], "..."])
+
+
 class Key(NamedTuple):
-    """What a number is of.
+    """The name of a quantity and the part of the signal it describes.
 
     Attributes:
-        name: With the unit as suffix, where it has one.
-        stage: That it belongs to; None for the whole.
-        frequency_hz: Of a line; None for others.
-        lines_hz: Of the stage: stage 1 of other upsampling factors is another. Of all stages for
-            what is in lines and beside them; empty for all else.
+        name: Name, with the unit as suffix.
+        stage: Stage number. None for the whole set.
+        frequency_hz: Frequency of a line. None for other quantities.
+        lines_hz: Frequencies of the stage's lines, which tell apart stages of other upsampling
+            factors. All lines for out-of-band power in and beside lines. Else empty.
     """
 
     name: str
@@ -35,27 +69,17 @@ class Key(NamedTuple):
 
     @property
     def family(self) -> tuple[str, bool]:
-        """Numbers tested together: of one name, of all stages or of all lines."""
+        """Quantities tested together: one name, over all stages or over all lines."""
         return self.name, self.frequency_hz is None
 
 
 @dataclass(frozen=True)
 class Number:
-    """A quantity of one set, as its file has it.
+    """A quantity of one set, beside real audio or another set; see `measure.quantities.Quantity`."""
 
-    Attributes:
-        estimate: None where there is no finite value.
-        reference: Of real audio, or of the set beside it; None without.
-        difference: Set less reference; None without.
-        p_value: Of the difference, corrected; None without.
-        locked_p_value: Of a line's phase locking; None for others.
-        verdict: In words.
-        reason: Why something of it is missing.
-    """
-
-    estimate: Estimate | None
-    reference: Estimate | None
-    difference: Estimate | None
+    estimate: Interval
+    reference: Interval
+    difference: Interval
     p_value: float | None
     locked_p_value: float | None
     verdict: str
@@ -63,35 +87,50 @@ class Number:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A stage of a generator, with its comb; see `spectrogram.StageComb`."""
+
+    stage: int
+    spacing_hz: float
+    period: int
+    lines_hz: tuple[float, ...]
+    given_to_later_stages_hz: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Measured:
-    """What was measured of a run.
+    """The measurement of a run.
 
     Attributes:
-        segments: That were generated for it.
-        stages: Of its generator, with their lines.
-        numbers: Everything, in the order of the file.
-        real_independent: Real segments beside it that neither overlap nor repeat; None: not known.
-        measurement: What the comparison of segments needs; None if the numbers were read.
+        segments: Number of generated segments.
+        stages: Stages of the generator, first one first.
+        numbers: Quantities, in the order of the file.
+        real_independent: Number of real segments that neither overlap nor repeat. None if unknown.
+        measurement: Measurement for comparisons. None if it was read from a file.
     """
 
     segments: int
-    stages: list[dict[str, Any]]
+    stages: tuple[Stage, ...]
     numbers: Mapping[Key, Number]
     real_independent: int | None = None
     measurement: Measurement | None = None
 
+    def value(self, key: Key) -> float | None:
+        """Return the value of a quantity, or None if it was not measured."""
+        return self.numbers[key].estimate.value if key in self.numbers else None
+
 
 def measured(run: Run) -> Measured:
-    """Read the measurement in a run's folder, or make it if there is none of this generator.
+    """Read a run's measurement, or measure it.
 
-    Args:
-        run: Finished.
+    A measurement is made again if it is older than the generator, was made by another version, or
+    lacks real audio that can be read now.
 
     Raises:
-        DataError: If it cannot be measured, or its folder cannot be written.
+        DataError: If the run cannot be measured, or its folder cannot be written.
     """
     folder = run.path / FOLDER
-    if _is_there(run, folder):
+    if _is_current(run, folder):
         return read_measured(folder / JSON_FILE)
     print(f"measuring {run.in_words}", flush=True)
     measurement = measured_run(run)
@@ -104,10 +143,10 @@ def measured(run: Run) -> Measured:
 
 
 def measured_run(run: Run) -> Measurement:
-    """Measure a run, with its segments at hand.
+    """Measure a run and keep its segments.
 
     Raises:
-        DataError: If it cannot be measured.
+        DataError: If the run cannot be measured.
     """
     try:
         return measure(str(run.path))
@@ -115,8 +154,7 @@ def measured_run(run: Run) -> Measurement:
         raise DataError(f"{run.path} cannot be measured: {error}") from None
 
 
-def _is_there(run: Run, folder: Path) -> bool:
-    """Whether a folder holds a measurement by this version, of this generator."""
+def _is_current(run: Run, folder: Path) -> bool:
     files = [folder / JSON_FILE, folder / ARRAYS_FILE]
     if not all(file.is_file() for file in files):
         return False
@@ -130,26 +168,29 @@ def _is_there(run: Run, folder: Path) -> bool:
         "segment_length": run.config.segment_length,
         "stopband_hz": run.config.stopband_hz,
     }
-    return (
-        result.get("schema") == SCHEMA
-        and isinstance(about, dict)
-        and all(about.get(name) == value for name, value in form.items())
-    )
+    if (
+        result.get("schema") != SCHEMA
+        or not isinstance(about, dict)
+        or any(about.get(name) != value for name, value in form.items())
+    ):
+        return False
+    # One segment is enough to know whether the recordings can be read.
+    return result.get("real") is not None or data_of_run(str(run.path), 1) is None
 
 
 def read_measured(file: Path) -> Measured:
-    """Read `artifacts.json`, or `comparison.json`.
+    """Read `artifacts.json` or `comparison.json`.
 
     Raises:
-        DataError: If it is something else.
+        DataError: If the file holds no measurement.
     """
     result = read_json(file)
     try:
         if result["schema"] != SCHEMA:
             raise ValueError(f"schema must be {SCHEMA}")
         about = result["set"]
-        stages = [_stage(stage) for stage in about["stages"]]
-        lines = {stage["stage"]: tuple(stage["lines_hz"]) for stage in stages}
+        stages = tuple(_stage(stage) for stage in about["stages"])
+        lines = {stage.stage: stage.lines_hz for stage in stages}
         numbers = {_key(q, lines): _number(q) for q in result["quantities"]}
         real = result.get("real")
         independent = None if real is None else int(real["independent_segments"])
@@ -158,14 +199,12 @@ def read_measured(file: Path) -> Measured:
         raise DataError(f"{file}: not a measurement: {error}") from None
 
 
-def _stage(stage: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "stage": int(stage["stage"]),
-        "spacing_hz": _hz(stage["spacing_hz"]),
-        "period": int(stage["period"]),
-        "lines_hz": [_hz(place) for place in stage["lines_hz"]],
-        "given_to_later_stages_hz": [_hz(place) for place in stage["given_to_later_stages_hz"]],
-    }
+def _stage(stage: Mapping[str, Any]) -> Stage:
+    lines, given = (
+        tuple(_hz(place) for place in stage[name])
+        for name in ("lines_hz", "given_to_later_stages_hz")
+    )
+    return Stage(int(stage["stage"]), _hz(stage["spacing_hz"]), int(stage["period"]), lines, given)
 
 
 def _hz(value: Any) -> float:
@@ -186,14 +225,13 @@ def _key(quantity: Mapping[str, Any], lines: Mapping[int, tuple[float, ...]]) ->
 
 
 def _number(quantity: Mapping[str, Any]) -> Number:
-    estimate = _estimate(quantity)
-    reason = quantity["reason"]
-    if estimate is None and reason is None:
+    estimate, reason = _interval(quantity), quantity["reason"]
+    if estimate.value is None and reason is None:
         reason = _NOT_STATED
     return Number(
         estimate,
-        _estimate(quantity["reference"]),
-        _estimate(quantity["difference"]),
+        _interval(quantity["reference"]),
+        _interval(quantity["difference"]),
         finite(quantity["p_value"]),
         finite(quantity["locked_p_value"]),
         str(quantity["verdict"]),
@@ -201,9 +239,8 @@ def _number(quantity: Mapping[str, Any]) -> Number:
     )
 
 
-def _estimate(fields: Mapping[str, Any] | None) -> Estimate | None:
-    """Value and interval; NaN where there is no limit, None without a value."""
+def _interval(fields: Mapping[str, Any] | None) -> Interval:
+    """Read an interval; without a finite value its ends do not count."""
     if fields is None or finite(fields["value"]) is None:
-        return None
-    numbers = (finite(fields[name]) for name in ("value", "low", "high"))
-    return Estimate(*(float("nan") if number is None else number for number in numbers))
+        return MISSING
+    return Interval(*(finite(fields[name]) for name in ("value", "low", "high")))

@@ -1,4 +1,4 @@
-"""What the page shows and plays: spectrograms, audio, and the part of it that is artifact."""
+"""Media of the page: spectrograms, audio, and the artifact part of audio."""
 
 import base64
 import io
@@ -12,44 +12,22 @@ from scipy import signal
 
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.audio.filters import design_lowpass
-from wavegan_rc.spectrogram import stft_db
+from wavegan_rc.figures.drawing import RANGE_DB
 
 COLOR_MAP = "magma"
-# 80 dB shows what a listener can hear beside the loudest part, and hides rounding to 16 bits.
-RANGE_DB = 80
 # Blocks of the loudness gate (ITU-R BS.1770-4).
 _GATE_S = 0.4
-# Measured on low-passed speech, out-of-band part of 64 segments: -79 dB with 5 ms, -85 with 10 and
-# -86, the floor, with 16.
+# Out-of-band part of 64 segments of low-passed speech: -79 dB with fades of 5 ms, -85 dB with
+# 10 ms, -86 dB (the floor) with 16 ms.
 _FADE_S = 0.01
 
 
-def levels_db(segments: np.ndarray) -> np.ndarray:
-    """Spectrograms of segments side by side; each is analysed by itself, so no joint shows.
-
-    Args:
-        segments: Array of shape (segments, samples).
-
-    Returns:
-        Levels in dB re full-scale sine, shape (bins, frames of all segments).
-
-    Example:
-        >>> levels_db(np.zeros((3, 2048))).shape
-        (257, 39)
-    """
-    n_fft = min(512, segments.shape[-1] // 8 * 2)
-    return np.concatenate(list(stft_db(segments, n_fft=n_fft, hop_length=n_fft // 4)), axis=1)
-
-
 def spectrogram_png(level_db: np.ndarray, top_db: float) -> bytes:
-    """Draw levels as a picture: one pixel for each bin and frame, low frequencies at the bottom.
+    """Draw levels as a PNG of 256 colours: a pixel for each bin and frame, low frequencies below.
 
     Args:
-        level_db: Shape (bins, frames).
+        level_db: Levels, shape (bins, frames).
         top_db: Level of the brightest colour; the darkest is 80 dB below.
-
-    Returns:
-        PNG with a palette of 256 colours.
 
     Example:
         >>> spectrogram_png(np.zeros((2, 3)), 0.0)[1:4]
@@ -70,11 +48,11 @@ def scale_png() -> bytes:
 
 
 def wav_bytes(audio: np.ndarray, sample_rate: int) -> bytes:
-    """A WAV file, 16-bit PCM: lossless, and every browser plays it and finds a sample in it.
+    """Return a WAV file, 16-bit PCM, which every browser plays and seeks by the sample.
 
     Args:
         audio: Samples in [-1, 1], shape (samples,).
-        sample_rate: In Hz.
+        sample_rate: Sample rate in Hz.
 
     Example:
         >>> len(wav_bytes(np.zeros(8), 16000))
@@ -86,14 +64,11 @@ def wav_bytes(audio: np.ndarray, sample_rate: int) -> bytes:
 
 
 def loudness_db(audio: np.ndarray, sample_rate: int) -> float | None:
-    """How loud audio sounds: K-weighted, gated power.
+    """Return the loudness of audio, its K-weighted, gated power, in LUFS; None for silence.
 
     Args:
-        audio: Shape (samples,).
-        sample_rate: In Hz.
-
-    Returns:
-        dB (LUFS); None for silence.
+        audio: Samples, shape (samples,).
+        sample_rate: Sample rate in Hz.
 
     Source:
         ITU-R BS.1770-4 (2015), as in the library pyloudnorm.
@@ -111,20 +86,19 @@ def loudness_db(audio: np.ndarray, sample_rate: int) -> float | None:
 def artifact_only(
     segments: np.ndarray, sample_rate: int, cutoff_hz: float, stopband_hz: float
 ) -> np.ndarray | None:
-    """The part of joined segments above the data's band.
+    """Return the part of joined segments above the data's band.
 
-    Each segment is faded in and out over 10 ms before: a joint, which no network made, would sound
-    as a click.
+    Each segment is first faded in and out over 10 ms: a joint, which no network made, would click.
 
     Args:
         segments: Array of shape (segments, samples).
-        sample_rate: In Hz.
-        cutoff_hz: Where the low-pass of the data begins.
-        stopband_hz: Below it at least 80 dB are removed; above, the slope is as wide as that of the
-            low-pass of the data.
+        sample_rate: Sample rate in Hz.
+        cutoff_hz: Passband edge of the data's low-pass.
+        stopband_hz: Stopband edge of the data's low-pass. At least 80 dB are removed below it; the
+            slope above is as wide as that of the data's low-pass.
 
     Returns:
-        Array of shape (segments * samples,); None if there is no room above the data's band.
+        Array of shape (segments * samples,). None if there is no room above the data's band.
 
     Source:
         A high-pass is the delay less a linear-phase low-pass: A. V. Oppenheim and R. W. Schafer,
@@ -152,7 +126,7 @@ def artifact_only(
 
 
 def data_uri(content: bytes, media_type: str) -> str:
-    """A file as an address that holds it.
+    """Return an address that holds a file.
 
     Example:
         >>> data_uri(b"abc", "image/png")

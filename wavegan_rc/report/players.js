@@ -3,8 +3,8 @@
 const one = (selector, root = document) => root.querySelector(selector);
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// Single windows need to begin and end on the sample, which <audio> cannot do: they go through
-// here. The context is made at the first click, since browsers forbid sound before.
+// Plays single windows, which must begin and end on the sample; <audio> cannot do that.
+// The context is made at the first click, since browsers forbid sound before.
 let context = null;
 let current = null;
 const decoded = new Map();
@@ -27,7 +27,7 @@ function stopPlaying() {
   stopWindows();
 }
 
-// The whole recording of a player, decoded once.
+// Decodes the whole recording of a player, once.
 function decodedSound(sound) {
   if (!decoded.has(sound)) {
     const encoded = one("audio", sound.figure).src.split(",")[1];
@@ -37,7 +37,7 @@ function decodedSound(sound) {
   return decoded.get(sound);
 }
 
-// A buffer of some windows of a sound, in a row.
+// Returns a buffer of some windows of a sound, in a row.
 async function joinedWindows(sound, indices) {
   const whole = await decodedSound(sound);
   const length = Math.floor(sound.windowSeconds * whole.sampleRate);
@@ -50,7 +50,7 @@ async function joinedWindows(sound, indices) {
   return joined;
 }
 
-// Plays windows and nothing else; `moved` is told the seconds since the start, `ended` the end.
+// Plays windows alone. Calls `moved` with the seconds since the start, and `ended` at the end.
 async function playWindows(sound, indices, { gain = 1, moved = () => {}, ended = () => {} } = {}) {
   stopPlaying();
   const playing = { ended };
@@ -71,7 +71,7 @@ async function playWindows(sound, indices, { gain = 1, moved = () => {}, ended =
   frame();
 }
 
-// One spectrogram with its player, windows and playhead.
+// A spectrogram with its player, windows and playhead.
 class Sound {
   constructor(figure) {
     this.figure = figure;
@@ -138,7 +138,7 @@ class Sound {
     this.figure.classList.add("playing");
   }
 
-  // While the player runs, at every frame of the screen.
+  // Moves the playhead at every frame while the player runs.
   followPlayer() {
     this.movePlayhead(this.audio.currentTime);
     if (!this.audio.paused) requestAnimationFrame(() => this.followPlayer());
@@ -154,7 +154,7 @@ class Sound {
 
 const sounds = new Map(all(".sound").map((figure) => [figure.id, new Sound(figure)]));
 
-// One player at a time.
+// Only one player runs at a time.
 function stopOthers(event) {
   stopWindows();
   all("audio").filter((audio) => audio !== event.target).forEach((audio) => audio.pause());

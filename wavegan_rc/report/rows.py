@@ -1,68 +1,120 @@
-"""The table of everything that was measured: a row for each number, a cell for each setting."""
+"""The table of all numbers: a row for each quantity, a cell for each group."""
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from wavegan_rc.measure.evaluator import NO_REAL
 from wavegan_rc.measure.over_seeds import mean_over_seeds
 from wavegan_rc.report.comparisons import (
+    NO_SPREAD,
+    NOT_BOTH,
     SEEDS,
     SEGMENTS,
     Comparison,
     Difference,
-    estimate_json,
     judged,
     shared_keys,
     values_of,
 )
 from wavegan_rc.report.groups import Group
-from wavegan_rc.report.measured import Key, Measured
+from wavegan_rc.report.measured import MISSING, Interval, Key, Measured, interval_of
 
 _NO_SUCH_STAGE = "its generator has other stages"
-_NOT_COMPARED = "not measured of both"
-_NO_SPREAD = "no interval: the trainings do not differ"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell(Interval):
+    """A group's number: one run's value, or the mean over seeds.
+
+    Attributes:
+        over: `segments` or `seeds`, the units that the interval and the p-value describe.
+        count: Number of units.
+        p_value: P-value of the difference from real audio. None without a test.
+        verdict: Verdict beside real audio, or on a line's phase locking.
+        reason: Reason for a missing value or interval. None if nothing is missing.
+        runs: Values by run id.
+        beside_real: Difference from real audio.
+        locked_p_value: P-value of a line's phase locking in a single run.
+    """
+
+    over: str
+    count: int
+    p_value: float | None = None
+    verdict: str = ""
+    reason: str | None = None
+    runs: Mapping[str, float | None]
+    beside_real: Interval = MISSING
+    locked_p_value: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealCell(Interval):
+    """The number of real audio beside one run."""
+
+    run: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A quantity of all groups; name, stage and lines as in `Key`.
+
+    Attributes:
+        unit: `dB`, `bits` or empty.
+        real: Number of real audio. None without any.
+        cells: Numbers by group id.
+        differences: Differences from the reference group, by id of the other groups.
+    """
+
+    name: str
+    unit: str
+    stage: int | None
+    frequency_hz: float | None
+    lines_hz: Sequence[float]
+    real: RealCell | None
+    cells: Mapping[str, Cell]
+    differences: Mapping[str, Difference]
 
 
 def build_rows(
     groups: Sequence[Group],
     measurements: Mapping[str, Measured],
     comparisons: Mapping[str, Comparison],
-) -> list[dict[str, Any]]:
-    """Rows of the report: the whole, then stages, then lines.
+) -> list[Row]:
+    """Build the rows: quantities of the whole set, then of stages, then of lines.
 
     Args:
-        groups: Settings, the first first.
-        measurements: By the runs' ids.
-        comparisons: By the ids of all groups but the first.
+        groups: Groups in report order; the first is the reference.
+        measurements: Measurements by run id.
+        comparisons: Comparisons by id of all groups but the first.
     """
     keys = list(dict.fromkeys(key for one in measurements.values() for key in one.numbers))
-    # A name that cannot be measured stands as a whole one, whatever it is of in other runs.
+    # A quantity that cannot be measured has no stage, though it may have one in other runs.
     keys.sort(key=lambda key: (key.stage is not None) + (key.frequency_hz is not None))
     cells = {group.id: _cells(group, measurements, keys) for group in groups}
-    runs = [run.id for group in groups for run in group.runs]
-    return [
-        {
-            "name": key.name,
-            "unit": unit_of(key.name),
-            "stage": key.stage,
-            "frequency_hz": key.frequency_hz,
-            "lines_hz": list(key.lines_hz),
-            "real": _real(key, runs, measurements),
-            "cells": {group.id: cells[group.id][key] for group in groups},
-            "differences": {
-                group_id: _difference(
-                    key, comparison, [cells[side][key] for side in (group_id, groups[0].id)]
-                ).about()
-                for group_id, comparison in comparisons.items()
-            },
+    rows = []
+    for key in keys:
+        own = {group.id: cells[group.id][key] for group in groups}
+        differences = {
+            group_id: _difference(key, comparison, [own[group_id], own[groups[0].id]])
+            for group_id, comparison in comparisons.items()
         }
-        for key in keys
-    ]
+        rows.append(
+            Row(
+                key.name,
+                unit_of(key.name),
+                key.stage,
+                key.frequency_hz,
+                key.lines_hz,
+                _real(key, groups, measurements),
+                own,
+                differences,
+            )
+        )
+    return rows
 
 
 def unit_of(name: str) -> str:
-    """The unit that a quantity's name ends in; nothing where it has none.
+    """Return the unit that a quantity's name ends in, or an empty text.
 
     Example:
         >>> unit_of("rms_db"), unit_of("jensen_shannon_bits"), unit_of("phase_locking")
@@ -71,109 +123,96 @@ def unit_of(name: str) -> str:
     return {"db": "dB", "bits": "bits"}.get(name.rsplit("_", 1)[-1], "")
 
 
-def _real(key: Key, runs: Sequence[str], measurements: Mapping[str, Measured]) -> dict | None:
-    """Of the first run that has it: runs of other seeds draw other segments of the same data."""
-    for run in runs:
+def _real(
+    key: Key, groups: Sequence[Group], measurements: Mapping[str, Measured]
+) -> RealCell | None:
+    """Return the first run's real value; other seeds draw other segments of the same data."""
+    for run in (run.id for group in groups for run in group.runs):
         number = measurements[run].numbers.get(key)
-        if number is not None and number.reference is not None:
-            return estimate_json(number.reference) | {"run": run}
+        if number is not None and number.reference.value is not None:
+            return RealCell(*number.reference.numbers, run=run)
     return None
 
 
-def _difference(key: Key, comparison: Comparison, cells: Sequence[Mapping[str, Any]]) -> Difference:
-    """A setting's number less the first's; without one, why the two cells have none."""
-    missing = [cell["reason"] for cell in cells if cell["value"] is None and cell["reason"]]
-    reason = comparison.reason or "; ".join(dict.fromkeys(missing)) or _NOT_COMPARED
-    return comparison.differences.get(key, Difference(None, None, "", reason))
+def _difference(key: Key, comparison: Comparison, cells: Sequence[Cell]) -> Difference:
+    missing = [cell.reason for cell in cells if cell.value is None and cell.reason]
+    reason = comparison.reason or "; ".join(dict.fromkeys(missing)) or NOT_BOTH
+    return comparison.differences.get(key, Difference(reason=reason))
 
 
 def _cells(
     group: Group, measurements: Mapping[str, Measured], keys: Sequence[Key]
-) -> dict[Key, dict[str, Any]]:
+) -> dict[Key, Cell]:
     runs = {run.id: measurements[run.id] for run in group.runs}
     if len(runs) == 1:
-        (run, one), *_ = runs.items()
-        return {key: _cell_of_one(key, run, one) for key in keys}
+        return {key: _cell_of_one(key, runs) for key in keys}
     sets = list(runs.values())
-    beside_real = _beside_real(sets)
     shared = set(shared_keys(sets))
+    beside_real = _beside_real(sets)
     return {
-        key: _cell_of_several(key, runs, beside_real.get(key))
+        key: _cell_of_several(key, runs, beside_real.get(key, Difference()))
         if key in shared
         else _empty_cell(key, runs)
         for key in keys
     }
 
 
-def _cell_of_one(key: Key, run: str, one: Measured) -> dict[str, Any]:
+def _cell_of_one(key: Key, runs: Mapping[str, Measured]) -> Cell:
+    ((run, one),) = runs.items()
     number = one.numbers.get(key)
     if number is None:
-        return _empty_cell(key, {run: one})
-    return {
-        **estimate_json(number.estimate),
-        "over": SEGMENTS,
-        "count": one.segments,
-        "p_value": number.p_value,
-        "verdict": number.verdict,
-        "reason": number.reason,
-        "runs": {run: estimate_json(number.estimate)["value"]},
-        "beside_real": estimate_json(number.difference),
-        "locked_p_value": number.locked_p_value,
-    }
+        return _empty_cell(key, runs)
+    return Cell(
+        *number.estimate.numbers,
+        over=SEGMENTS,
+        count=one.segments,
+        p_value=number.p_value,
+        verdict=number.verdict,
+        reason=number.reason,
+        runs={run: number.estimate.value},
+        beside_real=number.difference,
+        locked_p_value=number.locked_p_value,
+    )
 
 
-def _cell_of_several(
-    key: Key, runs: Mapping[str, Measured], beside_real: Difference | None
-) -> dict[str, Any]:
-    values = values_of(runs.values(), key)
-    estimate = mean_over_seeds(values).estimate
-    return {
-        **estimate_json(estimate),
-        "over": SEEDS,
-        "count": len(values),
-        "p_value": None if beside_real is None else beside_real.p_value,
-        "verdict": "" if beside_real is None else beside_real.verdict,
-        "reason": _NO_SPREAD if math.isnan(estimate.low) else None,
-        "runs": dict(zip(runs, values, strict=True)),
-        "beside_real": estimate_json(None if beside_real is None else beside_real.estimate),
-        "locked_p_value": None,
-    }
+def _cell_of_several(key: Key, runs: Mapping[str, Measured], beside_real: Difference) -> Cell:
+    values = values_of(list(runs.values()), key)
+    mean = interval_of(mean_over_seeds(values).estimate)
+    return Cell(
+        *mean.numbers,
+        over=SEEDS,
+        count=len(values),
+        p_value=beside_real.p_value,
+        verdict=beside_real.verdict,
+        reason=NO_SPREAD if mean.low is None else None,
+        runs=dict(zip(runs, values, strict=True)),
+        beside_real=Interval(*beside_real.numbers),
+    )
 
 
 def _beside_real(sets: Sequence[Measured]) -> dict[Key, Difference]:
-    """Each run less its own real segments, over seeds."""
+    """Compare each run with its own real segments, over seeds."""
     tested = {}
     for key in shared_keys(sets):
-        differences = [one.numbers[key].difference for one in sets]
-        values = [float(each.value) for each in differences if each is not None]
-        if len(values) == len(sets):
-            tested[key] = mean_over_seeds(values)
-    return judged(tested, _NO_SPREAD)
+        values = [one.numbers[key].difference.value for one in sets]
+        known = [value for value in values if value is not None]
+        if len(known) == len(sets):
+            tested[key] = mean_over_seeds(known)
+    return judged(tested, NO_SPREAD)
 
 
-def _empty_cell(key: Key, runs: Mapping[str, Measured]) -> dict[str, Any]:
-    """Of what some of the runs have no value of: a mean of the others would be another thing."""
-    values, reasons, alone = {}, [], len(runs) == 1
+def _empty_cell(key: Key, runs: Mapping[str, Measured]) -> Cell:
+    """Return a cell without value: some run has none, and a mean of the others would mislead."""
+    alone = len(runs) == 1
+    reasons = []
     for run, one in runs.items():
-        number = one.numbers.get(key)
-        estimate = None if number is None else number.estimate
-        values[run] = estimate_json(estimate)["value"]
-        if estimate is None:
-            why = _missing(key) if number is None else number.reason
-            reasons.append(why if alone else f"{run}: {why}")
-    return {
-        **estimate_json(None),
-        "over": SEGMENTS if alone else SEEDS,
-        "count": sum(one.segments for one in runs.values()) if alone else len(runs),
-        "p_value": None,
-        "verdict": "",
-        "reason": "; ".join(reasons),
-        "runs": values,
-        "beside_real": estimate_json(None),
-        "locked_p_value": None,
-    }
-
-
-def _missing(key: Key) -> str:
-    """Why a run does not have what another has."""
-    return _NO_SUCH_STAGE if key.lines_hz else NO_REAL
+        if one.value(key) is None:
+            absent = _NO_SUCH_STAGE if key.lines_hz else NO_REAL
+            why = one.numbers[key].reason if key in one.numbers else absent
+            reasons.append(f"{why}" if alone else f"{run}: {why}")
+    return Cell(
+        over=SEGMENTS if alone else SEEDS,
+        count=sum(one.segments for one in runs.values()) if alone else len(runs),
+        reason="; ".join(reasons),
+        runs={run: one.value(key) for run, one in runs.items()},
+    )

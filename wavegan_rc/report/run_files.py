@@ -1,4 +1,4 @@
-"""What a finished run's folder says about how it was made."""
+"""Finished runs as a report reads them: settings, trainings, history."""
 
 import dataclasses
 import json
@@ -17,8 +17,17 @@ from wavegan_rc.runs.run import Run as RunFolder
 from wavegan_rc.utils.text import printable
 
 GENERATOR_FILE = "generator.keras"
-# A record has 1 kB, a measurement of 64 lines 85 kB.
-_LONGEST_FILE = 2**26
+
+
+@dataclass(frozen=True)
+class Session:
+    """One training session of a run: the first, or a resumption."""
+
+    versions: Mapping[str, str]
+    python: str
+    platform: str
+    device: str
+    started: str
 
 
 @dataclass(frozen=True)
@@ -26,68 +35,90 @@ class Run:
     """A finished run.
 
     Attributes:
-        id: `r1`, `r2`, ... in the order given.
-        path: As given.
-        config: Its settings.
-        sessions: Records of its trainings: the first, then each resumption.
-        data_fingerprint: Of its recordings; None if an older version did not record it.
-        history: Rows of its history.
+        id: `r1`, `r2`, ... in report order.
+        path: Run folder, as given.
+        config: Settings.
+        sessions: Training sessions, the first one first.
+        data_fingerprint: Fingerprint of the recordings. None if it was not recorded.
+        history: Rows of the history.
     """
 
     id: str
     path: Path
     config: Config
-    sessions: Sequence[Mapping[str, Any]]
+    sessions: Sequence[Session]
     data_fingerprint: str | None
     history: Sequence[Mapping[str, Any]]
 
     @property
     def name(self) -> str:
-        """Of the folder, as one line of text."""
+        """Name of the folder, as one line of text."""
         return printable(self.path.absolute().name)
+
+    @property
+    def path_text(self) -> str:
+        """Path, as one line of text."""
+        return printable(str(self.path))
 
     @property
     def in_words(self) -> str:
         """Id and name."""
         return f"{self.id} ({self.name})"
 
+    @property
+    def steps_per_s(self) -> float | None:
+        """Median speed. None if no speed was recorded."""
+        speeds = self._speeds()
+        return statistics.median(speeds) if speeds else None
+
+    @property
+    def train_seconds(self) -> float | None:
+        """Time of the updates alone: steps of each history row over its speed, or over the median.
+
+        The row at which a training was resumed has no speed.
+        """
+        speeds = self._speeds()
+        if not speeds or min(speeds) <= 0:
+            return None
+        seconds, before = 0.0, 0
+        for row in self.history:
+            speed = finite(row.get("steps_per_s")) or statistics.median(speeds)
+            seconds += (row["step"] - before) / speed
+            before = row["step"]
+        return finite(seconds)
+
+    def _speeds(self) -> list[float]:
+        found = [finite(row.get("steps_per_s")) for row in self.history]
+        return [speed for speed in found if speed is not None]
+
     def about(self) -> dict[str, Any]:
-        """How it was made, as JSON values."""
-        first = self.sessions[0]
-        speeds = _values(self.history, "steps_per_s")
+        """Return how the run was made, as JSON values."""
+        config = self.config
         return {
             "id": self.id,
             "name": self.name,
-            "path": printable(str(self.path)),
-            "seed": self.config.seed,
-            "settings": json.loads(json.dumps(dataclasses.asdict(self.config))),
-            "versions": first["versions"],
-            "python": first["python"],
-            "platform": first["platform"],
-            "device": first["device"],
-            "started": first["started"],
+            "path": self.path_text,
+            "seed": config.seed,
+            "settings": json.loads(json.dumps(dataclasses.asdict(config))),
+            **dataclasses.asdict(self.sessions[0]),
             "resumed": len(self.sessions) - 1,
             "data_fingerprint": self.data_fingerprint,
-            "command": command_to_repeat(self.config),
-            "train_seconds": _seconds_of_updates(self.history),
-            "steps": self.config.steps,
-            "steps_per_s": statistics.median(speeds) if speeds else None,
-            "sample_rate": self.config.sample_rate,
-            "segment_length": self.config.segment_length,
-            "cutoff_hz": self.config.cutoff_hz,
-            "stopband_hz": self.config.stopband_hz,
+            "command": command_to_repeat(config),
+            "train_seconds": self.train_seconds,
+            "steps": config.steps,
+            "steps_per_s": self.steps_per_s,
+            "sample_rate": config.sample_rate,
+            "segment_length": config.segment_length,
+            "cutoff_hz": config.cutoff_hz,
+            "stopband_hz": config.stopband_hz,
         }
 
 
 def read_run(path: Path, run_id: str) -> Run:
-    """Read what a run left, and see that it is finished.
-
-    Args:
-        path: Of the run folder.
-        run_id: What it is called in the report.
+    """Read a run folder and check that its training is complete.
 
     Raises:
-        DataError: If it is no run, unfinished, or its files cannot be read.
+        DataError: If the folder holds no run, the run has steps left, or a file cannot be read.
     """
     if not path.is_dir():
         raise DataError(f"{path}: no such run folder")
@@ -100,39 +131,36 @@ def read_run(path: Path, run_id: str) -> Run:
     finished = made >= config.steps and (path / "summary.json").is_file()
     if not finished or not (path / GENERATOR_FILE).is_file():
         raise DataError(
-            f"{path}: a run must be finished, with a {GENERATOR_FILE}; `train.py --resume` goes "
-            f"on with it. Received: step {made} of {config.steps}"
+            f"{path}: a run must be finished, with a {GENERATOR_FILE}; `train --resume` continues "
+            f"it. Received: step {made} of {config.steps}"
         )
     record = read_json(path / "environment.json")
-    first, fingerprint = _session(record), record.get("data_fingerprint")
-    resumed = record.get("resumed", [])
-    sessions = [_session(each) for each in resumed] if isinstance(resumed, list) else [None]
-    if first is None or None in sessions or not isinstance(fingerprint, str | None):
-        raise DataError(f"{path / 'environment.json'}: not the record of a run")
-    known = [session for session in (first, *sessions) if session is not None]
-    return Run(run_id, path, config, known, fingerprint, history)
+    fingerprint, resumed = record.get("data_fingerprint"), record.get("resumed", [])
+    try:
+        sessions = [_session(each) for each in (record, *resumed)]
+        if not isinstance(fingerprint, str | None):
+            raise TypeError
+    except (LookupError, TypeError, ValueError):
+        raise DataError(f"{path / 'environment.json'}: not the record of a run") from None
+    return Run(run_id, path, config, sessions, fingerprint, history)
 
 
-def _session(record: Any) -> dict[str, Any] | None:
-    """What a training was made with; None if this does not say so."""
-    if not isinstance(record, dict) or not isinstance(record.get("versions"), dict):
-        return None
-    names = ("started", "device", "python", "platform")
-    session = {name: record.get(name) for name in names} | dict(record["versions"])
-    if not all(isinstance(value, str) for value in session.values()):
-        return None
-    return {name: session[name] for name in names} | {"versions": dict(record["versions"])}
+def _session(record: Any) -> Session:
+    fields = {field.name: record[field.name] for field in dataclasses.fields(Session)}
+    fields["versions"] = dict(fields["versions"])
+    texts = [fields[name] for name in fields if name != "versions"]
+    if not all(isinstance(text, str) for text in (*texts, *fields["versions"].values())):
+        raise TypeError
+    return Session(**fields)
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object from a file that may hold anything.
+    """Read a JSON object from a file that may hold anything.
 
     Raises:
-        DataError: If it cannot be read or holds something else.
+        DataError: If the file cannot be read or holds something else.
     """
     try:
-        if file.stat().st_size > _LONGEST_FILE:
-            raise DataError(f"{file}: is longer than {_LONGEST_FILE} bytes")
         value = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file}: cannot be read: {printable(str(error))}") from None
@@ -142,7 +170,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def finite(value: Any) -> float | None:
-    """A value as a finite number; None if it is none.
+    """Return a value as a finite number, or None for anything else.
 
     Example:
         >>> finite(1), finite(float("nan")), finite("1")
@@ -157,29 +185,8 @@ def finite(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _values(history: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    found = [finite(row.get(name)) for row in history]
-    return [value for value in found if value is not None]
-
-
-def _seconds_of_updates(history: Sequence[Mapping[str, Any]]) -> float | None:
-    """Time of the updates alone: steps of each row over its speed, or over the median speed.
-
-    The row at which a training was resumed has no speed.
-    """
-    speeds = _values(history, "steps_per_s")
-    if not speeds or min(speeds) <= 0:
-        return None
-    seconds, before = 0.0, 0
-    for row in history:
-        speed = finite(row.get("steps_per_s")) or statistics.median(speeds)
-        seconds += (row["step"] - before) / speed
-        before = row["step"]
-    return finite(seconds)
-
-
 def command_to_repeat(config: Config) -> str:
-    """The command that trains with the same settings, `out` apart.
+    """Return the command that trains with the same settings, except `out`.
 
     Example:
         >>> command_to_repeat(Config(seed=3, cutoff_hz=None))
@@ -196,11 +203,17 @@ def command_to_repeat(config: Config) -> str:
         elif str(value).startswith("-"):
             words.append(f"{flag}={value}")
         else:
-            words += [flag, _as_argument(value)]
+            words += [flag, argument_text(value)]
     return printable(shlex.join(words))
 
 
-def _as_argument(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    return str(value)
+def argument_text(value: Any) -> str:
+    """Return a setting's value as `train` takes it.
+
+    Example:
+        >>> argument_text((2, 2)), argument_text(None), argument_text(True), argument_text(0.5)
+        ('2 2', 'null', 'true', '0.5')
+    """
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)

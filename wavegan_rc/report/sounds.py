@@ -1,28 +1,29 @@
-"""The recordings of a report, read from the runs' folders, as pictures and players."""
+"""The recordings of a report as pictures and players."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from wavegan_rc.audio.files import open_recording
 from wavegan_rc.errors import DataError
+from wavegan_rc.figures.drawing import levels_db
 from wavegan_rc.report import media
+from wavegan_rc.report.document import Document
+from wavegan_rc.report.measured import Measured
+from wavegan_rc.report.run_files import Run
 
-# 64 segments of 2048 samples: 262 kB for a player. Of longer segments fewer are embedded.
+# 64 segments of 2048 samples: 262 kB for a player. Longer segments are fewer.
 _EMBEDDED_SAMPLES = 64 * 2048
-# Up to so many runs all are embedded, about 1 MB each; of more only the first seed of each group.
+# Up to this number all runs are embedded, about 1 MB each; beyond, the first seed of each group.
 _EMBEDDED_RUNS = 10
 # Lines of more stages would stand too close to be told apart.
 _MARKED_STAGES = 4
-# The loudest player of artifacts peaks at this, unless that takes more gain: rounding to 16 bits
-# is not to be made loud.
+# Peak of the loudest player of artifacts. The limit of the gain keeps 16-bit rounding faint.
 _ARTIFACT_PEAK_DB = -1.0
 _LARGEST_GAIN_DB = 40.0
-# What the recordings of real audio depend on.
+# Settings that the recordings of real audio depend on.
 _REAL_SETTINGS = ("data", "sample_rate", "segment_length", "cutoff_hz")
 
 
@@ -31,19 +32,17 @@ class Sound:
     """Joined segments of one run, or of real audio, as the page shows and plays them.
 
     Attributes:
-        id: Of a run, or of the run whose data it is, with "real-" before.
-        label: Setting and seed; "real".
-        name: Of the run's folder.
-        sample_rate: In Hz.
-        segment_length: In samples.
-        count: Segments embedded.
-        stopband_hz: Above it the data holds nothing; None: it is not low-passed.
-        marks: Frequencies in Hz to be marked, with words: the cutoff, and lines by stage.
-        picture: Spectrogram, as an address that holds it.
-        audio: WAV, likewise.
-        artifact: WAV of the part above `stopband_hz`, louder by the gain of the report; None if
-            there is none.
-        loudness_db: K-weighted; None for silence.
+        id: Run id; for real audio, `real-` and the id of the run with this data.
+        label: Group and seed, or "real".
+        name: Name of the run folder.
+        count: Number of embedded segments.
+        stopband_hz: Stopband edge of the data. None without a low-pass.
+        marks: Kind, frequency in Hz and words of each line over the spectrogram.
+        picture: Address that holds the spectrogram.
+        audio: Address that holds the WAV.
+        artifact: Address that holds the WAV of the part above `stopband_hz`, amplified by the
+            report's gain. None without one.
+        loudness_db: Loudness in LUFS. None for silence.
     """
 
     id: str
@@ -60,20 +59,25 @@ class Sound:
     loudness_db: float | None
 
     @property
+    def is_real(self) -> bool:
+        """Whether this is real audio."""
+        return self.id.startswith("real-")
+
+    @property
     def seconds(self) -> float:
-        """Of all segments."""
+        """Duration of all segments in seconds."""
         return self.count * self.segment_length / self.sample_rate
 
 
 @dataclass(frozen=True)
 class Sounds:
-    """Everything that is shown and played.
+    """All pictures and players of a page.
 
     Attributes:
-        rows: From the top: real audio, then a row for each group with its runs.
+        rows: Real audio, then a row of runs for each group.
         top_db: Level of the brightest colour, dB re full-scale sine.
-        artifact_gain_db: Of all players of artifacts.
-        left_out: Runs that are not embedded.
+        artifact_gain_db: Gain of all players of artifacts. None if there are none.
+        left_out: Number of runs that are not embedded.
     """
 
     rows: Sequence[Sequence[Sound]]
@@ -84,76 +88,62 @@ class Sounds:
 
 @dataclass(frozen=True)
 class _Recording:
-    """What one player is made of."""
+    """Segments of one player, with their spectrogram and their artifact part."""
 
     id: str
     label: str
-    run: Mapping[str, Any]
+    run: Run
     segments: np.ndarray
-
-    def artifact(self) -> np.ndarray | None:
-        cutoff, stopband = self.run["cutoff_hz"], self.run["stopband_hz"]
-        if cutoff is None or stopband is None:
-            return None
-        return media.artifact_only(self.segments, self.run["sample_rate"], cutoff, stopband)
+    levels_db: np.ndarray
+    artifact: np.ndarray | None
 
 
-def collect_sounds(document: Mapping[str, Any], runs: Sequence[Path]) -> Sounds:
-    """Read the joined recordings of runs and make pictures and players of them, on one scale.
-
-    Args:
-        document: Numbers of the report.
-        runs: Folders, in the order of `document["runs"]`.
+def collect_sounds(document: Document) -> Sounds:
+    """Read the joined recordings of runs, and make pictures and players of them on one scale.
 
     Returns:
         The sounds. The top of the scale is the loudest point of the first real audio, in steps of
-        5 dB; one gain serves all players of artifacts, so that they can be compared by ear.
+        5 dB. One gain serves all players of artifacts, which can therefore be compared by ear.
 
     Raises:
         DataError: If a recording is missing or cannot be read.
     """
-    rows, left_out = _read_rows(document, runs)
-    levels = {r.id: media.levels_db(r.segments) for row in rows for r in row}
-    artifacts = {r.id: r.artifact() for row in rows for r in row}
-    top_db = math.ceil(float(levels[rows[0][0].id].max()) / 5) * 5.0
-    peaks = [float(np.abs(part).max()) for part in artifacts.values() if part is not None]
-    loudest = max(peaks, default=0.0)
+    rows = _read_rows(document)
+    top_db = math.ceil(float(rows[0][0].levels_db.max()) / 5) * 5.0
+    artifacts = [r.artifact for row in rows for r in row if r.artifact is not None]
+    loudest = max((float(np.abs(part).max()) for part in artifacts), default=0.0)
     gain_db = None
     if loudest > 0:
         gain_db = min(_ARTIFACT_PEAK_DB - 20 * math.log10(loudest), _LARGEST_GAIN_DB)
     sounds = [
-        [_sound(r, levels[r.id], top_db, artifacts[r.id], gain_db) for r in row] for row in rows
+        [_sound(r, document.measurements[r.run.id], top_db, gain_db or 0.0) for r in row]
+        for row in rows
     ]
-    return Sounds(sounds, top_db, gain_db, left_out)
+    shown = sum(not sound.is_real for row in sounds for sound in row)
+    return Sounds(sounds, top_db, gain_db, len(document.runs) - shown)
 
 
-def _read_rows(
-    document: Mapping[str, Any], paths: Sequence[Path]
-) -> tuple[list[list[_Recording]], int]:
-    """Recordings by row, and how many runs were left out."""
-    path_of = {run["id"]: path for run, path in zip(document["runs"], paths, strict=True)}
-    about = {run["id"]: run for run in document["runs"]}
-    all_seeds = len(paths) <= _EMBEDDED_RUNS
-    real: dict[tuple[str, ...], list[_Recording]] = {}
+def _read_rows(document: Document) -> list[list[_Recording]]:
+    all_seeds = len(document.runs) <= _EMBEDDED_RUNS
+    real: dict[tuple[object, ...], list[_Recording]] = {}
     rows = []
-    for group in document["groups"]:
-        shown = group["runs"] if all_seeds else group["runs"][:1]
+    for group in document.groups:
         row = []
-        for run_id in shown:
-            run, folder = about[run_id], path_of[run_id] / "samples"
-            seed = f", seed {run['seed']}" if len(group["runs"]) > 1 else ""
-            row.append(_read(folder / "joined.wav", run_id, group["label"] + seed, run))
-            data = tuple(str(run["settings"].get(name)) for name in _REAL_SETTINGS)
+        for run in group.runs if all_seeds else group.runs[:1]:
+            seed = f", seed {run.config.seed}" if len(group.runs) > 1 else ""
+            row.append(_read(run, "joined.wav", run.id, group.label + seed))
+            data = tuple(getattr(run.config, name) for name in _REAL_SETTINGS)
             if data not in real:
-                title = "real" if not real else f"real, of {group['label']}"
-                real[data] = [_read(folder / "real-joined.wav", f"real-{run_id}", title, run)]
+                title = "real" if not real else f"real, of {group.label}"
+                real[data] = [_read(run, "real-joined.wav", f"real-{run.id}", title)]
         rows.append(row)
-    return [*real.values(), *rows], len(paths) - sum(map(len, rows))
+    return [*real.values(), *rows]
 
 
-def _read(path: Path, sound_id: str, label: str, run: Mapping[str, Any]) -> _Recording:
-    """Whole segments from the start of a joined recording, as many as are embedded."""
-    rate, length = run["sample_rate"], run["segment_length"]
+def _read(run: Run, file_name: str, sound_id: str, label: str) -> _Recording:
+    """Read whole segments from the start of a joined recording, as many as are embedded."""
+    path = run.path / "samples" / file_name
+    rate, length = run.config.sample_rate, run.config.segment_length
     try:
         with open_recording(path) as file:
             if (file.samplerate, file.channels) != (rate, 1):
@@ -164,48 +154,38 @@ def _read(path: Path, sound_id: str, label: str, run: Mapping[str, Any]) -> _Rec
     count = len(audio) // length
     if not count or not np.isfinite(audio).all():
         raise DataError(f"{path}: must hold finite segments of {length} samples")
-    return _Recording(sound_id, label, run, audio[: count * length].reshape(count, length))
+    segments = audio[: count * length].reshape(count, length)
+    artifact, cutoff, stopband = None, run.config.cutoff_hz, run.config.stopband_hz
+    if cutoff is not None and stopband is not None:
+        artifact = media.artifact_only(segments, rate, cutoff, stopband)
+    return _Recording(sound_id, label, run, segments, levels_db(segments), artifact)
 
 
-def _sound(
-    recording: _Recording,
-    level_db: np.ndarray,
-    top_db: float,
-    artifact: np.ndarray | None,
-    gain_db: float | None,
-) -> Sound:
-    run, segments = recording.run, recording.segments
-    rate = run["sample_rate"]
-    amplified = None
-    if artifact is not None:
-        amplified = _player(artifact * 10 ** ((gain_db or 0) / 20), rate)
+def _sound(recording: _Recording, measured: Measured, top_db: float, gain_db: float) -> Sound:
+    config, segments, artifact = recording.run.config, recording.segments, recording.artifact
+    rate = config.sample_rate
+    marks = [
+        ("line", frequency, f"stage {stage.stage}")
+        for stage in measured.stages[-_MARKED_STAGES:]
+        for frequency in stage.lines_hz
+    ]
+    if config.cutoff_hz is not None:
+        marks.append(("cutoff", config.cutoff_hz, f"cutoff {config.cutoff_hz:g} Hz"))
     return Sound(
         id=recording.id,
         label=recording.label,
-        name=run["name"],
+        name=recording.run.name,
         sample_rate=rate,
         segment_length=segments.shape[1],
         count=segments.shape[0],
-        stopband_hz=run["stopband_hz"],
-        marks=_marks(run),
-        picture=media.data_uri(media.spectrogram_png(level_db, top_db), "image/png"),
+        stopband_hz=config.stopband_hz,
+        marks=marks,
+        picture=media.data_uri(media.spectrogram_png(recording.levels_db, top_db), "image/png"),
         audio=_player(segments.ravel(), rate),
-        artifact=amplified,
+        artifact=None if artifact is None else _player(artifact * 10 ** (gain_db / 20), rate),
         loudness_db=media.loudness_db(segments.ravel(), rate),
     )
 
 
 def _player(audio: np.ndarray, sample_rate: int) -> str:
     return media.data_uri(media.wav_bytes(audio, sample_rate), "audio/wav")
-
-
-def _marks(run: Mapping[str, Any]) -> list[tuple[str, float, str]]:
-    """Kind, frequency and words of each line over a spectrogram."""
-    marks = [
-        ("line", frequency, f"stage {stage['stage']}")
-        for stage in run["stages"][-_MARKED_STAGES:]
-        for frequency in stage["lines_hz"]
-    ]
-    if run["cutoff_hz"] is not None:
-        marks.append(("cutoff", run["cutoff_hz"], f"cutoff {run['cutoff_hz']:g} Hz"))
-    return marks

@@ -5,7 +5,7 @@ const body = table.tBodies[0];
 
 const valueOf = (cell) => cell.dataset.value ?? cell.textContent.trim();
 
-// Numbers by size, words by the alphabet; what is missing comes last either way.
+// Compares numbers by size, words by the alphabet; missing values come last in both directions.
 function compareCells(first, second, direction) {
   const [a, b] = [first, second].map(valueOf);
   if (a === "" || b === "") return (a === "") - (b === "");
@@ -28,10 +28,10 @@ function showScope(scope) {
   for (const row of body.rows) row.hidden = scope !== "" && row.dataset.scope !== scope;
 }
 
-// Columns that a scope has no use for are not displayed.
+// A scope hides the columns that it does not use.
 const isShown = (cell) => getComputedStyle(cell).display !== "none";
 
-// What a cell says, in one line; the values of single seeds are left to report.json.
+// Returns a cell as one line, without the values of single seeds, which report.json has.
 function cellText(cell) {
   const copy = cell.cloneNode(true);
   all(".seeds", copy).forEach((part) => part.remove());
@@ -49,7 +49,7 @@ function asMarkdown() {
   const [heading, ...rows] = shownCells();
   const line = (cells) => `| ${cells.join(" | ")} |`;
   const rule = line(heading.map((_, i) => (i === 0 ? "---" : "---:")));
-  // Brackets of intervals are no links.
+  // Brackets of intervals make no links.
   const plain = (cells) => line(cells.map(escaped)).replace(/\\([[\]])/g, "$1");
   return [plain(heading), rule, ...rows.map(plain)].join("\n");
 }
@@ -62,7 +62,7 @@ const LATEX = {
 function asLatex() {
   const escaped = (text) => text.replace(/[\\~^−–<>&%$#_{}]/g, (c) => LATEX[c] ?? `\\${c}`);
   const [heading, ...rows] = shownCells();
-  // In braces, since a bracket after a row's end would be its spacing.
+  // In braces: LaTeX reads a bracket after a row's end as its spacing.
   const line = (cells) => `${cells.map((cell) => (cell.startsWith("[") ? `{${escaped(cell)}}` : escaped(cell))).join(" & ")} \\\\`;
   return [
     `\\begin{tabular}{l${"r".repeat(heading.length - 1)}}`, "\\hline", line(heading), "\\hline",
@@ -70,7 +70,7 @@ function asLatex() {
   ].join("\n");
 }
 
-// Where the clipboard is refused, the text is shown and selected.
+// Shows and selects the text if the browser refuses the clipboard.
 async function copy(text) {
   const area = one("#copy-text");
   area.hidden = true;

@@ -1,12 +1,12 @@
-"""A report's folder: the page, its numbers, its figures."""
+"""The report folder: the page, its numbers, its figures."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.report.comparison_figures import write_comparison_figures
 from wavegan_rc.report.document import build_document
+from wavegan_rc.report.figures import write_figures
 from wavegan_rc.report.page import render_page
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.utils.atomic_files import write_whole
@@ -15,24 +15,24 @@ PAGE_FILE, NUMBERS_FILE, FIGURES_FOLDER = "index.html", "report.json", "figures"
 
 
 def write_report(runs: Sequence[Path], out: Path) -> Path:
-    """Put finished runs side by side in a folder: a page to look at and listen to, and its numbers.
+    """Compare finished runs and write the report: a page to read and listen to, and its numbers.
 
     Args:
-        runs: Folders; others are compared with the first one's setting.
-        out: Folder to write to; it is made. What a report left there before is replaced.
+        runs: Run folders; the first one's settings are the reference.
+        out: Output folder, created if missing. Files of an earlier report are replaced.
 
     Returns:
-        The page, `index.html`; beside it lie `report.json` and `figures/`, each as PNG and SVG.
+        Path of the page, `index.html`. `report.json` and `figures/` (PNG and SVG) lie beside it.
 
     Raises:
         ParameterError: If there are no runs, or two are the same.
         DataError: If a run is unfinished or cannot be read, or `out` cannot be written.
     """
     document = build_document(runs, out)
-    figures = write_comparison_figures(document, runs, out / FIGURES_FOLDER)
-    page = render_page(document, collect_sounds(document, runs), figures)
-    numbers = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
     try:
+        figures = write_figures(document, out / FIGURES_FOLDER)
+        page = render_page(document, collect_sounds(document), figures)
+        numbers = json.dumps(document.as_json(), indent=1, allow_nan=False, ensure_ascii=False)
         write_whole(out / NUMBERS_FILE, numbers)
         write_whole(out / PAGE_FILE, page)
     except OSError as error:
