@@ -100,7 +100,7 @@ def test_print_config_can_be_read_back(tmp_path, capsys):
         (["--seed", str(2**64)], ["seed"]),
         (["--name", "a/b"], ["name must be that of one folder", "a/b"]),
         (["--name", ".."], ["name must be that of one folder", ".."]),
-        (["--name="], ["name must be that of one folder"]),
+        (["--name="], ["name must be text"]),
     ],
 )
 def test_bad_flags_give_one_line_and_exit_code_2(argv, named, capsys, tmp_path):
@@ -169,11 +169,14 @@ def bomb(levels=12, width=9):
         ("steps: " + "9" * 5000, "steps must be text, a number"),
         ("seed: 0x" + "f" * 5000, "seed must be text, a number"),
         ("silence_db: -1" + ":59" * 5000, "silence_db must be text, a number"),
-        ("segment_length: 1" + "0" * 90, "segment_length must be at most 1048576"),
-        ("steps: 2147483648", "steps must be at most 2147483647"),
-        ("batch_size: 65537", "batch_size must be at most 65536"),
-        ("sample_rate: 2000000", "sample_rate must be at most 1000000"),
-        ("filters: 1000000000", "filters must be at most 16384"),
+        (
+            "segment_length: 1" + "0" * 90,
+            "segment_length must be a whole number from 16 to 1048576",
+        ),
+        ("steps: 2147483648", "steps must be a whole number from 1 to 2147483647"),
+        ("batch_size: 65537", "batch_size must be a whole number from 1 to 65536"),
+        ("sample_rate: 2000000", "sample_rate must be a whole number from 1 to 1000000"),
+        ("filters: 1000000000", "filters must be a whole number from 1 to 16384"),
         ("filters: 16384", "filters 16384, kernel_size 22, latent_dim 64 and segment_length 2048"),
         ("latent_dim: 65536\nupsampling_factors: [2]", "latent_dim 65536"),
         ("kernel_size: 65536", "kernel_size 65536"),
@@ -181,22 +184,28 @@ def bomb(levels=12, width=9):
             "critic_steps: 5\nbatch_size: 60000",
             "batch_size 60000, critic_steps 5 and segment_length 2048 must",
         ),
-        ("critic_steps: 101", "critic_steps must be at most 100"),
-        ("sample_count: 1000001", "sample_count must be at most 1000000"),
-        (f"upsampling_factors: [{'2, ' * 21}]", "upsampling_factors must be whole numbers"),
+        ("critic_steps: 101", "critic_steps must be a whole number from 1 to 100"),
+        ("sample_count: 1000001", "sample_count must be a whole number from 1 to 1000000"),
+        (
+            f"upsampling_factors: [{'2, ' * 21}]",
+            "upsampling_factors must be a list of 1 to 20 whole numbers",
+        ),
         (f"upsampling_factors: [{'2, ' * 101}]", "upsampling_factors must have at most 100"),
-        (f"upsampling_factors: [{('9' * 99 + ', ') * 90}]", "upsampling_factors must be whole"),
+        (
+            f"upsampling_factors: [{('9' * 99 + ', ') * 90}]",
+            "upsampling_factors must be a list of 1 to 20 whole numbers",
+        ),
         (f"upsampler: [{'sinc, ' * 2000}]", "upsampler must have at most 100 values"),
         (
             "gradient_penalty_weight: 1" + "0" * 400,
             "gradient_penalty_weight must be text, a number",
         ),
-        ("learning_rate: 1.0e+400", "learning_rate must be positive and finite"),
-        ("cutoff_hz: .nan", "cutoff_hz must lie"),
-        ("silence_db: .nan", "silence_db must be finite"),
-        ("learning_rate: -.inf", "learning_rate must be positive"),
+        ("learning_rate: 1.0e+400", "learning_rate must be a finite number above 0"),
+        ("cutoff_hz: .nan", "cutoff_hz must be a finite number"),
+        ("silence_db: .nan", "silence_db must be a finite number of at most 0"),
+        ("learning_rate: -.inf", "learning_rate must be a finite number above 0"),
         ("steps: .inf", "steps must be a whole number"),
-        ("sample_rate: 3000", "cutoff_hz must lie"),  # together with the default
+        ("sample_rate: 3000", "cutoff_hz must be below 1300 Hz"),  # together with the default
         ("steps: true", "steps must be a whole number"),
         ("upsampler: no", "upsampler must be one of"),
         ("upsampling_factors: [2, true]", "upsampling_factors must be a list"),
@@ -213,16 +222,19 @@ def bomb(levels=12, width=9):
         ("steps: !!python/tuple [2]", "steps must be one value"),
         ("steps: !!python/name:os.system", "steps must be text"),
         ("steps: !!python/object/apply:os.system ['true']", "steps must be one value"),
-        ('data: ""', "data must name a file or a folder"),
-        ('out: "\\0"', "out must name a file or a folder. Received: '\\x00'"),
-        ('out: "\\ud800"', "out must name a file or a folder. Received: '\\ud800'"),
+        ('data: ""', "data must be text that can name a file"),
+        ('out: "\\0"', "out must be text that can name a file. Received: '\\x00'"),
+        ('out: "\\ud800"', "out must be text that can name a file. Received: '\\ud800'"),
         ("steps: 'never closed\n\n", "Received: steps: 'never closed"),
         ("steps: [never closed", "Received: steps: [never closed"),
         ("steps: 3\nseed: \x07", "line 2: special characters are not allowed. Received: seed: "),
         ("? [steps]\n: 3", "line 1: a setting must be a word"),
         ("two\\nlines: 3", "unknown setting: two\\nlines"),
         ("k" * 1000 + ": 3", "unknown setting: kkk"),
-        ("steps: " + "k" * 10000, "steps must be a whole number. Received: 'kkk"),
+        (
+            "steps: " + "k" * 10000,
+            "from 1 to 2147483647. Received: 'kkk",
+        ),
         ("[" * 5000, "nested too deeply"),
         ("- " * 8000, "nested too deeply"),
         ("steps: 3\n---\nsteps: 4", "but found another document"),
@@ -354,8 +366,11 @@ def test_help_states_units_and_defaults_and_loads_no_heavy_library():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.split())
-    assert "highest frequency that the low-pass keeps, in Hz" in text
-    assert "default: 1500.0" in text
+    low_pass = "highest frequency that the low-pass on the recordings keeps"
+    assert f"--cutoff-hz X {low_pass} (Hz; above 0; null: none; default: 1500.0)" in text
+    assert "--batch-size N segments in each update (1 to 65536; default: 16)" in text
+    for group in ("data", "generator", "critic", "emphasis", "training", "measuring", "run"):
+        assert f"\n{group}:\n" in done.stdout
 
 
 def test_the_installed_program_lists_its_commands():

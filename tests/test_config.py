@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavegan_rc.config import Config
-from wavegan_rc.config.yaml_file import read_settings
+from wavegan_rc.config.yaml_file import read_values
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.runs.directory import config_as_yaml
 from wavegan_rc.runs.settings import run_config
@@ -106,7 +106,7 @@ def read(data: bytes) -> dict:
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        return read_settings(Path(file.name))
+        return read_values(Path(file.name))
 
 
 YAML_WORDS = st.sampled_from(

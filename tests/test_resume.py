@@ -282,14 +282,14 @@ def test_a_run_with_links_or_pipes_in_it_is_refused_and_nothing_elsewhere_change
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
-        (["--filters", "8"], "filters cannot change in a run, being 16. Received: 8"),
+        (["--filters", "8"], "filters cannot change when resuming. Run: 16. Received: 8"),
         (["--upsampler", "linear"], "upsampler cannot change"),
         (["--cutoff-hz", "1000"], "cutoff_hz cannot change"),
         (["--seed", "1"], "seed cannot change"),
         (["--out", "elsewhere"], "out cannot change"),
-        (["--steps", "0"], "steps must be at least 1"),
-        (["--config", str(SMOKE)], "give no config"),
-        (["--name", "other"], "give no name"),
+        (["--steps", "0"], "steps must be a whole number from 1"),
+        (["--config", str(SMOKE)], "cannot be combined with --config"),
+        (["--name", "other"], "cannot be combined with --name"),
     ],
 )
 def test_a_setting_that_makes_another_run_is_refused(straight, flags, named):
@@ -304,7 +304,7 @@ def test_a_setting_that_the_run_does_not_name_has_its_default_and_cannot_change(
     shutil.copytree(straight[0], run)
     lines = (run / "config.yaml").read_text().splitlines(keepends=True)
     (run / "config.yaml").write_text("".join(x for x in lines if not x.startswith("seed:")))
-    with pytest.raises(ParameterError, match=r"seed cannot change in a run, being 0\."):
+    with pytest.raises(ParameterError, match=r"seed cannot change when resuming\. Run: 0\."):
         train_command("train.py", ["--resume", str(run), "--seed", "1"])
 
 

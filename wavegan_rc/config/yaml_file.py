@@ -1,4 +1,4 @@
-"""Read a YAML file of settings without trusting it: whatever it holds, the answer is one line."""
+"""Read YAML files of settings without trusting them: a bad file gives an error of one line."""
 
 import contextlib
 import re
@@ -8,34 +8,32 @@ from typing import Any
 import yaml
 from yaml.constructor import SafeConstructor
 
-from wavegan_rc.errors import DataError, printable
+from wavegan_rc.config.setting import shown
+from wavegan_rc.config.settings import SETTINGS
+from wavegan_rc.errors import DataError, ParameterError, printable
 
-# A file of all settings has 1 kB. Parsing takes time, and memory, in proportion.
+# Bytes. A file of all settings has about 1,000; parsing takes time and memory in proportion.
 _LONGEST_FILE = 2**14
-# Of lists, and of the brackets that open one. In nested brackets the parser's time is quadratic.
+# Values of a list, and opening brackets of a file. The parser's time is quadratic in nesting.
 _LONGEST_LIST = 100
-# Digits of a number. Reading one takes time in proportion to their square.
+# Digits of a number. The time to read one is quadratic in them.
 _LONGEST_NUMBER = 100
-_SHOWN = 80
 _LIST_TAG = "tag:yaml.org,2002:seq"
 _NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file, as plain values; whether they suit is not asked here.
-
-    Values are built one by one from the parsed tree: of text, numbers, booleans and null, or lists
-    of them. So neither an object nor nested aliases that grow exponentially are ever built.
+    """Read a YAML file of settings.
 
     Args:
-        path: File of at most 16 KiB; a pipe will do.
+        path: File of at most 16 KiB, or a pipe.
 
     Returns:
-        Values by key, hyphens in keys replaced by underscores.
+        Values by name, as `Config` takes them.
 
     Raises:
-        DataError: If it cannot be read, or holds anything but `setting: value` lines, each setting
-            once. The message names the file, and the key where there is one.
+        DataError: If the file cannot be read, a setting is unknown or stands twice, or a value has
+            another type or is out of range. The message names the file and the setting.
 
     Example:
         >>> import tempfile
@@ -45,21 +43,20 @@ def read_settings(path: Path) -> dict[str, Any]:
         ...     read_settings(Path(file.name))
         {'batch_size': 8}
     """
-    nodes = _nodes(path)
-    return {key: _value(node, f"{path}: {shown(key)}") for key, node in nodes.items()}
+    return {key: _setting(key, node, path) for key, node in _nodes(path).items()}
 
 
 def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    r"""The settings in a YAML file, and its `grid`: settings that have a list of values each.
+    r"""Read a YAML file of settings with a `grid:` of settings that have a list of values each.
 
     Args:
-        path: As for `read_settings`.
+        path: File of at most 16 KiB, or a pipe.
 
     Returns:
-        Values by key, and lists of values by key; a value of a list can be a list itself.
+        Values by name, and lists of values by name.
 
     Raises:
-        DataError: As `read_settings` does, or if there is no grid.
+        DataError: As for `read_settings`, or if there is no grid.
 
     Example:
         >>> import tempfile
@@ -67,24 +64,55 @@ def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         ...     _ = file.write("steps: 8\ngrid:\n  upsampler: [sinc, [linear, resize]]")
         ...     file.flush()
         ...     read_grid(Path(file.name))
-        ({'steps': 8}, {'upsampler': ['sinc', ['linear', 'resize']]})
+        ({'steps': 8}, {'upsampler': [('sinc',), ('linear', 'resize')]})
     """
     nodes = _nodes(path)
     grid = nodes.pop("grid", None)
     if not isinstance(grid, yaml.MappingNode) or not grid.value:
         raise DataError(f"{path}: must have a `grid:` of settings with a list of values each")
-    settings = {key: _value(node, f"{path}: {shown(key)}") for key, node in nodes.items()}
+    settings = {key: _setting(key, node, path) for key, node in nodes.items()}
     lists = {}
     for key, node in _by_key(grid, path).items():
-        named = f"{path}: grid: {shown(key)}"
         if not isinstance(node, yaml.SequenceNode) or node.tag != _LIST_TAG or not node.value:
-            raise DataError(f"{named} must be a list of values")
-        lists[key] = [_value(item, named) for item in node.value]
+            raise DataError(f"{path}: grid: {shown(key)} must be a list of values")
+        lists[key] = [_setting(key, item, f"{path}: grid") for item in node.value]
     return settings, lists
 
 
+def read_values(path: Path) -> dict[str, Any]:
+    """Read text, numbers, booleans, nulls, and lists of them, by key; unknown keys are allowed.
+
+    Values are built one by one from the parsed tree, so that the file can make neither objects nor
+    nested aliases of exponential size.
+
+    Args:
+        path: File of at most 16 KiB, or a pipe.
+
+    Returns:
+        Values by key, with underscores for hyphens in keys.
+
+    Raises:
+        DataError: If the file cannot be read or holds anything else. The message names the file,
+            and the key where there is one.
+    """
+    return {key: _value(node, f"{path}: {shown(key)}") for key, node in _nodes(path).items()}
+
+
+def _setting(key: str, node: yaml.Node, source: object) -> Any:
+    """Return a setting's value in its declared type."""
+    value = _value(node, f"{source}: {shown(key)}")
+    if key not in SETTINGS:
+        raise DataError(f"{source}: unknown setting: {shown(key)}")
+    setting = SETTINGS[key]
+    try:
+        # YAML takes 1e-4, without a point, for text.
+        return setting.parse(value) if setting.is_number else setting.check(value)
+    except ParameterError as error:
+        raise DataError(f"{source}: {error}") from None
+
+
 def _nodes(path: Path) -> dict[str, yaml.Node]:
-    """The parsed tree of a file: a node for every key."""
+    """Return the parsed value of each key."""
     text = _read_text(path)
     if text.count("[") + text.count("{") > _LONGEST_LIST:
         raise DataError(f"{path}: is nested too deeply")
@@ -114,17 +142,6 @@ def _by_key(mapping: yaml.MappingNode, path: Path) -> dict[str, yaml.Node]:
     return nodes
 
 
-def shown(value: Any) -> str:
-    r"""A value for an error message: one line, not too long.
-
-    Example:
-        >>> shown("two\nlines"), len(shown("x" * 1000))
-        ('two\\nlines', 80)
-    """
-    text = printable(value if isinstance(value, str) else repr(value))
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-
-
 def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
@@ -137,16 +154,16 @@ def _read_text(path: Path) -> str:
 
 
 def _described(error: yaml.YAMLError, text: str) -> str:
-    """A syntax error: what, and the line with its text, which has the key."""
-    what = getattr(error, "problem", None) or getattr(error, "reason", None) or "is not YAML"
+    """Return a syntax error in words, with the line that it is in."""
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "is not YAML"
     lines = re.split("\r\n|[\r\n\x85\u2028\u2029]", text)  # YAML's line breaks
-    # A quote or bracket that is never closed is a problem at the end, but began at the context. Of
-    # a character that YAML does not know, only the position is told.
+    # A quote or bracket that is never closed is a problem at the end, but began at the context. A
+    # character unknown to YAML has a position only.
     marks = [getattr(error, name, None) for name in ("problem_mark", "context_mark")]
     numbers = [mark.line for mark in marks if mark is not None]
     numbers += [text.count("\n", 0, getattr(error, "position", 0))]
     number = next((n for n in numbers if n < len(lines) and lines[n].strip()), 0)
-    return f"line {number + 1}: {shown(what)}. Received: {shown(lines[number])}"
+    return f"line {number + 1}: {shown(problem)}. Received: {shown(lines[number])}"
 
 
 def _value(node: yaml.Node, named: str) -> Any:
@@ -164,7 +181,7 @@ def _value(node: yaml.Node, named: str) -> Any:
 
 
 def _scalar(node: yaml.ScalarNode, named: str) -> Any:
-    # What its constructors raise on text that its tag does not suit.
+    # The constructors raise these for text that does not suit its tag.
     unsuitable = (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError)
     with contextlib.suppress(*unsuitable):
         if node.tag not in _NUMBER_TAGS or len(node.value) <= _LONGEST_NUMBER:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.measure.quantities import QUANTITIES
 from wavegan_rc.measure.result import Measurement
 
 
@@ -35,7 +36,7 @@ def parse_limits(limits: Sequence[str]) -> dict[str, float]:
     """Bounds by the name of the quantity, from `name=value` words.
 
     Raises:
-        ParameterError: If a word is not of this form.
+        ParameterError: If a word is not of this form, or names no quantity.
 
     Example:
         >>> parse_limits(["line_prominence_db=6"])
@@ -50,4 +51,7 @@ def parse_limits(limits: Sequence[str]) -> dict[str, float]:
             bounds[name] = math.nan
         if math.isnan(bounds[name]):
             raise ParameterError(f"fail_above must be name=value. Received: {limit}")
+        if name not in QUANTITIES:
+            names = ", ".join(QUANTITIES)
+            raise ParameterError(f"fail_above must name one of {names}. Received: {name}")
     return bounds

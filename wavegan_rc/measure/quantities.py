@@ -14,7 +14,7 @@ from wavegan_rc.measure.distances import (
     kernel_distance,
     nearest_distance,
 )
-from wavegan_rc.measure.features import level_statistics, log_mel_features, standardize
+from wavegan_rc.measure.features import Levels, level_statistics, log_mel_features, standardize
 from wavegan_rc.measure.grouped_spectra import StageComb
 from wavegan_rc.measure.readings import ReadSet
 from wavegan_rc.spectrogram import line_neighbours
@@ -35,6 +35,18 @@ _DISTANCES = (
     "jensen_shannon_bits",
     "differing_bins_share",
     "nearest_distance",
+)
+QUANTITIES = (
+    "out_of_band_total_db",
+    *_OF_LINES,
+    "filtering_db",
+    *Levels._fields,
+    *_DISTANCES,
+    "line_prominence_db",
+    "phase_locking",
+    "phase_locking_excess",
+    "image_coherence",
+    "energy_modulation",
 )
 
 

@@ -20,7 +20,7 @@ def run_config(run: Path) -> Config | None:
         return None
     try:
         return Config(**read_settings(file))
-    except (WaveganError, TypeError) as error:
+    except WaveganError as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{file}: not the settings of a run: {reason}") from None
 

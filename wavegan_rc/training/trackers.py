@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wavegan_rc.config import Config
-from wavegan_rc.config.yaml_file import shown
+from wavegan_rc.config.setting import shown
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.runs.directory import RunDirectory, has_begun
 from wavegan_rc.runs.weights_file import one_line

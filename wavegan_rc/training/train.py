@@ -51,7 +51,7 @@ def train(
         config: Settings.
         command_line: What was typed; recorded in the run folder.
         resume: Run folder to go on with, from its newest checkpoint, with settings that
-            `Config.check_goes_on` allows; None: a new run.
+            `Config.resumed` allows; None: a new run.
         name: Of a new run's folder; None: the next number and the upsampler.
         destinations: Where else the run's numbers are sent to.
         corpus: The recordings, prepared elsewhere; None: those that the settings name.
