@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
     ) -> None:
         """Add a flag by attributes of `Setting`."""
         setting = Setting(name=name, kind=kind, help=description, **declared)
-        self.declare(setting, metavar=metavar or setting.metavar, required=required)
+        self.declare(setting, metavar=metavar or _metavar(setting), required=required)
 
     def switch(self, name: str, description: str) -> None:
         """Add a flag without a value, which is False unless given."""
@@ -60,7 +60,7 @@ class Parser(argparse.ArgumentParser):
             action=_Store,
             setting=setting,
             help=setting.help_text,
-            **{"metavar": setting.metavar, "default": setting.default, **options},
+            **{"metavar": _metavar(setting), "default": setting.default, **options},
         )
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
@@ -98,6 +98,12 @@ class _Store(argparse.Action):
         option_string: str | None = None,  # noqa: ARG002
     ) -> None:
         setattr(namespace, self.dest, self._setting.parse(values))
+
+
+def _metavar(setting: Setting) -> str:
+    if setting.words:
+        return "WORD" if setting.is_list else f"{{{','.join(setting.words)}}}"
+    return {int: "N", float: "X", bool: "{true,false}"}.get(setting.element, "PATH")
 
 
 def _with_hyphens(argument: str) -> str:

@@ -13,7 +13,6 @@ from wavegan_rc.errors import ParameterError, printable
 
 _LONGEST_SHOWN = 80
 _ONE = {int: "a whole number", float: "a finite number", bool: "true or false"}
-_TEXT = "text that can name a file"
 _MANY = {int: "whole numbers", float: "finite numbers"}
 
 
@@ -23,21 +22,21 @@ class Setting:
 
     Attributes:
         name: Name with underscores.
-        kind: Annotated type: int, float, bool, str, Path or a `Literal` of words; a tuple of one
-            of these; or one of these or None.
+        kind: Annotated type: int, float, bool, str, Path, a `Literal` of words, a tuple of one of
+            these, or `X | None` of one of these.
         default: Default value.
-        help: Noun phrase for `--help`, without unit, range and default.
+        help: Meaning, for `--help`.
         group: Heading in `--help`; empty for none.
         unit: Unit, such as Hz; empty for none.
         low: Smallest value allowed.
         high: Largest value allowed.
         above: Lower bound that is not allowed itself.
         below: Upper bound that is not allowed itself.
-        count: Smallest and largest number of values in a list; None for any number.
+        count: Smallest and largest number of values in a list.
         null: Meaning of None.
         zero: Meaning of 0, where it is a special value.
         may_change: Whether a run may be resumed with another value.
-        unfair: Whether runs that differ in it cannot be compared fairly.
+        unfair: Whether a comparison of runs that differ in it is unfair.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Setting:
     high: float | None = None
     above: float | None = None
     below: float | None = None
-    count: tuple[int, int] | None = None
+    count: tuple[float, float] = (0, math.inf)
     null: str = "none"
     zero: str = ""
     may_change: bool = False
@@ -69,60 +68,51 @@ class Setting:
     @property
     def is_list(self) -> bool:
         """Whether its value is a tuple."""
-        return get_origin(self._kind) is tuple
+        return get_origin(self._without_null) is tuple
 
     @property
-    def is_number(self) -> bool:
-        """Whether its value is a number or a list of numbers."""
-        return self._element in (int, float)
+    def element(self) -> Any:
+        """Type of a value, or of each value of a list."""
+        return get_args(self._without_null)[0] if self.is_list else self._without_null
 
     @property
     def words(self) -> tuple[str, ...]:
         """Words to choose from; empty unless the type is a `Literal`."""
-        return get_args(self._element) if get_origin(self._element) is Literal else ()
+        return get_args(self.element) if get_origin(self.element) is Literal else ()
 
     @property
-    def metavar(self) -> str:
-        """A placeholder of one value in `--help`."""
-        if self.words:
-            return "WORD" if self.is_list else f"{{{','.join(self.words)}}}"
-        return {int: "N", float: "X", bool: "{true,false}"}.get(self._element, "PATH")
+    def _without_null(self) -> Any:
+        return get_args(self.kind)[0] if self.takes_null else self.kind
+
+    @property
+    def _bounds(self) -> str:
+        if None not in (self.low, self.high):
+            return f"{self.low} to {self.high}"
+        if None not in (self.low, self.below):
+            return f"{self.low} to below {self.below}"
+        words = {"at least": self.low, "above": self.above, "at most": self.high}
+        return "".join(f"{word} {bound}" for word, bound in words.items() if bound is not None)
 
     @property
     def rule(self) -> str:
-        """The values it takes, in words.
+        """The values that it takes, in words.
 
         Example:
             >>> Setting(name="steps", kind=int, low=1, high=9).rule
-            'a whole number from 1 to 9'
+            'a whole number (1 to 9)'
             >>> Setting(name="betas", kind=tuple[float, ...], low=0, below=1, count=(2, 2)).rule
-            'a list of 2 finite numbers from 0 to below 1'
+            'a list of 2 finite numbers (0 to below 1)'
         """
-        element, bounds = self._element, f" {self.bounds}" if self.bounds else ""
         if self.words:
-            text = f"one of {', '.join(self.words)}"
-            text += ", or a list of them" if self.is_list else ""
+            text = f"one of {', '.join(self.words)}" + ", or a list of them" * self.is_list
         elif self.is_list:
-            low, high = self.count or (None, None)
-            number = "" if low is None else f"{low} " if low == high else f"{low} to {high} "
-            text = f"a list of {number}{_MANY.get(element, 'paths')}{bounds}"
+            low, high = self.count
+            number = "" if high == math.inf else f"{low} " if low == high else f"{low} to {high} "
+            text = f"a list of {number}{_MANY.get(self.element, 'texts')}"
         else:
-            text = _ONE.get(element, _TEXT) + bounds
-        return text + (" or null" if self.takes_null else "")
-
-    @property
-    def bounds(self) -> str:
-        """The range in words; empty if there is none."""
-        low = None if self.low is None else f"{self.low}"
-        if low is not None and self.high is not None:
-            return f"from {low} to {self.high}"
-        if low is not None and self.below is not None:
-            return f"from {low} to below {self.below}"
-        if low is not None:
-            return f"of at least {low}"
-        if self.above is not None:
-            return f"above {self.above}"
-        return "" if self.high is None else f"of at most {self.high}"
+            text = _ONE.get(self.element, "text that can name a file")
+        text += f" ({self._bounds})" if self._bounds else ""
+        return text + " or null" * self.takes_null
 
     @property
     def help_text(self) -> str:
@@ -132,13 +122,11 @@ class Setting:
             >>> Setting(name="rate", kind=int, default=8, help="rate", unit="Hz", low=1).help_text
             'rate (Hz; at least 1; default: 8)'
         """
-        facts = [self.unit, self.bounds.removeprefix("of ").removeprefix("from ")]
-        facts.append(f"0: {self.zero}" if self.zero else "")
+        facts = [self.unit, self._bounds, self.zero and f"0: {self.zero}"]
         if self.default is None:
-            facts.append(f"default: {self.null}" if self.null != "none" else "")
-        else:
-            facts.append(f"null: {self.null}" if self.takes_null else "")
-            facts.append(f"default: {as_text(self.default)}" if self.default != () else "")
+            facts.append("" if self.null == "none" else f"default: {self.null}")
+        elif self.default != ():
+            facts += [f"null: {self.null}" * self.takes_null, f"default: {as_text(self.default)}"]
         text = "; ".join(filter(None, facts))
         return f"{self.help} ({text})" if text else self.help
 
@@ -158,8 +146,7 @@ class Setting:
             >>> Setting(name="steps", kind=int, low=1, high=9).check("5")
             Traceback (most recent call last):
                 ...
-            wavegan_rc.errors.ParameterError: steps must be a whole number from 1 to 9. \
-Received: '5'
+            wavegan_rc.errors.ParameterError: steps must be a whole number (1 to 9). Received: '5'
         """
         if value is None and self.takes_null:
             return None
@@ -167,22 +154,24 @@ Received: '5'
             if not self.is_list:
                 return self._checked(value)
             values = [value] if self.words and isinstance(value, str) else value
-            low, high = self.count or (0, math.inf)
-            if not isinstance(values, list | tuple) or not low <= len(values) <= high:
+            if not isinstance(values, list | tuple):
+                raise ValueError
+            if not self.count[0] <= len(values) <= self.count[1]:
                 raise ValueError
             return tuple(map(self._checked, values))
         except (ValueError, OverflowError):
-            received = shown(value if self.words and isinstance(value, str) else _repr(value))
-            raise ParameterError(f"{self.name} must be {self.rule}. Received: {received}") from None
+            received = reprlib.repr(list(value) if isinstance(value, tuple) else value)
+            raise ParameterError(
+                f"{self.name} must be {self.rule}. Received: {shown(received)}"
+            ) from None
 
     def parse(self, text: Any) -> Any:
         """Return the value that a text, or a list of texts, stands for.
 
         Raises:
-            ParameterError: If it is no value of this setting.
+            ParameterError: If it is not a value of this setting.
 
         Example:
-            >>> Setting(name="cutoff", kind=float | None).parse("null")
             >>> Setting(name="factors", kind=tuple[int, ...]).parse(["2", "4"])
             (2, 4)
         """
@@ -190,37 +179,21 @@ Received: '5'
             return self.check([self._parsed(item) for item in text])
         return self.check(None if text == "null" and self.takes_null else self._parsed(text))
 
-    @property
-    def _kind(self) -> Any:
-        """The type without None."""
-        if not self.takes_null:
-            return self.kind
-        return next(kind for kind in get_args(self.kind) if kind is not type(None))
-
-    @property
-    def _element(self) -> Any:
-        """The type of one value."""
-        return get_args(self._kind)[0] if self.is_list else self._kind
-
     def _checked(self, value: Any) -> Any:
         """Return one value; raise a ValueError or OverflowError if it is not allowed."""
-        element = self._element
-        if self.is_number:
-            number = Integral if element is int else Real
-            if isinstance(value, number) and not isinstance(value, bool):
-                value = element(value)
-                if self._in_range(value):
-                    return value
+        kind, allowed = self.element, False
+        if kind in (int, float):
+            allowed = isinstance(value, Integral if kind is int else Real)
+            allowed = allowed and not isinstance(value, bool) and self._in_range(kind(value))
+            value = kind(value) if allowed else value
         elif self.words:
-            if value in self.words:
-                return value
-        elif element is bool:
-            if isinstance(value, bool):
-                return value
-        # os.fsencode raises a ValueError for text that is not Unicode.
-        elif isinstance(value, element) and os.fsencode(value) and "\0" not in str(value):
-            return value
-        raise ValueError
+            allowed = value in self.words
+        elif isinstance(value, kind):
+            # os.fsencode raises a ValueError for text that is not Unicode.
+            allowed = kind is bool or (os.fsencode(value) and "\0" not in str(value))
+        if not allowed:
+            raise ValueError
+        return value
 
     def _in_range(self, value: float) -> bool:
         return (
@@ -233,15 +206,13 @@ Received: '5'
 
     def _parsed(self, text: Any) -> Any:
         """Return the value of one text, or the text itself if it has none."""
-        element = self._element
-        if not isinstance(text, str):
+        if not isinstance(text, str) or self.words or not text:
             return text
-        if element is bool:
+        if self.element is bool:
             return {"true": True, "false": False}.get(text, text)
         with contextlib.suppress(ValueError):
-            if self.is_number:
-                return element(text)
-        return Path(os.path.expanduser(text)) if element is Path else text
+            return self.element(os.path.expanduser(text) if self.element is Path else text)
+        return text
 
 
 def as_text(value: Any) -> str:
@@ -267,7 +238,3 @@ def shown(value: Any) -> str:
     """
     text = printable(value if isinstance(value, str) else repr(value))
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
-
-
-def _repr(value: Any) -> str:
-    return reprlib.repr(list(value) if isinstance(value, tuple) else value)

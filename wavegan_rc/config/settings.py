@@ -71,6 +71,7 @@ class Settings:
     upsampler: tuple[Upsampler, ...] = _generator(
         ("resize",),
         f"upsampling method, one for all stages or one each: {', '.join(Upsampler.__args__)}",
+        count=(1, 20),
     )
     upsampling_factors: tuple[int, ...] = _generator(
         (2,) * 7, "upsampling factor of each stage", low=2, high=2**20, count=(1, 20), unfair=True
