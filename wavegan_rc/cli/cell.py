@@ -38,22 +38,20 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
     settings = json.loads(text)
     config = Config(**settings["config"])
     run = RunDirectory(Path(config.out) / name)
-    with quiet_start():
-        from wavegan_rc.sweep.hparams import write_hparams
-        from wavegan_rc.training.beside import Beside
-        from wavegan_rc.training.train import train
     resume = None
     if run.path.is_dir():
         # A killed sweep leaves cells that still save: wait for this one to end.
         with run_lock(run.path, wait=True):
             pass
         if has_begun(run):
-            resume = run.path
+            resume, begun = run.path, run_config(run.path)
+            config = config if begun is None else config.resumed(begun)
         else:
             _remove_unbegun(run, config)
-    earlier = None if resume is None else run_config(resume)
-    if earlier is not None:
-        config = config.resumed(earlier)
+    with quiet_start():
+        from wavegan_rc.sweep.hparams import write_hparams
+        from wavegan_rc.training.beside import Beside
+        from wavegan_rc.training.train import train
     command_line = [program, *config.as_flags(), f"--name={name}"]
     _, received = train(config, command_line, resume=resume, name=name)
     if received is not None:
