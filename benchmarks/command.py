@@ -7,48 +7,50 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
+from wavegan_rc.cli.parser import Parser
 from wavegan_rc.cli.process import quiet_start, require_tensorflow
-from wavegan_rc.cli.settings import Parser
-from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.errors import DataError
 from wavegan_rc.utils.extras import load_before_tensorflow
 
 Subject = Literal["upsampling", "training", "generation", "preparation", "start", "quality"]
 SUBJECTS: tuple[Subject, ...] = Subject.__args__
-Stacks = Literal["2x7", "4x4", "4x5"]
-Configs = Literal["speech2048", "wavegan16384", "gpu"]
+Stack = Literal["2x7", "4x4", "4x5"]
+STACKS: tuple[Stack, ...] = Stack.__args__
 
 
 def benchmark_command(program: str, argv: Sequence[str]) -> int:
     """Time upsampling layers, training, generation, preparation or start; or quality over time."""
-    parser = Parser(prog=program, description=benchmark_command.__doc__)
-    add = parser.add_argument
-    add("subject", type=Subject, metavar="SUBJECT", help=f"one of {', '.join(SUBJECTS)}")
-    add(
-        "--repeats",
-        type=int | None,
-        metavar="N",
-        help="timed rounds (default: 15; training, preparation: 5)",
+    parser = Parser(program, benchmark_command.__doc__)
+    parser.argument("subject", Subject, f"one of {', '.join(SUBJECTS)}")
+    parser.flag(
+        "repeats", int | None, "timed rounds", low=1, null="15, or 5 of training and preparation"
     )
-    for name, words, default, text in (
-        ("--stacks", Stacks, Stacks.__args__, "upsampling: stacks to time"),
-        ("--configs", Configs, Configs.__args__[:2], "training: settings to time"),
-    ):
-        text += f": {', '.join(words.__args__)}"
-        add(name, type=words, nargs="+", metavar="NAME", default=list(default), help=text)
-    add("--json", type=str | None, metavar="FILE", help="file for the numbers")
-    add(
-        "--seconds",
-        type=float,
-        metavar="X",
+    parser.flag(
+        "stacks",
+        tuple[Stack, ...],
+        f"stages timed by upsampling: {', '.join(STACKS)}",
+        default=STACKS,
+    )
+    parser.flag(
+        "configs",
+        tuple[Literal["speech2048", "wavegan16384", "gpu"], ...],
+        "settings timed by training: speech2048, wavegan16384 (batch 8), gpu",
+        default=("speech2048", "wavegan16384"),
+    )
+    parser.flag("json", Path | None, "file for the numbers")
+    parser.flag(
+        "seconds",
+        float,
+        "training time of each program in quality",
+        unit="s",
+        above=0,
         default=300.0,
-        help="quality: seconds of training of each program",
     )
-    flags = parser.parse_command_line(argv)
+    flags = parser.parse(argv)
     repeats = flags.repeats
     if repeats is None:
         repeats = 5 if flags.subject in ("training", "preparation") else 15
-    json_file = None if flags.json is None else Path(flags.json).expanduser()
-    _check(repeats, flags.seconds, json_file)
+    _check_writable(flags.json)
     if flags.subject in ("quality", "upsampling"):
         require_tensorflow(f"benchmark {flags.subject}")
     if flags.subject in ("quality", "training"):
@@ -62,16 +64,12 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
         "upsampling": [flags.stacks, repeats],
     }
     benchmark = getattr(module, f"benchmark_{flags.subject}")
-    benchmark(*options.get(flags.subject, [repeats]), json_file)
+    benchmark(*options.get(flags.subject, [repeats]), flags.json)
     return 0
 
 
-def _check(repeats: int, seconds: float, json_file: Path | None) -> None:
-    """Find mistakes before minutes of work."""
-    if repeats < 1:
-        raise ParameterError(f"repeats must be at least 1. Received: {repeats}")
-    if not seconds > 0:
-        raise ParameterError(f"seconds must be greater than 0. Received: {seconds:g}")
+def _check_writable(json_file: Path | None) -> None:
+    """Find a mistake before minutes of work."""
     if json_file is not None:
         folder = json_file.absolute().parent
         if json_file.is_dir() or not os.access(folder, os.W_OK | os.X_OK):

@@ -1,11 +1,11 @@
-"""The program behind `scripts/gpu_check.sh`, which also runs without jsonargparse."""
+"""The program behind `scripts/gpu_check.sh`."""
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from wavegan_rc.cli.parser import Parser
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.extras import load_before_tensorflow
@@ -14,16 +14,16 @@ STAGES = ("prepare", "benchmark", "train", "measure")
 
 
 def gpu_check_command(program: str, argv: Sequence[str]) -> int:
-    """Time training, train and measure on this machine's GPU; finished parts are skipped."""
-    parser = argparse.ArgumentParser(prog=program, description=gpu_check_command.__doc__)
-    parser.add_argument("out", help="folder for all files")
+    """Time training, train and measure on this machine's GPU; what is done is not done again."""
+    parser = Parser(program, gpu_check_command.__doc__)
+    parser.argument("out", Path, "folder for all results")
     parser.add_argument(
         "stages",
         nargs="*",
         metavar="STAGE",
-        help=f"stages to run: {', '.join(STAGES)} (default: all); each call prints the table",
+        help=f"stages to run: {', '.join(STAGES)} (default: all)",
     )
-    parser.add_argument("--toy", action="store_true", help="a check of seconds, for testing")
+    parser.switch("toy", "take seconds only, to see that everything works")
     flags = parser.parse_intermixed_args(argv)
     unknown = set(flags.stages) - set(STAGES)
     if unknown:

@@ -13,8 +13,8 @@ from benchmarks.command import benchmark_command
 from benchmarks.operations import operations_per_step
 from benchmarks.training_table import StepRow, readme_table
 from wavegan_rc.cli.process import run_command
-from wavegan_rc.cli.settings import read_config
 from wavegan_rc.config import Config
+from wavegan_rc.config.yaml_file import read_settings
 from wavegan_rc.nn.leaky_relu import LeakyReLU
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.model import build_model
@@ -219,7 +219,7 @@ def test_the_polyphase_form_leaves_out_what_repetition_makes_double():
 
 def test_settings_are_those_of_the_files():
     for name, config in training.CONFIGS.items():
-        settings = read_config(ROOT / "configs" / f"{name}.yaml")
+        settings = read_settings(ROOT / "configs" / f"{name}.yaml")
         expected = replace(Config(**settings), batch_size=config.batch_size)
         no_matter_to_speed = ("steps", "log_every", "measure_every", "save_every", "upsampler")
         no_matter_to_speed += ("emphasis", "learning_rate", "short_recordings")

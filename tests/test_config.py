@@ -3,6 +3,7 @@ import math
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wavegan_rc.config import Config
-from wavegan_rc.config.yaml_file import read_settings
+from wavegan_rc.config.setting import as_text
+from wavegan_rc.config.settings import SETTINGS
+from wavegan_rc.config.yaml_file import read_values
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.runs.run import Run, config_as_yaml
 
@@ -101,11 +104,51 @@ def test_no_whole_number_is_too_strange_to_be_refused_in_words(name, value):
         Config(**{name: value})
 
 
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_takes_its_default_from_the_command_line_too(name):
+    setting = SETTINGS[name]
+    text = as_text(setting.default)
+    assert setting.parse(text.split() if setting.is_list else text) == setting.default
+    assert setting.help_text.endswith(
+        f"default: {text if setting.default is not None else setting.null})"
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, s in SETTINGS.items() if s.low is not None])
+def test_bounds_belong_to_the_range_and_nothing_beyond_does(name):
+    setting = SETTINGS[name]
+    low, high = setting.low, setting.high
+
+    def checked(value):
+        return setting.check([value] * int(setting.count[0]) if setting.is_list else value)
+
+    checked(low)
+    for outside in (low - 1, *([] if high is None else [high + 1]), math.nan, True, "1"):
+        with pytest.raises(ParameterError, match=rf"{name} must be .*\({low} |at least {low}\)"):
+            checked(outside)
+    if high is not None:
+        checked(high)
+    else:
+        assert name in ("emphasis_coefficient", "gradient_penalty_weight", "adam_betas")
+
+
+def test_whole_numbers_serve_as_real_ones_and_lists_as_tuples():
+    config = Config(cutoff_hz=1500, adam_betas=[0, np.float32(0.5)], steps=np.int64(7))
+    assert repr((config.cutoff_hz, config.adam_betas, config.steps)) == "(1500.0, (0.0, 0.5), 7)"
+    assert config == Config(cutoff_hz=1500.0, adam_betas=(0.0, 0.5), steps=7)
+
+
 def read(data: bytes) -> dict:
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        return read_settings(Path(file.name))
+        return read_values(Path(file.name))
+
+
+def is_plain(value) -> bool:
+    if isinstance(value, list | dict):
+        return all(map(is_plain, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str | int | float | None)
 
 
 YAML_WORDS = st.sampled_from(
@@ -139,9 +182,7 @@ def test_whatever_a_file_holds_is_plain_settings_or_one_line(text):
         message = str(error)
     assert message.isprintable()
     assert len(message) < 400
-    for value in found.values():
-        items = value if isinstance(value, list) else [value]
-        assert all(isinstance(item, str | int | float | None) for item in items)
+    assert is_plain(found)
 
 
 @given(

@@ -201,15 +201,24 @@ def test_the_audit_of_the_critic_sees_the_filter(smoke_runs):
     ("settings", "message"),
     [
         ({"emphasis": "loud"}, "emphasis must be one of none, first_order, whitening"),
-        ({"emphasis_coefficient": 1.0}, "emphasis_coefficient must lie from 0 to below 1"),
-        ({"emphasis_coefficient": -0.1}, "emphasis_coefficient must lie from 0 to below 1"),
-        ({"emphasis_coefficient": float("nan")}, "emphasis_coefficient must lie from 0 to below 1"),
-        ({"emphasis_limit_db": -1.0}, "emphasis_limit_db must be at least 0"),
-        ({"emphasis_limit_db": 101.0}, "emphasis_limit_db must be at most 100"),
-        ({"critic_filters": 0}, "critic_filters must be at least 1"),
-        ({"critic_learning_rate": 0.0}, "critic_learning_rate must be positive"),
-        ({"adam_betas": (0.5,)}, "adam_betas must be two numbers"),
-        ({"adam_betas": (0.5, 1.0)}, "adam_betas must be two numbers"),
+        (
+            {"emphasis_coefficient": 1.0},
+            "emphasis_coefficient must be a finite number (0 to below 1)",
+        ),
+        (
+            {"emphasis_coefficient": -0.1},
+            "emphasis_coefficient must be a finite number (0 to below 1)",
+        ),
+        (
+            {"emphasis_coefficient": float("nan")},
+            "emphasis_coefficient must be a finite number (0 to below 1)",
+        ),
+        ({"emphasis_limit_db": -1.0}, "emphasis_limit_db must be a finite number (0 to 100)"),
+        ({"emphasis_limit_db": 101.0}, "emphasis_limit_db must be a finite number (0 to 100)"),
+        ({"critic_filters": 0}, "critic_filters must be a whole number (1 to 16384)"),
+        ({"critic_learning_rate": 0.0}, "critic_learning_rate must be a finite number (above 0)"),
+        ({"adam_betas": (0.5,)}, "adam_betas must be a list of 2"),
+        ({"adam_betas": (0.5, 1.0)}, "adam_betas must be a list of 2"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
@@ -218,8 +227,8 @@ def test_settings_out_of_range_are_refused(settings, message):
 
 
 def test_a_run_goes_on_with_its_own_emphasis_alone():
-    with pytest.raises(ParameterError, match="emphasis cannot change in a run"):
-        Config(emphasis="first_order").check_goes_on(Config(emphasis="whitening"))
+    with pytest.raises(ParameterError, match="emphasis cannot change when resuming"):
+        Config(emphasis="first_order").resumed(Config(emphasis="whitening"))
 
 
 def test_widths_and_learning_rates_of_both_networks_are_apart():

@@ -15,6 +15,7 @@ from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganError, WaveganWarning
+from wavegan_rc.measure.evaluator import QUANTITIES
 from wavegan_rc.measure.measure import compare, measure
 from wavegan_rc.training.train import train
 
@@ -70,6 +71,7 @@ def test_a_planted_tone_is_found_and_everything_else_is_as_real(arrays, tmp_path
     code, out, err = run([arrays / "tone.npy", *options(arrays, tmp_path / "m")], capsys)
     assert (code, err) == (0, "")
     found = quantities(tmp_path / "m")
+    assert {name for name, _, _ in found} == set(QUANTITIES)
     line = found["line_prominence_db", 2, 4000.0]
     assert line["verdict"] == "above"
     assert line["low"] > 10
@@ -327,6 +329,22 @@ def test_mistakes_give_one_line_and_exit_code_2(arrays, changes, named, tmp_path
     assert (code, err.count("\n")) == (2, 1)
     assert err.startswith("error: ")
     assert named in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--fail-above", "bogus=1"], "fail_above must name one of out_of_band_total_db, "),
+        (["--fail-above", "rms_db"], "fail_above must be name=value"),
+        (["--networks"], "networks needs runs or generator files. Received: {folder}/clean.npy"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_measured(arrays, flags, message, tmp_path, capsys):
+    argv = [arrays / "clean.npy", *flags, *options(arrays, tmp_path / "m")]
+    code, out, err = run(argv, capsys)
+    assert (code, out) == (2, "")
+    assert message.format(folder=arrays) in err
+    assert not (tmp_path / "m").exists()
 
 
 def test_factors_that_do_not_fit_are_refused(arrays, tmp_path, capsys):

@@ -283,14 +283,14 @@ def test_a_run_with_links_or_pipes_in_it_is_refused_and_nothing_elsewhere_change
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
-        (["--filters", "8"], "filters cannot change in a run, being 16. Received: 8"),
+        (["--filters", "8"], "filters cannot change when resuming. Run: 16. Received: 8"),
         (["--upsampler", "linear"], "upsampler cannot change"),
         (["--cutoff-hz", "1000"], "cutoff_hz cannot change"),
         (["--seed", "1"], "seed cannot change"),
         (["--out", "elsewhere"], "out cannot change"),
-        (["--steps", "0"], "steps must be at least 1"),
-        (["--config", str(SMOKE)], "give no config"),
-        (["--name", "other"], "give no name"),
+        (["--steps", "0"], "steps must be a whole number"),
+        (["--config", str(SMOKE)], "cannot be combined with --config"),
+        (["--name", "other"], "cannot be combined with --name"),
     ],
 )
 def test_a_setting_that_makes_another_run_is_refused(straight, flags, named):

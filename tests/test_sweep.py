@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,14 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavegan_rc.cli.settings import as_flags, settings_parser
+from wavegan_rc.cli.cell import _remove_unbegun, cell_command
 from wavegan_rc.cli.sweep import read_cells
-from wavegan_rc.cli.train import train_command
+from wavegan_rc.cli.train import train_command, train_parser
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError
+from wavegan_rc.config.settings import SETTINGS
+from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.runs.lock import run_lock
-from wavegan_rc.runs.run import Run
+from wavegan_rc.runs.run import Run, config_as_yaml
 from wavegan_rc.sweep import resources
 from wavegan_rc.sweep.grid import cell_name
 from wavegan_rc.sweep.local import LocalEngine
@@ -208,7 +210,7 @@ def test_names_are_one_folder_and_differ_if_settings_do(settings):
         ("grid:\n  seed: []\n", ["grid: seed", "list of values"]),
         ("grid:\n  seed: [one]\n", ["grid: seed", "whole number", "one"]),
         ("grid:\n  seed: [[1, 2]]\n", ["grid: seed", "whole number", "[1, 2]"]),
-        ("grid:\n  seed: [0, -1]\n", ["seed=-1", "seed must be at least 0"]),
+        ("grid:\n  seed: [0, -1]\n", ["grid: seed", "(0 to ", "-1"]),
         ("grid:\n  seed: [1, 0, 1]\n", ["seed=1 is in the grid 2 times"]),
         ("grid:\n  upsampler: [resize, [resize]]\n", ["upsampler=resize is in the grid 2 times"]),
         ("grid:\n  upsampler: [resize, deconv]\n", ["grid: upsampler", "deconv"]),
@@ -219,9 +221,9 @@ def test_names_are_one_folder_and_differ_if_settings_do(settings):
         ("seed: 1\ngrid:\n  seed: [1]\n", ["seed must be either in the grid or outside it"]),
         ("bogus: 1\ngrid:\n  seed: [1]\n", ["unknown setting: bogus"]),
         ("grid:\n  seed: [1]\n  seed: [2]\n", ["line 3", "seed is set twice"]),
-        ("grid:\n  seed: [1, {a: b}]\n", ["grid: seed", "nested"]),
-        ("grid:\n  seed: [[[1]]]\n", ["grid: seed", "nested"]),
-        ("grid:\n  seed: &a [*a]\n", ["grid: seed"]),
+        ("grid:\n  seed: [1, {a: b}]\n", ["grid: seed", "whole number", "{'a': 'b'}"]),
+        ("grid:\n  seed: [[[1]]]\n", ["grid: seed", "whole number", "[[1]]"]),
+        ("grid:\n  seed: &a [*a]\n", ["line 2", "an alias is not allowed", "seed: "]),
         (f"grid:\n  data: [{'x' * 300}]\n", ["must have at most 200 characters"]),
         ("grid: {seed: [1]\n", ["line"]),
     ],
@@ -261,8 +263,8 @@ def test_the_grids_that_come_along_are_what_they_say():
     )
 )
 def test_flags_that_are_recorded_give_the_same_settings(config):
-    flags = settings_parser().parse_command_line(as_flags(config))
-    assert Config(**flags.as_dict()) == config
+    flags = vars(train_parser("train").parse(config.as_flags()))
+    assert Config(**{name: flags[name] for name in SETTINGS if name in flags}) == config
 
 
 # What survives which end
@@ -405,7 +407,7 @@ def test_more_steps_go_on_and_other_settings_are_refused_before_anything_runs(sw
     code, out, err = ours.run()
     assert (code, out) == (2, "")
     assert err.startswith(f"error: {ours.out / 'seed=0'} was made with other settings")
-    assert "latent_dim cannot change in a run, being 64. Received: 8" in err
+    assert "latent_dim cannot change when resuming. Run: 64. Received: 8" in err
     assert {p: c for p, c in contents(ours.out).items() if p.name != ".lock"} == {
         p: c for p, c in before.items() if p.name != ".lock"
     }
@@ -450,11 +452,38 @@ def test_a_record_that_is_none_and_a_folder_that_cannot_be_written(sweep):
         assert "sweep.json: not the record of a sweep" in err
         assert err.count("\n") == 1
     code, _, err = ours.run("--at-once", "0")
-    assert (code, err) == (2, "error: at_once must be at least 1. Received: 0\n")
+    assert (code, err) == (
+        2,
+        "error: at_once must be a whole number (at least 1) or null. Received: 0\n",
+    )
     ours.out = ours.grid
     code, _, err = ours.run()
     assert code == 2
     assert "grid.yaml is not a folder" in err
+
+
+def test_a_folder_that_a_cell_did_not_make_is_left_as_it_is(tmp_path):
+    config = Config(out=str(tmp_path))
+    argv = [json.dumps({"config": asdict(config), "grid": {"seed": 0}}), "seed=0"]
+    folder = tmp_path / "seed=0"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="exists and is not a run"):
+        cell_command("train", argv)
+    (folder / "config.yaml").write_text(config_as_yaml(Config(filters=32)))
+    with pytest.raises(ParameterError, match="filters cannot change when resuming"):
+        cell_command("train", argv)
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("files", [[], [".lock", ".partial-config.yaml"], ["config.yaml"]])
+def test_what_a_killed_cell_leaves_before_its_first_checkpoint_is_removed(tmp_path, files):
+    config = Config(out=str(tmp_path))
+    (tmp_path / "seed=0" / "checkpoints").mkdir(parents=True)
+    for name in files:
+        (tmp_path / "seed=0" / name).write_text(config_as_yaml(replace(config, out="moved")))
+    _remove_unbegun(Run(tmp_path / "seed=0"), config)
+    assert not list(tmp_path.iterdir())
 
 
 # Engines, places
@@ -612,7 +641,7 @@ def test_a_killed_sweep_goes_on_from_its_checkpoints_and_ends_with_the_report(tm
         train_command("train.py", record["command_line"][1:])
     (cell,) = read_cells(grid, out)
     assert Run(run).read_config() == cell.config
-    assert record["command_line"][1:] == [*as_flags(cell.config), f"--name={run.name}"]
+    assert record["command_line"][1:] == [*cell.config.as_flags(), f"--name={run.name}"]
 
     events = EventAccumulator(str(run / "tensorboard")).Reload()
     content = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content

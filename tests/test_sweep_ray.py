@@ -193,8 +193,8 @@ def test_no_cluster_at_the_address(sweep):  # noqa: F811
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
-        (["--engine", "ray", "--at-once", "2"], "at_once does not go with the engine ray"),
-        (["--address", "auto"], "address does not go with the engine local"),
+        (["--engine", "ray", "--at-once", "2"], "at_once cannot be combined with the engine ray"),
+        (["--address", "auto"], "address cannot be combined with the engine local"),
         (["--engine", "dask"], "one of"),
         (["--engine", "ray"], r"engine ray needs .*wavegan_rc\[ray\]"),
     ],

@@ -1,1 +1,1 @@
-"""The command line: arguments become settings, settings become work, mistakes one line."""
+"""Commands: parse and check arguments, run the work, print results and one-line errors."""

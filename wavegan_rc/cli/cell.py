@@ -1,6 +1,6 @@
 """The process that trains one cell of a sweep: `python -m wavegan_rc.cli.cell JSON NAME`.
 
-No command of the program: sweeps start it, with a pipe as its standard input.
+Sweeps start it, with a pipe as its standard input.
 """
 
 import json
@@ -11,43 +11,46 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
-from wavegan_rc.cli.settings import as_flags
 from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.runs.run import Run
 from wavegan_rc.sweep.grid import Cell, log_hparams
 
+# Files that a run may hold before its settings.
+_BEFORE_SETTINGS = (".lock", ".partial-config.yaml")
+
 
 def command_of_cell(cell: Cell) -> list[str]:
-    """The command line of the process that begins a cell's run, or goes on with it."""
+    """Return the command line of the process that begins or resumes a cell's run."""
     text = json.dumps({"config": asdict(cell.config), "grid": dict(cell.settings)})
     return [sys.executable, "-m", "wavegan_rc.cli.cell", text, cell.name]
 
 
 def cell_command(program: str, argv: Sequence[str]) -> int:
-    """Begin a cell's run, or go on with it."""
+    """Begin or resume a cell's run."""
     text, name = argv
     settings = json.loads(text)
     config = Config(**settings["config"])
     run = Run(Path(config.out) / name)
+    resume = None
+    if run.path.is_dir():
+        # A killed sweep leaves cells that still save: wait for this one to end.
+        with run_lock(run.path, wait=True):
+            pass
+        if run.has_begun():
+            resume, begun = run.path, run.read_config()
+            config = config if begun is None else config.resumed(begun)
+        else:
+            _remove_unbegun(run, config)
     with quiet_start():
         from wavegan_rc.training.interruptions import OptionalWork
         from wavegan_rc.training.train import train
-    if run.path.is_dir():
-        # The sweep before this one may have been killed just now: its cells save, and end.
-        with run_lock(run.path, wait=True):
-            pass
-        if not run.has_begun():
-            shutil.rmtree(run.path)
-    resume = run.path if run.path.is_dir() else None
-    begun = None if resume is None else Run(resume).read_config()
-    if begun is not None:
-        config = config.going_on(begun)
-    command_line = [program, *as_flags(config), f"--name={name}"]
+    command_line = [program, *config.as_flags(), f"--name={name}"]
     _, received = train(config, command_line, resume=resume, name=name)
     if received is not None:
         return EXIT_BY_SIGNAL + received
@@ -56,8 +59,22 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
     return 0
 
 
+def _remove_unbegun(run: Run, config: Config) -> None:
+    """Remove what a killed process left of this cell's run before its first checkpoint.
+
+    Raises:
+        WaveganError: If the folder holds anything else; it is left as it is.
+    """
+    begun = Run(run.path).read_config()
+    if begun is not None:
+        config.resumed(replace(begun, out=config.out))
+    elif not all(path.is_dir() or path.name in _BEFORE_SETTINGS for path in run.path.rglob("*")):
+        raise DataError(f"{run.path} exists and is not a run: it is left as it is")
+    shutil.rmtree(run.path)
+
+
 def end_with(pipe: int) -> None:
-    """Have this process end in good order once the other end of a pipe is closed."""
+    """Send this process SIGTERM, so that it saves, once the other end of a pipe is closed."""
 
     def watch() -> None:
         with suppress(OSError):
@@ -70,4 +87,4 @@ def end_with(pipe: int) -> None:
 
 if __name__ == "__main__":
     end_with(sys.stdin.fileno())
-    run_command(cell_command, "train.py", sys.argv[1:])
+    run_command(cell_command, "train", sys.argv[1:])

@@ -1,6 +1,6 @@
 """The `wavegan-rc` program and its commands.
 
-No command imports TensorFlow or an audio library before its arguments are known to be good.
+No command imports TensorFlow or an audio library before its arguments are checked.
 """
 
 import sys
@@ -28,7 +28,7 @@ COMMANDS: dict[str, Command] = {
 
 
 def main() -> NoReturn:
-    """The `wavegan-rc` program: its first argument names the command."""
+    """Run the command that the first argument names."""
     names = "|".join(COMMANDS)
     argv = sys.argv[1:]
     if argv[:1] == ["--version"]:

@@ -3,41 +3,28 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from wavegan_rc.cli.parser import Parser
 from wavegan_rc.cli.process import quiet_start
-from wavegan_rc.cli.settings import Parser
 
 
 def generate_command(program: str, argv: Sequence[str]) -> int:
     """Write WAVs from a run folder or a generator.keras, with the latents that made them."""
-    parser = Parser(prog=program, description=generate_command.__doc__)
-    parser.add_argument("run", type=str, help="run folder or generator.keras file")
-    parser.add_argument("--count", type=int, metavar="N", default=64, help="number of WAVs")
-    parser.add_argument("--seed", type=int, metavar="N", default=0, help="fixes the latents")
-    parser.add_argument(
-        "--out",
-        type=str,
-        metavar="PATH",
-        default="generated",
-        help="folder for the WAVs, new or empty",
-    )
-    parser.add_argument(
-        "--latents", type=str | None, metavar="FILE", help="latents.npz to recall (sets the count)"
-    )
-    parser.add_argument(
-        "--interpolate",
-        action="store_true",
-        help="walk in --count steps from one latent to another (the first two of --latents)",
-    )
-    flags = parser.parse_command_line(argv)
-
+    parser = Parser(program, generate_command.__doc__)
+    parser.argument("run", Path, "run folder or generator.keras file")
+    parser.flag("count", int, "number of WAVs", default=64, low=1)
+    parser.flag("seed", int, "seed of the latents", default=0, low=0)
+    parser.flag("out", Path, "folder for the WAVs, new or empty", default=Path("generated"))
+    parser.flag("latents", Path | None, "latents.npz file to use", null="random latents")
+    parser.switch("interpolate", "walk in --count steps between the first two latents")
+    flags = parser.parse(argv)
     with quiet_start():
         from wavegan_rc.generator.generation import generate
     out = generate(
-        Path(flags.run).expanduser(),
-        Path(flags.out).expanduser(),
+        flags.run,
+        flags.out,
         count=flags.count,
         seed=flags.seed,
-        latents_file=None if flags.latents is None else Path(flags.latents).expanduser(),
+        latents_file=flags.latents,
         interpolate=flags.interpolate,
     )
     print(f"wavs: {out}")

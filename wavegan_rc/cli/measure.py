@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wavegan_rc.cli.parser import Parser
 from wavegan_rc.cli.process import quiet_start
-from wavegan_rc.cli.settings import Parser
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.utils.text import printable
 
@@ -20,68 +20,65 @@ EXIT_LIMIT_CROSSED = 1
 
 
 def measure_command(program: str, argv: Sequence[str]) -> int:
-    """Measure the artifacts in runs, recordings, arrays or generators, beside real audio."""
-    parser = Parser(prog=program, description=measure_command.__doc__)
-    parser.add_argument(
+    """Measure artifacts in runs, generators, recordings or arrays, and compare with real audio."""
+    parser = Parser(program, measure_command.__doc__)
+    parser.argument(
         "paths",
-        type=str,
-        nargs="+",
-        metavar="PATH",
-        help="run, generator.keras, folder, glob or file of audio, .npy (segments, samples)",
+        tuple[str, ...],
+        "run folder, generator.keras, audio file, folder or glob, or .npy file of shape (segments, "
+        "samples); the first is the reference of the others",
     )
-    parser.add_argument(
-        "--reference",
-        type=str | None,
-        metavar="PATH",
-        help="real audio, resampled if need be; null: a run's own data",
+    parser.flag("reference", str | None, "path of real audio", null="held-out data of a run")
+    parser.flag(
+        "upsampling_factors",
+        tuple[int, ...] | None,
+        "upsampling factor of each generator stage",
+        low=2,
+        null="those of the run or generator",
     )
-    parser.add_argument(
-        "--upsampling-factors",
-        type=int,
-        nargs="+",
-        metavar="N",
-        help="of the generator, first stage first; null: as the run or generator says",
+    parser.flag(
+        "segment_length",
+        int | None,
+        "length of a segment",
+        unit="samples",
+        low=1,
+        null="that of the run, or 2048",
     )
-    parser.add_argument(
-        "--segment-length", type=int | None, metavar="N", help="in samples; null: 2048 or the run's"
+    parser.flag(
+        "stopband_hz",
+        float | None,
+        "frequency above which real audio holds nothing",
+        unit="Hz",
+        above=0,
+        null="that of the run",
     )
-    parser.add_argument(
-        "--stopband-hz", type=float | None, metavar="X", help="above it the data holds nothing"
-    )
-    parser.add_argument("--sample-rate", type=int | None, metavar="N", help="in Hz, for .npy files")
-    parser.add_argument(
-        "--seed", type=int, metavar="N", default=0, help="of generated segments and intervals"
-    )
-    parser.add_argument(
-        "--networks",
-        action="store_true",
-        help="look into the networks of runs and generators too",
-    )
-    parser.add_argument(
-        "--fail-above",
-        type=str,
-        nargs="+",
+    parser.flag("sample_rate", int | None, "sampling rate of .npy files", unit="Hz", low=1)
+    parser.flag("seed", int, "seed of generated segments and intervals", default=0, low=0)
+    parser.switch("networks", "audit the networks of runs and generators, too")
+    parser.flag(
+        "fail_above",
+        tuple[str, ...],
+        "limits such as line_prominence_db=6; exit code 1 if one is exceeded",
+        default=(),
         metavar="NAME=X",
-        default=[],
-        help="exit with 1 if a quantity lies above: line_prominence_db=6",
     )
-    parser.add_argument(
-        "--out",
-        type=str,
-        metavar="PATH",
-        default="measurement",
-        help="folder for the results; only those of the same paths are replaced",
+    parser.flag(
+        "out",
+        Path,
+        "folder for the results; only those of the same paths are replaced",
+        default=Path("measurement"),
     )
-    flags = parser.parse_command_line(argv)
-    if flags.seed < 0:
-        raise ParameterError(f"seed must be at least 0. Received: {flags.seed}")
-    bounds = parse_limits(flags.fail_above)
-    out = Path(flags.out).expanduser()
+    flags = parser.parse(argv)
     with quiet_start():
         from wavegan_rc.measure.measure import compare, measure
-    check_out(flags.paths, out)
+        from wavegan_rc.measure.sources import is_generator
+    bounds = parse_limits(flags.fail_above)
+    for path in flags.paths:
+        if flags.networks and not is_generator(path):
+            raise ParameterError(f"networks needs runs or generator files. Received: {path}")
+    check_out(flags.paths, flags.out)
     first, found = None, []
-    for path, folder in zip(flags.paths, result_folders(flags.paths, out), strict=True):
+    for path, folder in zip(flags.paths, result_folders(flags.paths, flags.out), strict=True):
         measurement = measure(
             path,
             sample_rate=flags.sample_rate,
@@ -109,7 +106,7 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
     if flags.networks:
         with quiet_start():
             from wavegan_rc.network_audit.audit import audit_networks
-        for path, folder in zip(flags.paths, result_folders(flags.paths, out), strict=True):
+        for path, folder in zip(flags.paths, result_folders(flags.paths, flags.out), strict=True):
             networks = audit_networks(Path(path).expanduser(), folder, seed=flags.seed)
             print(f"networks of {path}:\n{networks.table()}\nwrote {folder}", flush=True)
     for message in found:
@@ -174,15 +171,21 @@ def parse_limits(limits: Sequence[str]) -> dict[str, float]:
     """Return bounds by the name of the quantity from `name=value` words.
 
     Raises:
-        ParameterError: If a word has another form.
+        ParameterError: If a word has another form, or names no quantity.
 
     Example:
         >>> parse_limits(["line_prominence_db=6"])
         {'line_prominence_db': 6.0}
     """
+    from wavegan_rc.measure.evaluator import QUANTITIES
+
     bounds = {}
     for limit in limits:
         name, _, text = limit.partition("=")
+        if name not in QUANTITIES:
+            raise ParameterError(
+                f"fail_above must name one of {', '.join(QUANTITIES)}. Received: {name}"
+            )
         try:
             bounds[name] = float(text)
         except ValueError:

@@ -1,4 +1,4 @@
-"""A command as a process: how TensorFlow starts, what is shown of errors, the exit code."""
+"""Run a command as a process: the start of Keras, error messages, exit codes."""
 
 import contextlib
 import ctypes
@@ -23,14 +23,13 @@ from wavegan_rc.utils.cores import usable_cores
 from wavegan_rc.utils.standard_error import standard_error_to
 
 _BACKENDS = ("tensorflow", "jax")
-# Keras ends `fit` early by these, and takes another training loop.
+# Variables by which Keras would end `fit` early or use another training loop.
 _KERAS_VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
-# What says that several hosts train together, as `keras.distribution.initialize` reads it.
+# Set when several hosts train together; read by `keras.distribution.initialize`.
 ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
-# On so many, each of TensorFlow's operations gets a core of its own. Measured on two: with
-# independent operations side by side, and none of them on both cores, a training step at the
-# defaults takes 0.88 of the time in float32, and 0.71 in bfloat16. Sums are then made in the same
-# order on one core and on two.
+# Up to this many cores, each TensorFlow operation uses one core. On two cores, a training step at
+# the defaults then takes 0.88 of the time in float32 and 0.71 in bfloat16 (measured), and sums have
+# the same order as on one core.
 _FEW_CORES = 2
 EXIT_USER_ERROR = 2
 EXIT_DIVERGED = 3
@@ -39,26 +38,26 @@ EXIT_BY_SIGNAL = 128  # plus the signal's number, as a shell reports it
 
 
 def choose_backend() -> str:
-    """Have Keras run on what KERAS_BACKEND says, or else on the first of both that is installed.
+    """Choose the backend of Keras: KERAS_BACKEND, or the first that is installed.
 
     Returns:
         `tensorflow` or `jax`.
 
     Raises:
-        ParameterError: If it says something else, or something that is not installed.
+        ParameterError: If KERAS_BACKEND names another backend, or one that is not installed.
     """
     installed = [name for name in _BACKENDS if importlib.util.find_spec(name) is not None]
     backend = os.environ.setdefault("KERAS_BACKEND", (installed or _BACKENDS)[0])
     if backend not in _BACKENDS:
         raise ParameterError(f"KERAS_BACKEND must be tensorflow or jax. Received: {backend}")
     if backend not in installed:
-        raise ParameterError(f"KERAS_BACKEND is {backend}, which is not installed")
-    # Keras reads the order of axes and its number format from a file in this folder. There is none.
+        raise ParameterError(f"KERAS_BACKEND must be an installed backend. Received: {backend}")
+    # Keras would read the order of axes and its number format from a file in this folder.
     os.environ["KERAS_HOME"] = os.devnull
     for name in _KERAS_VARIABLES:
         os.environ.pop(name, None)
     cores = usable_cores()
-    # More are TensorFlow's to share out, but it does not know of a container's limit.
+    # TensorFlow does not know the core limit of a container.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(1 if cores <= _FEW_CORES else cores))
     if backend == "tensorflow" and cores <= _FEW_CORES:
         _keep_freed_memory()
@@ -66,20 +65,19 @@ def choose_backend() -> str:
 
 
 def _keep_freed_memory() -> None:
-    """Have the C library keep memory for the next tensors instead of giving it back at once.
+    """Let the C library keep freed memory for the next tensors.
 
-    A training step at the defaults otherwise takes 14,000 pages anew from the system. Measured on
-    two cores: without that, it takes 0.91 of the time in float32 and 0.92 in bfloat16, and one of
-    wavegan16384.yaml 0.95; the largest size of the process is the same. But each thread keeps what
-    it once had, so this is not for many cores. JAX on the same cores was no faster with it. Other C
-    libraries than glibc have no such call.
+    Otherwise a training step at the defaults requests 14,000 pages from the system. Measured on two
+    cores, keeping them takes 0.91 of the time in float32, 0.92 in bfloat16 and 0.95 with
+    wavegan16384.yaml, at the same peak memory. Each thread keeps its own memory, so this does not
+    suit many cores. JAX gains nothing. Only glibc has this call.
     """
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return
-    # As malloc.h numbers them; sizes in bytes. Some versions refuse thresholds above 32 MiB.
+    # Option numbers of malloc.h; sizes in bytes. Some versions refuse thresholds above 32 MiB.
     trim_threshold, top_pad, mmap_threshold = -1, -2, -3
     for option, size in (
         (mmap_threshold, 2**25),
@@ -91,29 +89,26 @@ def _keep_freed_memory() -> None:
 
 
 def require_tensorflow(asked: str) -> None:
-    """See that Keras runs on TensorFlow.
+    """Raise a ParameterError unless Keras runs on TensorFlow.
 
     Args:
-        asked: What was asked for.
-
-    Raises:
-        ParameterError: If it does not.
+        asked: Command that needs it, for the message.
     """
     backend = choose_backend()
     if backend != "tensorflow":
         raise ParameterError(
             f"{asked} needs TensorFlow, installed and not ruled out by KERAS_BACKEND. "
-            f"Keras runs on {backend}"
+            f"Received: {backend}"
         )
 
 
 @contextlib.contextmanager
 def quiet_start() -> Iterator[None]:
-    """Choose what Keras runs on, and hold back what TensorFlow prints while it starts.
+    """Choose the backend of Keras, and hide TensorFlow's messages while it is loaded.
 
-    TensorFlow's first lines (oneDNN, CUDA not found) are written before any log level is read, so
-    only the file descriptor can be turned away. If loading fails they are shown; who sets
-    TF_CPP_MIN_LOG_LEVEL sees them all.
+    TensorFlow writes its first lines (oneDNN, CUDA not found) before it reads any log level, so the
+    file descriptor itself is redirected. The lines are shown if loading fails, and always if
+    TF_CPP_MIN_LOG_LEVEL is set.
     """
     if choose_backend() != "tensorflow" or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
@@ -136,19 +131,20 @@ Command = Callable[[str, Sequence[str]], int]
 
 
 def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn:
-    """Run one command and leave the process: the user's mistakes as one line and exit code 2.
+    """Run a command and exit; an error of the user is printed as one line.
 
-    Training that diverged is no mistake of theirs: 3.
+    The exit code is the command's, 2 for an error of the user, 3 for diverged training, 4 for a
+    lost host, or 128 plus the number of a signal.
 
     Args:
-        command: Takes what help calls it and the arguments; returns the exit code.
-        program: What help and the run's record call it.
-        argv: Its arguments.
+        command: Function of the program's name and its arguments that returns the exit code.
+        program: Name of the program in help texts and in the run's record.
+        argv: Arguments.
     """
     warnings.showwarning = _show_warning
     _open_standard_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A path may have bytes that are no text; the standard error has this from the start.
+        # A path may hold bytes that are not text; the standard error has this by default.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = command(program, argv)
@@ -162,23 +158,22 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         code = EXIT_BY_SIGNAL + signal.SIGINT
         _leave_other_hosts(code)
     except BrokenPipeError:
-        # Whoever read the output is gone (`| head`); Python would complain of it once more.
+        # The reader of the output has ended (`| head`); Python would report it once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_BY_SIGNAL + signal.SIGPIPE
     sys.exit(code)
 
 
 def _open_standard_streams() -> None:
-    """Open those of the three standard streams that were closed (`>&-`): to nowhere.
+    """Open closed standard streams (`>&-`) to the null device.
 
-    Otherwise the next file that is opened takes the place of one, and what libraries print goes
-    into it.
+    Otherwise the next file opened takes a stream's number, and libraries print into that file.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             os.set_inheritable(number, True)
         if getattr(sys, name) is None:
             mode, errors = ("w", "backslashreplace") if number else ("r", None)
@@ -186,7 +181,7 @@ def _open_standard_streams() -> None:
 
 
 def _leave_other_hosts(code: int) -> None:
-    """End at once if several hosts train together: they wait for this one, and JAX for them."""
+    """Exit at once if several hosts train together: they and JAX would wait for one another."""
     if ADDRESSES in os.environ:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -197,7 +192,7 @@ _show_any_warning = warnings.showwarning
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
-    """Our own warnings are for the user, in one line; others name the code they came from."""
+    """Print this package's warnings as one line, others with the code that they come from."""
     if issubclass(category, WaveganWarning):
         print(f"warning: {message}", file=sys.stderr)
     else:

@@ -3,27 +3,23 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from wavegan_rc.cli.parser import Parser
 from wavegan_rc.cli.process import quiet_start
-from wavegan_rc.cli.settings import Parser
 
 
 def report_command(program: str, argv: Sequence[str]) -> int:
-    """Put finished runs side by side on one page: verdicts, spectrograms, audio, all numbers."""
-    parser = Parser(prog=program, description=report_command.__doc__)
-    parser.add_argument(
+    """Compare finished runs on one page: verdicts, spectrograms, audio and all numbers."""
+    parser = Parser(program, report_command.__doc__)
+    parser.argument(
         "runs",
-        type=str,
-        nargs="+",
-        metavar="RUN",
-        help="run folder; others are compared with the first one's setting, seeds taken together",
+        tuple[Path, ...],
+        "run folders; runs that differ only in the seed form a group, and the group of the first "
+        "run is the reference",
     )
-    parser.add_argument(
-        "--out", type=str, metavar="PATH", default="report", help="folder for the report"
-    )
-    flags = parser.parse_command_line(argv)
+    parser.flag("out", Path, "folder for the report", default=Path("report"))
+    flags = parser.parse(argv)
     with quiet_start():
         from wavegan_rc.report.write import write_report
-    runs = [Path(run).expanduser() for run in flags.runs]
-    page = write_report(runs, Path(flags.out).expanduser())
+    page = write_report(flags.runs, flags.out)
     print(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB)")
     return 0

@@ -1,15 +1,14 @@
 """The `sweep` command."""
 
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jsonargparse import Namespace
-
 from wavegan_rc.cli.cell import command_of_cell
+from wavegan_rc.cli.parser import Parser
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL, choose_backend, quiet_start
-from wavegan_rc.cli.settings import Parser, settings_parser, typed
 from wavegan_rc.config.yaml_file import read_grid
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.sweep.grid import Cell, grid_cells
@@ -23,41 +22,40 @@ EXIT_CELLS_FAILED = 1
 
 def sweep_command(program: str, argv: Sequence[str]) -> int:
     """Train every combination of a grid of settings, several at once, and compare them."""
-    parser = Parser(prog=program, description=sweep_command.__doc__)
-    parser.add_argument(
-        "grid", type=str, help="YAML file of settings, with a `grid:` of settings that have a list"
+    parser = Parser(program, sweep_command.__doc__)
+    parser.argument(
+        "grid", Path, "YAML file of settings, with a `grid:` of settings that have a list each"
     )
-    parser.add_argument(
-        "--out",
-        type=str | None,
-        metavar="PATH",
-        help="folder for the runs, one that a sweep was begun in to go on; "
-        "null: sweeps/<name of the file>",
+    parser.flag(
+        "out",
+        Path | None,
+        "folder for the runs; that of an earlier sweep resumes it",
+        null="sweeps/ and the name of the grid file",
     )
-    parser.add_argument(
-        "--at-once",
-        type=int | None,
-        metavar="N",
-        help="cells trained at the same time; null: one on each GPU, or on each core",
+    parser.flag(
+        "at_once",
+        int | None,
+        "number of cells trained at the same time",
+        low=1,
+        null="one on each GPU, or on each core",
     )
-    parser.add_argument(
-        "--engine",
-        type=Literal["local", "ray"],
-        metavar="WORD",
+    parser.flag(
+        "engine",
+        Literal["local", "ray"],
+        "local (processes on this machine) or ray (tasks of Ray; needs the extra `ray`)",
         default="local",
-        help="local: processes on this machine; ray: tasks of Ray (extra `ray`)",
     )
-    parser.add_argument(
-        "--address",
-        type=str | None,
+    parser.flag(
+        "address",
+        str | None,
+        "address of a Ray cluster; auto: the cluster of this machine",
+        null="this machine alone",
         metavar="ADDRESS",
-        help="of a Ray cluster; auto: the one that this machine is of; null: this machine alone",
     )
-    flags = parser.parse_command_line(argv)
+    flags = parser.parse(argv)
     _check_engine(flags)
-    file = Path(flags.grid).expanduser()
-    out = Path("sweeps") / file.stem if flags.out is None else Path(flags.out).expanduser()
-    cells = read_cells(file, out)
+    out = Path("sweeps") / flags.grid.stem if flags.out is None else flags.out
+    cells = read_cells(flags.grid, out)
 
     from wavegan_rc.sweep.sweep import sweep
 
@@ -65,7 +63,7 @@ def sweep_command(program: str, argv: Sequence[str]) -> int:
     runs, failed, received = sweep(cells, out, command=command_of_cell, engine=engine)
     print(f"sweep: {out}: {len(runs)} of {len(cells)} cells are finished")
     if received is not None:
-        print("the same command goes on with it", file=sys.stderr)
+        print("the same command resumes it", file=sys.stderr)
         return EXIT_BY_SIGNAL + received
     if runs:
         with quiet_start():
@@ -75,11 +73,9 @@ def sweep_command(program: str, argv: Sequence[str]) -> int:
 
 
 def _check_engine(flags: Namespace) -> None:
-    if flags.at_once is not None and flags.at_once < 1:
-        raise ParameterError(f"at_once must be at least 1. Received: {flags.at_once}")
     other = {"local": "address", "ray": "at_once"}[flags.engine]
-    if flags[other] is not None:
-        raise ParameterError(f"{other} does not go with the engine {flags.engine}")
+    if getattr(flags, other) is not None:
+        raise ParameterError(f"{other} cannot be combined with the engine {flags.engine}")
     if flags.engine == "ray":
         require("ray", extra="ray", asked="engine ray")
 
@@ -88,7 +84,7 @@ def _local(at_once: int | None) -> "Callable[[], Engine]":
     from wavegan_rc.sweep.local import LocalEngine
     from wavegan_rc.sweep.resources import places
 
-    choose_backend()  # the processes that are asked for GPUs, and train, inherit it
+    choose_backend()  # inherited by the processes that count GPUs and that train
     return lambda: LocalEngine(places(at_once))
 
 
@@ -99,22 +95,13 @@ def _ray(address: str | None) -> "Callable[[], Engine]":
 
 
 def read_cells(file: Path, out: Path) -> list[Cell]:
-    """The cells of a grid file.
-
-    Args:
-        file: YAML.
-        out: Folder of the sweep.
+    """Return the cells of a YAML grid file, for a sweep in the folder `out`.
 
     Raises:
-        DataError: If it is no grid of settings that can be; names the file, and the key.
+        DataError: If the file is no grid of valid settings. The message names the file and the
+            setting.
     """
     settings, grid = read_grid(file)
-    parser = settings_parser()
-    settings = {key: typed(key, value, str(file), parser) for key, value in settings.items()}
-    grid = {
-        key: [typed(key, value, f"{file}: grid", parser) for value in values]
-        for key, values in grid.items()
-    }
     try:
         return grid_cells(settings, grid, out)
     except ParameterError as error:

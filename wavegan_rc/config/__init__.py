@@ -1,5 +1,5 @@
-"""Every setting, declared once."""
+"""Settings of a run, each declared once."""
 
-from wavegan_rc.config.settings import Config
+from wavegan_rc.config.config import Config
 
 __all__ = ["Config"]

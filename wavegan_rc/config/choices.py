@@ -1,4 +1,4 @@
-"""The words that settings and layers choose from, and the rules that bind them."""
+"""Words that settings and layers choose from, and the rules for upsamplers of several stages."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,22 +12,13 @@ Padding = Literal["zeros", "reflect", "edge"]
 PADDINGS: tuple[Padding, ...] = Padding.__args__
 
 KernelInitializer = Literal["he", "linear_interpolation", "icnr"]
-KERNEL_INITIALIZERS: tuple[KernelInitializer, ...] = KernelInitializer.__args__
-
 OnNonfinite = Literal["stop", "rollback"]
-ON_NONFINITE: tuple[OnNonfinite, ...] = OnNonfinite.__args__
-
 ShortRecordings = Literal["skip", "pad"]
-SHORT_RECORDINGS: tuple[ShortRecordings, ...] = ShortRecordings.__args__
-
 Emphasis = Literal["none", "first_order", "whitening"]
-EMPHASES: tuple[Emphasis, ...] = Emphasis.__args__
-
 Precision = Literal["float32", "mixed_bfloat16", "auto"]
-PRECISIONS: tuple[Precision, ...] = Precision.__args__
 
 # Initializers that are made for one upsampler.
-_SUITED: dict[KernelInitializer, Upsampler] = {
+_UPSAMPLER_OF: dict[KernelInitializer, Upsampler] = {
     "linear_interpolation": "transposed",
     "icnr": "subpixel",
 }
@@ -40,10 +31,15 @@ def check_word(name: str, word: str, allowed: Sequence[str]) -> None:
 
 
 def per_stage(upsamplers: str | Sequence[str], stages: int) -> tuple[Upsampler, ...]:
-    """The upsampler of each stage, from one word for all or one per stage.
+    """Return the upsampler of each stage.
+
+    Args:
+        upsamplers: One word for all stages, or one per stage.
+        stages: Number of stages.
 
     Raises:
-        ParameterError: If a word is no upsampler, or there are neither one nor as many as stages.
+        ParameterError: If a word is not an upsampler, or the number of words is neither 1 nor
+            `stages`.
 
     Example:
         >>> per_stage("resize", 2), per_stage(["linear", "sinc"], 2)
@@ -64,20 +60,24 @@ def per_stage(upsamplers: str | Sequence[str], stages: int) -> tuple[Upsampler, 
 def initializers_per_stage(
     initializer: KernelInitializer, upsamplers: Sequence[Upsampler]
 ) -> tuple[KernelInitializer, ...]:
-    """The initializer where it suits the stage's upsampler, `he` elsewhere.
+    """Return the initializer for stages whose upsampler it suits, `he` for the others.
+
+    Args:
+        initializer: Initializer of the kernels.
+        upsamplers: Upsampler of each stage.
 
     Raises:
-        ParameterError: If it is unknown, or suits no stage.
+        ParameterError: If the initializer is unknown or suits no stage.
 
     Example:
         >>> initializers_per_stage("icnr", ("resize", "subpixel"))
         ('he', 'icnr')
     """
-    check_word("kernel_initializer", initializer, KERNEL_INITIALIZERS)
-    suited = _SUITED.get(initializer)
+    check_word("kernel_initializer", initializer, KernelInitializer.__args__)
+    suited = _UPSAMPLER_OF.get(initializer)
     if suited is not None and suited not in upsamplers:
         raise ParameterError(
-            f"kernel_initializer {initializer} is for the upsampler {suited}, which no stage has. "
+            f"kernel_initializer {initializer} needs a stage with the upsampler {suited}. "
             f"Received: {' '.join(dict.fromkeys(upsamplers))}"
         )
     return tuple(initializer if suited in (None, word) else "he" for word in upsamplers)

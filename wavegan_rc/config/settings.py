@@ -1,16 +1,11 @@
-"""Every setting of a training run, with its default, its unit and the rules that bind them."""
+"""Every setting of a training run, declared once."""
 
 import dataclasses
-import math
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, get_type_hints
 
 from wavegan_rc.config.choices import (
-    EMPHASES,
-    ON_NONFINITE,
-    PADDINGS,
-    PRECISIONS,
-    SHORT_RECORDINGS,
     Emphasis,
     KernelInitializer,
     OnNonfinite,
@@ -18,282 +13,195 @@ from wavegan_rc.config.choices import (
     Precision,
     ShortRecordings,
     Upsampler,
-    check_word,
-    initializers_per_stage,
-    per_stage,
 )
-from wavegan_rc.config.ranges import check_factors, check_ranges, check_sizes
-from wavegan_rc.errors import ParameterError
+from wavegan_rc.config.setting import Setting
 
-# The low-pass needs room between the last frequency it keeps and the first it removes.
-TRANSITION_HZ = 200.0
+_MOST_STEPS = 2**31 - 1
 
 
-def _setting(default: Any, description: str, *, may_change: bool = False) -> Any:
-    """A field whose description serves `--help`; `Config` is the one place to state a setting.
+def _setting(group: str, default: Any, description: str, unit: str = "", **declared: Any) -> Any:
+    """Declare a setting by attributes of `Setting`."""
+    metadata = {"group": group, "help": description, "unit": unit, **declared}
+    return dataclasses.field(default=default, metadata=metadata)
 
-    What may change does not alter what is trained on what: a run can go on with another value.
-    """
-    return dataclasses.field(
-        default=default, metadata={"help": description, "may_change": may_change}
-    )
+
+_data = partial(_setting, "data", unfair=True)
+_generator = partial(_setting, "generator")
+_critic = partial(_setting, "critic")
+_emphasis = partial(_setting, "emphasis", unfair=True)
+_training = partial(_setting, "training")
+_measuring = partial(_setting, "measuring", may_change=True)
+_run = partial(_setting, "run")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    """Settings of one run; the field descriptions are the text of `train.py --help`.
+class Settings:
+    """Declared settings, without checks; `Config` adds the checks and derived values."""
 
-    Raises:
-        ParameterError: If a value is out of range or two settings contradict each other.
-
-    Example:
-        >>> Config(segment_length=1024).initial_length
-        8
-        >>> Config(upsampling_factors=(2, 3))
-        Traceback (most recent call last):
-            ...
-        wavegan_rc.errors.ParameterError: segment_length must be a multiple of the product of \
-upsampling_factors, 2 x 3 = 6. Received: 2048
-    """
-
-    data: str | None = _setting(
+    # The upper bounds are those of memory, time and random states, not of sensible experiments.
+    data: str | None = _data(
         None,
-        "folder (searched recursively), glob or audio file, or speech-commands, "
-        "librispeech-dev-clean, ljspeech (downloaded); null: the bundled speech",
+        "training recordings: a folder (searched recursively), a glob, an audio file, or one of "
+        "speech-commands, librispeech-dev-clean, ljspeech (downloaded)",
+        null="bundled speech",
+        unfair=False,  # judged by what the recordings hold, not by their path
     )
-    sample_rate: int = _setting(16000, "rate that recordings are resampled to, in Hz")
-    cutoff_hz: float | None = _setting(
-        1500.0, "highest frequency that the low-pass keeps, in Hz; null: no low-pass"
+    sample_rate: int = _data(
+        16000, "sampling rate that recordings are converted to", "Hz", low=1, high=10**6
     )
-    segment_length: int = _setting(2048, "length of one training example, in samples")
-    silence_db: float = _setting(
-        -40.0, "segments quieter than this are not drawn, in dB relative to the corpus's RMS level"
+    cutoff_hz: float | None = _data(
+        1500.0, "highest frequency that the low-pass on the recordings keeps", "Hz", above=0
     )
-    short_recordings: ShortRecordings = _setting(
-        "skip",
-        "recordings shorter than a segment: skip, or pad: draw them from their start, followed by "
-        "silence, as often as their duration says",
+    segment_length: int = _data(
+        2048, "length of one training segment", "samples", low=16, high=2**20
     )
-    one_shots: bool = _setting(
-        False, "draw each recording, long or short, only from its start, all equally often"
+    silence_db: float = _data(
+        -40.0,
+        "minimum level of segments, relative to the RMS level of all recordings",
+        "dB",
+        high=0,
+    )
+    short_recordings: ShortRecordings = _data(
+        "skip", "use of recordings shorter than a segment: skip, or pad with silence at the end"
+    )
+    one_shots: bool = _data(
+        False, "draw only the first segment of each recording, each with equal probability"
     )
 
-    upsampler: tuple[Upsampler, ...] = _setting(
-        ("resize",), "how the generator raises the sampling rate: one word, or one per stage"
+    upsampler: tuple[Upsampler, ...] = _generator(
+        ("resize",),
+        f"upsampling method, one for all stages or one each: {', '.join(Upsampler.__args__)}",
+        count=(1, 20),
     )
-    upsampling_factors: tuple[int, ...] = _setting(
-        (2, 2, 2, 2, 2, 2, 2), "upsampling factor of each generator stage"
+    upsampling_factors: tuple[int, ...] = _generator(
+        (2,) * 7, "upsampling factor of each stage", low=2, high=2**20, count=(1, 20), unfair=True
     )
-    kernel_size: int = _setting(22, "length of the generator's kernels, in samples")
-    padding: Padding = _setting(
-        "zeros", "what the generator's convolutions see beyond the ends of feature maps"
+    kernel_size: int = _generator(
+        22, "length of kernels", "samples", low=1, high=2**16, unfair=True
     )
-    kernel_initializer: KernelInitializer = _setting(
+    padding: Padding = _generator("zeros", "padding of feature maps in convolutions")
+    kernel_initializer: KernelInitializer = _generator(
         "he",
-        "how the generator's kernels start: random (he), interpolating (linear_interpolation, in "
-        "transposed stages) or equal in all phases (icnr, in subpixel stages)",
+        "initial kernels: he (random), linear_interpolation (in transposed stages) or icnr (equal "
+        "in all phases, in subpixel stages)",
     )
-    use_bias: bool = _setting(True, "biases in the generator")
-    post_filter_length: int = _setting(
-        0, "taps of a learned filter after the generator's tanh; 0: none"
+    use_bias: bool = _generator(True, "biases in all layers")
+    post_filter_length: int = _generator(
+        0,
+        "length of a learned output filter",
+        "samples",
+        low=0,
+        high=2**20,
+        zero="none",
+        unfair=True,
     )
-    filters: int = _setting(
+    filters: int = _generator(
         64,
-        "channels of the generator's first feature map (halved by each stage) "
-        "and of the critic's last (doubled by each layer); never below 16",
+        "channels of the first feature map, halved by each stage, but at least 16",
+        low=1,
+        high=2**14,
+        unfair=True,
     )
-    critic_filters: int | None = _setting(
-        None, "channels of the critic's last feature map; null: as many as filters"
+    critic_filters: int | None = _critic(
+        None,
+        "channels of the last feature map, doubled by each layer, from at least 16",
+        low=1,
+        high=2**14,
+        null="as filters",
+        unfair=True,
     )
-    latent_dim: int = _setting(64, "length of the latent vector")
-    phase_shuffle_radius: int = _setting(2, "largest phase-shuffle shift, in samples; 0: none")
-    phase_shuffle_per_example: bool = _setting(
-        False, "draw a shift for each example instead of one for the batch"
+    latent_dim: int = _generator(64, "length of the latent vector", low=1, high=2**16, unfair=True)
+    phase_shuffle_radius: int = _critic(
+        2, "largest shift of phase shuffle", "samples", low=0, high=2**20, zero="none"
+    )
+    phase_shuffle_per_example: bool = _critic(
+        False, "draw a phase-shuffle shift for each segment instead of each batch"
     )
 
-    emphasis: Emphasis = _setting(
+    emphasis: Emphasis = _emphasis(
         "whitening",
-        "filter through which the critic hears real and generated segments: first_order "
-        "(x[n] - emphasis_coefficient x[n-1]) or whitening (the inverse of the training "
-        "recordings' spectrum); generated audio is never filtered",
+        "filter before the critic: none, first_order (x[n] - emphasis_coefficient x[n-1]) or "
+        "whitening (inverse of the training recordings' spectrum)",
     )
-    emphasis_coefficient: float = _setting(0.95, "coefficient of first_order, from 0 to below 1")
-    emphasis_limit_db: float = _setting(
-        40.0, "largest gain of whitening, relative to its gain at the loudest frequency, in dB"
+    emphasis_coefficient: float = _emphasis(
+        0.95, "coefficient of the first_order filter", low=0, below=1
+    )
+    emphasis_limit_db: float = _emphasis(
+        40.0, "largest gain of whitening, relative to the loudest frequency", "dB", low=0, high=100
     )
 
-    steps: int = _setting(6000, "generator updates", may_change=True)
-    batch_size: int = _setting(16, "segments in each update")
-    critic_steps: int = _setting(2, "critic updates before each generator update")
-    gradient_penalty_weight: float = _setting(10.0, "weight (lambda) of the gradient penalty")
-    learning_rate: float = _setting(4e-4, "learning rate of both Adam optimizers")
-    critic_learning_rate: float | None = _setting(
-        None, "learning rate of the critic's Adam optimizer; null: learning_rate"
+    steps: int = _training(
+        6000, "generator updates", low=1, high=_MOST_STEPS, may_change=True, unfair=True
     )
-    adam_betas: tuple[float, ...] = _setting(
-        (0.5, 0.9), "decay rates of both Adam optimizers' first and second moment"
+    batch_size: int = _training(16, "segments in each update", low=1, high=2**16, unfair=True)
+    critic_steps: int = _training(
+        2, "critic updates for each generator update", low=1, high=100, unfair=True
     )
-    precision: Precision = _setting(
+    gradient_penalty_weight: float = _training(
+        10.0, "weight (lambda) of the gradient penalty", low=0
+    )
+    learning_rate: float = _training(4e-4, "learning rate of both Adam optimizers", above=0)
+    critic_learning_rate: float | None = _training(
+        None, "learning rate of the critic's optimizer", above=0, null="as learning_rate"
+    )
+    adam_betas: tuple[float, ...] = _training(
+        (0.5, 0.9), "decay rates of both Adam optimizers", low=0, below=1, count=(2, 2)
+    )
+    precision: Precision = _training(
         "float32",
-        "of the convolutions in training: float32, mixed_bfloat16 (weights, losses, penalty and "
-        "audio stay float32), or auto: mixed_bfloat16 where the device is made for it",
+        "number format of convolutions: float32, mixed_bfloat16 (weights and losses stay float32) "
+        "or auto (mixed_bfloat16 where the hardware supports it)",
+        unfair=True,
     )
-    seed: int = _setting(0, "fixes the initial weights, the data order and all random draws")
-
-    devices: int = _setting(
+    # Random states hold 63 bits, and the networks' seeds follow this one.
+    seed: int = _training(0, "seed of all random draws", low=0, high=2**62)
+    devices: int = _training(
         1,
-        "GPUs of each host (or parts of its CPU) that share each batch",
+        "GPUs per host, or parts of its CPU, that share each batch",
+        low=1,
+        high=1024,
         may_change=True,
     )
-    on_nonfinite: OnNonfinite = _setting(
+    on_nonfinite: OnNonfinite = _training(
         "stop",
-        "what to do when a loss or gradient is not finite: stop (exit code 3), or rollback: go on "
-        "from the last checkpoint with other random draws, at most 3 times",
+        "reaction to a non-finite loss or gradient: stop (exit code 3), or rollback to the last "
+        "checkpoint with other random draws, at most 3 times",
         may_change=True,
     )
 
-    out: str = _setting("runs", "folder in which the numbered run folder is made")
-    sample_count: int = _setting(64, "WAV files written at the end", may_change=True)
-    log_every: int = _setting(
+    out: str = _run("runs", "parent folder of the numbered run folder")
+    sample_count: int = _run(64, "WAV files written at the end", low=1, high=10**6, may_change=True)
+    log_every: int = _measuring(
         10,
-        "steps between lines of the history; from 1000 lines on, more with each doubling",
-        may_change=True,
+        "interval between rows of the history, longer after 1000",
+        "steps",
+        low=1,
+        high=_MOST_STEPS,
     )
-    measure_every: int = _setting(
+    measure_every: int = _measuring(
         100,
-        "steps between measurements of artifacts, more after 1000 of them; 0: never",
-        may_change=True,
+        "interval between measurements of artifacts, longer after 1000",
+        "steps",
+        low=0,
+        high=_MOST_STEPS,
+        zero="never",
     )
-    save_every: int = _setting(
+    save_every: int = _run(
         500,
-        "steps between checkpoints, and pictures and audio for TensorBoard, more after 100 of them",
+        "interval between checkpoints, and between TensorBoard images and audio",
+        "steps",
+        low=1,
+        high=_MOST_STEPS,
         may_change=True,
     )
 
-    def __post_init__(self) -> None:
-        # A list from YAML or argparse would make the frozen config unhashable.
-        for name in ("upsampling_factors", "adam_betas", "upsampler"):
-            value = getattr(self, name)
-            if isinstance(value, list | str):
-                value = (value,) if isinstance(value, str) else tuple(value)
-                object.__setattr__(self, name, value)
-        check_ranges(self)
-        self._check_lengths()
-        if self.batch_size % self.devices:
-            raise ParameterError(
-                f"batch_size must be a multiple of devices, {self.devices}. "
-                f"Received: {self.batch_size}"
-            )
-        self._check_words()
-        self._check_cutoff()
 
-    @property
-    def initial_length(self) -> int:
-        """Samples in the generator's first feature map, before any upsampling."""
-        return self.segment_length // math.prod(self.upsampling_factors)
-
-    def check_goes_on(self, earlier: "Config") -> None:
-        """See that a run that began with other settings can go on with these.
-
-        Raises:
-            ParameterError: If a setting differs that changes the networks, the draws or updates.
-
-        Example:
-            >>> Config(steps=4000).check_goes_on(Config())
-            >>> Config(seed=1).check_goes_on(Config())
-            Traceback (most recent call last):
-                ...
-            wavegan_rc.errors.ParameterError: seed cannot change in a run, being 0. Received: 1
-        """
-        for field in dataclasses.fields(self):
-            before, now = getattr(earlier, field.name), getattr(self, field.name)
-            if field.name == "data":  # may have moved; what it holds is compared later
-                continue
-            if before != now and not field.metadata["may_change"]:
-                raise ParameterError(
-                    f"{field.name} cannot change in a run, being {before}. Received: {now}"
-                )
-
-    def going_on(self, earlier: "Config") -> "Config":
-        """These settings for a run that has begun: `auto` is what it stood for there.
-
-        Example:
-            >>> Config(precision="auto").going_on(Config(precision="float32")).precision
-            'float32'
-        """
-        if self.precision != "auto":
-            return self
-        return dataclasses.replace(self, precision=earlier.precision)
-
-    @property
-    def stage_upsamplers(self) -> tuple[Upsampler, ...]:
-        """The upsampler of each stage."""
-        return per_stage(self.upsampler, len(self.upsampling_factors))
-
-    @property
-    def critic_width(self) -> int:
-        """Channels of the critic's last feature map."""
-        return self.filters if self.critic_filters is None else self.critic_filters
-
-    @property
-    def learning_rates(self) -> tuple[float, float]:
-        """Learning rates of the generator's and of the critic's optimizer."""
-        return self.learning_rate, self.critic_learning_rate or self.learning_rate
-
-    @property
-    def upsampler_name(self) -> str:
-        """The upsamplers used, as one word.
-
-        Example:
-            >>> Config(upsampler=("resize",) * 6 + ("linear",)).upsampler_name
-            'resize+linear'
-        """
-        return "+".join(dict.fromkeys(self.upsampler))
-
-    @property
-    def stopband_hz(self) -> float | None:
-        """Frequency above which the low-pass leaves nothing, in Hz; None without a low-pass."""
-        return None if self.cutoff_hz is None else self.cutoff_hz + TRANSITION_HZ
-
-    def _check_words(self) -> None:
-        check_word("padding", self.padding, PADDINGS)
-        check_word("emphasis", self.emphasis, EMPHASES)
-        check_word("short_recordings", self.short_recordings, SHORT_RECORDINGS)
-        check_word("on_nonfinite", self.on_nonfinite, ON_NONFINITE)
-        check_word("precision", self.precision, PRECISIONS)
-        initializers_per_stage(self.kernel_initializer, self.stage_upsamplers)
-
-    def _check_lengths(self) -> None:
-        if self.post_filter_length > self.segment_length:
-            raise ParameterError(
-                f"post_filter_length must be at most segment_length, {self.segment_length}. "
-                f"Received: {self.post_filter_length}"
-            )
-        factors = self.upsampling_factors
-        check_factors(factors, self.segment_length)
-        if self.segment_length % math.prod(factors):
-            product = f"{' x '.join(map(str, factors))} = {math.prod(factors)}"
-            raise ParameterError(
-                "segment_length must be a multiple of the product of upsampling_factors, "
-                f"{product}. Received: {self.segment_length}"
-            )
-
-        check_sizes(
-            filters=max(self.filters, self.critic_width),
-            kernel_size=self.kernel_size,
-            latent_dim=self.latent_dim,
-            initial_length=self.initial_length,
-            segment_length=self.segment_length,
-            batch_size=self.batch_size,
-            critic_steps=self.critic_steps,
-        )
-
-    def _check_cutoff(self) -> None:
-        if self.cutoff_hz is None:
-            return
-        highest = self.sample_rate / 2 - TRANSITION_HZ
-        if not 0 < self.cutoff_hz < highest:
-            raise ParameterError(
-                f"cutoff_hz must lie between 0 and {highest:g} Hz, {TRANSITION_HZ:g} Hz below half "
-                f"of sample_rate ({self.sample_rate}). Received: {self.cutoff_hz}"
-            )
+SETTINGS: dict[str, Setting] = {
+    field.name: Setting(
+        name=field.name,
+        kind=get_type_hints(Settings)[field.name],
+        default=field.default,
+        **field.metadata,
+    )
+    for field in dataclasses.fields(Settings)
+}

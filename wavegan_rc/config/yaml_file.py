@@ -1,42 +1,37 @@
-"""Read a YAML file of settings without trusting it: whatever it holds, the answer is one line."""
+"""Read YAML files of settings without trusting them: a bad file gives an error of one line."""
 
-import contextlib
 import re
 from pathlib import Path
 from typing import Any
 
 import yaml
-from yaml.constructor import SafeConstructor
 
-from wavegan_rc.errors import DataError
+from wavegan_rc.config.setting import shown
+from wavegan_rc.config.settings import SETTINGS
+from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.utils.text import printable
 
-# A file of all settings has 1 kB. Parsing takes time, and memory, in proportion.
+# Bytes. A file of all settings has about 1,000; parsing takes time and memory in proportion.
 _LONGEST_FILE = 2**14
-# Of lists, and of the brackets that open one. In nested brackets the parser's time is quadratic.
-_LONGEST_LIST = 100
-# Digits of a number. Reading one takes time in proportion to their square.
+# Opening brackets of a file; the parser's time is quadratic in nested ones.
+_MOST_BRACKETS = 100
+# Digits of a number; the time to read one is quadratic in them.
 _LONGEST_NUMBER = 100
-_SHOWN = 80
-_LIST_TAG = "tag:yaml.org,2002:seq"
-_NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_TAG = "tag:yaml.org,2002:"
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file, as plain values; whether they suit is not asked here.
-
-    Values are built one by one from the parsed tree: of text, numbers, booleans and null, or lists
-    of them. So neither an object nor nested aliases that grow exponentially are ever built.
+    """Read a YAML file of settings.
 
     Args:
-        path: File of at most 16 KiB; a pipe will do.
+        path: File of at most 16 KiB, or a pipe.
 
     Returns:
-        Values by key, hyphens in keys replaced by underscores.
+        Values by name, as `Config` takes them.
 
     Raises:
-        DataError: If it cannot be read, or holds anything but `setting: value` lines, each setting
-            once. The message names the file, and the key where there is one.
+        DataError: If the file cannot be read, a setting is unknown or stands twice, or a value has
+            another type or is out of range. The message names the file, and the setting or line.
 
     Example:
         >>> import tempfile
@@ -46,21 +41,20 @@ def read_settings(path: Path) -> dict[str, Any]:
         ...     read_settings(Path(file.name))
         {'batch_size': 8}
     """
-    nodes = _nodes(path)
-    return {key: _value(node, f"{path}: {shown(key)}") for key, node in nodes.items()}
+    return {key: _checked(key, value, str(path)) for key, value in read_values(path).items()}
 
 
 def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    r"""The settings in a YAML file, and its `grid`: settings that have a list of values each.
+    r"""Read a YAML file of settings with a `grid:` of settings that have a list of values each.
 
     Args:
-        path: As for `read_settings`.
+        path: File of at most 16 KiB, or a pipe.
 
     Returns:
-        Values by key, and lists of values by key; a value of a list can be a list itself.
+        Values by name, and lists of values by name.
 
     Raises:
-        DataError: As `read_settings` does, or if there is no grid.
+        DataError: As for `read_settings`, or if there is no grid.
 
     Example:
         >>> import tempfile
@@ -68,110 +62,114 @@ def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         ...     _ = file.write("steps: 8\ngrid:\n  upsampler: [sinc, [linear, resize]]")
         ...     file.flush()
         ...     read_grid(Path(file.name))
-        ({'steps': 8}, {'upsampler': ['sinc', ['linear', 'resize']]})
+        ({'steps': 8}, {'upsampler': [('sinc',), ('linear', 'resize')]})
     """
-    nodes = _nodes(path)
-    grid = nodes.pop("grid", None)
-    if not isinstance(grid, yaml.MappingNode) or not grid.value:
+    values = read_values(path)
+    grid = values.pop("grid", None)
+    if not isinstance(grid, dict) or not grid:
         raise DataError(f"{path}: must have a `grid:` of settings with a list of values each")
-    settings = {key: _value(node, f"{path}: {shown(key)}") for key, node in nodes.items()}
-    lists = {}
-    for key, node in _by_key(grid, path).items():
-        named = f"{path}: grid: {shown(key)}"
-        if not isinstance(node, yaml.SequenceNode) or node.tag != _LIST_TAG or not node.value:
-            raise DataError(f"{named} must be a list of values")
-        lists[key] = [_value(item, named) for item in node.value]
-    return settings, lists
+    for key, items in grid.items():
+        if not isinstance(items, list) or not items:
+            raise DataError(f"{path}: grid: {shown(key)} must be a list of values")
+    settings = {key: _checked(key, value, str(path)) for key, value in values.items()}
+    source = f"{path}: grid"
+    return settings, {key: [_checked(key, x, source) for x in grid[key]] for key in grid}
 
 
-def _nodes(path: Path) -> dict[str, yaml.Node]:
-    """The parsed tree of a file: a node for every key."""
-    text = _read_text(path)
-    if text.count("[") + text.count("{") > _LONGEST_LIST:
-        raise DataError(f"{path}: is nested too deeply")
+def read_values(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping of plain values, whatever its keys are.
+
+    Args:
+        path: File of at most 16 KiB, or a pipe.
+
+    Returns:
+        Text, numbers, booleans, nulls, and lists and mappings of them, by key; hyphens in keys are
+        replaced by underscores.
+
+    Raises:
+        DataError: If the file cannot be read or holds anything else.
+    """
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
+        with path.open("rb") as file:
+            data = file.read(_LONGEST_FILE + 1)
+        text = data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {printable(str(error))}") from None
+    if len(data) > _LONGEST_FILE:
+        raise DataError(f"{path}: is longer than {_LONGEST_FILE} bytes")
+    try:
+        if text.count("[") + text.count("{") > _MOST_BRACKETS:
+            raise RecursionError
+        values = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise DataError(f"{path}: {_described(error, text)}") from None
     except RecursionError:
         raise DataError(f"{path}: is nested too deeply") from None
-    if root is None:
-        return {}
-    if not isinstance(root, yaml.MappingNode):
+    if values is not None and not isinstance(values, dict):
         raise DataError(f"{path}: must hold `setting: value` lines. Received: {shown(text)}")
-    return _by_key(root, path)
+    return values or {}
 
 
-def _by_key(mapping: yaml.MappingNode, path: Path) -> dict[str, yaml.Node]:
-    nodes: dict[str, yaml.Node] = {}
-    for key_node, value_node in mapping.value:
-        line = key_node.start_mark.line + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise DataError(f"{path}: line {line}: a setting must be a word")
-        key = key_node.value.replace("-", "_")
-        if key in nodes:
-            raise DataError(f"{path}: line {line}: {shown(key)} is set twice")
-        nodes[key] = value_node
-    return nodes
-
-
-def shown(value: Any) -> str:
-    r"""A value for an error message: one line, not too long.
-
-    Example:
-        >>> shown("two\nlines"), len(shown("x" * 1000))
-        ('two\\nlines', 80)
-    """
-    text = printable(value if isinstance(value, str) else repr(value))
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
-
-
-def _read_text(path: Path) -> str:
+def _checked(key: str, value: Any, source: str) -> Any:
+    """Return a setting's value in its declared type."""
+    if key not in SETTINGS:
+        raise DataError(f"{source}: unknown setting: {shown(key)}")
+    setting = SETTINGS[key]
     try:
-        with path.open("rb") as file:
-            data = file.read(_LONGEST_FILE + 1)
-        if len(data) > _LONGEST_FILE:
-            raise DataError(f"{path}: is longer than {_LONGEST_FILE} bytes")
-        return data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {printable(str(error))}") from None
+        # YAML takes 1e-4, without a point, for text.
+        return setting.parse(value) if setting.element in (int, float) else setting.check(value)
+    except ParameterError as error:
+        raise DataError(f"{source}: {error}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """A loader of plain values: without aliases, which can grow exponentially, and objects."""
+
+    yaml_constructors = {  # noqa: RUF012
+        f"{_TAG}{kind}": yaml.SafeLoader.yaml_constructors[f"{_TAG}{kind}"]
+        for kind in ("null", "bool", "int", "float", "str", "seq", "map")
+    }
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise _error("an alias is not allowed", self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        known = node.tag in self.yaml_constructors
+        is_number = node.tag in (f"{_TAG}int", f"{_TAG}float")
+        if not known or (is_number and len(node.value) > _LONGEST_NUMBER):
+            raise _error("a value must be text, a number, true, false or null", node.start_mark)
+        try:
+            return super().construct_object(node, deep)
+        # The constructors raise these for text that does not suit its tag.
+        except (ValueError, LookupError, AttributeError, OverflowError):
+            raise _error("a value does not suit its tag", node.start_mark) from None
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:  # noqa: ARG002
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _error("a setting must be a word", key_node.start_mark)
+            key = key_node.value.replace("-", "_")
+            if key in values:
+                raise _error(f"{shown(key)} is set twice", key_node.start_mark)
+            values[key] = self.construct_object(value_node)
+        return values
+
+
+def _error(problem: str, mark: yaml.Mark) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, mark)
 
 
 def _described(error: yaml.YAMLError, text: str) -> str:
-    """A syntax error: what, and the line with its text, which has the key."""
-    what = getattr(error, "problem", None) or getattr(error, "reason", None) or "is not YAML"
+    """Return a syntax error in words, with the line that it is in."""
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "is not YAML"
     lines = re.split("\r\n|[\r\n\x85\u2028\u2029]", text)  # YAML's line breaks
-    # A quote or bracket that is never closed is a problem at the end, but began at the context. Of
-    # a character that YAML does not know, only the position is told.
+    # A quote or bracket that is never closed is a problem at the end, but began at the context. A
+    # character unknown to YAML has a position only.
     marks = [getattr(error, name, None) for name in ("problem_mark", "context_mark")]
     numbers = [mark.line for mark in marks if mark is not None]
     numbers += [text.count("\n", 0, getattr(error, "position", 0))]
     number = next((n for n in numbers if n < len(lines) and lines[n].strip()), 0)
-    return f"line {number + 1}: {shown(what)}. Received: {shown(lines[number])}"
-
-
-def _value(node: yaml.Node, named: str) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return _scalar(node, named)
-    if isinstance(node, yaml.SequenceNode) and node.tag == _LIST_TAG:
-        scalars = [item for item in node.value if isinstance(item, yaml.ScalarNode)]
-        if len(node.value) > _LONGEST_LIST:
-            raise DataError(
-                f"{named} must have at most {_LONGEST_LIST} values. Received: {len(node.value)}"
-            )
-        if len(scalars) == len(node.value):
-            return [_scalar(item, named) for item in scalars]
-    raise DataError(f"{named} must be one value or a plain list. Received: a nested one")
-
-
-def _scalar(node: yaml.ScalarNode, named: str) -> Any:
-    # What its constructors raise on text that its tag does not suit.
-    unsuitable = (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError)
-    with contextlib.suppress(*unsuitable):
-        if node.tag not in _NUMBER_TAGS or len(node.value) <= _LONGEST_NUMBER:
-            value = SafeConstructor().construct_object(node)
-            if isinstance(value, str | int | float | None):
-                return value
-    raise DataError(
-        f"{named} must be text, a number, true, false or null. Received: {shown(node.value)}"
-    )
+    return f"line {number + 1}: {shown(problem)}. Received: {shown(lines[number])}"

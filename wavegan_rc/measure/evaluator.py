@@ -13,7 +13,7 @@ from wavegan_rc.measure.distances import (
     kernel_distance,
     nearest_distance,
 )
-from wavegan_rc.measure.features import level_statistics, log_mel_features, standardize
+from wavegan_rc.measure.features import Levels, level_statistics, log_mel_features, standardize
 from wavegan_rc.measure.grouped_spectra import SetSums
 from wavegan_rc.spectrogram import StageComb, line_neighbours
 
@@ -30,6 +30,18 @@ _DISTANCES = (
     "jensen_shannon_bits",
     "differing_bins_share",
     "nearest_distance",
+)
+QUANTITIES = (
+    "out_of_band_total_db",
+    *_OF_LINES,
+    "filtering_db",
+    *Levels._fields,
+    *_DISTANCES,
+    "line_prominence_db",
+    "phase_locking",
+    "phase_locking_excess",
+    "image_coherence",
+    "energy_modulation",
 )
 
 

@@ -2,35 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from wavegan_rc.config.settings import SETTINGS
 from wavegan_rc.measure.evaluator import FEWEST_SEGMENTS
 from wavegan_rc.report.groups import Group, differing_settings, setting_in_words, setting_names
 from wavegan_rc.report.measured import Key, Measured
 from wavegan_rc.report.run_files import Run
 from wavegan_rc.runs.history import unfinished
-
-# Beside the recordings themselves: what is learnt from, for how long, and how large the networks
-# are.
-_UNFAIR = (
-    "sample_rate",
-    "cutoff_hz",
-    "segment_length",
-    "silence_db",
-    "short_recordings",
-    "one_shots",
-    "steps",
-    "batch_size",
-    "critic_steps",
-    "filters",
-    "critic_filters",
-    "latent_dim",
-    "kernel_size",
-    "post_filter_length",
-    "upsampling_factors",
-    "emphasis",
-    "emphasis_coefficient",
-    "emphasis_limit_db",
-    "precision",
-)
 
 
 def build_warnings(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> list[str]:
@@ -53,8 +30,8 @@ def build_warnings(groups: Sequence[Group], measurements: Mapping[str, Measured]
 def _unfair_settings(groups: Sequence[Group]) -> list[str]:
     differing = differing_settings([group.runs[0] for group in groups])
     found = []
-    for name in _UNFAIR:
-        if name in differing:
+    for name in differing:
+        if SETTINGS[name].unfair:
             values = {
                 group.label: setting_in_words(name, getattr(group.runs[0].config, name))
                 for group in groups

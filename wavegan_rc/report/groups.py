@@ -6,22 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavegan_rc.config import Config
+from wavegan_rc.config.settings import SETTINGS
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.report.run_files import Run
 from wavegan_rc.utils.text import printable
 
 # The run's place and the intervals of logging do not change what is trained.
 _NO_MATTER = {
-    field.name
-    for field in dataclasses.fields(Config)
-    if field.metadata["may_change"] and field.name != "steps"
+    setting.name for setting in SETTINGS.values() if setting.may_change and setting.name != "steps"
 } | {"out"}
-# Meanings of null other than "none".
-_NONE = {
-    "data": "bundled speech",
-    "critic_filters": "as filters",
-    "critic_learning_rate": "as learning_rate",
-}
 
 
 @dataclass(frozen=True)
@@ -112,7 +105,7 @@ def setting_in_words(name: str, value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     if value is None:
-        return _NONE.get(name, "none")
+        return SETTINGS[name].null
     if isinstance(value, bool):
         return "yes" if value else "no"
     return printable(f"{value:g}" if isinstance(value, float) else str(value))

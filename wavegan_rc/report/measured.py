@@ -75,7 +75,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Number:
-    """A quantity of one set, beside real audio or another set; see `measure.quantities.Quantity`."""
+    """A quantity of one set, with a reference; see `measure.quantities.Quantity`."""
 
     estimate: Interval
     reference: Interval

@@ -100,9 +100,8 @@ def _is_finished(cell: Cell, entry: Entry | None) -> bool:
         return False
     # The folder may have been moved.
     found = replace(found, out=cell.config.out)
-    config = cell.config.going_on(found)
     try:
-        config.check_goes_on(found)
+        config = cell.config.resumed(found)
     except ParameterError as error:
         raise DataError(
             f"{cell.run.path} was made with other settings: give another out. {error}"

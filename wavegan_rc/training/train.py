@@ -49,7 +49,7 @@ def train(
         config: Settings.
         command_line: Command line, recorded in the run folder.
         resume: Run folder to resume from its newest checkpoint, with settings that
-            `Config.check_goes_on` allows. None starts a new run.
+            `Config.resumed` allows. None starts a new run.
         name: Name of a new run's folder. None takes the next number and the upsampler.
         destinations: Experiment trackers that receive the run's numbers.
         corpus: Prepared recordings. None prepares those that the settings name.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wavegan_rc.config import Config
-from wavegan_rc.config.yaml_file import shown
+from wavegan_rc.config.setting import shown
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.runs.run import Run
 from wavegan_rc.utils.atomic_files import write_whole
