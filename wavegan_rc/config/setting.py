@@ -63,12 +63,12 @@ class Setting:
 
     @property
     def takes_null(self) -> bool:
-        """Whether None is a value."""
+        """Return whether None is a value."""
         return type(None) in get_args(self.kind)
 
     @property
     def is_list(self) -> bool:
-        """Whether its value is a tuple."""
+        """Return whether the value is a tuple."""
         return get_origin(self._without_null) is tuple
 
     @property

@@ -193,7 +193,7 @@ class SetSums:
     Attributes:
         name: Name of the set.
         spectra: Sums over all segments.
-        segments: At most 1000 evenly spaced segments, shape (kept, samples).
+        segments: Up to 1000 evenly spaced segments, shape (kept, samples).
         group: Group index of each kept segment, shape (kept,).
         independent: Number of segments that do not overlap and, if all are kept, do not repeat.
     """

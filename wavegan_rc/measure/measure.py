@@ -91,7 +91,7 @@ def compare(
     Args:
         x: Set to judge: a source as for `measure`, or a measurement, whose options are kept.
         y: Set to compare with, in the same forms.
-        sample_rate: As for `measure`, like all options that follow.
+        sample_rate: Sample rate in Hz; this and all that follows as for `measure`.
         reference: Real audio for distances.
         upsampling_factors: Upsampling factors of both generators.
         stopband_hz: Frequency in Hz above which the training data is empty.

@@ -1,1 +1,1 @@
-"""What a trained generator and its critic say when looked into, not only listened to."""
+"""Audits of the weights and gradients of a trained generator and its critic."""

@@ -60,7 +60,7 @@ class Sound:
 
     @property
     def is_real(self) -> bool:
-        """Whether this is real audio."""
+        """Return whether this is real audio."""
         return self.id.startswith("real-")
 
     @property
