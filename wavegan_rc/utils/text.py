@@ -8,7 +8,7 @@ def one_line(error: BaseException) -> str:
         >>> one_line(ValueError("first\n  second \x1b[31m"))
         'first second [31m'
     """
-    text = one_line(error) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
     return "".join(filter(str.isprintable, text))[:300]
 
 
