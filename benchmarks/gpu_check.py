@@ -22,8 +22,8 @@ from wavegan_rc.audio.corpus import Corpus, open_corpus
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import Precision, Upsampler
 from wavegan_rc.errors import DataError, DivergenceError
-from wavegan_rc.measure.measure import measure
-from wavegan_rc.measure.measurement import JSON_FILE
+from wavegan_rc.measurement.measure import measure
+from wavegan_rc.measurement.measurement import JSON_FILE
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.devices import device_name

@@ -18,8 +18,8 @@ from wavegan_rc.audio.preparation import corpus_of
 from wavegan_rc.audio.segments import Segments, segments_of
 from wavegan_rc.config import Config
 from wavegan_rc.generator.generation import draw_latents, synthesize
-from wavegan_rc.measure.distances import frechet_distance
-from wavegan_rc.measure.features import BANDS, log_mel_features, standardize
+from wavegan_rc.measurement.distances import frechet_distance
+from wavegan_rc.measurement.features import BANDS, log_mel_features, standardize
 from wavegan_rc.training.batches import batch
 from wavegan_rc.training.callbacks.artifacts import artifact_values, sound_values
 from wavegan_rc.training.devices import Devices

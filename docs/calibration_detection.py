@@ -19,14 +19,14 @@ from calibration_sets import (
 )
 from scipy import optimize, special, stats
 
-from wavegan_rc.measure.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.measure.quantities import SIGNIFICANCE
-from wavegan_rc.measure.significance import (
+from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.measurement.quantities import SIGNIFICANCE
+from wavegan_rc.measurement.significance import (
     benjamini_hochberg,
     max_t_p_values,
     permuted_differences,
 )
-from wavegan_rc.measure.statistics import bins_of, mean_power, prominence_db
+from wavegan_rc.measurement.statistics import bins_of, mean_power, prominence_db
 
 # Detection; all 64 lines are tested in each set. At half the rate a tone's power depends on its
 # phase, at the stopband's edge the floor is not flat. Within its band speech is no stationary

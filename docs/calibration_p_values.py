@@ -4,10 +4,10 @@ import numpy as np
 from calibration_sets import LINES_HZ, RATE, Draw, line_range, read, subsets
 from scipy import stats
 
-from wavegan_rc.measure.grouped_spectra import GroupedSpectra
-from wavegan_rc.measure.quantities import SIGNIFICANCE
-from wavegan_rc.measure.significance import benjamini_hochberg, rayleigh_p_values, sign_p_values
-from wavegan_rc.measure.statistics import bins_of, phase_locking
+from wavegan_rc.measurement.grouped_spectra import GroupedSpectra
+from wavegan_rc.measurement.quantities import SIGNIFICANCE
+from wavegan_rc.measurement.significance import benjamini_hochberg, rayleigh_p_values, sign_p_values
+from wavegan_rc.measurement.statistics import bins_of, phase_locking
 
 # p-values, by what the lines lie in.
 P_VALUE_SETS, P_VALUE_COUNT, P_VALUES_FROM = 1000, 64, 10_000

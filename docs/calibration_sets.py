@@ -6,7 +6,7 @@ import numpy as np
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
-from wavegan_rc.measure.grouped_spectra import GroupedSpectra, group_spectra
+from wavegan_rc.measurement.grouped_spectra import GroupedSpectra, group_spectra
 from wavegan_rc.spectrogram import predicted_comb
 
 RATE, LENGTH, BLOCK = 16000, 2048, 512

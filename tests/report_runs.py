@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.config import Config
-from wavegan_rc.measure.measurement import SCHEMA
+from wavegan_rc.measurement.measurement import SCHEMA
 from wavegan_rc.report.document import build_document
 from wavegan_rc.runs.run import config_as_yaml
 from wavegan_rc.spectrogram import stage_combs

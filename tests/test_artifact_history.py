@@ -16,7 +16,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.history_figure import history_figure
 from wavegan_rc.generator.generation import draw_latents, synthesize
-from wavegan_rc.measure.features import log_mel_features, standardize
+from wavegan_rc.measurement.features import log_mel_features, standardize
 from wavegan_rc.training import wgan_gp
 from wavegan_rc.training.callbacks import artifacts
 from wavegan_rc.training.callbacks import history as history_callbacks

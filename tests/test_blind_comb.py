@@ -7,10 +7,10 @@ from scipy import signal
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.blind.comb import find_combs
-from wavegan_rc.measure.blind.evidence import strongest_evidence
-from wavegan_rc.measure.blind.peaks import locking_scores, power_scores, strongest_first
-from wavegan_rc.measure.grouped_spectra import group_spectra
+from wavegan_rc.measurement.blind.comb import find_combs
+from wavegan_rc.measurement.blind.evidence import strongest_evidence
+from wavegan_rc.measurement.blind.peaks import locking_scores, power_scores, strongest_first
+from wavegan_rc.measurement.grouped_spectra import group_spectra
 
 RATE, LENGTH = 16000, 512
 BIN_HZ = RATE / LENGTH

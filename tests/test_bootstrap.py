@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.bootstrap import (
+from wavegan_rc.measurement.bootstrap import (
     bootstrap_weights,
     concentration,
     estimate,

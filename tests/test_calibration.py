@@ -9,16 +9,16 @@ from scipy import signal, special, stats
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
-from wavegan_rc.measure.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.measure.grouped_spectra import group_spectra
-from wavegan_rc.measure.significance import (
+from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.measurement.grouped_spectra import group_spectra
+from wavegan_rc.measurement.significance import (
     benjamini_hochberg,
     max_t_p_values,
     permuted_differences,
     rayleigh_p_values,
     sign_p_values,
 )
-from wavegan_rc.measure.statistics import (
+from wavegan_rc.measurement.statistics import (
     bins_of,
     image_coherence,
     mean_power,

@@ -11,15 +11,15 @@ from scipy import stats
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.measure.distances import (
+from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.measurement.distances import (
     Bins,
     frechet_distance,
     kernel_distance,
     nearest_distance,
 )
-from wavegan_rc.measure.features import log_mel_features, standardize
-from wavegan_rc.measure.significance import max_t_p_values, permuted_differences
+from wavegan_rc.measurement.features import log_mel_features, standardize
+from wavegan_rc.measurement.significance import max_t_p_values, permuted_differences
 
 
 def uniform(count):
@@ -336,7 +336,7 @@ def test_a_generator_that_copies_is_told_from_one_that_does_not(speech):
 
 def test_measuring_loads_no_deep_learning_library():
     code = (
-        "import sys, wavegan_rc.measure.distances\n"
+        "import sys, wavegan_rc.measurement.distances\n"
         "loaded = {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)\n"
         "sys.exit(str(loaded) if loaded else 0)"
     )

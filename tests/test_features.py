@@ -8,8 +8,8 @@ import pytest
 from conftest import tone
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.bootstrap import bootstrap_weights
-from wavegan_rc.measure.features import (
+from wavegan_rc.measurement.bootstrap import bootstrap_weights
+from wavegan_rc.measurement.features import (
     BANDS,
     FLOOR_DB,
     SMALLEST_DEVIATION_DB,

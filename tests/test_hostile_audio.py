@@ -25,7 +25,7 @@ from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.audio.use import unused_in_words
 from wavegan_rc.errors import DataError, WaveganWarning
-from wavegan_rc.measure.sources import open_segments
+from wavegan_rc.measurement.sources import open_segments
 
 MIB = 2**20
 
@@ -111,7 +111,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
 
 USE_ALL = """
 from wavegan_rc.audio.preparation import prepare_corpus
-from wavegan_rc.measure.sources import open_segments
+from wavegan_rc.measurement.sources import open_segments
 
 corpus = prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, stopband_hz=1700.0)
 segments = open_segments(sys.argv[1], segment_length=64, sample_rate=16000)
@@ -316,7 +316,7 @@ from pathlib import Path
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.files import open_recording
 from wavegan_rc.errors import DataError
-from wavegan_rc.measure.sources import open_segments
+from wavegan_rc.measurement.sources import open_segments
 
 found = {"alone": {}}
 for path in sorted(Path(sys.argv[1]).rglob("*")):

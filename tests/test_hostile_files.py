@@ -25,7 +25,7 @@ from wavegan_rc.errors import DataError
 from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import GeneratorWeights, StageWeights, fold_generator
 from wavegan_rc.generator.generation import draw_latents, generate
-from wavegan_rc.measure.sources import open_segments
+from wavegan_rc.measurement.sources import open_segments
 from wavegan_rc.network_audit.critic import load_run
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.runs.checkpoints import Checkpoint, save_checkpoint

@@ -15,8 +15,8 @@ from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganError, WaveganWarning
-from wavegan_rc.measure.evaluator import QUANTITIES
-from wavegan_rc.measure.measure import compare, measure
+from wavegan_rc.measurement.evaluator import QUANTITIES
+from wavegan_rc.measurement.measure import compare, measure
 from wavegan_rc.training.train import train
 
 RATE, LENGTH, COUNT = 16000, 512, 300

@@ -26,10 +26,10 @@ from scipy import stats
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.over_seeds import difference_over_seeds, mean_over_seeds
-from wavegan_rc.measure.quantities import side
-from wavegan_rc.measure.significance import holm
+from wavegan_rc.measurement.bootstrap import Estimate
+from wavegan_rc.measurement.over_seeds import difference_over_seeds, mean_over_seeds
+from wavegan_rc.measurement.quantities import side
+from wavegan_rc.measurement.significance import holm
 from wavegan_rc.report import measured
 from wavegan_rc.report import write as report_writer
 from wavegan_rc.report.comparisons import judged

@@ -9,7 +9,7 @@ import pytest
 from report_runs import document_json
 
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.measure.measure import measure as measure_set
+from wavegan_rc.measurement.measure import measure as measure_set
 from wavegan_rc.report import measured
 from wavegan_rc.report.document import build_document
 from wavegan_rc.report.figures import write_figures

@@ -25,7 +25,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents
-from wavegan_rc.measure.references import data_of_run
+from wavegan_rc.measurement.references import data_of_run
 from wavegan_rc.runs.begin import create_run
 from wavegan_rc.training.callbacks import artifacts, previews
 from wavegan_rc.training.callbacks import history as history_callbacks

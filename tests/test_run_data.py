@@ -12,8 +12,8 @@ from runs import SMALL, smoke_config
 from wavegan_rc.audio.files import find_audio_files
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.errors import DataError, WaveganWarning
-from wavegan_rc.measure.measure import measure
-from wavegan_rc.measure.references import data_of_run
+from wavegan_rc.measurement.measure import measure
+from wavegan_rc.measurement.references import data_of_run
 from wavegan_rc.training.train import train
 
 

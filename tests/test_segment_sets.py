@@ -18,7 +18,7 @@ from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import GeneratorWeights, StageWeights
 from wavegan_rc.generator.generation import draw_latents, synthesize
-from wavegan_rc.measure.sources import SegmentSet, is_generator, open_segments
+from wavegan_rc.measurement.sources import SegmentSet, is_generator, open_segments
 from wavegan_rc.training.train import train
 
 
@@ -98,7 +98,7 @@ def test_what_loads_tensorflow_is_known_beforehand(run, make_wav):
 def test_recordings_and_arrays_load_no_tensorflow(make_wav):
     code = (
         "import sys\n"
-        "from wavegan_rc.measure.sources import open_segments\n"
+        "from wavegan_rc.measurement.sources import open_segments\n"
         "print(len(list(open_segments(sys.argv[1]).blocks())))\n"
         "assert not {'keras', 'tensorflow'} & set(sys.modules)"
     )

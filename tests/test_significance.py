@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.bootstrap import weighted_means
-from wavegan_rc.measure.significance import (
+from wavegan_rc.measurement.bootstrap import weighted_means
+from wavegan_rc.measurement.significance import (
     benjamini_hochberg,
     max_t_p_values,
     permuted_differences,

@@ -9,10 +9,10 @@ from scipy import signal, stats
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.measure.grouped_spectra import group_size_of, group_spectra, join_groups
-from wavegan_rc.measure.significance import rayleigh_p_values, sign_p_values
-from wavegan_rc.measure.statistics import (
+from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.measurement.grouped_spectra import group_size_of, group_spectra, join_groups
+from wavegan_rc.measurement.significance import rayleigh_p_values, sign_p_values
+from wavegan_rc.measurement.statistics import (
     energy_modulation,
     filtering_db,
     image_coherence,

@@ -3,13 +3,11 @@
 They are written before the sources are read, so that they never differ from the program.
 """
 
-import dataclasses
 import os
 import pkgutil
 import re
 import subprocess
 import sys
-import typing
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -24,7 +22,7 @@ FOLDERS = [
     "runs",
     "nn",
     "generator",
-    "measure",
+    "measurement",
     "figures",
     "network_audit",
     "explain",
@@ -60,41 +58,15 @@ def commands_page() -> str:
 
 
 def settings_page() -> str:
-    from wavegan_rc.config import Config
+    from wavegan_rc.config.settings import SETTINGS
 
-    kinds = typing.get_type_hints(Config)
     entries = []
-    for field in dataclasses.fields(Config):
-        facts = [f"Default: {_value(field.default)}", f"Values: {_kind(kinds[field.name])}"]
-        if field.metadata.get("may_change"):
+    for name, setting in SETTINGS.items():
+        facts = [f"Value: {setting.rule}"]
+        if setting.may_change:
             facts.append("May change on resume")
-        help_text = field.metadata["help"]
-        entries.append(f"`{field.name}`\n: {help_text}\n\n  {'. '.join(facts)}.\n")
+        entries.append(f"`{name}`\n: {setting.help_text}\n\n  {'. '.join(facts)}.\n")
     return "\n".join(entries)
-
-
-def _value(value: object) -> str:
-    if value is None:
-        return "`null`"
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    if isinstance(value, tuple):
-        words = [str(item) for item in value]
-        return f"`{words[0] if len(words) == 1 else '[' + ', '.join(words) + ']'}`"
-    return f"`{value}`"
-
-
-def _kind(kind: object) -> str:
-    names = {int: "whole number", float: "number", str: "text", bool: "`true`, `false`"}
-    if kind in names:
-        return names[kind]
-    arguments = typing.get_args(kind)
-    if typing.get_origin(kind) is typing.Literal:
-        return ", ".join(f"`{word}`" for word in arguments)
-    if typing.get_origin(kind) is tuple:
-        inner = _kind(arguments[0])
-        return f"list of {inner}s" if inner.endswith("number") else f"{inner}, or a list of them"
-    return ", ".join("`null`" if each is type(None) else _kind(each) for each in arguments)
 
 
 def module_pages() -> dict[str, str]:

@@ -1,42 +1,12 @@
 """Describe the preparation and the use of recordings in words."""
 
-import contextlib
 import os
-import sys
-from collections.abc import Callable, Iterator
 
 from wavegan_rc.audio.segments import TOO_QUIET, TOO_SHORT, Segments
 from wavegan_rc.utils.text import printable
 
 # A larger share of the recordings, or of their duration, is rarely left out on purpose.
 _MUCH = 0.1
-
-
-@contextlib.contextmanager
-def shown_progress() -> Iterator[Callable[[int, int, str], None]]:
-    """Show the progress of preparation: a bar on a terminal, elsewhere only its end and waiting.
-
-    Yields:
-        Function of the number done, the number in all, and words, for `prepare_corpus`.
-    """
-    if not sys.stdout.isatty():
-
-        def write(done: int, count: int, text: str) -> None:
-            if done in (0, count):
-                print(f"preparing {done}/{count} {text}".rstrip(), flush=True)
-
-        yield write
-        return
-    from rich.progress import Progress
-
-    with Progress() as bar:
-        task = bar.add_task("", visible=False)
-
-        def move(done: int, count: int, text: str) -> None:
-            words = f"preparing {done}/{count} {text}"
-            bar.update(task, description=words, completed=done, total=count, visible=True)
-
-        yield move
 
 
 def unused_recordings(segments: Segments) -> list[tuple[str, str]]:

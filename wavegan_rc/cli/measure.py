@@ -14,7 +14,7 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.utils.text import printable
 
 if TYPE_CHECKING:
-    from wavegan_rc.measure.measurement import Measurement
+    from wavegan_rc.measurement.measurement import Measurement
 
 EXIT_LIMIT_CROSSED = 1
 
@@ -70,8 +70,8 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
     )
     flags = parser.parse(argv)
     with quiet_start():
-        from wavegan_rc.measure.measure import compare, measure
-        from wavegan_rc.measure.sources import is_generator
+        from wavegan_rc.measurement.measure import compare, measure
+        from wavegan_rc.measurement.sources import is_generator
     bounds = parse_limits(flags.fail_above)
     for path in flags.paths:
         if flags.networks and not is_generator(path):
@@ -128,7 +128,7 @@ def result_folders(paths: Sequence[str], out: Path) -> list[Path]:
 
 def check_out(paths: Sequence[str], out: Path) -> None:
     """Raise a ParameterError if the folder holds results of other paths."""
-    from wavegan_rc.measure.measurement import JSON_FILE
+    from wavegan_rc.measurement.measurement import JSON_FILE
 
     own = dict(zip(result_folders(paths, out), paths, strict=True))
     for file in sorted([*out.glob(JSON_FILE), *out.glob(f"[0-9]*/{JSON_FILE}")]):
@@ -177,7 +177,7 @@ def parse_limits(limits: Sequence[str]) -> dict[str, float]:
         >>> parse_limits(["line_prominence_db=6"])
         {'line_prominence_db': 6.0}
     """
-    from wavegan_rc.measure.evaluator import QUANTITIES
+    from wavegan_rc.measurement.evaluator import QUANTITIES
 
     bounds = {}
     for limit in limits:

@@ -14,7 +14,7 @@ from wavegan_rc.errors import DataError
 from wavegan_rc.explain.explanation import Stages
 from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.theory_figures import initial_spectra_figure, theory_figure
-from wavegan_rc.measure.bootstrap import Estimate
+from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 from wavegan_rc.spectrogram import CombLine, line_prominence_db, mean_power_spectrum, predicted_comb
 from wavegan_rc.utils.atomic_files import write_whole

@@ -11,7 +11,7 @@ from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.network_figures import network_figure
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents, synthesize
-from wavegan_rc.measure.references import data_of_run
+from wavegan_rc.measurement.references import data_of_run
 from wavegan_rc.network_audit.critic import (
     input_gradients,
     load_run,

@@ -6,10 +6,10 @@ import numpy as np
 
 from wavegan_rc.errors import DataError
 from wavegan_rc.generator.generation import draw_latents, synthesize
-from wavegan_rc.measure import statistics as st
-from wavegan_rc.measure.bootstrap import Estimate, bootstrap_weights
-from wavegan_rc.measure.grouped_spectra import group_spectra
-from wavegan_rc.measure.statistics import line_powers, standard_errors, sum_of_lines
+from wavegan_rc.measurement import statistics as st
+from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights
+from wavegan_rc.measurement.grouped_spectra import group_spectra
+from wavegan_rc.measurement.statistics import line_powers, standard_errors, sum_of_lines
 from wavegan_rc.network_audit.generator_stages import Stages
 from wavegan_rc.network_audit.kernels import (
     endless_output,

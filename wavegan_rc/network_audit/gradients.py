@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import signal
 
-from wavegan_rc.measure import statistics as st
-from wavegan_rc.measure.bootstrap import Estimate, bootstrap_weights
-from wavegan_rc.measure.grouped_spectra import HANN_NOISE_BANDWIDTH, group_spectra
-from wavegan_rc.measure.quantities import side
-from wavegan_rc.measure.statistics import line_powers, standard_errors, sum_of_lines
+from wavegan_rc.measurement import statistics as st
+from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights
+from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, group_spectra
+from wavegan_rc.measurement.quantities import side
+from wavegan_rc.measurement.statistics import line_powers, standard_errors, sum_of_lines
 from wavegan_rc.network_audit.kernels import shuffle_factors
 from wavegan_rc.network_audit.levels import interval
 from wavegan_rc.spectrogram import StageComb, stage_combs

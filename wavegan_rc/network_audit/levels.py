@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wavegan_rc.measure.bootstrap import Estimate, estimate
+from wavegan_rc.measurement.bootstrap import Estimate, estimate
 
 # Fainter levels are float32 rounding.
 FLOOR_DB = -120.0

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.quantities import within_bounds
+from wavegan_rc.measurement.bootstrap import Estimate
+from wavegan_rc.measurement.quantities import within_bounds
 from wavegan_rc.network_audit.generator import LATENTS, KernelTone, Silence
 from wavegan_rc.network_audit.gradients import GradientQuantity, Gradients
 from wavegan_rc.network_audit.levels import FLOOR_DB

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.errors import ParameterError, WaveganWarning
-from wavegan_rc.measure.measure import compare
-from wavegan_rc.measure.measurement import COMPARISON_FILE, JSON_FILE
-from wavegan_rc.measure.over_seeds import SeedResult, difference_over_seeds
-from wavegan_rc.measure.quantities import Quantity
-from wavegan_rc.measure.significance import holm
+from wavegan_rc.measurement.measure import compare
+from wavegan_rc.measurement.measurement import COMPARISON_FILE, JSON_FILE
+from wavegan_rc.measurement.over_seeds import SeedResult, difference_over_seeds
+from wavegan_rc.measurement.quantities import Quantity
+from wavegan_rc.measurement.significance import holm
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import (
     FOLDER,

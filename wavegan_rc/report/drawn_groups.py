@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.measurement import ARRAYS_FILE
+from wavegan_rc.measurement.bootstrap import Estimate
+from wavegan_rc.measurement.measurement import ARRAYS_FILE
 from wavegan_rc.report.document import Document
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import FOLDER, Stage

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from wavegan_rc.config.settings import SETTINGS
-from wavegan_rc.measure.evaluator import FEWEST_SEGMENTS
+from wavegan_rc.measurement.evaluator import FEWEST_SEGMENTS
 from wavegan_rc.report.groups import Group, differing_settings, setting_in_words, setting_names
 from wavegan_rc.report.measured import Key, Measured
 from wavegan_rc.report.run_files import Run

@@ -12,7 +12,7 @@ from wavegan_rc.errors import DataError
 from wavegan_rc.figures.drawing import decibels, draw_band, save_figure, set_title
 from wavegan_rc.figures.history_figure import PROMINENCE, RATIO, series
 from wavegan_rc.figures.style import default_style
-from wavegan_rc.measure.bootstrap import Estimate
+from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.report.document import Document
 from wavegan_rc.report.drawn_groups import DrawnGroup, bands_in_words, over_seeds, read_groups
 from wavegan_rc.report.measured import Stage, frequencies_text

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wavegan_rc.errors import DataError, WaveganError
-from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.measure import measure
-from wavegan_rc.measure.measurement import ARRAYS_FILE, JSON_FILE, SCHEMA, Measurement
-from wavegan_rc.measure.references import data_of_run
+from wavegan_rc.measurement.bootstrap import Estimate
+from wavegan_rc.measurement.measure import measure
+from wavegan_rc.measurement.measurement import ARRAYS_FILE, JSON_FILE, SCHEMA, Measurement
+from wavegan_rc.measurement.references import data_of_run
 from wavegan_rc.report.run_files import GENERATOR_FILE, Run, finite, read_json
 
 FOLDER = "measurement"
@@ -75,7 +75,7 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Number:
-    """A quantity of one set, with a reference; see `measure.quantities.Quantity`."""
+    """A quantity of one set, with a reference; see `measurement.quantities.Quantity`."""
 
     estimate: Interval
     reference: Interval

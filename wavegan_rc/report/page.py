@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from wavegan_rc.figures.drawing import RANGE_DB
-from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.quantities import p_value_text as permutation_p_value_text
-from wavegan_rc.measure.quantities import within_bounds
+from wavegan_rc.measurement.bootstrap import Estimate
+from wavegan_rc.measurement.quantities import p_value_text as permutation_p_value_text
+from wavegan_rc.measurement.quantities import within_bounds
 from wavegan_rc.report import media
 from wavegan_rc.report.comparisons import SEGMENTS, Difference, compared_over
 from wavegan_rc.report.document import Document

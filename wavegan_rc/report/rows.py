@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wavegan_rc.measure.evaluator import NO_REAL
-from wavegan_rc.measure.over_seeds import mean_over_seeds
+from wavegan_rc.measurement.evaluator import NO_REAL
+from wavegan_rc.measurement.over_seeds import mean_over_seeds
 from wavegan_rc.report.comparisons import (
     NO_SPREAD,
     NOT_BOTH,

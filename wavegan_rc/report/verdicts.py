@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from wavegan_rc.measure.evaluator import NO_REAL
-from wavegan_rc.measure.quantities import CANNOT_BE_TOLD
+from wavegan_rc.measurement.evaluator import NO_REAL
+from wavegan_rc.measurement.quantities import CANNOT_BE_TOLD
 from wavegan_rc.report.comparisons import SEGMENTS, Comparison, Difference
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import MISSING, Interval, frequencies_text

@@ -18,7 +18,7 @@ from wavegan_rc.training.callbacks.base import Phase, StepCallback, steps_made
 from wavegan_rc.training.callbacks.checkpoints import Checkpoints, StopOnSignal
 from wavegan_rc.training.callbacks.history import History, StepClock
 from wavegan_rc.training.callbacks.previews import Previews, Reference, Synthesizer
-from wavegan_rc.training.callbacks.progress import Progress, ProgressBar
+from wavegan_rc.training.callbacks.progress import Progress
 from wavegan_rc.training.callbacks.tensorboard import EventFile
 from wavegan_rc.training.callbacks.trackers import Trackers
 from wavegan_rc.training.devices import Devices
@@ -27,6 +27,7 @@ from wavegan_rc.training.health import mean_norm
 from wavegan_rc.training.interruptions import OptionalWork
 from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.wgan_gp import WGANGP
+from wavegan_rc.utils.progress import ProgressBar
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.generator.file import Generator, save_generator
 from wavegan_rc.generator.folding import fold_generator
 from wavegan_rc.generator.generation import draw_latents, synthesize, write_samples
-from wavegan_rc.measure.segments import in_words
+from wavegan_rc.measurement.segments import in_words
 from wavegan_rc.nn.generator import POST_FILTER
 from wavegan_rc.runs.history import read_history, unfinished
 from wavegan_rc.runs.run import Run

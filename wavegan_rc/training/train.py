@@ -10,7 +10,6 @@ from wavegan_rc.audio.emphasis import design_emphasis
 from wavegan_rc.audio.segments import Segments, segments_of
 from wavegan_rc.audio.use import (
     found_in_words,
-    shown_progress,
     unused_in_words,
     unused_recordings,
 )
@@ -31,6 +30,7 @@ from wavegan_rc.training.loop import Loop
 from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, write_results
 from wavegan_rc.training.wgan_gp import WGANGP
+from wavegan_rc.utils.progress import ProgressBar
 from wavegan_rc.utils.text import one_line
 
 
@@ -204,8 +204,8 @@ def _prepare(config: Config, resume: Path | None) -> Corpus:
     from wavegan_rc.audio.preparation import corpus_of
 
     try:
-        with shown_progress() as on_progress:
-            return corpus_of(config, on_progress)
+        with ProgressBar("preparing") as bar:
+            return corpus_of(config, bar.show)
     except DataError as error:
         if resume is None:
             raise

@@ -10,9 +10,9 @@ from scipy.spatial import KDTree
 from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError, WaveganWarning
 from wavegan_rc.generator.generation import draw_latents
-from wavegan_rc.measure import statistics as st
-from wavegan_rc.measure.features import level_statistics, log_mel_features, standardize
-from wavegan_rc.measure.grouped_spectra import group_spectra
+from wavegan_rc.measurement import statistics as st
+from wavegan_rc.measurement.features import level_statistics, log_mel_features, standardize
+from wavegan_rc.measurement.grouped_spectra import group_spectra
 from wavegan_rc.spectrogram import stage_combs
 from wavegan_rc.training.callbacks.base import Phase, StepCallback, due
 from wavegan_rc.training.interruptions import OptionalWork

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.measure.blind.comb import FoundComb, origin_in_words, stage_of
-from wavegan_rc.measure.evaluator import QuantityEvaluator
-from wavegan_rc.measure.grouped_spectra import SetSums
-from wavegan_rc.measure.quantities import QuantityList
-from wavegan_rc.measure.segments import SegmentSet, in_words
+from wavegan_rc.measurement.blind.comb import FoundComb, origin_in_words, stage_of
+from wavegan_rc.measurement.evaluator import QuantityEvaluator
+from wavegan_rc.measurement.grouped_spectra import SetSums
+from wavegan_rc.measurement.quantities import QuantityList
+from wavegan_rc.measurement.segments import SegmentSet, in_words
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
 
 # Version of the JSON files, raised when a field changes its meaning or disappears.

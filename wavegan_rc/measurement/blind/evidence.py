@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wavegan_rc.measure.blind.peaks import LOWEST_BIN, closed_by
+from wavegan_rc.measurement.blind.peaks import LOWEST_BIN, closed_by
 
 # In bins; a tone this near to the middle of two bins may show in either.
 MIDWAY = 0.25

@@ -9,15 +9,15 @@ import numpy as np
 
 from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.measure.blind.comb import FoundComb, find_combs
-from wavegan_rc.measure.estimation import estimate_curves, estimate_quantities
-from wavegan_rc.measure.evaluator import QuantityEvaluator
-from wavegan_rc.measure.grouped_spectra import SetSums, sum_segments
-from wavegan_rc.measure.measurement import Comparison, MeasuredSet, Measurement
-from wavegan_rc.measure.references import data_of_run, reference_parts
-from wavegan_rc.measure.segments import SegmentSet
-from wavegan_rc.measure.sources import Source, open_segments
-from wavegan_rc.measure.statistics import mean_power
+from wavegan_rc.measurement.blind.comb import FoundComb, find_combs
+from wavegan_rc.measurement.estimation import estimate_curves, estimate_quantities
+from wavegan_rc.measurement.evaluator import QuantityEvaluator
+from wavegan_rc.measurement.grouped_spectra import SetSums, sum_segments
+from wavegan_rc.measurement.measurement import Comparison, MeasuredSet, Measurement
+from wavegan_rc.measurement.references import data_of_run, reference_parts
+from wavegan_rc.measurement.segments import SegmentSet
+from wavegan_rc.measurement.sources import Source, open_segments
+from wavegan_rc.measurement.statistics import mean_power
 from wavegan_rc.runs.history import read_history, unfinished
 from wavegan_rc.runs.run import Run
 from wavegan_rc.spectrogram import StageComb, stage_combs

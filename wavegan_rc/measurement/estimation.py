@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wavegan_rc.measure import statistics as st
-from wavegan_rc.measure.bootstrap import Estimate, bootstrap_weights, estimate
-from wavegan_rc.measure.evaluator import QuantityEvaluator, QuantityKey
-from wavegan_rc.measure.grouped_spectra import SetSums, pool
-from wavegan_rc.measure.quantities import Quantity
-from wavegan_rc.measure.significance import (
+from wavegan_rc.measurement import statistics as st
+from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights, estimate
+from wavegan_rc.measurement.evaluator import QuantityEvaluator, QuantityKey
+from wavegan_rc.measurement.grouped_spectra import SetSums, pool
+from wavegan_rc.measurement.quantities import Quantity
+from wavegan_rc.measurement.significance import (
     benjamini_hochberg,
     max_t_p_values,
     permuted_differences,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import signal
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.bootstrap import weight_of_pairs, weighted_means
+from wavegan_rc.measurement.bootstrap import weight_of_pairs, weighted_means
 from wavegan_rc.utils.extras import load_librosa
 
 # Several hundred segments determine the 40 x 40 covariance of two features a band, and bands are

@@ -32,8 +32,8 @@ import numpy as np
 from scipy import stats
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.blind.evidence import MIDWAY, Evidence, line_bins, strongest_evidence
-from wavegan_rc.measure.blind.peaks import locking_scores, power_scores, strongest_first
+from wavegan_rc.measurement.blind.evidence import MIDWAY, Evidence, line_bins, strongest_evidence
+from wavegan_rc.measurement.blind.peaks import locking_scores, power_scores, strongest_first
 from wavegan_rc.spectrogram import StageComb, line_prominence_db
 
 _LEVEL = 0.05

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import fft, signal
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.segments import SegmentSet
+from wavegan_rc.measurement.segments import SegmentSet
 from wavegan_rc.spectrogram import StageComb
 
 # A thousand groups resample as well as segments do, and bound the memory for hours of audio.

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from wavegan_rc.measure.bootstrap import Estimate
-from wavegan_rc.measure.significance import PERMUTATIONS
+from wavegan_rc.measurement.bootstrap import Estimate
+from wavegan_rc.measurement.significance import PERMUTATIONS
 
 SIGNIFICANCE = 0.05
 CANNOT_BE_TOLD = "cannot be told"

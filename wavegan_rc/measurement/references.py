@@ -11,9 +11,9 @@ from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.audio.segments import Split, segments_of
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
-from wavegan_rc.measure.grouped_spectra import MOST_KEPT
-from wavegan_rc.measure.segments import SegmentSet
-from wavegan_rc.measure.sources import Source, open_segments
+from wavegan_rc.measurement.grouped_spectra import MOST_KEPT
+from wavegan_rc.measurement.segments import SegmentSet
+from wavegan_rc.measurement.sources import Source, open_segments
 from wavegan_rc.runs.run import Run
 
 _SHORTEST_STRETCH = 8

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wavegan_rc.measure.grouped_spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra
+from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra
 from wavegan_rc.spectrogram import StageComb, line_neighbours, line_prominence_db
 
 # In standard errors: noise seldom makes deeper dips.

@@ -5,16 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wavegan_rc.measure import statistics as st
-from wavegan_rc.measure.bootstrap import estimate
-from wavegan_rc.measure.distances import (
+from wavegan_rc.measurement import statistics as st
+from wavegan_rc.measurement.bootstrap import estimate
+from wavegan_rc.measurement.distances import (
     Bins,
     frechet_distance,
     kernel_distance,
     nearest_distance,
 )
-from wavegan_rc.measure.features import Levels, level_statistics, log_mel_features, standardize
-from wavegan_rc.measure.grouped_spectra import SetSums
+from wavegan_rc.measurement.features import Levels, level_statistics, log_mel_features, standardize
+from wavegan_rc.measurement.grouped_spectra import SetSums
 from wavegan_rc.spectrogram import StageComb, line_neighbours
 
 # Least number for the covariances of the Frechet distance and the k-means bins.

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measure.bootstrap import (
+from wavegan_rc.measurement.bootstrap import (
     check_weights,
     concentration,
     weight_of_pairs,

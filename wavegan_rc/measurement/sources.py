@@ -11,7 +11,7 @@ import numpy as np
 
 from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording, resampled_blocks
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.measure.segments import SegmentSet, check_at_least
+from wavegan_rc.measurement.segments import SegmentSet, check_at_least
 from wavegan_rc.runs.run import Run
 from wavegan_rc.utils.text import one_line, printable
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from wavegan_rc.measure.bootstrap import Estimate
+from wavegan_rc.measurement.bootstrap import Estimate
 
 _LEVEL = 0.95
 _ROUNDING = 1e-9
