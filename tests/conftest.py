@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from helpers import ROOT
 from hypothesis import settings
 
 from wavegan_rc.cli.process import choose_backend
@@ -26,8 +27,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # On shared machines a first call may take seconds, and a failure must come again when run again.
 settings.register_profile("shared", deadline=None, derandomize=True)
 settings.load_profile("shared")
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -58,11 +57,6 @@ def fresh_cache(tmp_path, monkeypatch):
     """An empty cache for one test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "wavegan_rc" / "corpora"
-
-
-def tone(frequency_hz: float, sample_rate: int = 16000, seconds: float = 1.0, amplitude=0.5):
-    time = np.arange(round(sample_rate * seconds)) / sample_rate
-    return amplitude * np.sin(2 * np.pi * frequency_hz * time)
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 import ast
 import subprocess
 import sys
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 PACKAGE = ROOT / "wavegan_rc"
 MODULES = sorted(PACKAGE.rglob("*.py"))

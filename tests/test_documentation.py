@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents, synthesize

@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
-from runs import SMOKE
+from helpers import ROOT
+from helpers.runs import SMOKE
 
 TRAIN = [sys.executable, str(ROOT / "scripts" / "train.py"), "--config", str(SMOKE)]
 TRAIN += ["--segment-length=128", "--critic-steps=1", "--steps=2", "--sample-count=2"]

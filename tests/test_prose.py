@@ -4,7 +4,7 @@ import ast
 import re
 
 import pytest
-from conftest import ROOT
+from helpers import ROOT
 
 TEXT_STARTS = re.compile(
     "(Of|In|At|By|That|For|From|To|With|As|On|Which|Where|Whether)[^A-Za-z0-9_]"

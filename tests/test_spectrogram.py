@@ -5,7 +5,7 @@ import sys
 import librosa
 import numpy as np
 import pytest
-from conftest import tone
+from helpers import tone
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal

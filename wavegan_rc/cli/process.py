@@ -20,6 +20,7 @@ from wavegan_rc.errors import (
     WaveganWarning,
 )
 from wavegan_rc.utils.cores import usable_cores
+from wavegan_rc.utils.extras import load_matplotlib
 from wavegan_rc.utils.standard_error import standard_error_to
 
 _BACKENDS = ("tensorflow", "jax")
@@ -110,7 +111,9 @@ def quiet_start() -> Iterator[None]:
     file descriptor itself is redirected. The lines are shown if loading fails, and always if
     TF_CPP_MIN_LOG_LEVEL is set.
     """
-    if choose_backend() != "tensorflow" or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    backend = choose_backend()
+    load_matplotlib()
+    if backend != "tensorflow" or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

@@ -5,9 +5,8 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import linear_regression
 from typing import Any
-
-import numpy as np
 
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.text import printable
@@ -85,8 +84,8 @@ def unfinished(history: Sequence[Mapping[str, Any]]) -> str | None:
             most = max(most, len(points))
             if len(points) < _FEWEST_MEASUREMENTS:
                 continue
-            x, y = np.array(points, float).T
-            change = float(np.polyfit(x - x.mean(), y, 1)[0]) * _LAST * steps
+            slope = linear_regression(*zip(*points, strict=True)).slope
+            change = slope * _LAST * steps
             if abs(change) > limit:
                 what = words.format(name.partition("/")[2].replace("_", " "))
                 moved.append(f"the {what} changed by {change:+.1f} dB")

@@ -4,12 +4,14 @@ import os
 import stat
 import sys
 import tempfile
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from wavegan_rc.errors import ParameterError
+from wavegan_rc.errors import ParameterError, WaveganWarning
 
 
 def require(package: str, *, asked: str, extra: str) -> None:
@@ -68,7 +70,31 @@ def load_librosa() -> Any:
     return import_module("librosa")
 
 
-def prepare_matplotlib() -> None:
+def load_matplotlib() -> None:
+    """Import Matplotlib, whatever the user's folders and settings are.
+
+    The font list goes to a temporary folder if the user's folders are read-only, and a matplotlibrc
+    that cannot be decoded is not used. Keras imports Matplotlib too, so call this first.
+    """
+    _prepare_matplotlib()
+    try:
+        import_module("matplotlib")
+    except UnicodeDecodeError as error:
+        message = f"matplotlibrc cannot be decoded, so the default style is used: {error}"
+        warnings.warn(message, WaveganWarning, stacklevel=2)
+        exists, users = os.path.exists, os.environ.get("MATPLOTLIBRC")
+
+        def is_not_users(path: str) -> bool:
+            named = Path(path).name == "matplotlibrc" and "mpl-data" not in Path(path).parts
+            return exists(path) and not named and path != users
+
+        for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
+            del sys.modules[name]
+        with patch("os.path.exists", is_not_users):
+            import_module("matplotlib")
+
+
+def _prepare_matplotlib() -> None:
     """Set a temporary folder for Matplotlib's font list if the user's folders are read-only."""
     if "matplotlib" not in sys.modules and "MPLCONFIGDIR" not in os.environ:
         homes = (("XDG_CONFIG_HOME", "~/.config"), ("XDG_CACHE_HOME", "~/.cache"))

@@ -1,0 +1,566 @@
+"""The audit command on runs, arrays and recordings, clean and planted, good and bad."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from helpers import ROOT
+from matplotlib import image
+from scipy import signal
+
+from wavegan_rc.cli.measure import measure_command
+from wavegan_rc.cli.process import run_command
+from wavegan_rc.config import Config
+from wavegan_rc.errors import WaveganError, WaveganWarning
+from wavegan_rc.measurement.evaluator import QUANTITIES
+from wavegan_rc.measurement.measure import compare, measure
+from wavegan_rc.training.train import train
+
+RATE, LENGTH, COUNT = 16000, 512, 300
+
+
+def run(argv, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_command(measure_command, "measure.py", [str(a) for a in argv])
+    captured = capsys.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+def low_passed_noise(seed, count=COUNT):
+    rng = np.random.default_rng(seed)
+    taps = signal.firwin(201, 1300, fs=RATE)
+    long = signal.fftconvolve(rng.standard_normal(count * LENGTH + 200), taps, mode="valid")
+    return (0.3 * long.reshape(count, LENGTH)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    """Clean segments, others drawn alike, and the clean ones with a faint tone at 4000 Hz."""
+    folder = tmp_path_factory.mktemp("arrays")
+    clean, reference = low_passed_noise(0), low_passed_noise(1, 2 * COUNT)
+    hiss = 1e-4 * np.random.default_rng(2).standard_normal(reference.shape).astype(np.float32)
+    clean, reference = clean + hiss[:COUNT], reference + np.roll(hiss, 1, axis=0)
+    tone = 1e-3 * np.sin(2 * np.pi * 4000 * np.arange(LENGTH) / RATE + 0.3)
+    np.save(folder / "clean.npy", clean)
+    np.save(folder / "reference.npy", reference)
+    np.save(folder / "tone.npy", (clean + tone).astype(np.float32))
+    return folder
+
+
+def options(arrays, out, **others):
+    given = {
+        "reference": arrays / "reference.npy",
+        "sample-rate": RATE,
+        "stopband-hz": 1700,
+        "out": out,
+    } | others
+    flags = [word for name, value in given.items() for word in (f"--{name}", value)]
+    return [*flags, "--upsampling-factors", 4, 4]
+
+
+def quantities(folder):
+    result = json.loads((folder / "artifacts.json").read_text())
+    assert result["schema"] == "wavegan_rc.artifacts/3"
+    return {(q["name"], q["stage"], q["frequency_hz"]): q for q in result["quantities"]}
+
+
+def test_a_planted_tone_is_found_and_everything_else_is_as_real(arrays, tmp_path, capsys):
+    code, out, err = run([arrays / "tone.npy", *options(arrays, tmp_path / "m")], capsys)
+    assert (code, err) == (0, "")
+    found = quantities(tmp_path / "m")
+    assert {name for name, _, _ in found} == set(QUANTITIES)
+    line = found["line_prominence_db", 2, 4000.0]
+    assert line["verdict"] == "above"
+    assert line["low"] > 10
+    assert found["phase_locking", 2, 4000.0]["verdict"] == "locked"
+    planted = 10 * np.log10(0.5e-6 / np.mean(np.load(arrays / "tone.npy") ** 2))
+    assert found["out_of_band_lines_db", None, None]["value"] == pytest.approx(planted, abs=0.5)
+    others = [q for (name, stage, hz), q in found.items() if name == "image_coherence"]
+    assert all(abs(q["value"]) < 0.01 for q in others)
+    assert f"{line['value']:.1f}" in out
+    assert "1 of them locked in phase, 1 more firmly" in out
+
+
+def test_clean_segments_are_not_different_from_others_drawn_alike(arrays, tmp_path, capsys):
+    run([arrays / "clean.npy", *options(arrays, tmp_path / "m")], capsys)
+    verdicts = [q["verdict"] for q in quantities(tmp_path / "m").values() if q["verdict"]]
+    assert len(verdicts) > 20
+    wrong = [v for v in verdicts if v in ("above", "below", "locked")]
+    assert len(wrong) <= 0.1 * len(verdicts)
+    # Two sets of 300 segments agree within a margin that is named, where they can be told to.
+    assert {"equal within 1 dB", "equal within 0.01"} <= set(verdicts)
+
+
+def test_files_are_complete_and_figures_are_drawn_from_them(arrays, tmp_path, capsys):
+    run([arrays / "tone.npy", *options(arrays, tmp_path / "m")], capsys)
+    with np.load(tmp_path / "m" / "artifacts.npz", allow_pickle=False) as data:
+        assert data["power"].shape == (3, LENGTH // 2 + 1)
+        assert data["image_coherence"].shape == (2, LENGTH // 2 + 1)
+        assert {"real_power", "real_phase_locking"} <= set(data)
+        assert data["frequencies_hz"][data["power"][0][100:].argmax() + 100] == 4000
+    pixels = image.imread(tmp_path / "m" / "artifacts.png")
+    assert np.ptp(pixels[..., :3]) > 0.5
+    for quantity in quantities(tmp_path / "m").values():
+        assert quantity["reason"] or None not in (quantity["value"], quantity["low"])
+        if quantity["low"] is not None:
+            assert quantity["low"] <= quantity["value"] <= quantity["high"], quantity
+
+
+@pytest.mark.parametrize(("limit", "code"), [("line_prominence_db=6", 1), ("rms_db=0", 0)])
+def test_a_limit_makes_it_a_gate(arrays, tmp_path, capsys, limit, code):
+    argv = [arrays / "tone.npy", *options(arrays, tmp_path / "m"), "--fail-above", limit]
+    ended, _, err = run(argv, capsys)
+    assert ended == code
+    assert ("fail: " in err) == (code == 1)
+
+
+def test_recordings_of_any_length_are_cut_into_segments(arrays, tmp_path, capsys):
+    audio = np.load(arrays / "clean.npy").ravel()
+    for name, part in (("a.wav", audio[:120000]), ("b.flac", audio[120000:])):
+        soundfile.write(tmp_path / name, part, RATE)
+    argv = [tmp_path / "*.*", *options(arrays, tmp_path / "m"), "--segment-length", LENGTH]
+    argv[argv.index("--sample-rate") : argv.index("--sample-rate") + 2] = []
+    argv[argv.index(arrays / "reference.npy")] = tmp_path / "a.wav"
+    code, out, _ = run(argv, capsys)
+    assert code == 0
+    assert f"{120000 // LENGTH + (len(audio) - 120000) // LENGTH} segments" in out
+
+
+@pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
+def test_a_reference_of_another_rate_is_resampled_and_said_to_be(arrays, tmp_path, capsys):
+    audio = np.load(arrays / "reference.npy").ravel()
+    soundfile.write(tmp_path / "low.wav", audio[::2], RATE // 2)
+    np.save(tmp_path / "few.npy", np.load(arrays / "tone.npy")[:30])
+    argv = [tmp_path / "few.npy", *options(arrays, tmp_path / "m", reference=tmp_path / "low.wav")]
+    code, _, err = run(argv, capsys)
+    assert code == 0
+    assert err == (
+        f"warning: {tmp_path / 'low.wav'}: 1 of 1 files are resampled to 16000 Hz; "
+        "those of 8000 Hz hold nothing above 4000 Hz\n"
+    )
+    ratio = quantities(tmp_path / "m")["rms_db", None, None]
+    assert ratio["reference"]["value"] == pytest.approx(ratio["value"], abs=0.5)
+
+
+@pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
+def test_without_factors_no_lines_are_looked_for(arrays, tmp_path, capsys):
+    argv = [arrays / "tone.npy", *options(arrays, tmp_path / "m")][:-3]
+    code, out, err = run(argv, capsys)
+    assert code == 0
+    assert err.startswith("warning: ")
+    assert err.count("\n") == 1
+    found = quantities(tmp_path / "m")
+    assert {stage for _, stage, _ in found} == {None}
+    assert found["out_of_band_total_db", None, None]["verdict"] == "above"
+    assert "predicted lines" not in out
+
+
+@pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
+def test_without_factors_a_comb_is_found_and_clean_audio_has_none(arrays, tmp_path, capsys):
+    clean = np.load(arrays / "clean.npy")
+    time = np.arange(LENGTH) / RATE
+    tones = sum(np.sin(2 * np.pi * k * 1000 * time + k) for k in range(1, 8))
+    np.save(tmp_path / "comb.npy", (clean + 1e-3 * tones).astype(np.float32))
+    for path, spacings in ((tmp_path / "comb.npy", [1000.0]), (arrays / "clean.npy", [])):
+        code, out, _ = run([path, *options(arrays, tmp_path / path.stem)][:-3], capsys)
+        assert code == 0
+        result = json.loads((tmp_path / path.stem / "artifacts.json").read_text())
+        assert [comb["spacing_hz"] for comb in result["found_combs"]] == spacings
+        assert all(comb["stage"] is None for comb in result["found_combs"])
+        assert "stage" not in out
+        assert ("multiples of 1000 Hz (period 16)" in out) == bool(spacings)
+
+
+@pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
+def test_a_comb_that_no_stage_can_make_is_not_put_down_to_upsampling(arrays, tmp_path, capsys):
+    """Factors 4 and 4 repeat every 16 and 4 samples: not every 12, as tones 1333 Hz apart do."""
+    clean = np.load(arrays / "clean.npy")[:40]
+    time = np.arange(LENGTH) / RATE
+    for period, stage, words in (
+        (16, 1, "; stage 1 repeats every 16 samples and can make them"),
+        (
+            12,
+            None,
+            "; no stage has this period, so it is no image of upsampling; evenly spaced tones",
+        ),
+    ):
+        tones = sum(np.sin(2 * np.pi * k * RATE / period * time + k) for k in range(1, 6))
+        path = tmp_path / f"{period}.npy"
+        np.save(path, (clean + 1e-3 * tones).astype(np.float32))
+        code, out, _ = run([path, *options(arrays, tmp_path / str(period))], capsys)
+        assert code == 0
+        result = json.loads((tmp_path / str(period) / "artifacts.json").read_text())
+        found = [(comb["period"], comb["stage"]) for comb in result["found_combs"]]
+        assert found == [(period, stage)]
+        (line,) = [line for line in out.splitlines() if line.startswith("found without")]
+        assert words in line
+
+
+def test_results_of_another_set_are_neither_replaced_nor_left_beside(arrays, tmp_path, capsys):
+    for name in ("a", "b"):
+        np.save(tmp_path / f"{name}.npy", np.load(arrays / "clean.npy")[:12])
+    a, b, out = tmp_path / "a.npy", tmp_path / "b.npy", tmp_path / "m"
+    given = ["--sample-rate", RATE, "--out", out, "--upsampling-factors", 4, 4]
+    assert run([a, b, *given], capsys)[0] == 0
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    for paths in ([a], [b, a], [b]):
+        code, _, err = run([*paths, *given], capsys)
+        assert (code, err.count("\n")) == (2, 1)
+        assert err.startswith("error: out must be a new folder, or one with results of the same")
+    assert before == {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    assert run([a, b, *given, "--seed", 1], capsys)[0] == 0
+    (out / "02" / "artifacts.json").write_text("{}")
+    assert "02/artifacts.json is of something else" in run([a, b, *given], capsys)[2]
+
+
+def test_segments_that_repeat_count_once(arrays, tmp_path, capsys):
+    np.save(tmp_path / "again.npy", np.tile(np.load(arrays / "clean.npy")[:10], (6, 1)))
+    code, out, _ = run([tmp_path / "again.npy", *options(arrays, tmp_path / "m")], capsys)
+    assert code == 0
+    assert "again.npy: 60 segments (10 without overlap and repeats) of 512 samples" in out
+    about = json.loads((tmp_path / "m" / "artifacts.json").read_text())
+    assert (about["set"]["segments"], about["set"]["independent_segments"]) == (60, 10)
+    assert about["real"]["independent_segments"] == about["real"]["segments"] == 296
+
+
+def test_lines_that_stand_too_close_are_said_to_be_so_and_not_silent(arrays, tmp_path, capsys):
+    """64 samples have 2 bins from one multiple of 500 Hz to the next."""
+    np.save(tmp_path / "short.npy", np.load(arrays / "clean.npy")[:, :64])
+    given = ["--sample-rate", RATE, "--out", tmp_path / "m", "--stopband-hz", 1700]
+    assert run([tmp_path / "short.npy", *given, "--upsampling-factors", 2, 16], capsys)[0] == 0
+    found = quantities(tmp_path / "m")
+    too_close = "lines too close together for this segment length: 2 bins apart"
+    for name, stage in (("line_prominence_db", 2), ("out_of_band_lines_db", None)):
+        assert found[name, stage, None]["reason"] == too_close
+    images = "images too close together for this segment length: 2 bins apart"
+    assert found["image_coherence", 1, None]["reason"] == images
+    assert found["filtering_db", None, None]["reason"] == "no real audio to measure beside"
+
+
+def test_without_a_stopband_edge_it_is_said_why_nothing_is_out_of_band(arrays, tmp_path, capsys):
+    np.save(tmp_path / "few.npy", np.load(arrays / "clean.npy")[:12])
+    given = ["--sample-rate", RATE, "--out", tmp_path / "m", "--upsampling-factors", 4, 4]
+    code, _, err = run(
+        [tmp_path / "few.npy", *given, "--fail-above", "out_of_band_total_db=0"], capsys
+    )
+    assert code == 2
+    assert "was not measured: no stopband_hz: no band is known to be empty" in err
+
+
+@pytest.mark.parametrize("limit", ["line_prominence_db=6", "out_of_band_lines_db=-60"])
+def test_a_gate_that_measures_nothing_is_not_passed(arrays, tmp_path, capsys, limit):
+    np.save(tmp_path / "silence.npy", np.zeros((COUNT, LENGTH), np.float32))
+    argv = [tmp_path / "silence.npy", *options(arrays, tmp_path / "m")]
+    code, _, err = run([*argv, "--fail-above", limit], capsys)
+    assert code == 2
+    assert "was not measured: silence" in err
+
+
+def test_lines_that_noise_could_hide_have_a_floor_and_say_so(arrays, tmp_path, capsys):
+    argv = [arrays / "clean.npy", *options(arrays, tmp_path / "m")]
+    code, out, _ = run([*argv, "--fail-above", "out_of_band_lines_db=-60"], capsys)
+    assert code == 0
+    lines = quantities(tmp_path / "m")["out_of_band_lines_db", None, None]
+    assert lines["low"] <= lines["value"] < -80
+    assert lines["reason"] == "no line is told from noise, which could hide so much"
+    assert f"; {lines['reason']}\n" in out
+
+
+def test_silence_gives_reasons_not_numbers(arrays, tmp_path, capsys):
+    np.save(tmp_path / "silence.npy", np.zeros((COUNT, LENGTH), np.float32))
+    code, out, _ = run([tmp_path / "silence.npy", *options(arrays, tmp_path / "m")], capsys)
+    assert code == 0
+    found = quantities(tmp_path / "m")
+    assert found["line_prominence_db", 2, 4000.0]["value"] is None
+    assert {q["reason"] for q in found.values() if q["value"] is None} == {"silence"}
+    assert "not measured: silence" in out
+
+
+@pytest.mark.backend
+def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(tmp_path, capsys):
+    config = Config(**yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text()))
+    run_folder, _ = train(replace(config, out=str(tmp_path / "runs"), steps=3), [])
+    capsys.readouterr()
+    code, out, err = run([run_folder, "--out", tmp_path / "m"], capsys)
+    assert (code, err) == (0, "")
+    found = quantities(tmp_path / "m")
+    summary = json.loads((run_folder / "summary.json").read_text())
+    ratio = found["out_of_band_total_db", None, None]
+    assert ratio["value"] == pytest.approx(summary["out_of_band_ratio_db"]["generated"], abs=0.1)
+    assert ratio["reference"]["value"] == pytest.approx(
+        summary["out_of_band_ratio_db"]["real"], abs=0.1
+    )
+    assert f"the training is unfinished: {summary['unfinished']}\n" in out
+    about = json.loads((tmp_path / "m" / "artifacts.json").read_text())
+    assert about["set"]["training_unfinished"] == summary["unfinished"]
+    independent = about["real"]["independent_segments"]
+    assert independent == summary["segments"]["real_independent"]
+    assert f"reference: 512 real segments ({independent} without overlap and repeats)" in out
+    for line in summary["lines"]:
+        measured = found["line_prominence_db", line["stage"], line["frequency_hz"]]
+        assert measured["value"] == pytest.approx(line["generated_prominence_db"], abs=0.1)
+    assert found["frechet_distance", None, None]["verdict"] == "above"
+    argv = [run_folder, "--out", tmp_path / "again", "--networks"]
+    again = run(argv, capsys)[1].splitlines()
+    before = out.splitlines()[:-1]
+    assert again[: len(before)] == before
+    assert again[len(before) + 1] == f"networks of {run_folder}:"
+    assert (tmp_path / "again" / "networks.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"sample-rate": 8000, "stopband-hz": 4000}, "stopband_hz"),
+        ({"reference": "nowhere.npy"}, "nowhere.npy"),
+        ({"sample-rate": "many"}, "sample_rate"),
+        ({"seed": -1}, "seed"),
+        ({"fail-above": "bogus=1"}, "fail_above"),
+        ({"fail-above": "rms_db"}, "fail_above"),
+        ({"segment-length": 100}, "segment_length"),
+    ],
+)
+def test_mistakes_give_one_line_and_exit_code_2(arrays, changes, named, tmp_path, capsys):
+    argv = [arrays / "clean.npy", *options(arrays, tmp_path / "m", **changes)]
+    code, _, err = run(argv, capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("error: ")
+    assert named in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--fail-above", "bogus=1"], "fail_above must name one of out_of_band_total_db, "),
+        (["--fail-above", "rms_db"], "fail_above must be name=value"),
+        (["--networks"], "networks needs runs or generator files. Received: {folder}/clean.npy"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_measured(arrays, flags, message, tmp_path, capsys):
+    argv = [arrays / "clean.npy", *flags, *options(arrays, tmp_path / "m")]
+    code, out, err = run(argv, capsys)
+    assert (code, out) == (2, "")
+    assert message.format(folder=arrays) in err
+    assert not (tmp_path / "m").exists()
+
+
+def test_factors_that_do_not_fit_are_refused(arrays, tmp_path, capsys):
+    argv = [arrays / "clean.npy", *options(arrays, tmp_path / "m")]
+    code, _, err = run([*argv[:-2], 3, 7], capsys)
+    assert code == 2
+    assert "upsampling_factors" in err
+    assert not (tmp_path / "m").exists()
+
+
+def test_of_too_few_segments_everything_else_is_given(arrays, tmp_path, capsys):
+    np.save(tmp_path / "few.npy", np.load(arrays / "tone.npy")[:20])
+    code, out, err = run([tmp_path / "few.npy", *options(arrays, tmp_path / "m")], capsys)
+    assert (code, err) == (0, "")
+    found = quantities(tmp_path / "m")
+    distance = found["frechet_distance", None, None]
+    assert distance["value"] is None
+    assert distance["reason"] == "needs 100 segments, and the set has 20"
+    assert "needs 100 segments" in out
+    line = found["line_prominence_db", 2, 4000.0]
+    assert (line["verdict"], line["low"] is None) == ("above", False)
+    argv = [tmp_path / "few.npy", *options(arrays, tmp_path / "m")]
+    assert run([*argv, "--fail-above", "frechet_distance=1"], capsys)[0] == 2
+
+
+def test_three_segments_have_values_without_intervals(arrays, tmp_path, capsys):
+    np.save(tmp_path / "three.npy", np.load(arrays / "tone.npy")[:3])
+    assert run([tmp_path / "three.npy", *options(arrays, tmp_path / "m")], capsys)[0] == 0
+    line = quantities(tmp_path / "m")["line_prominence_db", 2, 4000.0]
+    assert line["value"] > 10
+    assert (line["low"], line["verdict"]) == (None, "")
+    assert line["reason"].startswith("no interval")
+
+
+def test_a_reference_too_small_for_distances_still_serves_as_real(arrays, tmp_path, capsys):
+    np.save(tmp_path / "small.npy", np.load(arrays / "reference.npy")[:120])
+    argv = [arrays / "tone.npy", *options(arrays, tmp_path / "m", reference=tmp_path / "small.npy")]
+    assert run(argv, capsys)[0] == 0
+    found = quantities(tmp_path / "m")
+    assert found["line_prominence_db", 2, 4000.0]["verdict"] == "above"
+    assert "the reference" in found["frechet_distance", None, None]["reason"]
+    np.save(tmp_path / "small.npy", np.load(arrays / "reference.npy")[:9])
+    code, _, err = run(argv, capsys)
+    assert code == 2
+    assert "at least 16 segments. Received: 9" in err
+
+
+def test_an_array_gives_the_numbers_of_its_file_and_records_are_flat(arrays, tmp_path, capsys):
+    given = [arrays / "tone.npy", *options(arrays, tmp_path / "m")]
+    assert run(given, capsys)[0] == 0
+    found = measure(
+        np.load(arrays / "tone.npy"),
+        sample_rate=RATE,
+        reference=np.load(arrays / "reference.npy"),
+        stopband_hz=1700,
+        upsampling_factors=[4, 4],
+    )
+    records = found.to_records()
+    for record, of_file in zip(records, quantities(tmp_path / "m").values(), strict=True):
+        assert all(
+            value is None or isinstance(value, (str, int, float)) for value in record.values()
+        )
+        for end in ("value", "low", "high"):
+            assert record[end] == of_file[end]
+            for other in ("reference", "difference"):
+                assert record[f"{other}_{end}"] == (of_file[other] or {end: None})[end]
+    units = {record["name"]: record["unit"] for record in records}
+    assert (units["rms_db"], units["jensen_shannon_bits"], units["clipped_share"]) == (
+        "dB",
+        "bits",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("array", "arguments", "words"),
+    [
+        (np.zeros((4, 512)), {}, "sample_rate must be given for array"),
+        (
+            np.zeros(4096),
+            {"sample_rate": RATE},
+            r"shape \(segments, samples\).*or \(samples,\) with",
+        ),
+        (np.zeros(100), {"sample_rate": RATE, "segment_length": 128}, "neither of them zero"),
+        (np.zeros((4, 512)), {"sample_rate": RATE, "segment_length": 256}, "Received: 256"),
+        (np.full((4, 512), np.nan), {"sample_rate": RATE}, "NaN or infinite"),
+        (np.array([["a", "b"]]), {"sample_rate": RATE}, "float or int16"),
+        (np.zeros((4, 512)), {"sample_rate": RATE, "upsampling_factors": []}, "upsampling_factors"),
+    ],
+)
+def test_arrays_that_cannot_be_measured_are_refused(array, arguments, words):
+    with pytest.raises(WaveganError, match=words):
+        measure(array, **arguments)
+
+
+def comparison(folder):
+    result = json.loads((folder / "comparison.json").read_text())
+    found = {(q["name"], q["stage"], q["frequency_hz"]): q for q in result["quantities"]}
+    return result, found
+
+
+def test_sets_are_compared_with_the_first(arrays, tmp_path, capsys):
+    argv = [arrays / "clean.npy", arrays / "tone.npy", *options(arrays, tmp_path / "m")]
+    code, out, err = run(argv, capsys)
+    assert (code, err) == (0, "")
+    assert f"{arrays / 'tone.npy'} compared with {arrays / 'clean.npy'}:" in out
+    result, found = comparison(tmp_path / "m" / "02")
+    assert result["reference"]["name"] == str(arrays / "clean.npy")
+    line = found["line_prominence_db", 2, 4000.0]
+    assert (line["verdict"], line["p_value"]) == ("above", pytest.approx(1 / 1001))
+    assert line["difference"]["low"] > 10
+    own = quantities(tmp_path / "m" / "02")["line_prominence_db", 2, 4000.0]
+    assert own["value"] == line["value"]
+    # The rest is the same audio.
+    others = [q["verdict"] for q in found.values() if q["frequency_hz"] not in (4000.0, None)]
+    assert set(others) <= {"equal within 1 dB", "equal within 0.01", "cannot be told"}
+    # 999 permutations more would be needed to know of a smaller one.
+    assert "< 0.002  above" in out
+
+
+def test_two_sets_drawn_alike_are_rarely_found_different():
+    """40 pairs: p-values of one statistic are as often below 5 % as they say."""
+    rng = np.random.default_rng(0)
+    options = {"sample_rate": RATE, "upsampling_factors": (4, 4), "stopband_hz": 1700.0}
+    p_values = []
+    for _ in range(40):
+        sets = rng.standard_normal((2, 60, LENGTH)).astype(np.float32)
+        found = {(q.name, q.stage): q for q in compare(*sets, **options).quantities}
+        p_values.append(found["out_of_band_total_db", None].p_value)
+    # Three standard errors of 40 draws at 5 % are 0.10, at one half 0.24.
+    assert np.mean(np.array(p_values) < 0.05) <= 0.15
+    assert np.mean(np.array(p_values) < 0.5) == pytest.approx(0.5, abs=0.24)
+
+
+def test_a_set_beside_itself_is_not_different_for_certain_nor_uncertain_for_free(arrays):
+    """Resampled alike, both would have a difference of 0 without any spread."""
+    segments = np.load(arrays / "clean.npy")
+    options = {"sample_rate": RATE, "upsampling_factors": (4, 4), "stopband_hz": 1700.0}
+    result = compare(segments, segments, **options)
+    levels = {q.name: q.difference for q in result.quantities}
+    for name in ("rms_db", "out_of_band_total_db"):
+        assert levels[name].value == 0
+        assert levels[name].low < -0.01 < 0.01 < levels[name].high
+
+
+@pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
+def test_sets_of_other_factors_are_compared_without_lines(arrays, tmp_path):
+    measurements = [
+        measure(
+            arrays / name,
+            reference=arrays / "reference.npy",
+            upsampling_factors=factors,
+            sample_rate=RATE,
+            stopband_hz=1700.0,
+        )
+        for name, factors in (("tone.npy", (4, 4)), ("clean.npy", (2, 2, 2)))
+    ]
+    with pytest.warns(WaveganWarning, match="lines are not compared"):
+        result = compare(*measurements)
+    result.save(tmp_path)
+    assert comparison(tmp_path)[0]["reference"]["name"] == str(arrays / "clean.npy")
+    assert {q.stage for q in result.quantities} == {None}
+    assert {q.name: q for q in result.quantities}["out_of_band_total_db"].verdict == "above"
+
+
+def test_seconds_of_recordings_are_resampled_together(arrays, tmp_path, capsys):
+    """Each second has a loudness of its own, so its 32 segments tell no more than one."""
+    rng = np.random.default_rng(0)
+    loudness = np.repeat(10 ** rng.normal(0, 0.3, 30), 32)[:, None]
+    audio = 0.05 * loudness * rng.standard_normal((960, LENGTH))
+    soundfile.write(tmp_path / "a.wav", audio.ravel(), RATE)
+    np.save(tmp_path / "a.npy", audio.astype(np.float32))
+    widths = []
+    for name in ("a.wav", "a.npy"):
+        folder = tmp_path / f"{name}.m"
+        argv = [tmp_path / name, *options(arrays, folder), "--segment-length", LENGTH]
+        assert run(argv, capsys)[0] == 0
+        level = quantities(folder)["rms_db", None, None]
+        widths.append(level["high"] - level["low"])
+    # 30 loudnesses, not 960: sqrt(32) = 5.7 times as wide.
+    assert 4 < widths[0] / widths[1] < 8
+
+
+def test_a_generator_that_always_starts_alike_locks_all_bins_but_no_line_more(arrays):
+    """The same click at the start of every segment: all phases stand, the lines' no firmer."""
+    segments = np.load(arrays / "clean.npy").copy()
+    segments[:, 200] += 1
+    result = measure(segments, sample_rate=RATE, upsampling_factors=(4, 4))
+    found = {(q.name, q.stage): q for q in result.quantities}
+    assert found["phase_locking", 2].estimate.low > 0.9
+    excess = found["phase_locking_excess", 2].estimate
+    assert excess.low < 0.02
+    assert excess.high < 0.05
+
+
+def test_short_recordings_are_as_independent_as_they_are_many(arrays, tmp_path, capsys):
+    for number, segment in enumerate(np.load(arrays / "tone.npy")[:64]):
+        soundfile.write(tmp_path / f"{number}.wav", segment, RATE, subtype="FLOAT")
+    argv = [tmp_path / "*.wav", *options(arrays, tmp_path / "m"), "--segment-length", LENGTH]
+    assert run(argv, capsys)[0] == 0
+    line = quantities(tmp_path / "m")["line_prominence_db", 2, 4000.0]
+    assert line["low"] is not None
+    assert line["verdict"] == "above"
+
+
+def test_notes_that_last_a_second_do_not_lock_a_line():
+    """Each note has a phase of its own; its 32 segments agree, but say it only once."""
+    time = np.arange(32 * LENGTH) / RATE
+    locked = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        phases = rng.uniform(0, 2 * np.pi, 16)
+        notes = [np.sin(2 * np.pi * 4000 * time + phase).reshape(32, LENGTH) for phase in phases]
+        segments = np.concatenate(notes) + 0.1 * rng.standard_normal((512, LENGTH))
+        options = {"upsampling_factors": (4, 4), "segment_length": LENGTH}
+        result = measure(segments.ravel(), sample_rate=RATE, **options)
+        found = {(q.name, q.frequency_hz): q for q in result.quantities}
+        locked += found["phase_locking", 4000.0].verdict == "locked"
+    assert locked <= 4  # of 20 at 5 %: more than 4 once in 400

@@ -1,0 +1,150 @@
+import keras
+import numpy as np
+import pytest
+from helpers.backends import FEWER_EXAMPLES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wavegan_rc.config.choices import PADDINGS, UPSAMPLERS
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.generator.folding import fold_generator, folded_model
+from wavegan_rc.nn.critic import build_critic
+from wavegan_rc.nn.generator import build_generator
+
+pytestmark = pytest.mark.backend
+
+
+@settings(max_examples=15 // FEWER_EXAMPLES)
+@given(
+    st.lists(st.tuples(st.integers(2, 4), st.sampled_from(UPSAMPLERS)), min_size=1, max_size=4),
+    st.integers(1, 5),
+    st.integers(1, 9),
+    st.sampled_from(PADDINGS),
+    st.booleans(),
+    st.integers(1, 3),
+    st.sampled_from([0, 1, 8]),
+)
+def test_any_shape_is_built_and_its_folded_copy_agrees_and_loads_as_plain_keras(
+    stages, initial, kernel_size, padding, use_bias, channels, post_filter_length
+):
+    factors, upsamplers = zip(*stages, strict=True)
+    length = initial * int(np.prod(factors))
+    options = {
+        "segment_length": length,
+        "latent_dim": 5,
+        "upsampling_factors": factors,
+        "kernel_size": kernel_size,
+        "filters": 8,
+        "channels": channels,
+        "upsampler": upsamplers,
+        "padding": padding,
+        "use_bias": use_bias,
+        "post_filter_length": post_filter_length,
+        "seed": 3,
+    }
+    fast = build_generator(**options)
+    plain = build_generator(**options, implementation="reference")
+    rng = np.random.default_rng(0)
+    # Biases and the filter start at zero and as doing nothing.
+    weights = [w + 0.1 * rng.standard_normal(w.shape) for w in fast.get_weights()]
+    for model in (fast, plain):
+        model.set_weights(weights)
+    latents = rng.uniform(-1, 1, (3, 5)).astype(np.float32)
+    audio = np.asarray(fast(latents))
+    assert audio.shape == (3, length, channels) == (3, *fast.output_shape[1:])
+    np.testing.assert_allclose(audio, plain(latents), atol=1e-5)
+    folded = folded_model(fold_generator(fast))
+    np.testing.assert_allclose(audio, folded(latents), atol=1e-5)
+    assert all(type(layer).__module__.startswith("keras.") for layer in folded.layers)
+
+
+def test_the_post_filter_starts_as_doing_nothing():
+    with_filter, without = (build_generator(post_filter_length=n, seed=1) for n in (512, 0))
+    latents = np.random.default_rng(0).uniform(-1, 1, (2, 64)).astype(np.float32)
+    np.testing.assert_allclose(with_filter(latents), without(latents), atol=1e-6)
+    assert with_filter.get_layer("post_filter").count_params() == 512
+
+
+def test_without_biases_silence_gives_silence():
+    generator = build_generator(filters=16, use_bias=False, seed=0)
+    assert not [weight for weight in generator.weights if "bias" in weight.path]
+    assert np.abs(generator(np.zeros((1, 64), np.float32))).max() == 0
+
+
+def test_default_generator_halves_its_filters_down_to_sixteen():
+    generator = build_generator()
+    widths = [generator.get_layer(f"stage_{i}").filters for i in range(1, 8)]
+    assert widths == [64, 32, 16, 16, 16, 16, 1]
+    assert generator.get_layer("feature_map").output.shape == (None, 16, 128)
+    assert (generator.input_shape, generator.output_shape) == ((None, 64), (None, 2048, 1))
+
+
+def test_wavegan_shapes_are_the_published_ones():
+    generator = build_generator(
+        segment_length=16384,
+        latent_dim=100,
+        upsampling_factors=(4,) * 5,
+        kernel_size=25,
+        filters=64,  # a sixteenth of the published width, for the sake of the test's time
+        upsampler="transposed",
+    )
+    assert generator.get_layer("feature_map").output.shape == (None, 16, 64)
+    assert generator.output_shape == (None, 16384, 1)
+    critic = build_critic(segment_length=16384, filters=1024)
+    widths = [critic.get_layer(f"conv_{i}").filters for i in range(1, 6)]
+    assert widths == [64, 128, 256, 512, 1024]
+    assert critic.get_layer("conv_5").output.shape == (None, 16, 1024)
+    shuffles = [layer.name for layer in critic.layers if layer.name.startswith("shuffle")]
+    assert shuffles == ["shuffle_1", "shuffle_2", "shuffle_3", "shuffle_4"]
+
+
+def test_output_is_bounded_and_scores_are_not():
+    generator, critic = build_generator(filters=16), build_critic(filters=16)
+    audio = np.asarray(generator(1000 * np.ones((2, 64), np.float32)))
+    assert np.abs(audio).max() <= 1
+    scores = np.asarray(critic(1e4 * np.ones((2, 2048, 1), np.float32)))
+    assert scores.shape == (2, 1)
+    assert np.abs(scores).max() > 1
+
+
+def test_the_critic_has_no_normalization_and_an_odd_length_is_accepted():
+    critic = build_critic(segment_length=1000, filters=16)
+    assert critic.output_shape == (None, 1)
+    assert not [layer for layer in critic.layers if "norm" in type(layer).__name__.lower()]
+
+
+@pytest.mark.parametrize("build", [build_generator, build_critic])
+def test_a_seed_fixes_the_weights_and_no_two_layers_share_theirs(build):
+    first, again, other = (build(filters=32, seed=seed).get_weights() for seed in (1, 1, 2))
+    for a, b, c in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not c.any() or not np.array_equal(a, c)
+    kernels = [w.ravel()[:16].tolist() for w in first if w.ndim > 1]
+    assert len({tuple(kernel) for kernel in kernels}) == len(kernels)
+
+
+@pytest.mark.parametrize("build", [build_generator, build_critic])
+def test_models_serialise(build, tmp_path):
+    model = build(filters=16, seed=0)
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    x = np.random.default_rng(0).standard_normal((2, *model.input_shape[1:])).astype(np.float32)
+    np.testing.assert_array_equal(model(x), again(x))
+
+
+def test_factors_that_do_not_divide_are_refused():
+    with pytest.raises(ParameterError, match="2048"):
+        build_generator(upsampling_factors=(3,))
+
+
+@pytest.mark.parametrize(
+    ("upsampler", "message"), [("deconv", "deconv"), (["resize"] * 3, r"one per stage \(7\)")]
+)
+def test_upsamplers_that_cannot_be_used_are_refused(upsampler, message):
+    with pytest.raises(ParameterError, match=message):
+        build_generator(upsampler=upsampler)
+
+
+def test_too_large_a_shuffle_is_refused():
+    with pytest.raises(ParameterError, match="phase shuffle's radius"):
+        build_critic(phase_shuffle_radius=32)

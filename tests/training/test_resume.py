@@ -1,0 +1,377 @@
+"""A training goes on as if it had never stopped, however it was stopped."""
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import replace
+
+import pytest
+import yaml
+from helpers.runs import (
+    SMALL,
+    SMOKE,
+    assert_same_results,
+    history,
+    newest_step,
+    smoke_config,
+    start_training,
+    wait_for,
+)
+
+from wavegan_rc.cli.train import train_command
+from wavegan_rc.config import Config
+from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.network_audit.critic import load_run
+from wavegan_rc.runs.checkpoints import newest_checkpoint, save_checkpoint
+from wavegan_rc.runs.lock import run_lock
+from wavegan_rc.training.train import train
+from wavegan_rc.utils.atomic_files import whole_file, whole_files
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """17 steps in one go; neither the line nor the checkpoint at 17 is due by its interval."""
+    folder = tmp_path_factory.mktemp("straight")
+    config = smoke_config(folder, **SMALL, steps=17, log_every=4, save_every=5)
+    return train(config, [])[0], config
+
+
+@pytest.mark.parametrize("first", [10, 9])
+@pytest.mark.backend
+def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path, capsys):
+    """Stopped where a checkpoint is due, and in the middle of a line of the history."""
+    expected, config = straight
+    ours = replace(config, out=str(tmp_path))
+    run, _ = train(replace(ours, steps=first), [])
+    capsys.readouterr()
+    train(ours, ["again"], resume=run)
+    printed = capsys.readouterr().out
+    assert f"resuming after step {first} of 17\n" in printed
+    assert f"{17 - first}/{17 - first}" in printed  # the bar knows no time of the steps before
+    assert_same_results(run, expected, config)
+    record = json.loads((run / "environment.json").read_text())
+    assert [(s["from_step"], s["command_line"]) for s in record["resumed"]] == [(first, ["again"])]
+    assert Config(**yaml.safe_load((run / "config.yaml").read_text())) == ours
+
+
+@pytest.mark.backend
+def test_what_was_logged_after_the_checkpoint_is_forgotten(straight, tmp_path):
+    """Killed after step 17 was logged and before it was saved: steps 16 and 17 come again."""
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    for path in (run / "checkpoints").glob("step-000017*"):
+        path.unlink()
+    # Killed once before between the weights of a checkpoint and its description.
+    (run / "checkpoints" / "step-000016.weights.h5").write_bytes(b"weights")
+    events = [path.read_bytes() for path in sorted((run / "tensorboard").iterdir())]
+    with (run / "history.jsonl").open("a") as file:
+        file.write('{"step": 18, "crit')
+    (run / "checkpoints" / ".partial-step-000020.weights.h5").write_bytes(b"half")
+    train(config, [], resume=run)
+    assert_same_results(run, expected, config)
+    assert not [path for path in run.rglob("*") if "partial" in path.name]
+    assert not list((run / "checkpoints").glob("step-000016*"))
+    old, new = (path.read_bytes() for path in sorted((run / "tensorboard").iterdir()))
+    assert events[0].startswith(old)
+    assert 0 < len(old) < len(events[0])
+    assert new
+
+
+@pytest.mark.backend
+def test_a_finished_run_gets_its_results_again(straight, tmp_path):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    (run / "summary.json").unlink()
+    for folder in ("samples", "figures"):  # of a copy without empty folders
+        shutil.rmtree(run / folder)
+    train(config, [], resume=run)
+    assert_same_results(run, expected, config)
+    assert (run / "summary.json").is_file()
+
+
+def test_a_finished_run_loses_nothing_and_cannot_become_shorter(tmp_path):
+    """Steps that no line of the history ends at, with what is measured at the last one."""
+    config = smoke_config(tmp_path, steps=5, log_every=2, measure_every=2)
+    run, _ = train(config, [])
+    before = [history(run), *(path.read_bytes() for path in (run / "tensorboard").iterdir())]
+    assert "rms_db" in before[0][-1]
+    train(replace(config, sample_count=2), [], resume=run)
+    after = [history(run), *(path.read_bytes() for path in sorted((run / "tensorboard").iterdir()))]
+    assert after[: len(before)] == before
+    assert sorted(path.name for path in (run / "samples").glob("0*.wav")) == [
+        "0000.wav",
+        "0001.wav",
+    ]
+    with pytest.raises(ParameterError, match=r"steps must be at least 5.* Received: 3"):
+        train(replace(config, steps=3), [], resume=run)
+    assert Config(**yaml.safe_load((run / "config.yaml").read_text())).steps == 5
+
+
+def damage_newest(run):
+    path = run / "checkpoints" / "step-000017.weights.h5"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut_newest(run):
+    path = run / "checkpoints" / "step-000017.weights.h5"
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def remove_newest(run):
+    (run / "checkpoints" / "step-000017.weights.h5").unlink()
+
+
+def spoil_description(run):
+    (run / "checkpoints" / "step-000017.json").write_text("{")
+
+
+def nest_description(run):
+    (run / "checkpoints" / "step-000017.json").write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "spoil", [damage_newest, cut_newest, remove_newest, spoil_description, nest_description]
+)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, tmp_path, spoil):
+    expected, _ = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    spoil(run)
+    with pytest.warns(WaveganWarning, match="resuming from step 15: step 17"):
+        assert newest_checkpoint(run / "checkpoints").step == 15
+    shutil.rmtree(run / "checkpoints")
+    (run / "checkpoints").mkdir()
+    with pytest.raises(DataError, match="no usable checkpoint"):
+        newest_checkpoint(run / "checkpoints")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"step": 16},
+        {"rollbacks": -1},
+        {"rollbacks": 4},
+        {"rollbacks": 10**12},
+        {"rollbacks": True},
+        {"rollbacks": None},
+        {"log_lengths": {"history.jsonl": -1}},
+        {"log_lengths": {"history.jsonl": 1.5}},
+        {"log_lengths": {"history.jsonl": float("inf")}},
+        {"log_lengths": 3},
+    ],
+)
+def test_a_description_of_what_cannot_be_is_damage(straight, tmp_path, change):
+    """A stranger's checksum may be right."""
+    expected, _ = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    path = run / "checkpoints" / "step-000017.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.warns(WaveganWarning, match="resuming from step 15: step 17"):
+        assert newest_checkpoint(run / "checkpoints").step == 15
+
+
+@pytest.mark.backend
+def test_a_damaged_checkpoint_does_not_count_as_kept(straight, tmp_path):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    damage_newest(run)
+    with pytest.warns(WaveganWarning, match="resuming from step 15"):
+        train(replace(config, steps=16), [], resume=run)
+    steps = sorted(int(path.stem[5:]) for path in (run / "checkpoints").glob("*.json"))
+    assert steps == [15, 16]
+
+
+def test_only_the_newest_checkpoints_are_kept_past_a_million_steps(tmp_path):
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for step in (999_998, 999_999, 1_000_000):
+        save_checkpoint(folder, step, lambda path: path.write_bytes(b"weights"), [])
+    assert newest_checkpoint(folder).step == 1_000_000
+    assert sorted(path.name for path in folder.glob("*.h5")) == [
+        "step-1000000.weights.h5",
+        "step-999999.weights.h5",
+    ]
+
+
+def test_other_recordings_are_refused(straight, tmp_path):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    record = json.loads((run / "environment.json").read_text())
+    record["data_fingerprint"] = "another"
+    (run / "environment.json").write_text(json.dumps(record))
+    with pytest.raises(DataError, match="recordings have changed"):
+        train(config, [], resume=run)
+    for text in ("[" * 100_000, "3", '{"data_fingerprint": "another", "resumed": 3}'):
+        (run / "environment.json").write_text(text)
+        with pytest.raises(DataError, match="not the record of a run"):
+            train(config, [], resume=run)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("history.jsonl", "x" * 10_000),
+        ("history.jsonl", "3\n" + "x" * 10_000),
+        ("history.jsonl", '{"step": 1, "gradient_norm": "\xb0"}\n' + "\0" * 10_000),
+        ("health.json", "["),
+        ("health.json", '{"warnings": [{"a": 1}]}'),
+        ("health.json", "[" * 100_000),
+    ],
+)
+def test_a_run_whose_records_are_damaged_is_one_line(straight, tmp_path, name, text):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    (run / name).write_text(text)
+    # The history is gone on with; what health.json has is shown at the end.
+    longer = replace(config, steps=18) if name == "history.jsonl" else config
+    with pytest.raises(DataError, match=f"{name}: not the ") as error:
+        train(longer, [], resume=run)
+    assert str(error.value).isprintable()
+
+
+def test_a_history_that_lost_its_end_is_warned_of(straight, tmp_path):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    rows = history(run)
+    lines = (run / "history.jsonl").read_text().splitlines(keepends=True)
+    (run / "history.jsonl").write_text("".join(lines[:2]))
+    with pytest.warns(WaveganWarning, match=r"history\.jsonl: \d+ bytes from before step 17 are"):
+        train(replace(config, steps=20), [], resume=run)
+    assert history(run)[:2] == rows[:2]
+    assert history(run)[-1]["step"] == 20
+
+
+LINKED = ("history.jsonl", ".lock", "samples", "checkpoints", "diverged", "tensorboard/events.x")
+
+
+@pytest.mark.parametrize("name", [*LINKED, "pipe"])
+def test_a_run_with_links_or_pipes_in_it_is_refused_and_nothing_elsewhere_changes(
+    straight, tmp_path, name
+):
+    """An archive may have them lead anywhere: a history is cut, a folder of WAVs rewritten."""
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    place, elsewhere = run / name, tmp_path / "elsewhere"
+    if name == "pipe":
+        os.mkfifo(place)
+    elif place.is_dir() or name == "diverged":
+        elsewhere.mkdir()
+        (elsewhere / "0001.wav").write_text("precious" * 1000)
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        elsewhere.write_text("precious" * 1000)
+        place.unlink(missing_ok=True)
+    if name != "pipe":
+        place.symlink_to(elsewhere)
+    with pytest.raises(DataError, match=f"{place.name}: a run that contains links or special"):
+        train(replace(config, steps=18, sample_count=1), [], resume=run)
+    for file in (elsewhere, elsewhere / "0001.wav"):
+        assert not file.is_file() or file.read_text() == "precious" * 1000
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--filters", "8"], "filters cannot change when resuming. Run: 16. Received: 8"),
+        (["--upsampler", "linear"], "upsampler cannot change"),
+        (["--cutoff-hz", "1000"], "cutoff_hz cannot change"),
+        (["--seed", "1"], "seed cannot change"),
+        (["--out", "elsewhere"], "out cannot change"),
+        (["--steps", "0"], "steps must be a whole number"),
+        (["--config", str(SMOKE)], "cannot be combined with --config"),
+        (["--name", "other"], "cannot be combined with --name"),
+    ],
+)
+def test_a_setting_that_makes_another_run_is_refused(straight, flags, named):
+    run, _ = straight
+    with pytest.raises(Exception, match=named):
+        train_command("train.py", ["--resume", str(run), *flags])
+
+
+def test_a_run_of_an_earlier_version_is_named_as_such(straight, tmp_path):
+    """It was made before there was such a setting."""
+    run = tmp_path / "run"
+    shutil.copytree(straight[0], run)
+    lines = (run / "config.yaml").read_text().splitlines(keepends=True)
+    (run / "config.yaml").write_text("".join(x for x in lines if not x.startswith("emphasis:")))
+    message = (
+        r"run was made by an earlier version .* \(config.yaml lacks emphasis\): train it again"
+    )
+    for open_run in (
+        lambda: train_command("train.py", ["--resume", str(run), "--steps", "18"]),
+        lambda: load_run(run),
+    ):
+        with pytest.raises(DataError, match=message):
+            open_run()
+
+
+def test_no_run_to_go_on_with(tmp_path):
+    with pytest.raises(DataError, match=r"config\.yaml: cannot be read"):
+        train_command("train.py", ["--resume", str(tmp_path / "nowhere")])
+
+
+def test_a_run_that_is_being_trained_is_refused_and_a_dead_owner_is_not(straight, tmp_path):
+    expected, config = straight
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    with (
+        run_lock(run),
+        pytest.raises(DataError, match=rf"being trained, by process {os.getpid()} on"),
+    ):
+        train(config, [], resume=run)
+    (run / ".lock").write_text('{"process": 1, "host": "gone"}')
+    with run_lock(run):
+        assert json.loads((run / ".lock").read_text())["process"] == os.getpid()
+
+
+def test_files_appear_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    (tmp_path / "folder").mkdir()
+
+    def fail_half_way(writing, name):
+        with writing as partial:
+            (partial / name).write_text("half")
+            raise OSError("full")
+
+    for writing, name in ((whole_file(path), ""), (whole_files(tmp_path / "folder"), "b.txt")):
+        with pytest.raises(OSError, match="full"):
+            fail_half_way(writing, name)
+    assert path.read_text() == "before"
+    assert not list((tmp_path / "folder").iterdir())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "folder"]
+
+
+@pytest.mark.backend
+def test_sigterm_saves_and_ends_and_the_rest_can_be_trained(tmp_path):
+    """As Ctrl-C does: see test_run."""
+    small = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+    flags = ["--config", str(SMOKE), *small, "--steps", "100000", "--save-every", "5"]
+    process = start_training(tmp_path, *flags)
+    run = tmp_path / "runs" / "001-resize"
+    wait_for(lambda: newest_step(run) > 0, process, tmp_path)
+    config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
+    config = replace(config, out=str(tmp_path))
+    with pytest.raises(DataError, match=rf"being trained, by process {process.pid} on \w"):
+        train(config, [], resume=run)
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=60)
+    output = (tmp_path / "output.txt").read_text()
+    assert process.returncode == 143, output
+    assert "stopping after this step" in output
+    saved = newest_checkpoint(run / "checkpoints").step
+    assert history(run)[-1]["step"] == saved
+    assert (run / "generator.keras").is_file()
+    train(replace(config, steps=saved + 1), [], resume=run)
+    assert newest_step(run) == saved + 1

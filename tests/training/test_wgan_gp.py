@@ -1,0 +1,222 @@
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+from helpers.backends import derivatives, dtype_of
+from helpers.networks import TINY, real_batch
+from keras import ops
+from scipy import stats
+
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.backend import gradients_by_inputs
+from wavegan_rc.nn.critic import build_critic
+from wavegan_rc.nn.generator import build_generator
+from wavegan_rc.training.average import update_average
+from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
+from wavegan_rc.training.model import build_model
+from wavegan_rc.training.wgan_gp import FIRST_NONFINITE, LOSSES, WGANGP
+
+pytestmark = pytest.mark.backend
+
+
+def fit_two_steps(model):
+    batches = ((real_batch(step),) for step in range(2))
+    return model.fit(batches, steps_per_epoch=2, shuffle=False, verbose=0)
+
+
+def weights(model):
+    return [np.array(variable) for variable in model.trainable_variables]
+
+
+def test_penalty_of_a_linear_critic_has_a_closed_form():
+    """score = <w, x> has gradient w everywhere, so the penalty is (|w| - 1)**2."""
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((1, 20, 2)).astype(np.float32)
+    x = rng.standard_normal((5, 20, 2)).astype(np.float32)
+    _, (gradients,) = derivatives(lambda x: (ops.sum(x * w), None), x)
+    penalty, norm = gradient_penalty(gradients)
+    expected = np.linalg.norm(w)
+    assert float(norm) == pytest.approx(expected, rel=1e-5)
+    assert float(penalty) == pytest.approx((expected - 1) ** 2, rel=1e-4)
+
+
+def test_the_penalty_and_its_derivative_are_finite_where_the_gradient_is_zero():
+    penalty, (derivative,) = derivatives(
+        lambda g: (gradient_penalty(g)[0],) * 2, np.zeros((3, 10, 1))
+    )
+    assert float(penalty) == pytest.approx(1, abs=1e-5)
+    assert np.isfinite(derivative).all()
+
+
+def test_half_precision_gradients_are_summed_in_float32():
+    g = ops.full((2, 4096, 1), 10.0, "float16")  # the sum of squares, 409600, is inf
+    penalty, norm = gradient_penalty(g)
+    assert dtype_of(penalty) == dtype_of(norm) == "float32"
+    assert float(norm) == pytest.approx(640)
+
+
+def test_interpolation_and_estimate():
+    real, fake = np.ones((2, 3, 1), np.float32), -np.ones((2, 3, 1), np.float32)
+    mixing = np.array([0.0, 0.75], np.float32).reshape(2, 1, 1)
+    np.testing.assert_allclose(interpolate(real, fake, mixing)[:, 0, 0], [-1, 0.5])
+    assert float(wasserstein_estimate(np.array([[3.0], [5.0]]), np.array([[1.0], [1.0]]))) == 3
+
+
+def test_two_steps_change_every_weight_and_nothing_is_nan():
+    model = build_model(TINY)
+    parts = {"generator": model.generator, "critic": model.critic, "ema": model.average_generator}
+    before = {name: weights(part) for name, part in parts.items()}
+    history = fit_two_steps(model)
+    for name, part in parts.items():
+        for old, new, variable in zip(
+            before[name], weights(part), part.trainable_variables, strict=True
+        ):
+            assert np.isfinite(new).all()
+            assert not np.array_equal(old, new), f"{name}: {variable.path} did not change"
+    assert all(np.isfinite(values).all() for values in history.history.values())
+    assert set(history.history) == {*LOSSES, FIRST_NONFINITE}
+
+
+def test_each_update_moves_only_its_own_network():
+    model = build_model(TINY)
+    real = ops.convert_to_tensor(real_batch()[:, 0])
+    generator, critic = weights(model.generator), weights(model.critic)
+    model._update_critic(real, real * 0.5, ops.full((3, 1, 1), 0.5))
+    np.testing.assert_equal(weights(model.generator), generator)
+    moved = weights(model.critic)
+    assert any((a != b).any() for a, b in zip(critic, moved, strict=True))
+    model._update_generator(model._latents(3))
+    np.testing.assert_equal(weights(model.critic), moved)
+    assert any((a != b).any() for a, b in zip(generator, weights(model.generator), strict=True))
+
+
+def test_a_step_makes_the_stated_number_of_updates_on_different_batches(monkeypatch):
+    model = build_model(TINY)
+    seen = []
+    update = model._update_critic
+    monkeypatch.setattr(
+        model,
+        "_update_critic",
+        lambda real, fake, mixing: seen.append((real, fake)) or update(real, fake, mixing),
+    )
+    data = real_batch()
+    model.step(data)
+    assert int(model.critic_optimizer.iterations) == TINY.critic_steps
+    assert int(model.generator_optimizer.iterations) == 1
+    for k, (real, _) in enumerate(seen):
+        np.testing.assert_array_equal(real, data[:, k])
+    assert not np.array_equal(seen[0][1], seen[1][1])
+
+
+def test_generated_segments_come_from_distinct_latents():
+    model = build_model(TINY)
+    latents = np.asarray(model._latents(500))
+    assert (latents >= -1).all()
+    assert (latents <= 1).all()
+    assert latents.std() == pytest.approx(1 / np.sqrt(3), rel=0.05)
+    assert len(np.unique(latents[:, 0])) > 490
+
+
+def test_the_loss_is_the_papers(monkeypatch):
+    """Against the formula in NumPy, for a critic whose scores and gradients are known."""
+    inputs = keras.Input((8, 1))
+    scores = keras.layers.Dense(1, name="scores")(keras.layers.Flatten()(inputs))
+    critic = keras.Model(inputs, scores)
+    w = np.linspace(-1, 1, 8).astype(np.float32)
+    critic.set_weights([w[:, None], np.array([0.5], np.float32)])
+    generator = build_generator(
+        segment_length=8, upsampling_factors=(2,), filters=2, latent_dim=2, kernel_size=2
+    )
+    model = WGANGP(generator, critic, critic_steps=1, gradient_penalty_weight=10.0, seed=0)
+    model.compile(keras.optimizers.Adam(0.0), keras.optimizers.Adam(0.0))
+    rng = np.random.default_rng(0)
+    real, fake = (rng.standard_normal((4, 8, 1)).astype(np.float32) for _ in range(2))
+    tensors = [ops.convert_to_tensor(x) for x in (real, fake, np.full((4, 1, 1), 0.5, "float32"))]
+    model._update_critic(*tensors)
+    distance = (real[:, :, 0] @ w).mean() - (fake[:, :, 0] @ w).mean()
+    expected = -distance + 10 * (np.linalg.norm(w) - 1) ** 2
+    assert float(model.means["critic_loss"].result()) == pytest.approx(expected, rel=1e-5)
+    assert float(model.means["wasserstein_estimate"].result()) == pytest.approx(distance, rel=1e-4)
+
+
+def test_the_average_weighs_steps_by_a_power_with_a_relative_width_of_five_percent():
+    """Weights in proportion to t**p have mean (p + 1) / (p + 2) T and a width of 5 % of T."""
+    model = build_model(TINY)
+    first, second, *_ = model.generator.variables
+    steps = 400
+    for t in range(1, steps + 1):
+        model.generator_optimizer.iterations.assign(t)
+        first.assign(np.full(first.shape, t / steps))
+        second.assign(np.full(second.shape, (t / steps) ** 2))
+        update_average(
+            model.average_generator, model.generator, model.generator_optimizer.iterations
+        )
+    mean, square = (np.array(v).ravel()[0] for v in model.average_generator.variables[:2])
+    assert mean == pytest.approx(17.97 / 18.97, abs=2e-3)
+    assert np.sqrt(square - mean**2) == pytest.approx(0.05, abs=2e-3)
+
+
+def test_penalty_is_taken_between_real_and_generated_by_a_uniform_share_for_each(monkeypatch):
+    model = build_model(replace(TINY, batch_size=500, critic_steps=1))
+    seen = []
+    update = model._update_critic
+
+    def spy(critic, segments):
+        seen.append(segments)
+        return gradients_by_inputs(critic, segments)
+
+    monkeypatch.setattr("wavegan_rc.nn.backend.gradients_by_inputs", spy)
+    monkeypatch.setattr(model, "_update_critic", lambda *a: seen.extend(a[:2]) or update(*a))
+    model.step(ops.ones((500, 1, 64, 1)))
+    real, fake, mixed = map(np.asarray, seen)
+    shares = ((mixed - fake) / (real - fake))[:, 0, 0]
+    mixing = shares[:, None, None]
+    np.testing.assert_allclose(mixed, mixing * real + (1 - mixing) * fake, atol=1e-5)
+    assert stats.kstest(shares, "uniform").pvalue > 1e-3
+    assert len(np.unique(shares)) > 490
+
+
+@pytest.mark.parametrize("radius", [0, 2])
+def test_works_when_compiled_with_xla(monkeypatch, radius):
+    if radius == 0:  # XLA draws other random numbers, so they are taken out to compare the rest
+        monkeypatch.setattr(keras.random, "uniform", lambda shape, *_, **__: ops.full(shape, 0.3))
+    losses = []
+    for jit_compile in (False, True):
+        model = build_model(replace(TINY, phase_shuffle_radius=radius))
+        model.compile(model.generator_optimizer, model.critic_optimizer, jit_compile=jit_compile)
+        history = fit_two_steps(model).history
+        losses.append([history[name][-1] for name in LOSSES])
+    assert np.isfinite(losses).all()
+    if radius == 0:
+        np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3, atol=1e-4)
+
+
+def test_a_checkpoint_holds_everything_that_training_goes_on_from(tmp_path):
+    """Weights, both optimizers, average and random states: the next step is the same."""
+    first = build_model(TINY)
+    for step in range(3):
+        first.step(real_batch(step))
+    first.save_weights(tmp_path / "c.weights.h5")
+    second = build_model(replace(TINY, seed=99))
+    second.load_weights(tmp_path / "c.weights.h5")
+    for model in (first, second):
+        model.step(real_batch(3))
+    for part in ("generator", "critic", "average_generator", "optimizer", "critic_optimizer"):
+        for a, b in zip(
+            getattr(first, part).variables, getattr(second, part).variables, strict=True
+        ):
+            np.testing.assert_array_equal(a, b, err_msg=f"{part}: {a.path}")
+
+
+def test_data_with_the_wrong_number_of_critic_batches_is_refused():
+    with pytest.raises(ParameterError, match="critic_steps = 2"):
+        build_model(TINY).step(real_batch()[:, :1])
+
+
+def test_phase_shuffle_settings_reach_the_critic():
+    critic = build_critic(phase_shuffle_radius=5, phase_shuffle_per_example=True)
+    layer = critic.get_layer("shuffle_2")
+    assert (layer.radius, layer.per_example) == (5, True)
+    silent = build_critic(phase_shuffle_radius=0)
+    assert not [layer for layer in silent.layers if layer.name.startswith("shuffle")]
