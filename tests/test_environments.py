@@ -10,6 +10,8 @@ import pytest
 from helpers import ROOT
 from helpers.runs import SMOKE
 
+pytestmark = pytest.mark.slow
+
 TRAIN = [sys.executable, str(ROOT / "scripts" / "train.py"), "--config", str(SMOKE)]
 TRAIN += ["--segment-length=128", "--critic-steps=1", "--steps=2", "--sample-count=2"]
 TRAIN += ["--log-every=1", "--measure-every=1", "--save-every=1"]

@@ -9,7 +9,7 @@ from helpers.backends import tensorflow_only
 
 from wavegan_rc.config import Config
 
-pytestmark = tensorflow_only
+pytestmark = [tensorflow_only, pytest.mark.slow]
 pytest.importorskip("tensorflow")
 
 from benchmarks import quality  # noqa: E402

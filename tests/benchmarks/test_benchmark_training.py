@@ -25,7 +25,10 @@ from helpers import ROOT  # noqa: E402
 from benchmarks import plain_keras  # noqa: E402
 
 # PyTorch as pip brings it says so where there is no GPU.
-pytestmark = pytest.mark.filterwarnings("ignore:CUDA initialization:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:CUDA initialization:UserWarning"),
+    pytest.mark.slow,
+]
 
 SMALL = Config(
     segment_length=512,

@@ -23,6 +23,8 @@ from wavegan_rc.runs.run import Run
 from wavegan_rc.training.batches import drawn_ahead
 from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
 
+pytestmark = [pytest.mark.slow, pytest.mark.extra]
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory, own_cache):

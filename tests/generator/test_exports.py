@@ -18,7 +18,7 @@ from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.utils import extras
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.extra]
 
 # Sums in another order: half a step of 16 bits is 1.5e-5 (found: 6e-8).
 TOLERANCE = 1e-5

@@ -41,6 +41,8 @@ from wavegan_rc.theory.response import phase_gains, tone_levels_db
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 
+pytestmark = pytest.mark.slow
+
 RATE = 16000
 
 

@@ -36,6 +36,8 @@ from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.verdicts import Verdict
 from wavegan_rc.training.train import train
 
+pytestmark = pytest.mark.slow
+
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 NON_ASCII = "Läufe 日本 ẞ"
 DESKTOP, PHONE = (1280, 900), (390, 844)

@@ -15,6 +15,8 @@ from wavegan_rc.report import measured
 from wavegan_rc.report.document import build_document
 from wavegan_rc.report.figures import write_figures
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def report(smoke_runs, tmp_path_factory):

@@ -22,6 +22,8 @@ from wavegan_rc.errors import DataError
 from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.training.train import train
 
+pytestmark = pytest.mark.slow
+
 STEPS = 6
 
 

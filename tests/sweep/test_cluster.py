@@ -7,6 +7,8 @@ import pytest
 import yaml
 from helpers import ROOT
 
+pytestmark = pytest.mark.slow
+
 CLUSTER = ROOT / "configs" / "cluster"
 
 

@@ -30,6 +30,8 @@ from wavegan_rc.sweep.local import LocalEngine
 from wavegan_rc.sweep.process import Job
 from wavegan_rc.utils import cores
 
+pytestmark = pytest.mark.slow
+
 # The command itself, with cells that pretend and a report that only says what it was given.
 
 

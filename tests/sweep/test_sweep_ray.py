@@ -17,6 +17,8 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.utils import extras
 
+pytestmark = [pytest.mark.slow, pytest.mark.extra]
+
 needs_ray = pytest.mark.skipif(not find_spec("ray"), reason="the extra ray is not installed")
 
 CLUSTER = """

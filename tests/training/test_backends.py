@@ -15,7 +15,11 @@ from wavegan_rc.training.train import train
 
 HERE = keras.backend.backend()
 THERE = {"tensorflow": "jax", "jax": "tensorflow"}[HERE]
-pytestmark = pytest.mark.skipif(find_spec(THERE) is None, reason=f"{THERE} is not installed")
+pytestmark = [
+    pytest.mark.skipif(find_spec(THERE) is None, reason=f"{THERE} is not installed"),
+    pytest.mark.slow,
+    pytest.mark.extra,
+]
 
 
 @pytest.fixture(scope="module")

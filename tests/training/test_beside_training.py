@@ -20,6 +20,8 @@ from wavegan_rc.training.interruptions import END_SIGNALS, unbroken_streams
 from wavegan_rc.training.train import train
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
 
+pytestmark = pytest.mark.slow
+
 
 def test_failures_beside_training_are_a_warning_each_and_come_after_the_checkpoint(
     tmp_path, monkeypatch

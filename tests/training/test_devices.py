@@ -18,7 +18,7 @@ from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.model import build_model
 
-pytestmark = pytest.mark.usefixtures("shared_compilation")
+pytestmark = [pytest.mark.usefixtures("shared_compilation"), pytest.mark.slow, pytest.mark.extra]
 
 
 @pytest.fixture(params=["tensorflow", "jax"])

@@ -30,7 +30,7 @@ from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import FIRST_NONFINITE
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.slow]
 
 
 def first_nonfinite(model, data=None):

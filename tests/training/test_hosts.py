@@ -17,7 +17,7 @@ from wavegan_rc.nn.backend import on_jax
 from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.training.devices import Devices
 
-pytestmark = pytest.mark.usefixtures("shared_compilation")
+pytestmark = [pytest.mark.usefixtures("shared_compilation"), pytest.mark.slow, pytest.mark.extra]
 
 
 @pytest.mark.skipif(on_jax(), reason="of TensorFlow alone")

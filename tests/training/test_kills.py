@@ -19,6 +19,8 @@ from wavegan_rc.config import Config
 from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.training.train import train
 
+pytestmark = pytest.mark.slow
+
 # A training without networks: as many writes in a second as a real one makes in minutes.
 WRITER = """
 import sys

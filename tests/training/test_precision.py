@@ -24,7 +24,7 @@ from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 from wavegan_rc.training.wgan_gp import LOSSES
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.slow]
 
 SMALL = Config(
     segment_length=1024,

@@ -28,6 +28,8 @@ from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.training.train import train
 from wavegan_rc.utils.atomic_files import whole_file, whole_files
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):

@@ -33,6 +33,8 @@ from wavegan_rc.training.callbacks.base import due
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
 
+pytestmark = pytest.mark.slow
+
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
 

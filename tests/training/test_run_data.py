@@ -16,6 +16,8 @@ from wavegan_rc.measurement.measure import measure
 from wavegan_rc.measurement.references import data_of_run
 from wavegan_rc.training.train import train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def trained(tmp_path, make_wav):

@@ -18,6 +18,8 @@ from wavegan_rc.runs.run import Run
 from wavegan_rc.training.callbacks.trackers import Destinations, Trackers, tracking
 from wavegan_rc.utils import extras
 
+pytestmark = pytest.mark.extra
+
 SMOKE = ROOT / "configs" / "smoke.yaml"
 
 

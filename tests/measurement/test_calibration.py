@@ -31,6 +31,8 @@ from wavegan_rc.spectrogram import stage_combs
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.response import frequency_response_db, phase_gains, tone_levels_db
 
+pytestmark = pytest.mark.slow
+
 RATE, LENGTH = 16000, 512
 LINES = [line.frequency_hz for comb in stage_combs([2] * 5, RATE) for line in comb.lines]
 LINES.sort()  # every 500 Hz, the last half the rate
