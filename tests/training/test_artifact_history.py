@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers.runs import history, smoke_config, tensorboard_events
+from helpers.runs import smoke_config, tensorboard_events
 from matplotlib.colors import to_hex
 from scipy import signal
 
@@ -41,6 +41,10 @@ NAMES = {"rms_db", "out_of_band_total_db"} | {
 }
 
 SOUND = {"relative_level_db", "clipped_share", "diversity"}
+
+
+def history(run):
+    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
 
 
 def noise(count=40, seed=0):
