@@ -5,6 +5,8 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.runs.run import Run
@@ -51,7 +53,9 @@ def export(source: Path, kind: Format, out: Path | None = None) -> tuple[Path, s
         with whole_path(out) as partial, warnings.catch_warnings():
             # Keras 3.15 replaces the NumPy 1 names that tf2onnx uses.
             warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-            generator.model.export(partial, format=_KERAS_FORMATS[kind], verbose=False)
+            model = generator.model
+            model(np.zeros((1, generator.latent_dim), np.float32))  # Keras's ONNX export needs it
+            model.export(partial, format=_KERAS_FORMATS[kind], verbose=False)
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     return out, (
