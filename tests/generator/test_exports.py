@@ -95,7 +95,8 @@ def test_samples_are_those_of_keras(run, kind, name, runs):
         expected = synthesize(generator, latents)
         audio = runs(written, latents)
         assert (audio.shape, audio.dtype) == ((count, length, 1), np.float32)
-        np.testing.assert_allclose(audio[:, :, 0], expected, atol=TOLERANCE, rtol=0)
+        peak = max(1, np.abs(expected).max())  # a post filter goes beyond 1, and rounding with it
+        np.testing.assert_allclose(audio[:, :, 0], expected, atol=TOLERANCE * peak, rtol=0)
     assert np.abs(expected).max() > 0.05
     assert not [path.name for path in run.iterdir() if "partial" in path.name]
 
