@@ -64,11 +64,13 @@ def write_real(out: Path) -> None:
     """Held-out segments of the bundled speech, the same for all trials."""
     if (out / "real.npy").exists():
         return
+    from wavegan_rc.audio.preparation import corpus_of
+    from wavegan_rc.audio.segments import segments_of
     from wavegan_rc.config import Config
-    from wavegan_rc.training.train import _prepare, _segments
 
     config = Config()
-    np.save(out / "real.npy", _segments(_prepare(config, None), "held_out", config).draw(1, 4096))
+    segments = segments_of(config, corpus_of(config), "held_out")
+    np.save(out / "real.npy", segments.draw(1, 4096))
 
 
 def main(file: Path, out: Path) -> None:

@@ -54,4 +54,4 @@ for name, segments in audio.items():
     print(f"{name:10} {out_of_band_ratio_db(frequencies, power, STOPBAND_HZ):6.1f} dB out of band")
 
 # %%
-# One training of each is an example. :doc:`/explanation/reference-experiment` compares three.
+# One training of each is an example. :doc:`/explanation/reference-experiment` compares five.
