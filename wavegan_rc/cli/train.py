@@ -13,7 +13,7 @@ from wavegan_rc.config.setting import shown
 from wavegan_rc.config.settings import SETTINGS
 from wavegan_rc.config.yaml_file import read_settings
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.runs.run import Run
+from wavegan_rc.runs.run import Run, config_as_yaml
 
 
 def train_command(program: str, argv: Sequence[str]) -> int:
@@ -32,8 +32,6 @@ def train_command(program: str, argv: Sequence[str]) -> int:
     if flags.resume is not None and (earlier := Run(flags.resume).read_config()) is not None:
         config = config.resumed(earlier)
     if flags.print_config:
-        from wavegan_rc.runs.run import config_as_yaml
-
         print(config_as_yaml(config), end="")
         return 0
 

@@ -101,7 +101,7 @@ def save_generator(generator: Generator, path: Path) -> None:
             archive.writestr(SETTINGS_MEMBER, json.dumps(settings))
 
 
-def load_generator(path: Path) -> Generator:
+def load_generator(path: str | Path) -> Generator:
     """Read what `save_generator` wrote, without running code from the file.
 
     Args:
@@ -110,6 +110,7 @@ def load_generator(path: Path) -> Generator:
     Raises:
         DataError: If the file is missing or not a generator of this version.
     """
+    path = Path(path)
     file = Run(path).generator if path.is_dir() else path
     if not file.is_file():
         raise DataError(f"{file}: no such generator file; name it or its run folder")

@@ -15,8 +15,7 @@ from wavegan_rc.measurement.segments import SegmentSet, check_at_least
 from wavegan_rc.runs.run import Run
 from wavegan_rc.utils.text import one_line, printable
 
-# `wavegan_rc.generator` has these names too, but loads TensorFlow.
-_GENERATOR_FILE = "generator.keras"
+# `wavegan_rc.generator` has this name too, but loads TensorFlow.
 _LATENTS_FILE = "latents.npz"
 # Files of a run that repeat its samples, or hold real segments.
 _JOINED_FILES = frozenset({"joined.wav", "real-joined.wav"})

@@ -39,7 +39,8 @@ class Run:
         measurement: Folder of the report's measurement; made when needed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
         self.path = path
         self.config = path / "config.yaml"
         self.environment = path / "environment.json"

@@ -114,7 +114,7 @@ def sound_values(segments: np.ndarray, real: np.ndarray, sample_rate: int) -> di
             _median_nearest_distance(standardize(features, of_real))
             for features in (log_mel_features(segments, sample_rate), of_real)
         )
-    except ParameterError:  # too short, or no librosa
+    except ParameterError:  # too short
         return values
     # Real segments that all repeat, such as a tone, have no diversity to compare with.
     return values | ({"diversity": own / of_reals} if of_reals else {})
