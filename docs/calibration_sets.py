@@ -1,4 +1,4 @@
-"""What the studies of calibration share: backgrounds, and how sets are read."""
+"""Backgrounds and the reading of sets, shared by the studies of calibration."""
 
 from collections.abc import Callable
 

@@ -10,7 +10,7 @@ TEXT_STARTS = re.compile(
     "(Of|In|At|By|That|For|From|To|With|As|On|Which|Where|Whether)[^A-Za-z0-9_]"
 )
 SUMMARY_STARTS = re.compile("(What|Who|How|Whether|Where|When|See that)[^A-Za-z0-9_]")
-SECTIONS = ("Args", "Attributes", "Returns", "Yields")
+SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises", "Warns")
 
 
 MODULES = sorted([*(ROOT / "wavegan_rc").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")])
@@ -72,8 +72,7 @@ def test_docstrings_say_what_things_are():
         for path in MODULES
         for line, sentence in offences(path.read_text(encoding="utf-8"))
     ]
-    if found:
-        pytest.fail("\n".join(found))
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(

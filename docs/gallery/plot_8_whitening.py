@@ -1,6 +1,6 @@
 """
-What the critic hears
-=====================
+The filter before the critic
+============================
 
 The critic hears real and generated segments through a fixed filter. The default one is the inverse of the
 training recordings' spectrum, with a bounded gain.

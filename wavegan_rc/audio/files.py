@@ -250,7 +250,8 @@ def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
         float32 arrays of shape (samples,) and of any lengths; full scale is 1.
 
     Raises:
-        DataError: As in `open_recording` and `mono_blocks`, or if no sample is left.
+        DataError: If the file cannot be read (see `open_recording`, `mono_blocks`) or no sample is
+            left.
     """
     import soxr
 

@@ -21,54 +21,7 @@ EXIT_LIMIT_CROSSED = 1
 
 def measure_command(program: str, argv: Sequence[str]) -> int:
     """Measure artifacts in runs, generators, recordings or arrays, and compare with real audio."""
-    parser = Parser(program, measure_command.__doc__)
-    parser.argument(
-        "paths",
-        tuple[str, ...],
-        "run folder, generator.keras, audio file, folder or glob, or .npy file of shape (segments, "
-        "samples); the first is the reference of the others",
-    )
-    parser.flag("reference", str | None, "path of real audio", null="held-out data of a run")
-    parser.flag(
-        "upsampling_factors",
-        tuple[int, ...] | None,
-        "upsampling factor of each generator stage",
-        low=2,
-        null="those of the run or generator",
-    )
-    parser.flag(
-        "segment_length",
-        int | None,
-        "length of a segment",
-        unit="samples",
-        low=1,
-        null="that of the run, or 2048",
-    )
-    parser.flag(
-        "stopband_hz",
-        float | None,
-        "frequency above which real audio holds nothing",
-        unit="Hz",
-        above=0,
-        null="that of the run",
-    )
-    parser.flag("sample_rate", int | None, "sampling rate of .npy files", unit="Hz", low=1)
-    parser.flag("seed", int, "seed of generated segments and intervals", default=0, low=0)
-    parser.switch("networks", "audit the networks of runs and generators, too")
-    parser.flag(
-        "fail_above",
-        tuple[str, ...],
-        "limits such as line_prominence_db=6; exit code 1 if one is exceeded",
-        default=(),
-        metavar="NAME=X",
-    )
-    parser.flag(
-        "out",
-        Path,
-        "folder for the results; only those of the same paths are replaced",
-        default=Path("measurement"),
-    )
-    flags = parser.parse(argv)
+    flags = _parser(program).parse(argv)
     with quiet_start():
         from wavegan_rc.measurement.measure import compare, measure
         from wavegan_rc.measurement.sources import is_generator
@@ -112,6 +65,58 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
     for message in found:
         print(f"fail: {message}", file=sys.stderr)
     return EXIT_LIMIT_CROSSED if found else 0
+
+
+def _parser(program: str) -> Parser:
+    """Return the parser of `measure`."""
+    parser = Parser(program, measure_command.__doc__)
+    parser.argument(
+        "paths",
+        tuple[str, ...],
+        "run folder, generator.keras, audio file, folder or glob, or .npy file of shape (segments, "
+        "samples); each further one is compared with the first, too",
+    )
+    parser.flag("reference", str | None, "path of real audio", null="held-out data of a run")
+    parser.flag(
+        "upsampling_factors",
+        tuple[int, ...] | None,
+        "upsampling factor of each generator stage",
+        low=2,
+        null="those of the run or generator",
+    )
+    parser.flag(
+        "segment_length",
+        int | None,
+        "length of a segment",
+        unit="samples",
+        low=1,
+        null="that of the run, or 2048",
+    )
+    parser.flag(
+        "stopband_hz",
+        float | None,
+        "frequency above which real audio holds nothing",
+        unit="Hz",
+        above=0,
+        null="that of the run",
+    )
+    parser.flag("sample_rate", int | None, "sampling rate of .npy files", unit="Hz", low=1)
+    parser.flag("seed", int, "seed of generated segments and intervals", default=0, low=0)
+    parser.switch("networks", "audit the networks of runs and generators, too")
+    parser.flag(
+        "fail_above",
+        tuple[str, ...],
+        "limits such as line_prominence_db=6; exit code 1 if one is exceeded",
+        default=(),
+        metavar="NAME=X",
+    )
+    parser.flag(
+        "out",
+        Path,
+        "folder for the results; only those of the same paths are replaced",
+        default=Path("measurement"),
+    )
+    return parser
 
 
 def result_folders(paths: Sequence[str], out: Path) -> list[Path]:

@@ -57,7 +57,7 @@ class Settings:
     )
     silence_db: float = _data(
         -40.0,
-        "minimum level of segments, relative to the RMS level of all recordings",
+        "segments below this level are not drawn; relative to the RMS level of all recordings",
         "dB",
         high=0,
     )
@@ -104,7 +104,7 @@ class Settings:
     )
     critic_filters: int | None = _critic(
         None,
-        "channels of the last feature map, doubled by each layer, from at least 16",
+        "channels of the last feature map; each earlier layer has half as many, but at least 16",
         low=1,
         high=2**14,
         null="as filters",
@@ -140,7 +140,7 @@ class Settings:
     gradient_penalty_weight: float = _training(
         10.0, "weight (lambda) of the gradient penalty", low=0
     )
-    learning_rate: float = _training(4e-4, "learning rate of both Adam optimizers", above=0)
+    learning_rate: float = _training(4e-4, "learning rate of the Adam optimizers", above=0)
     critic_learning_rate: float | None = _training(
         None, "learning rate of the critic's optimizer", above=0, null="as learning_rate"
     )
@@ -164,8 +164,8 @@ class Settings:
     )
     on_nonfinite: OnNonfinite = _training(
         "stop",
-        "reaction to a non-finite loss or gradient: stop (exit code 3), or rollback to the last "
-        "checkpoint with other random draws, at most 3 times",
+        "reaction to a loss, gradient or weight that is not finite: stop (exit code 3), or "
+        "rollback to the last checkpoint with other random draws, at most 3 times",
         may_change=True,
     )
 
@@ -173,14 +173,14 @@ class Settings:
     sample_count: int = _run(64, "WAV files written at the end", low=1, high=10**6, may_change=True)
     log_every: int = _measuring(
         10,
-        "interval between rows of the history, longer after 1000",
+        "initial interval between rows of the history; it grows in long runs",
         "steps",
         low=1,
         high=_MOST_STEPS,
     )
     measure_every: int = _measuring(
         100,
-        "interval between measurements of artifacts, longer after 1000",
+        "initial interval between measurements of artifacts; it grows in long runs",
         "steps",
         low=0,
         high=_MOST_STEPS,

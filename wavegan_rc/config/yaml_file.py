@@ -54,7 +54,7 @@ def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         Values by name, and lists of values by name.
 
     Raises:
-        DataError: As for `read_settings`, or if there is no grid.
+        DataError: If `read_settings` would raise one, or there is no grid.
 
     Example:
         >>> import tempfile

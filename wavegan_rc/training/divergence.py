@@ -37,7 +37,7 @@ class StopAtNonFinite(StepCallback):
         config: Settings.
 
     Raises:
-        DivergenceError: At that step. Its message names the first tensor that is not finite.
+        DivergenceError: If a step computes one. The message names the first such tensor.
     """
 
     phase = Phase.CHECK

@@ -79,7 +79,7 @@ class OptionalWork:
         work: Name of the work, the subject of the warning.
 
     Warns:
-        WaveganWarning: At the first failure.
+        WaveganWarning: If the block fails for the first time.
 
     Example:
         >>> with warnings.catch_warnings(record=True) as caught:

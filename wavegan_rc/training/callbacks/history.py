@@ -70,7 +70,7 @@ class History(StepCallback):
         DataError: If the existing history cannot be read.
 
     Warns:
-        WaveganWarning: For each bad sign.
+        WaveganWarning: If the losses show a bad sign, once for each.
     """
 
     phase = Phase.LOG
