@@ -25,8 +25,8 @@ def random_numbers_of_numpy(patch):
     """The two backends draw different numbers from one seed."""
     draws = np.random.default_rng(0)
 
-    def uniform(shape, minval=0.0, maxval=1.0, **_):
-        return ops.convert_to_tensor(draws.uniform(minval, maxval, shape).astype(np.float32))
+    def uniform(shape, minval=0.0, maxval=1.0, dtype="float32", **_):
+        return ops.convert_to_tensor(draws.uniform(minval, maxval, shape).astype(dtype))
 
     def randint(shape, minval, maxval, **_):
         return ops.convert_to_tensor(draws.integers(minval, maxval, shape).astype(np.int32))
