@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,7 @@ def _training(program: Program, segments: Segments, seconds: float) -> Iterator[
 
 
 def benchmark_quality(seconds: float, json_file: Path | None) -> None:
-    """Train programs one after the other, and print their quality over time.
+    """Train programs in turns, and print their quality over time.
 
     Args:
         seconds: Training seconds of each program. They include the compilation in the first step,
@@ -196,11 +197,18 @@ def benchmark_quality(seconds: float, json_file: Path | None) -> None:
     real = held_out.draw(0, _REAL_SEGMENTS)
     rows: list[dict[str, Any]] = []
     print(f"{'':34}{'steps':>7}{'s':>6}" + "".join(f"{name:>26}" for name in SHOWN))
+    programs: dict[str, Program] = {}
     for name, build in _programs(config, training).items():
         keras.utils.set_random_seed(config.seed)
-        program = build()
-        latents = draw_latents(_SEGMENTS, program.config.latent_dim, config.seed)
-        for step, spent in _training(program, training, seconds):
+        programs[name] = build()
+    # In turns, so that all meet the same load of the machine.
+    turns = zip_longest(*(_training(program, training, seconds) for program in programs.values()))
+    for turn in turns:
+        for (name, program), reached in zip(programs.items(), turn, strict=True):
+            if reached is None:
+                continue
+            step, spent = reached
+            latents = draw_latents(_SEGMENTS, program.config.latent_dim, config.seed)
             values = quality_of(program.generate(latents), real, program.config)
             rows.append({"program": name, "step": step, "seconds": spent} | values)
             shown = "".join(f"{values.get(key, np.nan):26.2f}" for key in SHOWN)
