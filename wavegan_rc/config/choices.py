@@ -8,6 +8,9 @@ from wavegan_rc.errors import ParameterError
 Upsampler = Literal["transposed", "resize", "linear", "sinc", "subpixel"]
 UPSAMPLERS: tuple[Upsampler, ...] = Upsampler.__args__
 
+Downsampling = Literal["strided", "average", "blur", "sinc"]
+DOWNSAMPLINGS: tuple[Downsampling, ...] = Downsampling.__args__
+
 Padding = Literal["zeros", "reflect", "edge"]
 PADDINGS: tuple[Padding, ...] = Padding.__args__
 

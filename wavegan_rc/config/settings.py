@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, get_type_hints
 
 from wavegan_rc.config.choices import (
+    Downsampling,
     Emphasis,
     KernelInitializer,
     OnNonfinite,
@@ -109,6 +110,10 @@ class Settings:
         high=2**14,
         null="as filters",
         unfair=True,
+    )
+    critic_downsampling: Downsampling = _critic(
+        "strided",
+        "low-pass before each decimation: strided (none), average, blur (a triangle) or sinc",
     )
     latent_dim: int = _generator(64, "length of the latent vector", low=1, high=2**16, unfair=True)
     phase_shuffle_radius: int = _critic(

@@ -22,7 +22,7 @@ from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, silence_
 from wavegan_rc.network_audit.generator_stages import open_stages
 from wavegan_rc.network_audit.gradients import Gradients, gradient_audit
 from wavegan_rc.network_audit.result import NetworkAudit
-from wavegan_rc.nn.downsampling import StridedConv1D
+from wavegan_rc.nn.downsampling import DownsampleConv1D
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
 
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "networks.json", "networks.npz", "networks.png"
@@ -100,7 +100,7 @@ def _critic_audit(run: Path, seed: int) -> tuple[Gradients, str]:
         gradients_of,
         segments,
         strides=[
-            layer.strides for layer in model.critic.layers if isinstance(layer, StridedConv1D)
+            layer.strides for layer in model.critic.layers if isinstance(layer, DownsampleConv1D)
         ],
         radius=shuffle_radius(model.critic),
         sample_rate=config.sample_rate,

@@ -3,7 +3,8 @@
 import keras
 from keras import layers
 
-from wavegan_rc.nn.downsampling import StridedConv1D
+from wavegan_rc.config.choices import Downsampling
+from wavegan_rc.nn.downsampling import DownsampleConv1D
 from wavegan_rc.nn.leaky_relu import LeakyReLU
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
@@ -34,6 +35,7 @@ def build_critic(
     segment_length: int = 2048,
     filters: int = 128,
     channels: int = 1,
+    downsampling: Downsampling = "strided",
     phase_shuffle_radius: int = 2,
     phase_shuffle_per_example: bool = False,
     precision: str = "float32",
@@ -49,6 +51,7 @@ def build_critic(
         filters: Channels of the last convolution. Each earlier layer has half as many as the next,
             but at least 16 (or `filters`, if that is less).
         channels: Audio channels.
+        downsampling: Low-pass before each decimation; see `DownsampleConv1D`.
         phase_shuffle_radius: Largest shift in samples, after each convolution but the last; 0
             disables phase shuffle.
         phase_shuffle_per_example: Draw one shift for each example instead of one for the batch.
@@ -75,10 +78,11 @@ def build_critic(
     segments = layers.Input((segment_length, channels), dtype="float32", name="segments")
     x = segments
     for layer, width in enumerate(widths, start=1):
-        x = StridedConv1D(
+        x = DownsampleConv1D(
             width,
             KERNEL_SIZE,
             STRIDES,
+            downsampling,
             seed=next(seeds),
             dtype=precision,
             name=f"conv_{layer}",

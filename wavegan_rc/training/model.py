@@ -46,6 +46,7 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
     critic = build_critic(
         segment_length=config.segment_length,
         filters=config.critic_width,
+        downsampling=config.critic_downsampling,
         phase_shuffle_radius=config.phase_shuffle_radius,
         phase_shuffle_per_example=config.phase_shuffle_per_example,
         precision=precision,
