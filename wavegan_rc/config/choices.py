@@ -14,6 +14,11 @@ DOWNSAMPLINGS: tuple[Downsampling, ...] = Downsampling.__args__
 Padding = Literal["zeros", "reflect", "edge"]
 PADDINGS: tuple[Padding, ...] = Padding.__args__
 
+Architecture = Literal["plain", "residual"]
+ARCHITECTURES: tuple[Architecture, ...] = Architecture.__args__
+Activation = Literal["relu", "anti_aliased_relu"]
+ACTIVATIONS: tuple[Activation, ...] = Activation.__args__
+
 KernelInitializer = Literal["he", "linear_interpolation", "icnr"]
 OnNonfinite = Literal["stop", "rollback"]
 ShortRecordings = Literal["skip", "pad"]

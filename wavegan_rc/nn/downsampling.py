@@ -120,10 +120,7 @@ class DownsampleConv1D(keras.layers.Layer):
             return kernel, padding // 2
         low_pass, first = interpolation_kernel(_LOW_PASS_OF[self.downsampling], self.strides)
         low_pass = low_pass / low_pass.sum()
-        padded = np.pad(low_pass, (0, self.kernel_size - 1))
-        fold = ops.cast(
-            toeplitz(padded, np.eye(1, self.kernel_size)[0] * low_pass[0]), kernel.dtype
-        )
+        fold = ops.cast(convolution_matrix(low_pass, self.kernel_size, "full"), kernel.dtype)
         filtered = ops.matmul(fold, ops.reshape(kernel, (self.kernel_size, -1)))
         left = (self.kernel_size - 1) // 2 - first
         return ops.reshape(filtered, (-1, *kernel.shape[1:])), left
