@@ -20,7 +20,7 @@ import yaml
 from helpers import ROOT
 
 from wavegan_rc.config import Config
-from wavegan_rc.config.choices import PADDINGS, UPSAMPLERS
+from wavegan_rc.config.choices import ACTIVATIONS, ARCHITECTURES, PADDINGS, UPSAMPLERS
 from wavegan_rc.errors import DataError
 from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import GeneratorWeights, StageWeights, fold_generator
@@ -156,6 +156,76 @@ def test_what_this_package_exports_still_loads(upsampler, padding, tmp_path):
     np.testing.assert_array_equal(again(latents), saved.model(latents))
 
 
+@pytest.mark.parametrize("upsampler", ["transposed", "sinc", "subpixel"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_generators_of_every_architecture_load(architecture, activation, upsampler, tmp_path):
+    generator = build_generator(
+        segment_length=96,
+        upsampling_factors=(2, 4),
+        kernel_size=7,
+        filters=4,
+        latent_dim=3,
+        upsampler=upsampler,
+        architecture=architecture,
+        activation=activation,
+        use_bias=upsampler != "sinc",
+        seed=1,
+    )
+    for weight in generator.trainable_variables:
+        if weight.path.endswith("bias"):  # zeros at first, which would hide a mistake
+            weight.assign(np.random.default_rng(0).standard_normal(weight.shape))
+    saved = Generator(fold_generator(generator), 8000, 1700.0)
+    save_generator(saved, tmp_path / "g.keras")
+    loaded = load_generator(tmp_path / "g.keras")
+    latents = draw_latents(3, 3, seed=0)
+    audio = generator(latents)
+    assert np.abs(audio).max() > 0.01
+    np.testing.assert_allclose(loaded.model(latents), audio, atol=1e-5)
+    assert (loaded.upsampling_factors, loaded.segment_length) == ((2, 4), 96)
+    plain = keras.saving.load_model(tmp_path / "g.keras")
+    np.testing.assert_array_equal(plain(latents), saved.model(latents))
+
+
+@pytest.fixture(scope="module")
+def residual(tmp_path_factory):
+    path = tmp_path_factory.mktemp("residual") / "generator.keras"
+    generator = build_generator(
+        segment_length=64,
+        upsampling_factors=(2, 2),
+        kernel_size=5,
+        filters=4,
+        latent_dim=3,
+        seed=0,
+        architecture="residual",
+    )
+    save_generator(Generator(fold_generator(generator), 8000), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda settings: settings["stages"][0].pop("skip"),
+        lambda settings: [stage.pop("skip") for stage in settings["stages"]],
+        lambda settings: settings["stages"][0]["skip"].update(factor=4),
+        lambda settings: settings["stages"][1].update(skip=None),
+        lambda settings: settings["arrays"].pop("last"),
+        lambda settings: settings["arrays"].pop("stage_1_dilation_4"),
+        lambda settings: settings["arrays"].update(last="dense"),
+        lambda settings: settings["arrays"].update(stage_1_skip="conv1d/vars"),
+        lambda settings: settings["arrays"].update(stage_1_dilation_8=["conv1d"]),
+        lambda settings: settings.update(arrays=[]),
+        lambda settings: settings.update(activation="tanh"),
+    ],
+)
+def test_changed_settings_of_residual_stages_are_refused(change, residual, tmp_path):
+    members = members_of(residual)
+    settings = json.loads(members[OURS])
+    change(settings)
+    refusal(write(tmp_path / "stranger.keras", members | {OURS: json.dumps(settings)}))
+
+
 def test_a_link_to_a_generator_is_followed(valid, tmp_path):
     (tmp_path / "link.keras").symlink_to(valid)
     assert load_generator(tmp_path / "link.keras").model.output_shape == (None, 64, 1)
@@ -254,7 +324,7 @@ def test_settings_that_make_no_sense_are_refused(change, spoilt):
         lambda settings: settings | {"stages": 100_000 * settings["stages"]},
         *(
             lambda settings, name=name: {k: v for k, v in settings.items() if k != name}
-            for name in ("sample_rate", "stopband_hz", "padding", "stages")
+            for name in ("sample_rate", "stopband_hz", "padding", "activation", "stages", "arrays")
         ),
     ],
 )
@@ -275,6 +345,7 @@ def test_a_generator_of_endless_audio_is_refused(valid, tmp_path):
     settings = json.loads(members[OURS])
     settings["stages"] *= 2
     settings["stages"] = settings["stages"][:5]
+    settings["arrays"]["stage_5"] = "conv1d_4"
     members |= {WEIGHTS: stream.getvalue(), OURS: json.dumps(settings)}
     path = write(tmp_path / "stranger.keras", members)
     assert "arrays of stage 5" in refusal(path)
@@ -458,12 +529,21 @@ def test_plain_weights_pass(valid, tmp_path):
         lambda file: swap(file, data=np.full((3, 64), 1e300)),
         lambda file: swap(file, data=np.zeros((3, 64, 1), "f4")),
         lambda file: swap(file, data=np.zeros((0, 64), "f4")),
-        lambda file: file.create_dataset("layers/conv1d_1/vars/0", data=np.zeros((2, 1, 2), "f4")),
-        lambda file: file.create_dataset("layers/conv1d_1/vars/0", data=np.zeros(2, "f4")),
     ],
 )
 def test_weights_of_another_network_are_refused(change, spoilt):
     refusal(spoilt(WEIGHTS, change))
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 2), (2,), (0, 1, 1)])
+def test_a_post_filter_of_another_shape_is_refused(shape, spoilt, tmp_path):
+    def add(file):
+        file.create_dataset("layers/conv1d_1/vars/0", data=np.zeros(shape, "f4"))
+
+    members = members_of(spoilt(WEIGHTS, add))
+    settings = json.loads(members[OURS])
+    settings["arrays"]["post_filter"] = "conv1d_1"
+    refusal(write(tmp_path / "filtered.keras", members | {OURS: json.dumps(settings)}))
 
 
 # Memory

@@ -4,10 +4,13 @@ import pytest
 from helpers.backends import FEWER_EXAMPLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from keras import ops
 
-from wavegan_rc.config.choices import PADDINGS, UPSAMPLERS
+from wavegan_rc.config.choices import ACTIVATIONS, PADDINGS, UPSAMPLERS
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.generator.folding import fold_generator, folded_model
+from wavegan_rc.generator.generation import draw_latents
+from wavegan_rc.nn.backend import gradients_by_variables
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
 
@@ -148,3 +151,78 @@ def test_upsamplers_that_cannot_be_used_are_refused(upsampler, message):
 def test_too_large_a_shuffle_is_refused():
     with pytest.raises(ParameterError, match="phase shuffle's radius"):
         build_critic(phase_shuffle_radius=32)
+
+
+def of_keras(x, weights, factor):
+    """A residual block of GAN-TTS with nearest-neighbour upsampling, in Keras's own layers."""
+
+    def convolved(x, dilation=1):
+        kernel, bias = next(weights), next(weights)
+        layer = keras.layers.Conv1D(len(bias), len(kernel), padding="same", dilation_rate=dilation)
+        y = layer(x)
+        layer.set_weights([kernel, bias])
+        return y
+
+    relu, up = keras.ops.relu, keras.layers.UpSampling1D(factor)
+    skip = convolved(up(x))
+    x = convolved(relu(convolved(up(relu(x)))), 2) + skip
+    return convolved(relu(convolved(relu(x), 4)), 8) + x
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_residual_generator_equals_the_blocks_of_the_paper(activation):
+    generator = build_generator(
+        segment_length=48,
+        latent_dim=5,
+        upsampling_factors=(2, 3),
+        kernel_size=4,
+        filters=8,
+        upsampler="resize",
+        architecture="residual",
+        activation=activation,
+        seed=0,
+    )
+    rng = np.random.default_rng(0)
+    generator.set_weights([w + 0.1 * rng.standard_normal(w.shape) for w in generator.get_weights()])
+    weights = {variable.path: np.asarray(variable) for variable in generator.weights}
+    # In the order of their use: skip, path, dilations.
+    parts = ("_skip", "", "_dilation_2", "_dilation_4", "_dilation_8")
+    latents = rng.uniform(-1, 1, (2, 5)).astype(np.float32)
+    x = keras.ops.reshape(latents @ weights["dense/kernel"] + weights["dense/bias"], (2, 8, 8))
+    for stage, factor in ((1, 2), (2, 3)):
+        order = (weights[f"stage_{stage}{p}/{w}"] for p in parts for w in ("kernel", "bias"))
+        x = of_keras(x, order, factor)
+    last = keras.layers.Conv1D(1, 3, padding="same")
+    last.build(x.shape)
+    last.set_weights([weights["last/kernel"], weights["last/bias"]])
+    expected = np.tanh(last(keras.ops.relu(x)))
+    difference = np.abs(generator(latents) - expected).max()
+    assert (difference < 1e-5) == (activation == "relu")
+    assert difference < 0.5
+
+
+@pytest.mark.parametrize("upsampler", UPSAMPLERS)
+def test_every_weight_of_a_residual_generator_takes_part(upsampler):
+    generator = build_generator(
+        segment_length=64,
+        upsampling_factors=(2, 2),
+        kernel_size=4,
+        filters=8,
+        upsampler=upsampler,
+        architecture="residual",
+        seed=0,
+    )
+    latents = draw_latents(4, 64, seed=0)
+    loss = lambda: (ops.mean(ops.square(generator(latents))), None)  # noqa: E731
+    variables = generator.trainable_variables
+    _, gradients = gradients_by_variables(loss, variables, [])
+    assert len(variables) == 2 + 2 * 2 * 5 + 2
+    assert all(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"architecture": "dense"}, {"activation": "tanh"}, {"architecture": ""}]
+)
+def test_unknown_words_are_refused(wrong):
+    with pytest.raises(ParameterError, match=rf"{next(iter(wrong))} must be one of .* Received: "):
+        build_generator(**wrong)

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any, get_type_hints
 
 from wavegan_rc.config.choices import (
+    Activation,
+    Architecture,
     Downsampling,
     Emphasis,
     KernelInitializer,
@@ -79,6 +81,12 @@ class Settings:
     )
     kernel_size: int = _generator(
         22, "length of kernels", "samples", low=1, high=2**16, unfair=True
+    )
+    architecture: Architecture = _generator(
+        "plain", "kind of stages: plain, or residual (blocks of GAN-TTS)"
+    )
+    activation: Activation = _generator(
+        "relu", "activation: relu, or anti_aliased_relu (ReLU at twice the rate, then a low-pass)"
     )
     padding: Padding = _generator("zeros", "padding of feature maps in convolutions")
     kernel_initializer: KernelInitializer = _generator(

@@ -8,7 +8,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +18,16 @@ import h5py
 import keras
 import numpy as np
 
-from wavegan_rc.config.choices import PADDINGS
+from wavegan_rc.config.choices import ACTIVATIONS, PADDINGS
 from wavegan_rc.errors import DataError
-from wavegan_rc.generator.folding import GeneratorWeights, StageWeights, folded_model
+from wavegan_rc.generator.folding import (
+    ConvolutionWeights,
+    GeneratorWeights,
+    StageWeights,
+    UpsamplingWeights,
+    folded_model,
+)
+from wavegan_rc.nn.generator import DILATIONS, LAST, POST_FILTER
 from wavegan_rc.runs.run import Run
 from wavegan_rc.runs.weights_file import check_weights
 from wavegan_rc.utils.atomic_files import whole_file
@@ -81,24 +88,39 @@ def save_generator(generator: Generator, path: Path) -> None:
         generator: Generator.
         path: Output file, ending in `.keras`.
     """
-    stages = [
-        {
-            "factor": stage.factor,
-            "before": stage.before,
-            "ends": [end for end in ("head", "tail") if getattr(stage, end) is not None],
-        }
-        for stage in generator.weights.stages
-    ]
+    weights = generator.weights
     settings = {
         "sample_rate": generator.sample_rate,
         "stopband_hz": generator.stopband_hz,
-        "padding": generator.weights.padding,
-        "stages": stages,
+        "padding": weights.padding,
+        "activation": weights.activation,
+        "stages": [
+            _upsampling_settings(stage)
+            | ({} if stage.skip is None else {"skip": _upsampling_settings(stage.skip)})
+            for stage in weights.stages
+        ],
+        "arrays": _groups(generator.model),
     }
     with whole_file(path) as partial:
         generator.model.save(partial)
         with zipfile.ZipFile(partial, "a") as archive:
             archive.writestr(SETTINGS_MEMBER, json.dumps(settings))
+
+
+def _upsampling_settings(upsampling: UpsamplingWeights) -> dict[str, Any]:
+    ends = [end for end in ("head", "tail") if getattr(upsampling, end) is not None]
+    return {"factor": upsampling.factor, "before": upsampling.before, "ends": ends}
+
+
+def _groups(model: keras.Model) -> dict[str, str]:
+    """Return the group of each layer's arrays, which Keras names by class and numbers."""
+    counts: Counter[str] = Counter()
+    groups = {}
+    for layer in model.layers:
+        kind = type(layer).__name__.lower()
+        groups[layer.name] = f"{kind}_{counts[kind]}" if counts[kind] else kind
+        counts[kind] += 1
+    return {layer.name: groups[layer.name] for layer in model.layers if layer.weights}
 
 
 def load_generator(path: str | Path) -> Generator:
@@ -123,7 +145,7 @@ def load_generator(path: str | Path) -> Generator:
         _check_settings(settings)
         check_weights(io.BytesIO(weights), len(weights))
         with h5py.File(io.BytesIO(weights), "r") as arrays:
-            found = _weights(settings, arrays["layers"])
+            found = _Reader(settings, arrays["layers"]).generator()
         _check_shapes(found)
     except DataError:
         raise
@@ -152,41 +174,71 @@ def _check_settings(settings: Any) -> None:
     padding = settings["padding"]
     if padding not in PADDINGS:
         raise ValueError(f"padding must be one of {', '.join(PADDINGS)}. Received: {padding!r:.40}")
+    activation = settings["activation"]
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"activation must be one of {', '.join(ACTIVATIONS)}. Received: {activation!r:.40}"
+        )
     stages = settings["stages"]
     if not isinstance(stages, list) or not 1 <= len(stages) <= _MOST_STAGES:
         raise ValueError(f"stages must be a list of 1 to {_MOST_STAGES} stages")
+    if len({"skip" in stage for stage in stages}) > 1:
+        raise ValueError("stages must be all plain or all residual")
     for stage in stages:
-        if not _is_whole(stage["factor"], 2, _MOST_VALUES) or stage["ends"] not in _ENDS:
-            raise ValueError(f"a stage must have a factor and ends. Received: {stage!r:.80}")
+        for each in (stage, stage.get("skip", stage)):
+            if not _is_whole(each["factor"], 2, _MOST_VALUES) or each["ends"] not in _ENDS:
+                raise ValueError(f"a stage must have a factor and ends. Received: {stage!r:.80}")
 
 
 def _is_whole(value: Any, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
 
 
-def _weights(settings: dict[str, Any], layers: h5py.Group) -> GeneratorWeights:
-    """Read the arrays of a weights file, named as Keras names them: by class, numbered."""
-    dense, convolutions = _numbered(layers, "dense"), _numbered(layers, "conv1d")
-    kernel, bias = next(dense)
-    stages = []
-    for stage in settings["stages"]:
-        weights = next(convolutions)
-        ends = {end: next(dense)[0] for end in stage["ends"]}
-        stages.append(StageWeights(stage["factor"], stage["before"], *weights, **ends))
-    post_filter, _ = next(convolutions, (None, None))
-    return GeneratorWeights(kernel, bias, tuple(stages), post_filter, settings["padding"])
+class _Reader:
+    """Arrays of a weights file, found by the names of layers."""
 
+    def __init__(self, settings: dict[str, Any], layers: h5py.Group) -> None:
+        self.settings = settings
+        self.layers = layers
 
-def _numbered(layers: h5py.Group, kind: str) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Yield kernel and bias of each layer of a kind."""
-    name, number = kind, 0
-    while name in layers:
-        arrays = [np.asarray(array, np.float32) for array in layers[name]["vars"].values()]
+    def generator(self) -> GeneratorWeights:
+        names = self.settings["arrays"]
+        stages = enumerate(self.settings["stages"], start=1)
+        return GeneratorWeights(
+            *self._arrays("dense"),
+            tuple(self._stage(f"stage_{number}", stage) for number, stage in stages),
+            self._arrays(POST_FILTER)[0] if POST_FILTER in names else None,
+            self.settings["padding"],
+            self.settings["activation"],
+            ConvolutionWeights(*self._arrays(LAST)) if LAST in names else None,
+        )
+
+    def _stage(self, name: str, stage: dict[str, Any]) -> StageWeights:
+        path = self._upsampling(name, stage)
+        if "skip" not in stage:
+            return StageWeights(**path)
+        return StageWeights(
+            **path,
+            skip=UpsamplingWeights(**self._upsampling(f"{name}_skip", stage["skip"])),
+            dilated=tuple(
+                ConvolutionWeights(*self._arrays(f"{name}_dilation_{dilation}"))
+                for dilation in DILATIONS
+            ),
+        )
+
+    def _upsampling(self, name: str, upsampling: dict[str, Any]) -> dict[str, Any]:
+        kernel, bias = self._arrays(name)
+        ends = {end: self._arrays(f"{name}_{end}")[0] for end in upsampling["ends"]}
+        factor, before = upsampling["factor"], upsampling["before"]
+        return {"factor": factor, "before": before, "kernel": kernel, "bias": bias, **ends}
+
+    def _arrays(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """Read kernel and bias of a layer."""
+        group = self.layers[self.settings["arrays"][name]]
+        arrays = [np.asarray(array, np.float32) for array in group["vars"].values()]
         if len(arrays) not in (1, 2) or not all(a.size and np.isfinite(a).all() for a in arrays):
             raise ValueError(f"weights of {name} must be a kernel and a bias, both finite")
-        yield arrays[0], arrays[1] if len(arrays) == 2 else None
-        number += 1
-        name = f"{kind}_{number}"
+        return arrays[0], arrays[1] if len(arrays) == 2 else None
 
 
 def _check_shapes(weights: GeneratorWeights) -> None:
@@ -195,22 +247,48 @@ def _check_shapes(weights: GeneratorWeights) -> None:
     length = units // channels
     _check(weights.kernel.ndim == 2 and length * channels == units, "dense")
     _check(weights.bias is None or weights.bias.shape == (units,), "dense")
+    biased = weights.bias is not None
     for number, stage in enumerate(weights.stages, start=1):
-        taps, inputs, outputs = stage.kernel.shape
-        _check(inputs == channels and outputs % stage.factor == 0, f"stage {number}")
-        bias_shape = None if stage.bias is None else stage.bias.shape
-        _check(bias_shape == (None if weights.bias is None else (outputs,)), f"stage {number}")
-        _check(_is_whole(stage.before, 0, taps - 1), f"stage {number}")
-        for end in (stage.head, stage.tail):
-            rows, columns = (inputs, outputs) if end is None else end.shape
-            whole = rows % inputs == columns % outputs == 0
-            samples, blocks = rows // inputs, columns // outputs
-            _check(whole and max(samples, blocks) <= length, f"an end of stage {number}")
-        length, channels = length * stage.factor, outputs // stage.factor
+        for upsampling in (stage, *([] if stage.skip is None else [stage.skip])):
+            _check_upsampling(upsampling, length, channels, biased, f"stage {number}")
+        length, channels = length * stage.factor, stage.kernel.shape[2] // stage.factor
         _check(length * channels <= _MOST_VALUES, f"stage {number}")
-    _check(channels == 1, "the last stage")
+        if stage.skip is not None:
+            outputs = stage.skip.factor, stage.skip.kernel.shape[2] // stage.skip.factor
+            _check(outputs == (stage.factor, channels), f"the skip of stage {number}")
+        for dilated in stage.dilated:
+            _check_convolution(dilated, channels, channels, biased, f"stage {number}")
+    residual = weights.stages[0].skip is not None
+    _check(residual == (weights.last is not None), "the last convolution")
+    if weights.last is not None:
+        _check_convolution(weights.last, channels, 1, biased, "the last convolution")
+    else:
+        _check(channels == 1, "the last stage")
     if weights.post_filter is not None:
         _check(weights.post_filter.shape[1:] == (1, 1), "the post filter")
+
+
+def _check_convolution(
+    weights: ConvolutionWeights, inputs: int, outputs: int, biased: bool, where: str
+) -> None:
+    _check(weights.kernel.shape[1:] == (inputs, outputs), where)
+    bias_shape = None if weights.bias is None else weights.bias.shape
+    _check(bias_shape == ((outputs,) if biased else None), where)
+
+
+def _check_upsampling(
+    weights: UpsamplingWeights, length: int, channels: int, biased: bool, where: str
+) -> None:
+    taps, inputs, outputs = weights.kernel.shape
+    _check(inputs == channels and outputs % weights.factor == 0, where)
+    bias_shape = None if weights.bias is None else weights.bias.shape
+    _check(bias_shape == ((outputs,) if biased else None), where)
+    _check(_is_whole(weights.before, 0, taps - 1), where)
+    for end in (weights.head, weights.tail):
+        rows, columns = (inputs, outputs) if end is None else end.shape
+        whole = rows % inputs == columns % outputs == 0
+        samples, blocks = rows // inputs, columns // outputs
+        _check(whole and max(samples, blocks) <= length, f"an end of {where}")
 
 
 def _check(right: bool, where: str) -> None:

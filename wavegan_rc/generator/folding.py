@@ -7,8 +7,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from wavegan_rc.config.choices import Padding
-from wavegan_rc.nn.generator import POST_FILTER
+from wavegan_rc.config.choices import Activation, Padding
+from wavegan_rc.nn.anti_aliased import AntiAliasedReLU
+from wavegan_rc.nn.generator import DILATIONS, LAST, POST_FILTER
 from wavegan_rc.nn.shared import is_same_padding
 from wavegan_rc.nn.upsampling import UpsampleConv1D, extend
 
@@ -17,8 +18,21 @@ _LAST: dict[str, Any] = {"data_format": "channels_last"}
 
 
 @dataclass(frozen=True, eq=False)
-class StageWeights:
-    """Weights of a folded stage: a convolution at the low rate, and corrections at the ends.
+class ConvolutionWeights:
+    """Weights of a convolution at the rate of its input.
+
+    Attributes:
+        kernel: Kernel, shape (taps, channels, filters).
+        bias: Bias, shape (filters,). None: no bias.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class UpsamplingWeights:
+    """Weights of a folded upsampling: a convolution at the low rate, and corrections at the ends.
 
     Attributes:
         factor: Upsampling factor.
@@ -40,6 +54,19 @@ class StageWeights:
 
 
 @dataclass(frozen=True, eq=False)
+class StageWeights(UpsamplingWeights):
+    """Weights of a stage; those of `UpsamplingWeights`, and what a residual block has in addition.
+
+    Attributes:
+        skip: Upsampling beside the path. None in a plain stage.
+        dilated: Convolutions with dilations 2, 4 and 8. Empty in a plain stage.
+    """
+
+    skip: UpsamplingWeights | None = None
+    dilated: tuple[ConvolutionWeights, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
 class GeneratorWeights:
     """All weights of a folded generator, which fix its shape too.
 
@@ -49,6 +76,8 @@ class GeneratorWeights:
         stages: Stages, from the latents to the audio.
         post_filter: Kernel of the learned filter after tanh, shape (taps, 1, 1). None: no filter.
         padding: Continuation of feature maps beyond their ends.
+        activation: Activation between convolutions.
+        last: Convolution that makes the audio after residual stages. None after plain ones.
     """
 
     kernel: np.ndarray
@@ -56,6 +85,8 @@ class GeneratorWeights:
     stages: tuple[StageWeights, ...]
     post_filter: np.ndarray | None
     padding: Padding
+    activation: Activation = "relu"
+    last: ConvolutionWeights | None = None
 
 
 def fold_generator(generator: keras.Model) -> GeneratorWeights:
@@ -73,36 +104,57 @@ def fold_generator(generator: keras.Model) -> GeneratorWeights:
         >>> fold_generator(generator).stages[0].kernel.shape  # (taps, channels, factor * filters)
         (7, 8, 4)
     """
-    kernel, *bias = generator.get_layer("dense").get_weights()
-    upsamplers = [layer for layer in generator.layers if isinstance(layer, UpsampleConv1D)]
-    post_filters = [layer for layer in generator.layers if layer.name == POST_FILTER]
+    found = {layer.name: layer for layer in generator.layers}
+    kernel, *bias = found["dense"].get_weights()
+    count = sum(name.startswith("stage_") and name[6:].isdigit() for name in found)
+    anti_aliased = any(isinstance(layer, AntiAliasedReLU) for layer in generator.layers)
     return GeneratorWeights(
         kernel,
         bias[0] if bias else None,
-        tuple(map(_fold_stage, upsamplers)),
-        post_filters[0].get_weights()[0] if post_filters else None,
-        upsamplers[0].padding,
+        tuple(_fold_stage(found, f"stage_{number}") for number in range(1, count + 1)),
+        found[POST_FILTER].get_weights()[0] if POST_FILTER in found else None,
+        found["stage_1"].padding,
+        "anti_aliased_relu" if anti_aliased else "relu",
+        _convolution_weights(found[LAST]) if LAST in found else None,
     )
 
 
-def _fold_stage(layer: UpsampleConv1D) -> StageWeights:
+def _fold_stage(found: dict[str, Any], name: str) -> StageWeights:
+    path = _fold_upsampling(found[name])
+    if f"{name}_skip" not in found:
+        return StageWeights(**path)
+    dilated = (found[f"{name}_dilation_{dilation}"] for dilation in DILATIONS)
+    return StageWeights(
+        **path,
+        skip=UpsamplingWeights(**_fold_upsampling(found[f"{name}_skip"])),
+        dilated=tuple(map(_convolution_weights, dilated)),
+    )
+
+
+def _convolution_weights(layer: keras.Layer) -> ConvolutionWeights:
+    kernel, *bias = layer.get_weights()
+    return ConvolutionWeights(kernel, bias[0] if bias else None)
+
+
+def _fold_upsampling(layer: UpsampleConv1D) -> dict[str, Any]:
+    """Return the attributes of `UpsamplingWeights`."""
     ends: dict[str, np.ndarray] = {}
     for end, matrix in layer.folded_ends(layer.input.shape[1]):
         at_start = end.samples.start == end.blocks.start == 0
         ends["head" if at_start and not ends else "tail"] = np.asarray(matrix)
-    return StageWeights(
-        layer.factor,
-        layer.fold.before,
-        np.asarray(layer.folded_kernel()),
-        np.asarray(layer.folded_bias()) if layer.use_bias else None,
+    return {
+        "factor": layer.factor,
+        "before": layer.fold.before,
+        "kernel": np.asarray(layer.folded_kernel()),
+        "bias": np.asarray(layer.folded_bias()) if layer.use_bias else None,
         **ends,
-    )
+    }
 
 
 def folded_model(weights: GeneratorWeights) -> keras.Model:
     """Build the model of a folded generator from Keras's own layers, in float32.
 
-    A saved model loads in Keras without this package.
+    A saved model loads in Keras without this package, unless it has anti-aliased activations.
 
     Args:
         weights: Weights, whose shapes must suit one another.
@@ -121,18 +173,45 @@ def folded_model(weights: GeneratorWeights) -> keras.Model:
     latents = layers.Input((latent_dim,), dtype="float32", name="latents")
     x = _dense(latents, weights.kernel, weights.bias, "dense")
     x = layers.Reshape((units // channels, channels), **_named("feature_map"))(x)
-    x = layers.ReLU(**_named("dense_relu"))(x)
     for number, stage in enumerate(weights.stages, start=1):
-        if number > 1:
-            x = layers.ReLU(**_named(f"stage_{number - 1}_relu"))(x)
-        x = _stage(x, stage, weights.padding, f"stage_{number}")
+        name = f"stage_{number}"
+        if stage.skip is not None:
+            x = _residual(x, stage, stage.skip, weights, name)
+            continue
+        x = _activation(x, weights, "dense_relu" if number == 1 else f"stage_{number - 1}_relu")
+        x = _upsampling(x, stage, weights.padding, name)
+    if weights.last is not None:
+        x = _activation(x, weights, f"{LAST}_relu")
+        x = _convolution(x, weights.last, "same", LAST)
     x = layers.Activation("tanh", **_named("audio"))(x)
     if weights.post_filter is not None:
-        x = _convolution(x, weights.post_filter, None, "same", POST_FILTER)
+        x = _convolution(x, ConvolutionWeights(weights.post_filter, None), "same", POST_FILTER)
     return keras.Model(latents, x, name="generator")
 
 
-def _stage(inputs: Any, stage: StageWeights, padding: Padding, name: str) -> Any:
+def _activation(x: Any, weights: GeneratorWeights, name: str) -> Any:
+    layer = layers.ReLU if weights.activation == "relu" else AntiAliasedReLU
+    return layer(**_named(name))(x)
+
+
+def _residual(
+    x: Any, stage: StageWeights, skip: UpsamplingWeights, weights: GeneratorWeights, name: str
+) -> Any:
+    def activated(x: Any, index: int) -> Any:
+        dilation = DILATIONS[index]
+        x = _activation(x, weights, f"{name}_relu_{dilation}")
+        of_layer = stage.dilated[index]
+        return _convolution(x, of_layer, "same", f"{name}_dilation_{dilation}", dilation)
+
+    path = _activation(x, weights, f"{name}_input_relu")
+    path = activated(_upsampling(path, stage, weights.padding, name), 0)
+    skipped = _upsampling(x, skip, weights.padding, f"{name}_skip")
+    x = layers.Add(**_named(f"{name}_sum"))([path, skipped])
+    path = activated(activated(x, 1), 2)
+    return layers.Add(**_named(f"{name}_output"))([path, x])
+
+
+def _upsampling(inputs: Any, stage: UpsamplingWeights, padding: Padding, name: str) -> Any:
     length, taps = inputs.shape[1], len(stage.kernel)
     after = taps - 1 - stage.before
     x, mode = inputs, "valid"
@@ -143,7 +222,7 @@ def _stage(inputs: Any, stage: StageWeights, padding: Padding, name: str) -> Any
     else:
         zeros = layers.ZeroPadding1D((stage.before, after), **_LAST, **_named(f"{name}_zeros"))
         x = zeros(inputs)
-    x = _convolution(x, stage.kernel, stage.bias, mode, name)
+    x = _convolution(x, ConvolutionWeights(stage.kernel, stage.bias), mode, name)
     if stage.head is not None:
         x = _corrected(x, inputs, stage.head, True, f"{name}_head")
     if stage.tail is not None:
@@ -167,11 +246,12 @@ def _corrected(outputs: Any, inputs: Any, matrix: np.ndarray, at_start: bool, na
 
 
 def _convolution(
-    inputs: Any, kernel: np.ndarray, bias: np.ndarray | None, padding: str, name: str
+    inputs: Any, weights: ConvolutionWeights, padding: str, name: str, dilation: int = 1
 ) -> Any:
-    taps, _, filters = kernel.shape
-    options = _named(name) | _LAST | {"padding": padding, "use_bias": bias is not None}
-    return _apply(layers.Conv1D(filters, taps, **options), inputs, kernel, bias)
+    taps, _, filters = weights.kernel.shape
+    options = _named(name) | _LAST | {"padding": padding, "use_bias": weights.bias is not None}
+    layer = layers.Conv1D(filters, taps, dilation_rate=dilation, **options)
+    return _apply(layer, inputs, weights.kernel, weights.bias)
 
 
 def _dense(inputs: Any, kernel: np.ndarray, bias: np.ndarray | None, name: str) -> Any:

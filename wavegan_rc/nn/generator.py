@@ -1,7 +1,8 @@
 """The generator: it maps a latent vector to a segment of audio."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -9,17 +10,27 @@ import numpy as np
 from keras import layers
 
 from wavegan_rc.config.choices import (
+    ACTIVATIONS,
+    ARCHITECTURES,
+    Activation,
+    Architecture,
     KernelInitializer,
     Padding,
     Upsampler,
+    check_word,
     initializers_per_stage,
     per_stage,
 )
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.anti_aliased import AntiAliasedReLU
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
 from wavegan_rc.nn.upsampling import Implementation, UpsampleConv1D
 
-POST_FILTER = "post_filter"
+# The layer that makes the audio of residual stages, and the learned filter after tanh.
+LAST, POST_FILTER = "last", "post_filter"
+# Convolutions of a residual block after the upsampling (Binkowski et al. 2020).
+DILATIONS = (2, 4, 8)
+_DILATED_TAPS = 3
 
 
 def generator_widths(stages: int, filters: int, channels: int = 1) -> list[int]:
@@ -42,6 +53,8 @@ def build_generator(
     filters: int = 128,
     channels: int = 1,
     upsampler: Upsampler | Sequence[Upsampler] = "resize",
+    architecture: Architecture = "plain",
+    activation: Activation = "relu",
     padding: Padding = "zeros",
     kernel_initializer: KernelInitializer = "he",
     use_bias: bool = True,
@@ -50,26 +63,36 @@ def build_generator(
     precision: str = "float32",
     seed: int | None = None,
 ) -> keras.Model:
-    """Build the generator: Dense, reshape, upsampling stages with ReLU, tanh, optional filter.
+    """Build the generator: Dense, reshape, upsampling stages, tanh, optional filter.
+
+    A `plain` stage is an upsampling convolution; a ReLU stands between two stages. The last stage
+    makes the audio. A `residual` stage is a block of GAN-TTS without batch normalization: ReLU,
+    upsampling convolution, ReLU, convolution (dilation 2), beside an upsampling skip; then ReLU,
+    convolution (dilation 4), ReLU, convolution (dilation 8), beside an identity. After the last
+    stage, a ReLU and a convolution make the audio. Dilated kernels have 3 taps.
 
     Args:
         segment_length: Output length in samples, a multiple of the product of the factors.
         latent_dim: Length of the latent vector.
         upsampling_factors: Upsampling factor of each stage.
         kernel_size: Kernel length of every stage, in output samples of the stage.
-        filters: Channels of the first feature map. Each stage but the last halves the channels,
-            down to 16 (or `filters`, if that is less).
+        filters: Channels of the first feature map. Each stage halves the channels, down to 16 (or
+            `filters`, if that is less).
         channels: Audio channels.
         upsampler: Upsampler of all stages, or one per stage; see `UpsampleConv1D`.
-        padding: Padding of the feature maps; see `UpsampleConv1D`.
+        architecture: Kind of stages, `plain` or `residual`.
+        activation: Activation between convolutions: `relu` or `anti_aliased_relu`; see
+            `AntiAliasedReLU`.
+        padding: Padding of the feature maps; see `UpsampleConv1D`. Dilated convolutions pad with
+            zeros.
         kernel_initializer: Initializer of the stages whose upsampler it suits; other stages use
             `he`. See `initial_kernel`.
         use_bias: Biases in the dense layer and the stages.
         post_filter_length: Taps of a learned filter after tanh, initially an identity; 0 means no
             filter. With a filter, audio can exceed [-1, 1].
         implementation: Implementation of the stages; see `UpsampleConv1D`.
-        precision: Dtype policy of all layers before the last stage. The last stage has few
-            multiplications, and it and all that follows stay float32.
+        precision: Dtype policy of all layers before the layer that makes the audio. That layer has
+            few multiplications, and it and all that follows stay float32.
         seed: Seed of the initial weights; None draws one.
 
     Returns:
@@ -78,12 +101,12 @@ def build_generator(
 
     Raises:
         ParameterError: If the segment length is not a multiple of the product of the factors, the
-            number of upsamplers is neither 1 nor the number of stages, or an upsampler, padding or
-            initializer is unknown.
+            number of upsamplers is neither 1 nor the number of stages, or a word is unknown.
 
     Source:
         C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), Table 3 and
-        Appendix A (post-processing filter).
+        Appendix A (post-processing filter); M. Binkowski et al., "High Fidelity Speech Synthesis
+        with Adversarial Networks" (ICLR 2020), Figure 1 (residual block).
 
     Example:
         >>> build_generator(segment_length=256, upsampling_factors=(4, 4), filters=8).output_shape
@@ -95,43 +118,109 @@ def build_generator(
             f"segment_length must be a multiple of the product of upsampling_factors, {product}. "
             f"Received: {segment_length}"
         )
+    check_word("architecture", architecture, ARCHITECTURES)
+    check_word("activation", activation, ACTIVATIONS)
     stages = len(upsampling_factors)
     upsamplers = per_stage(upsampler, stages)
-    initializers = initializers_per_stage(kernel_initializer, upsamplers)
-    seeds = initial_seeds(seed)
+    parts = _Parts(
+        initial_seeds(seed),
+        precision,
+        use_bias,
+        activation,
+        {"kernel_size": kernel_size, "padding": padding, "implementation": implementation},
+    )
     length = segment_length // product
     latents = layers.Input((latent_dim,), dtype="float32", name="latents")
     x = layers.Dense(
         length * filters,
         use_bias=use_bias,
-        kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+        kernel_initializer=keras.initializers.GlorotUniform(next(parts.seeds)),
         dtype=precision,
         name="dense",
     )(latents)
     x = layers.Reshape((length, filters), dtype=precision, name="feature_map")(x)
-    x = layers.ReLU(dtype=precision, name="dense_relu")(x)
-    widths = generator_widths(stages, filters, channels)
-    for stage, (factor, width) in enumerate(zip(upsampling_factors, widths, strict=True), start=1):
-        last = stage == stages
-        x = UpsampleConv1D(
-            width,
-            kernel_size,
-            factor,
-            upsamplers[stage - 1],
-            padding=padding,
-            kernel_initializer=initializers[stage - 1],
-            use_bias=use_bias,
-            implementation=implementation,
-            seed=next(seeds),
-            dtype="float32" if last else precision,
-            name=f"stage_{stage}",
-        )(x)
-        if not last:
-            x = layers.ReLU(dtype=precision, name=f"stage_{stage}_relu")(x)
+    each = zip(
+        range(1, stages + 1),
+        upsampling_factors,
+        upsamplers,
+        initializers_per_stage(kernel_initializer, upsamplers),
+        generator_widths(stages, filters, channels),
+        strict=True,
+    )
+    if architecture == "plain":
+        x = parts.activation(x, "dense_relu")
+    for stage, factor, word, initializer, width in each:
+        last, name = stage == stages, f"stage_{stage}"
+        options = {"kernel_initializer": initializer}
+        if architecture == "residual":
+            # All stages but the last halve the channels; the last keeps them.
+            x = parts.residual(x, x.shape[2] if last else width, factor, word, name, options)
+            continue
+        dtype = "float32" if last else precision
+        x = parts.upsampling(x, width, factor, word, name, options | {"dtype": dtype})
+        x = x if last else parts.activation(x, f"{name}_relu")
+    if architecture == "residual":
+        x = parts.activation(x, f"{LAST}_relu")
+        x = parts.convolution(x, channels, 1, LAST, "float32")
     x = layers.Activation("tanh", dtype="float32", name="audio")(x)
     if post_filter_length:
         x = _post_filter(x, channels, post_filter_length)
     return keras.Model(latents, x, name="generator")
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Layers with what all of them share."""
+
+    seeds: Iterator[int]
+    precision: str
+    use_bias: bool
+    kind: Activation
+    stage_options: dict[str, Any]
+
+    def activation(self, x: Any, name: str) -> Any:
+        layer = AntiAliasedReLU if self.kind == "anti_aliased_relu" else layers.ReLU
+        return layer(dtype=self.precision, name=name)(x)
+
+    def upsampling(
+        self, x: Any, width: int, factor: int, upsampler: Upsampler, name: str, options: dict
+    ) -> Any:
+        options = {"dtype": self.precision, "use_bias": self.use_bias} | options
+        options = self.stage_options | options | {"seed": next(self.seeds), "name": name}
+        return UpsampleConv1D(filters=width, factor=factor, upsampler=upsampler, **options)(x)
+
+    def convolution(self, x: Any, width: int, dilation: int, name: str, dtype: str) -> Any:
+        layer = layers.Conv1D(
+            width,
+            _DILATED_TAPS,
+            dilation_rate=dilation,
+            padding="same",
+            data_format="channels_last",
+            use_bias=self.use_bias,
+            kernel_initializer=keras.initializers.HeNormal(next(self.seeds)),
+            dtype=dtype,
+            name=name,
+        )
+        return layer(x)
+
+    def residual(
+        self, x: Any, width: int, factor: int, upsampler: Upsampler, name: str, options: dict
+    ) -> Any:
+        """Apply a block of GAN-TTS."""
+        # A 1x1 kernel would leave a transposed convolution's zeros as they are.
+        taps = 2 * factor if upsampler == "transposed" else 1
+        skip = self.upsampling(x, width, factor, upsampler, f"{name}_skip", {"kernel_size": taps})
+        path = self.activation(x, f"{name}_input_relu")
+        path = self.upsampling(path, width, factor, upsampler, name, options)
+        path = self._activated(path, 2, name)
+        x = layers.Add(dtype=self.precision, name=f"{name}_sum")([path, skip])
+        path = self._activated(self._activated(x, 4, name), 8, name)
+        return layers.Add(dtype=self.precision, name=f"{name}_output")([path, x])
+
+    def _activated(self, x: Any, dilation: int, name: str) -> Any:
+        path = self.activation(x, f"{name}_relu_{dilation}")
+        dilated = f"{name}_dilation_{dilation}"
+        return self.convolution(path, x.shape[2], dilation, dilated, self.precision)
 
 
 def _post_filter(x: Any, channels: int, taps: int) -> Any:
