@@ -159,9 +159,9 @@ def of_keras(x, weights, factor):
     def convolved(x, dilation=1):
         kernel, bias = next(weights), next(weights)
         layer = keras.layers.Conv1D(len(bias), len(kernel), padding="same", dilation_rate=dilation)
-        y = layer(x)
+        layer.build(x.shape)
         layer.set_weights([kernel, bias])
-        return y
+        return layer(x)
 
     relu, up = keras.ops.relu, keras.layers.UpSampling1D(factor)
     skip = convolved(up(x))
