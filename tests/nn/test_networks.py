@@ -198,7 +198,6 @@ def test_a_residual_generator_equals_the_blocks_of_the_paper(activation):
     expected = np.tanh(last(keras.ops.relu(x)))
     difference = np.abs(generator(latents) - expected).max()
     assert (difference < 1e-5) == (activation == "relu")
-    assert difference < 0.5
 
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
