@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 from wavegan_rc.cli.parser import Parser
-from wavegan_rc.cli.process import quiet_start, require_tensorflow
+from wavegan_rc.cli.process import require_tensorflow
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.extras import load_before_tensorflow
 
@@ -55,9 +54,7 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
         require_tensorflow(f"benchmark {flags.subject}")
     if flags.subject in ("quality", "training"):
         load_before_tensorflow()
-    without_keras = flags.subject in ("preparation", "start")
-    with nullcontext() if without_keras else quiet_start():
-        module = import_module(f"benchmarks.{flags.subject}")
+    module = import_module(f"benchmarks.{flags.subject}")
     options = {
         "quality": [flags.seconds],
         "training": [flags.configs, repeats],

@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.timing import machine
 from benchmarks.training import CONFIGS, PRECISIONS, UPSAMPLERS, time_steps
 from wavegan_rc.audio.corpus import Corpus, open_corpus
+from wavegan_rc.cli.progress import ProgressDisplay
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import Precision, Upsampler
 from wavegan_rc.errors import DataError, DivergenceError
@@ -50,7 +51,7 @@ class Plan:
 PLAN = Plan(
     timed=CONFIGS,
     repeats=20,
-    # configs/gpu.yaml
+    # the preset gpu
     trained=replace(
         CONFIGS["gpu"],
         emphasis=Config().emphasis,
@@ -186,14 +187,22 @@ class Check:
         started = time.perf_counter()
         name = None if resume else upsampler
         try:
-            _, received = train(config, ["gpu_check"], resume=resume, name=name, corpus=corpus)
+            with ProgressDisplay() as display:
+                run = train(
+                    config,
+                    resume=resume,
+                    name=name,
+                    on_progress=display.show,
+                    corpus=corpus,
+                    command_line=["gpu_check"],
+                )
             seconds = time.perf_counter() - started
         except DivergenceError:
             seconds = time.perf_counter() - started
             raise
         finally:
             self._write_sessions(upsampler, [*sessions, seconds])
-        return received
+        return run.stopped_by
 
     def _sessions(self, upsampler: Upsampler) -> list[float | None]:
         file = self.runs / f"{upsampler}.json"

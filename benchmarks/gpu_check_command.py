@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wavegan_rc.cli.parser import Parser
-from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
+from wavegan_rc.cli.process import EXIT_BY_SIGNAL, run_command
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.extras import load_before_tensorflow
 
@@ -30,9 +30,8 @@ def gpu_check_command(program: str, argv: Sequence[str]) -> int:
         parser.error(f"STAGE must be one of {', '.join(STAGES)}. Received: {min(unknown)}")
 
     load_before_tensorflow()
-    with quiet_start():
-        from benchmarks.gpu_check import PLAN, TOY, Check
-        from benchmarks.gpu_check_table import format_results
+    from benchmarks.gpu_check import PLAN, TOY, Check
+    from benchmarks.gpu_check_table import format_results
     from wavegan_rc.utils.atomic_files import write_whole
 
     out = Path(flags.out).expanduser()

@@ -26,7 +26,7 @@ from wavegan_rc.utils.text import one_line
 PRECISIONS: tuple[Precision, ...] = ("float32", "mixed_bfloat16")
 UPSAMPLERS: tuple[Upsampler, ...] = ("resize", "transposed")
 
-# The files in configs/ without emphasis, which the other programs lack. WaveGAN's batch is smaller,
+# The presets without emphasis, which the other programs lack. WaveGAN's batch is smaller,
 # for two cores.
 CONFIGS = {
     "speech2048": Config(emphasis="none"),

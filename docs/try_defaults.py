@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import yaml
 
-from wavegan_rc.cli.process import quiet_start
-
 ROOT = Path(__file__).resolve().parents[1]
 TIMED_STEPS = 60
 # What a step's time depends on. An emphasis takes less of it than times differ by.
@@ -76,8 +74,7 @@ def write_real(out: Path) -> None:
 def main(file: Path, out: Path) -> None:
     plan = yaml.safe_load(file.read_text())
     out.mkdir(parents=True, exist_ok=True)
-    with quiet_start():
-        write_real(out)
+    write_real(out)
     times, timed = {}, {}
     for name, own in plan["trials"].items():
         settings = plan["base"] | own

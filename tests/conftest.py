@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from helpers import ROOT
+from helpers import PRESETS
 from hypothesis import settings
 
-from wavegan_rc.cli.process import choose_backend
 from wavegan_rc.config import Config
 from wavegan_rc.utils.extras import load_before_tensorflow
+from wavegan_rc.utils.keras_start import choose_backend
 
 load_before_tensorflow()
 # Side by side, TensorFlow's operations now and then differ in the last bit, and tests ask for equal
@@ -46,10 +46,10 @@ def smoke_runs(tmp_path_factory, own_cache):
     """Two finished runs, transposed and resize, for tests that only read them (or copies)."""
     from wavegan_rc.training.train import train
 
-    settings = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text())
+    settings = yaml.safe_load((PRESETS / "smoke.yaml").read_text())
     out = str(tmp_path_factory.mktemp("smoke-runs"))
     configs = [Config(**settings, upsampler=word, out=out) for word in ("transposed", "resize")]
-    return [train(config, [])[0] for config in configs]
+    return [train(config).path for config in configs]
 
 
 @pytest.fixture

@@ -128,7 +128,8 @@ def assert_whole(corpus):
     assert list(corpus.parent.iterdir()) == [corpus]
 
 
-def test_a_named_corpus_is_downloaded_once_and_trained_on(corpus, server, capsys):
+def test_a_named_corpus_is_downloaded_once_and_trained_on(corpus, server, caplog):
+    caplog.set_level("INFO", "wavegan_rc")
     told = []
     options = {"sample_rate": 16000, "cutoff_hz": None, "stopband_hz": None}
     prepared = prepare_corpus("tiny", **options, on_progress=lambda *event: told.append(event))
@@ -138,7 +139,7 @@ def test_a_named_corpus_is_downloaded_once_and_trained_on(corpus, server, capsys
     server.status = 500
     prepare_corpus("tiny", **options)
     assert server.asked == [None]
-    assert capsys.readouterr().out == 2 * "tiny: Tiny (A. Nobody), CC BY 9.0\n"
+    assert caplog.messages == 2 * ["tiny: Tiny (A. Nobody), CC BY 9.0"]
 
 
 def test_a_name_wins_over_a_folder_that_is_called_the_same(corpus, tmp_path, monkeypatch, make_wav):

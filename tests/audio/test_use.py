@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import yaml
-from helpers import ROOT, tone
+from helpers import PRESETS, tone
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
@@ -52,7 +52,7 @@ def test_the_wavegan_settings_train_on_words_of_one_second(make_wav, fresh_cache
         path = make_wav(f"word/{i}.wav", rng.standard_normal(16000 - 100 * i) * 0.1)
     for i in range(2):
         make_wav(f"noise/{i}.wav", rng.standard_normal(60000) * 0.1)
-    config = Config(**yaml.safe_load((ROOT / "configs" / "wavegan16384.yaml").read_text()))
+    config = Config(**yaml.safe_load((PRESETS / "wavegan16384.yaml").read_text()))
     segments = segments_of(
         path.parent.parent,
         segment_length=config.segment_length,

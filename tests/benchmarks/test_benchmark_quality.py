@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import PRESETS
 from helpers.backends import tensorflow_only
 
 from wavegan_rc.config import Config
@@ -52,7 +52,7 @@ def test_measurements_grow_apart_and_the_last_comes_at_the_end(monkeypatch):
 
 
 def test_every_program_trains_and_is_measured(tmp_path, monkeypatch, capsys, own_cache):
-    smoke = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text())
+    smoke = yaml.safe_load((PRESETS / "smoke.yaml").read_text())
     monkeypatch.setattr(quality, "Config", lambda: Config(**smoke))
     monkeypatch.setattr(quality, "find_spec", lambda name: None)
     quality.benchmark_quality(0.01, tmp_path / "quality.json")

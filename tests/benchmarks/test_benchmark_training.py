@@ -20,7 +20,7 @@ from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstei
 from wavegan_rc.training.model import build_model
 
 tf = pytest.importorskip("tensorflow", reason="the plain Keras arm runs on TensorFlow")
-from helpers import ROOT  # noqa: E402
+from helpers import PRESETS  # noqa: E402
 
 from benchmarks import plain_keras  # noqa: E402
 
@@ -222,7 +222,7 @@ def test_the_polyphase_form_leaves_out_what_repetition_makes_double():
 
 def test_settings_are_those_of_the_files():
     for name, config in training.CONFIGS.items():
-        settings = read_settings(ROOT / "configs" / f"{name}.yaml")
+        settings = read_settings(PRESETS / f"{name}.yaml")
         expected = replace(Config(**settings), batch_size=config.batch_size)
         no_matter_to_speed = ("steps", "log_every", "measure_every", "save_every", "upsampler")
         no_matter_to_speed += ("emphasis", "learning_rate", "short_recordings")

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import PRESETS, ROOT
 
 from benchmarks import gpu_check, training
 from benchmarks.gpu_check import PLAN, TOY, Check
@@ -39,7 +39,7 @@ def check_in(folder, corpus, **settings):
 
 
 def test_what_is_trained_is_the_file():
-    settings = yaml.safe_load((ROOT / "configs" / "gpu.yaml").read_text())
+    settings = yaml.safe_load((PRESETS / "gpu.yaml").read_text())
     assert PLAN.trained == Config(**settings)
     assert set(PLAN.timed) == {"speech2048", "gpu", "wavegan16384"}
 

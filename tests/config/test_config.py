@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import PRESETS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,21 +19,21 @@ from wavegan_rc.runs.run import Run, config_as_yaml
 
 
 def test_speech2048_writes_out_exactly_the_defaults():
-    written = yaml.safe_load((ROOT / "configs" / "speech2048.yaml").read_text())
+    written = yaml.safe_load((PRESETS / "speech2048.yaml").read_text())
     assert list(written) == [field.name for field in dataclasses.fields(Config)]
     assert Config(**written) == Config()
 
 
 @pytest.mark.parametrize("name", ["smoke", "gpu", "wavegan16384"])
 def test_the_other_configs_state_only_what_differs(name):
-    written = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
+    written = yaml.safe_load((PRESETS / f"{name}.yaml").read_text())
     config = Config(**written)
     for key, value in written.items():
         assert getattr(config, key) != getattr(Config(), key), f"{key}: {value} is the default"
 
 
 def test_wavegan16384_has_the_published_shapes():
-    config = Config(**yaml.safe_load((ROOT / "configs" / "wavegan16384.yaml").read_text()))
+    config = Config(**yaml.safe_load((PRESETS / "wavegan16384.yaml").read_text()))
     assert config.initial_length == 16
     assert config.stopband_hz is None
 

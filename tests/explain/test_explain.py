@@ -30,7 +30,17 @@ def spectra():
 
 @pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
 def test_the_comb_overlap_images_and_a_warning_are_printed_before_any_training(capsys):
-    argv = ["--upsampler", "transposed", "--kernel-size", "25", "--factors", "4", "4", "4", "4"]
+    argv = [
+        "--upsampler",
+        "transposed",
+        "--kernel-size",
+        "25",
+        "--upsampling-factors",
+        "4",
+        "4",
+        "4",
+        "4",
+    ]
     code, out, err = run([*argv, "--draws", "0"], capsys)
     assert code == 0
     assert err.startswith("warning: kernel_size 25 is not a multiple of factor 4: ")
@@ -51,7 +61,7 @@ def test_an_even_overlap_is_not_warned_of_and_nearest_predicts_no_line(capsys):
 
 
 def test_each_stage_may_have_its_own_upsampler(capsys):
-    argv = ["--upsampler", "transposed", "linear", "--factors", "2", "4", "--draws", "0"]
+    argv = ["--upsampler", "transposed", "linear", "--upsampling-factors", "2", "4", "--draws", "0"]
     _, out, _ = run(argv, capsys)
     rows = [line for line in out.splitlines() if "multiples of" in line]
     assert rows[0].endswith("2000 Hz: 2000, 6000 - 0.0 dB relative to the constant")
@@ -71,7 +81,9 @@ def test_the_printed_levels_are_those_of_scipys_response(upsampler, factor, caps
     if (upsampler, factor) == ("linear", 2):
         taps = np.array([1, 3, 3, 1])
     _, (kept, low, image) = signal.freqz(taps, worN=[0.1, 0.9, 1.0], fs=factor)
-    _, out, _ = run(["--upsampler", upsampler, "--factors", str(factor), "--draws", "0"], capsys)
+    _, out, _ = run(
+        ["--upsampler", upsampler, "--upsampling-factors", str(factor), "--draws", "0"], capsys
+    )
     (row,) = [line for line in out.splitlines() if line.startswith(f"    1 {upsampler}")]
     assert f"{20 * np.log10(abs(low / kept)):.1f} dB" in row
     if upsampler == "sinc":
@@ -87,14 +99,14 @@ def test_the_printed_levels_are_those_of_scipys_response(upsampler, factor, caps
     [
         (["--upsampler", "deconv"], "deconv"),
         (["--upsampler", "resize", "linear"], "one per stage (7)"),
-        (["--factors", "1", "2"], "factors"),
-        (["--factors", "x"], "factors"),
+        (["--upsampling-factors", "1", "2"], "factors"),
+        (["--upsampling-factors", "x"], "factors"),
         (["--kernel-size", "0"], "kernel_size"),
         (["--sample-rate", "0"], "sample_rate"),
         (["--draws", "-1"], "draws"),
         (["--draws", "9"], "draws"),
-        (["--factors", "1000000"], "factors"),
-        (["--factors", "100000", "100000"], "factors"),
+        (["--upsampling-factors", "1000000"], "factors"),
+        (["--upsampling-factors", "100000", "100000"], "factors"),
         (["--kernel-size", "100000000000"], "kernel_size"),
         (["--seed", "-1"], "seed"),
         (["--bogus"], "--bogus"),
@@ -109,7 +121,7 @@ def test_mistakes_give_one_line_and_exit_code_2(argv, named, capsys):
 
 def test_figures_and_numbers_are_left_in_a_folder(capsys, tmp_path):
     out = tmp_path / "deep" / "folder"
-    argv = ["--upsampler", "resize", "sinc", "--factors", "4", "2", "--kernel-size", "6"]
+    argv = ["--upsampler", "resize", "sinc", "--upsampling-factors", "4", "2", "--kernel-size", "6"]
     argv += ["--draws", "10", "--out", str(out)]
     code, text, _ = run(argv, capsys)
     assert code == 0

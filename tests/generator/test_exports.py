@@ -55,8 +55,9 @@ def run_saved_model(path, latents):
 def run_onnx(path, latents):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (name,) = (one.name for one in session.get_inputs())
-    (audio,) = session.run(None, {name: latents})
+    facts = session.get_modelmeta().custom_metadata_map
+    assert facts == {"sample_rate": "8000", "latents": "uniform in -1..1"}
+    (audio,) = session.run(["audio"], {"latents": latents})
     return audio
 
 

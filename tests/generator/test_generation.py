@@ -44,7 +44,7 @@ def run(argv, capsys):
 
 def test_wavs_are_what_the_generator_makes_of_the_saved_latents(generator_file, tmp_path, capsys):
     out = tmp_path / "out"
-    code, printed, err = run([generator_file, "--count", 70, "--out", out], capsys)
+    code, printed, err = run([generator_file, "--sample-count", 70, "--out", out], capsys)
     assert (code, printed, err) == (0, f"wavs: {out}\n", "")
     made = wavs(out)
     assert sorted(made) == [f"{i:04d}.wav" for i in range(70)]
@@ -206,7 +206,7 @@ def test_unusable_latents_are_refused(content, generator_file, tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
-    "argv", [["--count", 0], ["--count", "many"], ["--seed", -1], ["--bogus"], []]
+    "argv", [["--sample-count", 0], ["--sample-count", "many"], ["--seed", -1], ["--bogus"], []]
 )
 def test_bad_arguments(argv, generator_file, tmp_path, capsys):
     source = [generator_file] if argv else []

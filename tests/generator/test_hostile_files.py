@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import PRESETS, ROOT
 
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import ACTIVATIONS, ARCHITECTURES, PADDINGS, UPSAMPLERS
@@ -737,7 +737,7 @@ def test_damaged_generators_load_alike_or_are_refused(member, trials, valid, tmp
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    config = Config(**yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text()))
+    config = Config(**yaml.safe_load((PRESETS / "smoke.yaml").read_text()))
     folder = tmp_path_factory.mktemp("run")
     (folder / "config.yaml").write_text(config_as_yaml(config))
     (folder / "checkpoints").mkdir()

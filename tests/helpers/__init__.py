@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
+PRESETS = ROOT / "wavegan_rc" / "config" / "presets"
 
 
 def tone(frequency_hz: float, sample_rate: int = 16000, seconds: float = 1.0, amplitude=0.5):

@@ -16,7 +16,7 @@ from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
-from wavegan_rc.training.wgan_gp import LOSSES
+from wavegan_rc.training.updates import LOSSES
 
 SHUFFLED = replace(TINY, segment_length=512, phase_shuffle_radius=2, learning_rate=1e-3)
 
@@ -63,7 +63,7 @@ def go_on(run, steps):
 def main(folder):
     """Do with the run `here` what the test does with the run `there`, which is made."""
     np.save(folder / "losses.npy", losses(folder / "initial.weights.h5"))
-    there, _ = train(smoke_config(folder, sample_count=2), [], name="there")
+    there = train(smoke_config(folder, sample_count=2), name="there").path
     np.savez(folder / "there.npz", *weights(there, smoke_config(folder)))
     np.save(folder / "there.npy", audio(there))
     here = there.parent / "here"

@@ -11,12 +11,12 @@ import numpy as np
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from helpers import ROOT
+from helpers import PRESETS, ROOT
 from wavegan_rc.config import Config
 from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.training.model import build_model, load_checkpoint
 
-SMOKE = ROOT / "configs" / "smoke.yaml"
+SMOKE = PRESETS / "smoke.yaml"
 # TensorFlow traces a step for longer than it trains here: half as much to trace, no measuring.
 SMALL = {"segment_length": 128, "critic_steps": 1, "measure_every": 0, "sample_count": 2}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from helpers import ROOT
+from helpers import PRESETS
 from matplotlib import image
 from scipy import signal
 
@@ -281,8 +281,8 @@ def test_silence_gives_reasons_not_numbers(arrays, tmp_path, capsys):
 
 @pytest.mark.backend
 def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(tmp_path, capsys):
-    config = Config(**yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text()))
-    run_folder, _ = train(replace(config, out=str(tmp_path / "runs"), steps=3), [])
+    config = Config(**yaml.safe_load((PRESETS / "smoke.yaml").read_text()))
+    run_folder = train(replace(config, out=str(tmp_path / "runs"), steps=3)).path
     capsys.readouterr()
     code, out, err = run([run_folder, "--out", tmp_path / "m"], capsys)
     assert (code, err) == (0, "")

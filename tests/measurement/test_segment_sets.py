@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from helpers import ROOT, tone
+from helpers import PRESETS, ROOT, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,9 +37,9 @@ def array_file(tmp_path, array, name="a.npy"):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    settings = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text())
+    settings = yaml.safe_load((PRESETS / "smoke.yaml").read_text())
     out = tmp_path_factory.mktemp("runs")
-    return train(replace(Config(**settings), out=str(out), steps=2), [])[0]
+    return train(replace(Config(**settings), out=str(out), steps=2)).path
 
 
 def tiny_generator(path, initial_length=32, factor=2, weights=1.0):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import PRESETS
 from keras import layers
 from matplotlib import image
 
@@ -408,9 +408,9 @@ def test_a_period_that_does_not_divide_the_segment_and_a_dead_critic():
 
 @pytest.fixture(scope="module")
 def smoke_run(tmp_path_factory):
-    config = Config(**yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text()))
+    config = Config(**yaml.safe_load((PRESETS / "smoke.yaml").read_text()))
     out = tmp_path_factory.mktemp("runs")
-    return train(replace(config, out=str(out), steps=3, upsampler="transposed"), [])[0]
+    return train(replace(config, out=str(out), steps=3, upsampler="transposed")).path
 
 
 @pytest.fixture

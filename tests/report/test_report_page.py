@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import PRESETS
 from helpers.report_page import COUNT, HOSTILE, LENGTH, RATE, document_of, run_of, write_run
 from matplotlib.figure import Figure
 from scipy import stats
@@ -597,8 +597,8 @@ def smoke_report(tmp_path_factory):
     The second is the first one's copy under another setting, since a training takes its time.
     """
     folder = tmp_path_factory.mktemp("smoke")
-    config = Config(**yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text()))
-    run, _ = train(replace(config, out=str(folder)), [])
+    config = Config(**yaml.safe_load((PRESETS / "smoke.yaml").read_text()))
+    run = train(replace(config, out=str(folder))).path
     first = run.rename(folder / "<img src=x onerror=alert(1)>")
     second = Path(shutil.copytree(first, folder / NON_ASCII))
     settings = yaml.safe_load((second / "config.yaml").read_text()) | {"learning_rate": 0.5}

@@ -52,7 +52,7 @@ def event_steps(run):
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
     config = smoke_config(tmp_path_factory.mktemp("straight"), steps=STEPS)
-    return history(train(replace(config, log_every=1, measure_every=0), [])[0])
+    return history(train(replace(config, log_every=1, measure_every=0)).path)
 
 
 @pytest.mark.parametrize(
@@ -71,16 +71,16 @@ def test_a_full_disk_ends_with_an_error_and_leaves_the_last_checkpoint_good(
     small_disk, straight, leave, save_every
 ):
     config = replace(smoke_config(small_disk), steps=3, log_every=1, measure_every=0)
-    run, _ = train(config, [])
+    run = train(config).path
     fill(small_disk, leave)
     longer = replace(config, steps=400, save_every=save_every)
     with pytest.raises(DataError, match=f"{run.name} cannot be written: .*No space left") as error:
-        train(longer, [], resume=run)
+        train(longer, resume=run)
     assert "\n" not in str(error.value)
     assert newest_checkpoint(run / "checkpoints").step >= 3  # a warning would fail the test
     (small_disk / "ballast").unlink()
     if newest_step(run) < STEPS:
-        train(replace(config, steps=STEPS), [], resume=run)
+        train(replace(config, steps=STEPS), resume=run)
         assert history(run) == straight
         assert event_steps(run) == list(range(1, STEPS + 1))
 
@@ -124,6 +124,6 @@ def test_a_run_folder_made_read_only_ends_the_training_and_leaves_the_last_check
     saved = newest_checkpoint(run / "checkpoints").step
     assert json.loads((run / "history.jsonl").read_text().splitlines()[-1])["step"] <= saved + 2
     config = smoke_config(tmp_path, steps=saved + 1, log_every=1, measure_every=0)
-    train(replace(config, out="runs"), [], resume=run)
+    train(replace(config, out="runs"), resume=run)
     assert newest_step(run) == saved + 1
     assert event_steps(run) == list(range(1, saved + 2))

@@ -66,7 +66,7 @@ def test_slurm_starts_a_task_on_each_node_that_knows_its_number_and_the_first_no
         SLURM_JOB_ID="17",
         SLURM_CPUS_PER_TASK="16",
     )
-    flags = f"--config configs/gpu.yaml --devices 4 --out {tmp_path / 'runs'} --name job-17"
+    flags = f"--config gpu --devices 4 --out {tmp_path / 'runs'} --name job-17"
     for host, of_host in enumerate((lines[:5], lines[5:])):
         assert of_host == [
             "KERAS_BACKEND=jax",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import PRESETS, ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -528,7 +528,7 @@ def test_a_killed_sweep_goes_on_from_its_checkpoints_and_ends_with_the_report(tm
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams import metadata
 
-    settings = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text())
+    settings = yaml.safe_load((PRESETS / "smoke.yaml").read_text())
     settings |= {"steps": 30, "save_every": 1, "log_every": 1, "measure_every": 0}
     grid = tmp_path / "grid.yaml"
     grid.write_text(

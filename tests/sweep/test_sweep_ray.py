@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import PRESETS, ROOT
 from helpers.sweeps import Sweep
 
 from wavegan_rc.cli.sweep import sweep_command
@@ -141,7 +141,7 @@ def test_killed_in_the_middle_it_goes_on_with_either_engine(on_ray):
 @needs_ray
 def test_both_engines_give_the_same_runs(tmp_path, cluster):
     address, _, environment = cluster
-    settings = yaml.safe_load((ROOT / "configs" / "smoke.yaml").read_text())
+    settings = yaml.safe_load((PRESETS / "smoke.yaml").read_text())
     settings |= {"steps": 3, "measure_every": 0, "grid": {"seed": [7]}}
     grid = tmp_path / "grid.yaml"
     grid.write_text(yaml.safe_dump(settings))

@@ -16,7 +16,7 @@ from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.history_figure import history_figure
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measurement.features import log_mel_features, standardize
-from wavegan_rc.training import wgan_gp
+from wavegan_rc.training import updates
 from wavegan_rc.training.callbacks import artifacts
 from wavegan_rc.training.callbacks import history as history_callbacks
 from wavegan_rc.training.callbacks.artifacts import (
@@ -28,9 +28,9 @@ from wavegan_rc.training.callbacks.artifacts import (
 from wavegan_rc.training.callbacks.previews import Synthesizer
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
-from wavegan_rc.training.wgan_gp import LOSSES
+from wavegan_rc.training.updates import LOSSES
 
-# Of configs/smoke.yaml: two stages of 4, so lines at multiples of 1000 Hz, and of 4000 Hz.
+# Of the preset smoke: two stages of 4, so lines at multiples of 1000 Hz, and of 4000 Hz.
 RATE, LENGTH = 16000, 512
 FORM = {"sample_rate": RATE, "upsampling_factors": (4, 4), "stopband_hz": 1700.0}
 STAGE_LINES_HZ = {1: (1000, 2000, 3000, 5000, 6000, 7000), 2: (4000, 8000)}
@@ -201,7 +201,7 @@ def runs(tmp_path_factory):
     config = smoke_config(folder, learning_rate=1e-3, save_every=40)
     config = replace(config, steps=STEPS, log_every=5, measure_every=20)
     configs = (config, replace(config, measure_every=0))
-    return config, [train(each, [])[0] for each in configs]
+    return config, [train(each).path for each in configs]
 
 
 def test_measured_steps_have_their_values_in_the_row_of_the_losses(runs):
@@ -293,11 +293,10 @@ def test_a_silent_generator_trains_to_the_end_and_measuring_takes_no_time_of_ste
         for variable in average.variables:
             variable.assign(0 * variable)
 
-    monkeypatch.setattr(wgan_gp, "update_average", silence)
+    monkeypatch.setattr(updates, "update_average", silence)
     monkeypatch.setattr(history_callbacks, "time", SimpleNamespace(perf_counter=tick))
     monkeypatch.setattr(artifacts, "artifact_values", measure_slowly)
-    run, received = train(smoke_config(tmp_path), [])
-    assert received is None
+    run = train(smoke_config(tmp_path)).path
     rows = history(run)
     assert [row.keys() for row in rows] == [{"step", *LOSSES, *SOUND, "steps_per_s"}] * 3
     assert [row["steps_per_s"] for row in rows] == [1, 1, 1]

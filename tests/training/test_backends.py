@@ -28,7 +28,7 @@ def both(tmp_path_factory):
     folder = tmp_path_factory.mktemp("both")
     build_model(SHUFFLED).save_weights(folder / "initial.weights.h5")
     config = smoke_config(folder, sample_count=2)
-    here, _ = train(config, [], name="here")
+    here = train(config, name="here").path
     np.savez(folder / "here-before.npz", *weights(here, config))
     np.save(folder / "here-before.npy", audio(here))
     program = str(ROOT / "tests" / "helpers" / "other_backend.py")

@@ -44,8 +44,7 @@ def test_failures_beside_training_are_a_warning_each_and_come_after_the_checkpoi
     every = {"log_every": 1, "measure_every": 1, "save_every": 1}
     config = smoke_config(tmp_path, steps=3, **SMALL | every)
     with pytest.warns(WaveganWarning) as caught:
-        _, received = train(config, [])
-    assert received is None
+        assert train(config).stopped_by is None
     ours = [warning for warning in caught if warning.category is WaveganWarning]
     said = sorted(str(warning.message) for warning in ours)
     assert [text.split(" failed; training continues without it: ") for text in said] == [
@@ -67,30 +66,30 @@ def test_what_follows_a_checkpoint_is_made_up_for_when_training_continues(tmp_pa
     """Killed between the checkpoint of a step and its measurement, line and preview."""
     every = {"log_every": 2, "measure_every": 2, "save_every": 2}
     config = smoke_config(tmp_path, steps=4, **SMALL | every)
-    run, _ = train(config, [])
+    run = train(config).path
     expected = history(run)
     assert [("rms_db" in row) for row in expected] == [True, True]
     for path in (run / "checkpoints").glob("step-000004*"):
         path.unlink()
     lengths = json.loads((run / "checkpoints" / "step-000002.json").read_text())["log_lengths"]
     assert "history.jsonl" not in lengths  # the state was saved before its line
-    train(config, [], resume=run)
+    train(config, resume=run)
     assert history(run) == expected
     # And where the last step is saved already.
     (run / "history.jsonl").write_text("")
     with pytest.warns(WaveganWarning, match="bytes from before step 4 are lost"):
-        train(config, [], resume=run)
+        train(config, resume=run)
     assert history(run) == expected[-1:]
     # Longer, the last step is no longer one to measure at.
     odd = smoke_config(tmp_path, steps=3, **SMALL | every)
-    run, _ = train(odd, [])
+    run = train(odd).path
     assert "rms_db" in history(run)[-1]
-    train(replace(odd, steps=4), [], resume=run)
+    train(replace(odd, steps=4), resume=run)
     assert history(run) == expected
 
 
 @pytest.mark.parametrize("number", END_SIGNALS)
-def test_every_signal_that_asks_for_an_end_is_one_and_once_more_is_not_at_once(number, capsys):
+def test_every_signal_that_asks_for_an_end_is_one_and_once_more_is_not_at_once(number, caplog):
     """A terminal and its shell both send SIGHUP; `timeout` sends a signal twice."""
     handlers = {signal.SIGINT: signal.default_int_handler}
     inherited = signal.signal(number, handlers.get(number, signal.SIG_DFL))  # `nohup` ignores some
@@ -107,7 +106,7 @@ def test_every_signal_that_asks_for_an_end_is_one_and_once_more_is_not_at_once(n
         assert stop.received == number
     assert signal.getsignal(number) == before
     signal.signal(number, inherited)
-    assert "press Ctrl-C again to stop now" in capsys.readouterr().err
+    assert "press Ctrl-C again to stop now" in caplog.text
 
 
 def test_a_signal_that_is_ignored_stays_so():

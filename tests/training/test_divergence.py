@@ -28,7 +28,7 @@ from wavegan_rc.training.divergence import StopAtNonFinite
 from wavegan_rc.training.loop import Loop
 from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.train import train
-from wavegan_rc.training.wgan_gp import FIRST_NONFINITE
+from wavegan_rc.training.updates import FIRST_NONFINITE
 
 pytestmark = [pytest.mark.backend, pytest.mark.slow]
 
@@ -215,7 +215,7 @@ def rolled_back(tmp_path_factory):
     config = smoke_config(folder, **SHORT, on_nonfinite="rollback")
     with pytest.MonkeyPatch.context() as patch:
         diverge(patch, 8, 0)
-        return train(config, [])[0], config
+        return train(config).path, config
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def stopped(tmp_path_factory):
         with pytest.raises(
             DivergenceError, match=r"step 8: .*: wasserstein_estimate in critic"
         ) as e:
-            train(config, [])
+            train(config)
     (run,) = Path(config.out).iterdir()
     return run, config, e.value
 
@@ -275,7 +275,7 @@ def test_who_stops_after_a_rollback_goes_on_as_if_never_stopped(rolled_back, tmp
     for path in (run / "checkpoints").glob("step-000012*"):
         path.unlink()
     assert newest_checkpoint(run / "checkpoints").step == 10
-    train(config, [], resume=run)
+    train(config, resume=run)
     assert_same_results(run, expected, config)
 
 
@@ -295,7 +295,7 @@ def test_who_is_killed_in_a_rollback_knows_of_it_afterwards(
     monkeypatch.setattr(divergence, "cut_logs", kill)
     with pytest.raises(Killed):
         divergence.roll_back(Run(run), stopped[2], 1)
-    train(config, [], resume=run)
+    train(config, resume=run)
     assert_same_results(run, expected, config)
 
 
@@ -310,8 +310,9 @@ def test_a_stopped_run_can_be_told_to_roll_back(rolled_back, stopped, tmp_path, 
     assert yaml.safe_load((run / "config.yaml").read_text())["on_nonfinite"] == "rollback"
 
 
-def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, capsys):
+def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, caplog):
     """To the start, when nothing has been saved yet."""
+    caplog.set_level("INFO", "wavegan_rc")
     seen = []
 
     def diverge_at_once(fitting, model):
@@ -326,12 +327,12 @@ def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Loop, "_fit", diverge_at_once)
     config = smoke_config(tmp_path, **SHORT, on_nonfinite="rollback")
     with pytest.raises(DivergenceError, match=r"step 3 after 3 rollbacks: .*: critic_loss"):
-        train(config, [])
+        train(config)
     (run,) = (tmp_path / "runs").iterdir()
     assert [number for number, _ in seen] == [0, 1, 2, 3]
     assert len({state for _, state in seen}) == 4
     assert [(r["step"], r["to_step"]) for r in rollbacks_of(run)] == [(3, 0)] * 3
-    assert "rollback 3 of at most 3: resuming from step 0" in capsys.readouterr().out
+    assert "rollback 3 of at most 3: resuming from step 0" in caplog.text
     kept = [np.load(path)["real"] for path in sorted((run / "diverged").glob("*.npz"))]
     assert len(kept) == 4
     assert not any(np.array_equal(a, b) for a, b in pairwise(kept))
@@ -351,4 +352,4 @@ def test_a_batch_that_cannot_be_kept_hides_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(Loop, "_fit", diverge_at_once)
     monkeypatch.setattr(divergence.np, "savez", full)
     with pytest.raises(DivergenceError, match=r"could not be kept: .*No space left"):
-        train(smoke_config(tmp_path, **SHORT), [])
+        train(smoke_config(tmp_path, **SHORT))

@@ -215,9 +215,9 @@ def test_a_training_killed_many_times_goes_on_as_if_it_had_not_been(tmp_path, ar
     assert in_the_middle > 0
     config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
     config = replace(config, steps=reached + 1)
-    train(config, [], resume=run)
+    train(config, resume=run)
     straight = replace(config, out=str(tmp_path / "straight"), save_every=10**6)
-    assert_same_results(run, train(straight, [])[0], config)
+    assert_same_results(run, train(straight).path, config)
     steps = [event.step for event in tensorboard_events(run)["critic_loss"]]
     assert steps == list(range(1, reached + 2))
 

@@ -22,7 +22,7 @@ from wavegan_rc.training.batches import batches
 from wavegan_rc.training.callbacks.artifacts import artifact_values
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
-from wavegan_rc.training.wgan_gp import LOSSES
+from wavegan_rc.training.updates import LOSSES
 
 pytestmark = [pytest.mark.backend, pytest.mark.slow]
 
@@ -108,12 +108,13 @@ def test_auto_takes_half_precision_on_a_cpu_with_amx_under_tensorflow_only(monke
     assert devices.chosen_precision("auto") == expected
 
 
-def test_a_run_records_what_auto_stood_for_and_goes_on_with_it(tmp_path, monkeypatch, capsys):
+def test_a_run_records_what_auto_stood_for_and_goes_on_with_it(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "wavegan_rc")
     monkeypatch.setattr(devices, "gpu_names", list)
     monkeypatch.setattr(devices, "_cpu_has", lambda feature: False)
     config = smoke_config(tmp_path, precision="auto", steps=2, measure_every=0)
-    run, _ = train(config, [])
-    assert ", float32\n" in capsys.readouterr().out
+    run = train(config).path
+    assert ", float32\n" in caplog.text
     assert yaml.safe_load((run / "config.yaml").read_text())["precision"] == "float32"
     with pytest.raises(ParameterError, match="precision cannot change when resuming"):
         replace(config, precision="mixed_bfloat16").resumed(replace(config, precision="float32"))

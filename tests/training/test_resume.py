@@ -36,21 +36,22 @@ def straight(tmp_path_factory):
     """17 steps in one go; neither the line nor the checkpoint at 17 is due by its interval."""
     folder = tmp_path_factory.mktemp("straight")
     config = smoke_config(folder, **SMALL, steps=17, log_every=4, save_every=5)
-    return train(config, [])[0], config
+    return train(config).path, config
 
 
 @pytest.mark.parametrize("first", [10, 9])
 @pytest.mark.backend
-def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path, capsys):
+def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path, caplog):
     """Stopped where a checkpoint is due, and in the middle of a line of the history."""
     expected, config = straight
     ours = replace(config, out=str(tmp_path))
-    run, _ = train(replace(ours, steps=first), [])
-    capsys.readouterr()
-    train(ours, ["again"], resume=run)
-    printed = capsys.readouterr().out
-    assert f"resuming after step {first} of 17\n" in printed
-    assert f"{17 - first}/{17 - first}" in printed  # the bar knows no time of the steps before
+    run = train(replace(ours, steps=first)).path
+    told = []
+    caplog.set_level("INFO", "wavegan_rc")
+    train(ours, resume=run, command_line=["again"], on_progress=lambda *shown: told.append(shown))
+    assert f"resuming after step {first} of 17\n" in caplog.text
+    # The bar knows no time of the steps before.
+    assert told[-1][:3] == ("training", 17 - first, 17 - first)
     assert_same_results(run, expected, config)
     record = json.loads((run / "environment.json").read_text())
     assert [(s["from_step"], s["command_line"]) for s in record["resumed"]] == [(first, ["again"])]
@@ -71,7 +72,7 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(straight, tmp_path):
     with (run / "history.jsonl").open("a") as file:
         file.write('{"step": 18, "crit')
     (run / "checkpoints" / ".partial-step-000020.weights.h5").write_bytes(b"half")
-    train(config, [], resume=run)
+    train(config, resume=run)
     assert_same_results(run, expected, config)
     assert not [path for path in run.rglob("*") if "partial" in path.name]
     assert not list((run / "checkpoints").glob("step-000016*"))
@@ -89,7 +90,7 @@ def test_a_finished_run_gets_its_results_again(straight, tmp_path):
     (run / "summary.json").unlink()
     for folder in ("samples", "figures"):  # of a copy without empty folders
         shutil.rmtree(run / folder)
-    train(config, [], resume=run)
+    train(config, resume=run)
     assert_same_results(run, expected, config)
     assert (run / "summary.json").is_file()
 
@@ -97,10 +98,10 @@ def test_a_finished_run_gets_its_results_again(straight, tmp_path):
 def test_a_finished_run_loses_nothing_and_cannot_become_shorter(tmp_path):
     """Steps that no line of the history ends at, with what is measured at the last one."""
     config = smoke_config(tmp_path, steps=5, log_every=2, measure_every=2)
-    run, _ = train(config, [])
+    run = train(config).path
     before = [history(run), *(path.read_bytes() for path in (run / "tensorboard").iterdir())]
     assert "rms_db" in before[0][-1]
-    train(replace(config, sample_count=2), [], resume=run)
+    train(replace(config, sample_count=2), resume=run)
     after = [history(run), *(path.read_bytes() for path in sorted((run / "tensorboard").iterdir()))]
     assert after[: len(before)] == before
     assert sorted(path.name for path in (run / "samples").glob("0*.wav")) == [
@@ -108,7 +109,7 @@ def test_a_finished_run_loses_nothing_and_cannot_become_shorter(tmp_path):
         "0001.wav",
     ]
     with pytest.raises(ParameterError, match=r"steps must be at least 5.* Received: 3"):
-        train(replace(config, steps=3), [], resume=run)
+        train(replace(config, steps=3), resume=run)
     assert Config(**yaml.safe_load((run / "config.yaml").read_text())).steps == 5
 
 
@@ -185,7 +186,7 @@ def test_a_damaged_checkpoint_does_not_count_as_kept(straight, tmp_path):
     shutil.copytree(expected, run)
     damage_newest(run)
     with pytest.warns(WaveganWarning, match="resuming from step 15"):
-        train(replace(config, steps=16), [], resume=run)
+        train(replace(config, steps=16), resume=run)
     steps = sorted(int(path.stem[5:]) for path in (run / "checkpoints").glob("*.json"))
     assert steps == [15, 16]
 
@@ -210,11 +211,11 @@ def test_other_recordings_are_refused(straight, tmp_path):
     record["data_fingerprint"] = "another"
     (run / "environment.json").write_text(json.dumps(record))
     with pytest.raises(DataError, match="recordings have changed"):
-        train(config, [], resume=run)
+        train(config, resume=run)
     for text in ("[" * 100_000, "3", '{"data_fingerprint": "another", "resumed": 3}'):
         (run / "environment.json").write_text(text)
         with pytest.raises(DataError, match="not the record of a run"):
-            train(config, [], resume=run)
+            train(config, resume=run)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ def test_a_run_whose_records_are_damaged_is_one_line(straight, tmp_path, name, t
     # The history is gone on with; what health.json has is shown at the end.
     longer = replace(config, steps=18) if name == "history.jsonl" else config
     with pytest.raises(DataError, match=f"{name}: not the ") as error:
-        train(longer, [], resume=run)
+        train(longer, resume=run)
     assert str(error.value).isprintable()
 
 
@@ -248,7 +249,7 @@ def test_a_history_that_lost_its_end_is_warned_of(straight, tmp_path):
     lines = (run / "history.jsonl").read_text().splitlines(keepends=True)
     (run / "history.jsonl").write_text("".join(lines[:2]))
     with pytest.warns(WaveganWarning, match=r"history\.jsonl: \d+ bytes from before step 17 are"):
-        train(replace(config, steps=20), [], resume=run)
+        train(replace(config, steps=20), resume=run)
     assert history(run)[:2] == rows[:2]
     assert history(run)[-1]["step"] == 20
 
@@ -277,7 +278,7 @@ def test_a_run_with_links_or_pipes_in_it_is_refused_and_nothing_elsewhere_change
     if name != "pipe":
         place.symlink_to(elsewhere)
     with pytest.raises(DataError, match=f"{place.name}: a run that contains links or special"):
-        train(replace(config, steps=18, sample_count=1), [], resume=run)
+        train(replace(config, steps=18, sample_count=1), resume=run)
     for file in (elsewhere, elsewhere / "0001.wav"):
         assert not file.is_file() or file.read_text() == "precious" * 1000
 
@@ -331,7 +332,7 @@ def test_a_run_that_is_being_trained_is_refused_and_a_dead_owner_is_not(straight
         run_lock(run),
         pytest.raises(DataError, match=rf"being trained, by process {os.getpid()} on"),
     ):
-        train(config, [], resume=run)
+        train(config, resume=run)
     (run / ".lock").write_text('{"process": 1, "host": "gone"}')
     with run_lock(run):
         assert json.loads((run / ".lock").read_text())["process"] == os.getpid()
@@ -366,7 +367,7 @@ def test_sigterm_saves_and_ends_and_the_rest_can_be_trained(tmp_path):
     config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
     config = replace(config, out=str(tmp_path))
     with pytest.raises(DataError, match=rf"being trained, by process {process.pid} on \w"):
-        train(config, [], resume=run)
+        train(config, resume=run)
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=60)
     output = (tmp_path / "output.txt").read_text()
@@ -375,5 +376,5 @@ def test_sigterm_saves_and_ends_and_the_rest_can_be_trained(tmp_path):
     saved = newest_checkpoint(run / "checkpoints").step
     assert history(run)[-1]["step"] == saved
     assert (run / "generator.keras").is_file()
-    train(replace(config, steps=saved + 1), [], resume=run)
+    train(replace(config, steps=saved + 1), resume=run)
     assert newest_step(run) == saved + 1

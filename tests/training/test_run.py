@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from helpers import ROOT, tone
+from helpers import PRESETS, ROOT, tone
 from helpers.runs import SMALL, tensorboard_events
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +35,7 @@ from wavegan_rc.training.train import train
 
 pytestmark = pytest.mark.slow
 
-SMOKE = ROOT / "configs" / "smoke.yaml"
+SMOKE = PRESETS / "smoke.yaml"
 
 
 def smoke_config(tmp_path, **changes):
@@ -139,6 +139,7 @@ def test_tensorboard_has_losses_audio_and_pictures(smoke_run):
     assert [event.step for event in events["critic_loss"]] == [2, 4, 6]
     assert [event.step for event in events["spectrogram"]] == [3, 6]
     assert events["generated"][0].encoded_audio_string.startswith(b"RIFF")
+    assert [event.step for event in events["real"]] == [3]
     assert events["spectrogram"][0].encoded_image_string.startswith(b"\x89PNG")
 
 
@@ -174,7 +175,9 @@ def test_summary_is_what_was_printed(smoke_run):
 def test_generate_script_writes_wavs_from_the_run(smoke_run):
     upsampler, folder, _ = smoke_run
     run = folder / "runs" / f"001-{upsampler}"
-    done = script("generate.py", run, "--count", 3, "--seed", 0, "--out", folder / "g", cwd=folder)
+    done = script(
+        "generate.py", run, "--sample-count", 3, "--seed", 0, "--out", folder / "g", cwd=folder
+    )
     assert (done.returncode, done.stderr) == (0, "")
     made = sorted((folder / "g").glob("*.wav"))
     assert len(made) == 3
@@ -245,15 +248,16 @@ def test_every_upsampler_trains_and_its_exported_generator_is_the_trained_one(
     settings, name, tmp_path
 ):
     config = smoke_config(tmp_path, **SMALL, steps=2, **settings)
-    run, received = train(config, [])
-    assert (run.name, received) == (f"001-{name}", None)
+    trained = train(config)
+    run = trained.path
+    assert (run.name, trained.stopped_by) == (f"001-{name}", None)
     assert Config(**yaml.safe_load((run / "config.yaml").read_text())) == config
     exported = load_generator(run).model
     assert exported.count_params() > 0
-    trained = build_model(config)
-    trained.load_weights(run / "checkpoints" / "step-000002.weights.h5")
+    model = build_model(config)
+    model.load_weights(run / "checkpoints" / "step-000002.weights.h5")
     latents = draw_latents(4, config.latent_dim, seed=1)
-    audio = np.asarray(trained.average_generator(latents))
+    audio = np.asarray(model.average_generator(latents))
     assert audio.std() > 1e-3
     np.testing.assert_allclose(exported(latents), audio, atol=1e-5)
     assert not (run / "figures" / "post-filter.png").exists()
@@ -262,18 +266,18 @@ def test_every_upsampler_trains_and_its_exported_generator_is_the_trained_one(
 def test_an_uneven_kernel_is_warned_of_before_training(tmp_path):
     config = replace(smoke_config(tmp_path), upsampler="transposed", kernel_size=7, steps=1)
     with pytest.warns(WaveganWarning, match="kernel_size 7 is not a multiple of factor 4"):
-        train(config, [])
+        train(config)
 
 
 def test_the_cores_that_a_run_may_use_are_recorded(tmp_path, monkeypatch):
     """Their number decides whether another run repeats this one to the last bit."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
-    run, _ = train(smoke_config(tmp_path, steps=1), [])
+    run = train(smoke_config(tmp_path, steps=1)).path
     assert json.loads((run / "environment.json").read_text())["device"] == "CPU, 3 cores"
 
 
 def test_a_post_filter_is_trained_and_drawn(tmp_path):
-    run, _ = train(replace(smoke_config(tmp_path), post_filter_length=64), [])
+    run = train(replace(smoke_config(tmp_path), post_filter_length=64)).path
     generator = load_generator(run).model
     taps = generator.get_layer("post_filter").get_weights()[0].ravel()
     assert len(taps) == 64
@@ -285,7 +289,7 @@ def test_a_post_filter_is_trained_and_drawn(tmp_path):
 @pytest.mark.backend
 def test_the_same_seed_gives_the_same_history_and_wav_bytes_and_another_does_not(tmp_path):
     config = smoke_config(tmp_path)
-    runs = [train(replace(config, seed=seed), [])[0] for seed in (0, 0, 1)]
+    runs = [train(replace(config, seed=seed)).path for seed in (0, 0, 1)]
     assert [run.name for run in runs] == ["001-resize", "002-resize", "003-resize"]
     first, again, other = (files_of(run) for run in runs)
     assert first == again
@@ -304,9 +308,10 @@ def test_numbers_count_up_from_the_highest(tmp_path):
     assert third.path.name == "003-resize"
 
 
-def test_without_a_low_pass_there_is_no_ratio(tmp_path, capsys):
-    run, _ = train(smoke_config(tmp_path, cutoff_hz=None, steps=1), [])
-    assert "out-of-band" not in capsys.readouterr().out
+def test_without_a_low_pass_there_is_no_ratio(tmp_path, caplog):
+    caplog.set_level("INFO", "wavegan_rc")
+    run = train(smoke_config(tmp_path, cutoff_hz=None, steps=1)).path
+    assert "out-of-band" not in caplog.text
     # One step is less than an interval of anything, and yet nothing is missing.
     assert [row["step"] for row in history(run)] == [1]
     assert {"critic_loss", "generated", "spectrogram"} <= tensorboard_events(run).keys()
@@ -315,20 +320,21 @@ def test_without_a_low_pass_there_is_no_ratio(tmp_path, capsys):
 
 def test_own_audio_of_one_file(tmp_path, make_wav):
     path = make_wav("own.flac", tone(440, 44100, seconds=4), 44100)
-    run, received = train(smoke_config(tmp_path, data=str(path), steps=1), [])
-    assert received is None
+    run = train(smoke_config(tmp_path, data=str(path), steps=1)).path
     assert (run / "samples" / "0000.wav").exists()
 
 
-def test_held_out_audio_too_short_is_worked_around_with_a_warning(tmp_path, make_wav, capsys):
+def test_held_out_audio_too_short_is_worked_around_with_a_warning(tmp_path, make_wav, caplog):
+    caplog.set_level("INFO", "wavegan_rc")
     path = make_wav("own.wav", tone(440, seconds=0.2))  # its last tenth is 320 samples
     config = smoke_config(tmp_path, data=str(path), steps=1)
     with pytest.warns(WaveganWarning, match="training segments are shown"):
-        train(config, [])
-    assert "trained on" in capsys.readouterr().out
+        train(config)
+    assert "trained on" in caplog.text
 
 
-def test_recordings_that_nothing_is_drawn_from_are_told_and_listed(tmp_path, make_wav, capsys):
+def test_recordings_that_nothing_is_drawn_from_are_told_and_listed(tmp_path, make_wav, caplog):
+    caplog.set_level("INFO", "wavegan_rc")
     for i in range(9):
         path = make_wav(f"word-{i}.wav", tone(440, seconds=0.02))
     for i in range(3):
@@ -341,8 +347,8 @@ def test_recordings_that_nothing_is_drawn_from_are_told_and_listed(tmp_path, mak
         "(see short_recordings), 1 too quiet (see silence_db), 1 that cannot be used, the first: "
     )
     with pytest.warns(WaveganWarning, match=re.escape(words) + r".*other\.m4a is not readable"):
-        run, _ = train(config, [])
-    assert "14 recordings, 0.1 min, 3 drawn from: 4.0 s for training" in capsys.readouterr().out
+        run = train(config).path
+    assert "14 recordings, 0.1 min, 3 drawn from: 4.0 s for training" in caplog.text
     rows = json.loads((run / "skipped.json").read_text())
     listed = {Path(row["file"]).name: row["reason"] for row in rows}
     assert sorted(listed) == ["other.m4a", "silent.wav", *(f"word-{i}.wav" for i in range(9))]
@@ -351,13 +357,13 @@ def test_recordings_that_nothing_is_drawn_from_are_told_and_listed(tmp_path, mak
     assert listed["word-3.wav"] == "is shorter than a segment: 320 of 512 samples"
 
 
-def test_words_shorter_than_a_segment_are_trained_on_if_padded(tmp_path, make_wav, capsys):
+def test_words_shorter_than_a_segment_are_trained_on_if_padded(tmp_path, make_wav, caplog):
+    caplog.set_level("INFO", "wavegan_rc")
     for i in range(10):
         path = make_wav(f"word-{i}.wav", tone(440, seconds=0.02))
     config = smoke_config(tmp_path, data=str(path.parent), steps=1, short_recordings="pad")
-    run, received = train(config, [])
-    assert received is None
-    assert "10 recordings, 0.0 min, 10 drawn from" in capsys.readouterr().out
+    run = train(config).path
+    assert "10 recordings, 0.0 min, 10 drawn from" in caplog.text
     assert not (run / "skipped.json").exists()
     real, _ = soundfile.read(run / "samples" / "real-joined.wav")
     segments = real.reshape(-1, 512)
@@ -376,7 +382,7 @@ def test_unusable_input_leaves_no_run_folder(what, tmp_path, make_wav):
         path.write_bytes(path.read_bytes()[:1000])
     changes = {"phase_shuffle_radius": 40} if what == "radius" else {"data": str(path)}
     with pytest.raises((DataError, ParameterError)):
-        train(smoke_config(tmp_path, **changes), [])
+        train(smoke_config(tmp_path, **changes))
     assert not (tmp_path / "runs").exists()
 
 
@@ -417,7 +423,7 @@ def test_processes_that_start_runs_together_get_different_numbers(tmp_path):
 
 def test_history_rows_are_means_of_their_own_interval(tmp_path):
     config = smoke_config(tmp_path, **SMALL, steps=4)
-    each, pairs = (history(train(replace(config, log_every=every), [])[0]) for every in (1, 2))
+    each, pairs = (history(train(replace(config, log_every=every)).path) for every in (1, 2))
     for i, row in enumerate(pairs):
         mean = np.mean([each[2 * i]["critic_loss"], each[2 * i + 1]["critic_loss"]])
         assert row["critic_loss"] == pytest.approx(mean, rel=1e-4)
@@ -441,7 +447,7 @@ def test_long_runs_write_and_measure_ever_more_rarely(tmp_path, monkeypatch):
     monkeypatch.setattr(previews, "_DENSE_PREVIEWS", 2)
     monkeypatch.setattr(artifacts, "_DENSE", 2)
     settings = {"log_every": 1, "measure_every": 3, "save_every": 2, "steps": 13}
-    run, _ = train(smoke_config(tmp_path, **settings), [])
+    run = train(smoke_config(tmp_path, **settings)).path
     rows = history(run)
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 6, 8, 12, 13]
     assert [row["step"] for row in rows if "rms_db" in row] == [3, 6, 12, 13]
@@ -454,7 +460,7 @@ def test_long_runs_write_and_measure_ever_more_rarely(tmp_path, monkeypatch):
 def test_divergence_ends_training_and_names_the_step(tmp_path):
     config = smoke_config(tmp_path, learning_rate=1e30, steps=50)
     with pytest.raises(DivergenceError, match=r"diverged at step \d+: .* squared: \w+"):
-        train(config, [])
+        train(config)
     (run,) = (tmp_path / "runs").iterdir()
     assert not (run / "generator.keras").exists()
 
@@ -465,7 +471,7 @@ def test_a_full_disk_is_one_error_that_names_the_run(tmp_path, monkeypatch):
 
     monkeypatch.setattr("wavegan_rc.training.results.write_wav", fail)
     with pytest.raises(DataError, match="001-resize cannot be written"):
-        train(smoke_config(tmp_path, steps=1), [])
+        train(smoke_config(tmp_path, steps=1))
 
 
 @pytest.mark.backend
@@ -473,6 +479,6 @@ def test_training_learns_something(tmp_path, make_wav):
     """The critic's estimate rises from nothing once it has learnt to tell noise from a tone."""
     data = make_wav("own.wav", tone(440, seconds=10)).parent
     config = smoke_config(tmp_path, data=str(data), learning_rate=1e-3)
-    run, _ = train(replace(config, steps=60, log_every=5, measure_every=0, save_every=60), [])
+    run = train(replace(config, steps=60, log_every=5, measure_every=0, save_every=60)).path
     estimates = [row["wasserstein_estimate"] for row in history(run)]
     assert max(estimates) > 10 * abs(estimates[0])

@@ -25,7 +25,7 @@ def trained(tmp_path, make_wav):
     for name, pitch in (("a.wav", 440), ("b.wav", 800)):
         data = make_wav(name, tone(pitch, seconds=3)).parent
     config = smoke_config(tmp_path, **SMALL, data=str(data), steps=1)
-    return train(config, [])[0], data
+    return train(config).path, data
 
 
 def test_recordings_that_have_moved_are_named_by_data(trained, tmp_path):
@@ -55,7 +55,7 @@ def test_without_held_out_audio_training_segments_are_measured_as_real(tmp_path,
     path = make_wav("own.wav", np.random.default_rng(0).normal(0, 0.1, 3200))
     config = smoke_config(tmp_path, data=str(path), steps=1)  # the last tenth is 320 of 512 samples
     with pytest.warns(WaveganWarning, match="training segments are shown"):
-        run, _ = train(config, [])
+        run = train(config).path
     with pytest.warns(WaveganWarning, match=r"all are shorter.*training segments are measured"):
         found = measure(run)
     assert found.measured.real.name == "real (training)"

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 import yaml
-from helpers import ROOT
+from helpers import PRESETS
 
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
@@ -20,7 +20,7 @@ from wavegan_rc.utils import extras
 
 pytestmark = pytest.mark.extra
 
-SMOKE = ROOT / "configs" / "smoke.yaml"
+SMOKE = PRESETS / "smoke.yaml"
 
 
 def history(run):

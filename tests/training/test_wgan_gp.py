@@ -15,7 +15,8 @@ from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.training.average import update_average
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.model import build_model
-from wavegan_rc.training.wgan_gp import FIRST_NONFINITE, LOSSES, WGANGP
+from wavegan_rc.training.updates import FIRST_NONFINITE, LOSSES
+from wavegan_rc.training.wgan_gp import WGANGP
 
 pytestmark = pytest.mark.backend
 
@@ -220,3 +221,56 @@ def test_phase_shuffle_settings_reach_the_critic():
     assert (layer.radius, layer.per_example) == (5, True)
     silent = build_critic(phase_shuffle_radius=0)
     assert not [layer for layer in silent.layers if layer.name.startswith("shuffle")]
+
+
+SHAPE = {"segment_length": 64, "filters": 4, "seed": 0}
+
+
+def plain_model(**options):
+    generator = build_generator(upsampling_factors=(4, 4), latent_dim=3, **SHAPE)
+    return WGANGP(generator, build_critic(**SHAPE), seed=0, **options)
+
+
+def test_it_is_fitted_to_an_array_of_segments_as_any_keras_model():
+    segments = np.random.default_rng(0).normal(0, 0.1, (26, 64))
+    models = [plain_model() for _ in range(3)]
+    for model, x in zip(
+        models,
+        (segments, segments[..., None], segments[:24].reshape(12, 2, 64, 1)),
+        strict=True,
+    ):
+        model.compile()
+        history = model.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0).history
+        assert int(model.generator_optimizer.iterations) == 2 * 3  # 26 segments: 12 pairs
+        assert all(len(history[name]) == 2 for name in LOSSES)
+        assert history[FIRST_NONFINITE] == [-1, -1]
+    for model in models[1:]:
+        for ours, theirs in zip(weights(model), weights(models[0]), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_it_predicts_the_average_generators_audio():
+    model = plain_model()
+    latents = np.random.default_rng(0).uniform(-1, 1, (5, 3)).astype(np.float32)
+    expected = np.asarray(model.average_generator(latents))
+    np.testing.assert_allclose(model.predict(latents, verbose=0), expected, atol=1e-6)
+    np.testing.assert_allclose(model(latents), expected, atol=1e-6)
+
+
+def test_fewer_segments_than_one_step_needs_are_refused():
+    model = plain_model(critic_steps=3)
+    model.compile()
+    with pytest.raises(ParameterError, match="x must have at least critic_steps = 3 segments"):
+        model.fit(np.zeros((2, 64)))
+
+
+def test_each_epoch_has_its_own_means_and_a_loaded_mean_is_continued():
+    model = plain_model()
+    model.compile()
+    store = {"seed_generator": np.asarray(model.seed_generator.state)}
+    store |= {name: np.array([6.0, 2.0], np.float32) for name in LOSSES}
+    model.load_own_variables(store)
+    model.reset_metrics()  # as Keras does when the first epoch begins
+    assert float(model.means["critic_loss"].result()) == 3.0
+    model.reset_metrics()
+    assert float(model.means["critic_loss"].result()) == 0.0

@@ -1,5 +1,6 @@
 """Public corpora by name: downloaded once, checked and unpacked into the user's cache folder."""
 
+import logging
 import os
 import shutil
 import tarfile
@@ -13,6 +14,8 @@ import platformdirs
 from wavegan_rc.audio.work_folder import work_folder
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.text import one_line
+
+_logger = logging.getLogger(__name__)
 
 _MIB = 2**20
 # Bytes written at a time; a lost connection loses fewer.
@@ -63,7 +66,7 @@ NAMED_CORPORA = {
 def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Path:
     """Return the folder of a named corpus; download it first if it is missing.
 
-    Prints title and licence. An interrupted download is resumed, by a later process too. The folder
+    Logs title and licence. An interrupted download is resumed, by a later process too. The folder
     appears whole or not at all.
 
     Args:
@@ -77,7 +80,7 @@ def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Pa
         DataError: If the corpus cannot be downloaded, or has a wrong checksum.
     """
     corpus = NAMED_CORPORA[name]
-    print(f"{name}: {corpus.title}, {corpus.licence}", flush=True)
+    _logger.info("%s: %s, %s", name, corpus.title, corpus.licence)
     parent = platformdirs.user_cache_path("wavegan_rc") / "recordings"
     folder = parent / name
     if folder.exists():

@@ -39,7 +39,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.cores import usable_cores
 from wavegan_rc.utils.standard_error import without_standard_error
-from wavegan_rc.utils.text import printable
+from wavegan_rc.utils.text import did_you_mean, printable
 
 # Raised with every change to prepared or unfinished files, so that those of before are not used.
 _FORMAT = 6
@@ -104,7 +104,10 @@ def prepare_corpus(
     on_progress = on_progress or (lambda *_: None)
     if data in NAMED_CORPORA:
         data = str(recordings_of(data, on_progress))
-    files = find_audio_files(data)
+    try:
+        files = find_audio_files(data)
+    except DataError as error:
+        raise DataError(f"{error}{did_you_mean(data or '', NAMED_CORPORA)}") from None
     root = _common_folder(files)
     # The path as found: the target of a link differs from machine to machine.
     named = [(path, os.path.relpath(os.path.abspath(path), root)) for path in files]

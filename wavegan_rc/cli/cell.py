@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start, run_command
+from wavegan_rc.cli.process import run_command
+from wavegan_rc.cli.train import train_and_tell
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.lock import run_lock
@@ -47,13 +48,12 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
             config = config if begun is None else config.resumed(begun)
         else:
             _remove_unbegun(run, config)
-    with quiet_start():
-        from wavegan_rc.training.interruptions import OptionalWork
-        from wavegan_rc.training.train import train
+    from wavegan_rc.training.interruptions import OptionalWork
+
     command_line = [program, *config.as_flags(), f"--name={name}"]
-    _, received = train(config, command_line, resume=resume, name=name)
-    if received is not None:
-        return EXIT_BY_SIGNAL + received
+    code = train_and_tell(config, resume=resume, name=name, command_line=command_line)
+    if code:
+        return code
     with OptionalWork("the event file of the cell's settings"):
         log_hparams(run.tensorboard, settings["grid"])
     return 0

@@ -15,6 +15,7 @@ from wavegan_rc.cli.process import EXIT_USER_ERROR, Command, run_command
 from wavegan_rc.cli.report import report_command
 from wavegan_rc.cli.sweep import sweep_command
 from wavegan_rc.cli.train import train_command
+from wavegan_rc.utils.text import did_you_mean, printable
 
 COMMANDS: dict[str, Command] = {
     "train": train_command,
@@ -25,6 +26,10 @@ COMMANDS: dict[str, Command] = {
     "report": report_command,
     "sweep": sweep_command,
 }
+_EXAMPLES = """\
+  wavegan-rc train --upsampler transposed
+  wavegan-rc train --upsampler resize
+  wavegan-rc report runs/001-transposed runs/002-resize"""
 
 
 def main() -> NoReturn:
@@ -35,11 +40,16 @@ def main() -> NoReturn:
         print(wavegan_rc.__version__)
         sys.exit(0)
     if not argv or argv[0] in ("-h", "--help"):
-        print(f"usage: wavegan-rc {names} [--help] ...")
+        print(f"usage: wavegan-rc {names} [--help] ...\n")
         for name, command in COMMANDS.items():
             print(f"  {name:10} {command.__doc__}")
+        print(f"\nexamples:\n{_EXAMPLES}")
         sys.exit(0 if argv else EXIT_USER_ERROR)
     if argv[0] not in COMMANDS:
-        print(f"error: the command must be one of {names}. Received: {argv[0]}", file=sys.stderr)
+        meant = did_you_mean(argv[0], COMMANDS)
+        message = (
+            f"error: the command must be one of {names}. Received: {printable(argv[0])}{meant}"
+        )
+        print(message, file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
     run_command(COMMANDS[argv[0]], f"wavegan-rc {argv[0]}", argv[1:])

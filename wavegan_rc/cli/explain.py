@@ -1,28 +1,34 @@
 """The `explain` command."""
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from wavegan_rc.cli.parser import Parser
-from wavegan_rc.cli.process import quiet_start
 from wavegan_rc.config.settings import SETTINGS
-from wavegan_rc.errors import ParameterError
+from wavegan_rc.config.yaml_file import read_settings
+from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.runs.run import Run, similar_name
 
 # Random networks that intervals need.
 _FEWEST_DRAWS = 10
+_SETTINGS = ("upsampler", "upsampling_factors", "kernel_size", "sample_rate")
+_EXAMPLES = (
+    "--upsampler transposed --kernel-size 25 --upsampling-factors 4,4,4,4",
+    "runs/001-resize",
+    "--config wavegan16384 --draws 0",
+)
 
 
 def explain_command(program: str, argv: Sequence[str]) -> int:
     """Predict the artifacts of upsampling stages, and draw their spectra before training."""
-    parser = Parser(program, explain_command.__doc__)
-    for name, changes in (
-        ("upsampler", {}),
-        ("kernel_size", {}),
-        ("upsampling_factors", {"name": "factors"}),
-        ("sample_rate", {"help": "sampling rate of the output"}),
-    ):
-        parser.declare(replace(SETTINGS[name], group="", **changes))
+    parser = Parser(program, explain_command.__doc__, _EXAMPLES)
+    parser.argument("run", Path | None, "run folder whose settings are explained", nargs="?")
+    parser.flag("config", Path | None, "preset or YAML file of settings; flags take precedence")
+    for name in _SETTINGS:
+        text = "sampling rate of the output" if name == "sample_rate" else SETTINGS[name].help
+        parser.declare(replace(SETTINGS[name], group="", help=text), default=argparse.SUPPRESS)
     parser.flag(
         "draws",
         int,
@@ -38,12 +44,33 @@ def explain_command(program: str, argv: Sequence[str]) -> int:
         raise ParameterError(
             f"draws must be 0 or at least {_FEWEST_DRAWS}. Received: {flags.draws}"
         )
+    settings = _settings(flags)
     from wavegan_rc.explain.explanation import Stages, describe
 
-    stages = Stages(flags.upsampler, flags.kernel_size, flags.factors, flags.sample_rate)
+    stages = Stages(
+        settings["upsampler"],
+        settings["kernel_size"],
+        settings["upsampling_factors"],
+        settings["sample_rate"],
+    )
     print(describe(stages), flush=True)
     if flags.draws:
-        with quiet_start():
-            from wavegan_rc.explain.initial_spectra import draw
+        from wavegan_rc.explain.initial_spectra import draw
+
         print(draw(stages, draws=flags.draws, seed=flags.seed, out=flags.out))
     return 0
+
+
+def _settings(flags: argparse.Namespace) -> dict[str, object]:
+    """Return the settings to explain: flags, then those of the run or the file, then defaults."""
+    if flags.run is not None and flags.config is not None:
+        raise ParameterError("--config cannot be combined with a run")
+    file = flags.config
+    if flags.run is not None:
+        file = Run(flags.run).config
+        if not file.is_file():
+            raise DataError(f"{flags.run}: not a run folder{similar_name(flags.run)}")
+    in_file = {} if file is None else read_settings(file)
+    return {
+        name: getattr(flags, name, in_file.get(name, SETTINGS[name].default)) for name in _SETTINGS
+    }

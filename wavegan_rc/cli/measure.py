@@ -9,22 +9,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wavegan_rc.cli.parser import Parser
-from wavegan_rc.cli.process import quiet_start
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.utils.atomic_files import write_whole
 from wavegan_rc.utils.text import printable
 
 if TYPE_CHECKING:
     from wavegan_rc.measurement.measurement import Measurement
 
 EXIT_LIMIT_CROSSED = 1
+TABLE_FILE = "artifacts.txt"
+_EXAMPLES = (
+    "runs/001-resize",
+    "runs/001-transposed runs/002-resize --all",
+    "'other/*.wav' --reference real/ --upsampling-factors 4,4,4,4 --stopband-hz 1700",
+)
 
 
 def measure_command(program: str, argv: Sequence[str]) -> int:
     """Measure artifacts in runs, generators, recordings or arrays, and compare with real audio."""
     flags = _parser(program).parse(argv)
-    with quiet_start():
-        from wavegan_rc.measurement.measure import compare, measure
-        from wavegan_rc.measurement.sources import is_generator
+    from wavegan_rc.measurement.measure import compare, measure
+    from wavegan_rc.measurement.sources import is_generator
+
     bounds = parse_limits(flags.fail_above)
     for path in flags.paths:
         if flags.networks and not is_generator(path):
@@ -42,7 +48,8 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
             seed=flags.seed,
         )
         measurement.save(folder)
-        print(f"{path}: {measurement.measured.in_words()}\n{measurement.table()}")
+        print(f"{path}: {measurement.measured.in_words()}")
+        _tell(measurement, folder, whole=flags.all)
         for words in measurement.found_in_words():
             print(f"found without knowing the factors: {words}")
         if measurement.measured.unfinished:
@@ -57,8 +64,8 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
         print(f"wrote {folder}", flush=True)
         found += [f"{path}: {message}" for message in crossed(measurement, bounds)]
     if flags.networks:
-        with quiet_start():
-            from wavegan_rc.network_audit.audit import audit_networks
+        from wavegan_rc.network_audit.audit import audit_networks
+
         for path, folder in zip(flags.paths, result_folders(flags.paths, flags.out), strict=True):
             networks = audit_networks(Path(path).expanduser(), folder, seed=flags.seed)
             print(f"networks of {path}:\n{networks.table()}\nwrote {folder}", flush=True)
@@ -67,9 +74,19 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
     return EXIT_LIMIT_CROSSED if found else 0
 
 
+def _tell(measurement: "Measurement", folder: Path, *, whole: bool) -> None:
+    """Print what was found in three lines; the table goes to a file, and is printed if asked."""
+    from wavegan_rc.cli.findings import in_three_lines
+
+    print(in_three_lines(measurement))
+    write_whole(folder / TABLE_FILE, measurement.table() + "\n")
+    if whole:
+        print(measurement.table())
+
+
 def _parser(program: str) -> Parser:
     """Return the parser of `measure`."""
-    parser = Parser(program, measure_command.__doc__)
+    parser = Parser(program, measure_command.__doc__, _EXAMPLES)
     parser.argument(
         "paths",
         tuple[str, ...],
@@ -102,6 +119,7 @@ def _parser(program: str) -> Parser:
     )
     parser.flag("sample_rate", int | None, "sampling rate of .npy files", unit="Hz", low=1)
     parser.flag("seed", int, "seed of generated segments and intervals", default=0, low=0)
+    parser.switch("all", "print the table of all quantities, which is always in artifacts.txt")
     parser.switch("networks", "audit the networks of runs and generators, too")
     parser.flag(
         "fail_above",

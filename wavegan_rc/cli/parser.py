@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from wavegan_rc.config.setting import Setting
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.utils.text import printable
+from wavegan_rc.utils.text import did_you_mean, printable
 
 
 class Parser(argparse.ArgumentParser):
@@ -15,17 +15,41 @@ class Parser(argparse.ArgumentParser):
     Args:
         program: Name of the program in `--help`.
         description: First line of `--help`.
-        usage: Usage line, for a command with too many flags to list; None lists all.
+        examples: Arguments of calls that `--help` ends with.
+        usage: Arguments in the usage line, for a command with too many flags to list; None lists
+            all.
     """
 
-    def __init__(self, program: str, description: str | None, usage: str | None = None) -> None:
-        super().__init__(prog=program, description=description, usage=usage, allow_abbrev=False)
+    def __init__(
+        self,
+        program: str,
+        description: str | None,
+        examples: Sequence[str] = (),
+        usage: str | None = None,
+    ) -> None:
+        lines = [f"  {program} {example}" for example in examples]
+        super().__init__(
+            prog=program,
+            description=description,
+            usage=usage and f"{program} {usage}",
+            epilog="\n".join(["examples:", *lines]) if lines else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
         self._sections: dict[str, argparse._ArgumentGroup] = {}
 
-    def argument(self, name: str, kind: Any, description: str) -> None:
-        """Add a positional argument of a type; a tuple takes one or more."""
+    def argument(self, name: str, kind: Any, description: str, **options: Any) -> None:
+        """Add a positional argument of a type; a tuple takes one or more.
+
+        Args:
+            name: Name.
+            kind: Type, as in `Setting`.
+            description: Meaning, for `--help`.
+            options: Options of argparse's `add_argument`.
+        """
         setting = Setting(name=name, kind=kind, help=description)
-        options: dict[str, Any] = {"nargs": "+"} if setting.is_list else {}
+        if setting.is_list:
+            options["nargs"] = "+"
         self.add_argument(name, action=_Store, setting=setting, help=description, **options)
 
     def flag(
@@ -42,9 +66,11 @@ class Parser(argparse.ArgumentParser):
         setting = Setting(name=name, kind=kind, help=description, **declared)
         self.declare(setting, metavar=metavar or _metavar(setting), required=required)
 
-    def switch(self, name: str, description: str) -> None:
+    def switch(self, name: str, description: str, group: str = "") -> None:
         """Add a flag without a value, which is False unless given."""
-        self.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=description)
+        self._section(group).add_argument(
+            f"--{name.replace('_', '-')}", action="store_true", help=description
+        )
 
     def declare(self, setting: Setting, **options: Any) -> None:
         """Add a flag for a setting, with its group as heading.
@@ -70,7 +96,12 @@ class Parser(argparse.ArgumentParser):
         Raises:
             ParameterError: If an argument is unknown, missing, or not what its flag takes.
         """
-        return self.parse_args([_with_hyphens(argument) for argument in argv])
+        flags, unknown = self.parse_known_args([_with_hyphens(argument) for argument in argv])
+        if unknown:
+            wrong = next((word for word in unknown if word.startswith("-")), unknown[0])
+            meant = did_you_mean(wrong.partition("=")[0], self._option_string_actions)
+            self.error(f"unknown argument: {wrong}{meant}")
+        return flags
 
     def error(self, message: str) -> NoReturn:
         """Raise a ParameterError; argparse itself would print the usage and exit."""

@@ -1,15 +1,14 @@
-"""Run a command as a process: the start of Keras, error messages, exit codes."""
+"""Run a command as a process: what it prints, error messages, exit codes."""
 
 import contextlib
-import ctypes
-import importlib.util
 import io
+import logging
 import os
 import signal
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from wavegan_rc.errors import (
@@ -19,74 +18,14 @@ from wavegan_rc.errors import (
     WaveganError,
     WaveganWarning,
 )
-from wavegan_rc.utils.cores import usable_cores
-from wavegan_rc.utils.extras import load_matplotlib
-from wavegan_rc.utils.standard_error import standard_error_to
+from wavegan_rc.utils.keras_start import choose_backend
 
-_BACKENDS = ("tensorflow", "jax")
-# Variables by which Keras would end `fit` early or use another training loop.
-_KERAS_VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED")
 # Set when several hosts train together; read by `keras.distribution.initialize`.
 ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
-# Up to this many cores, each TensorFlow operation uses one core. On two cores, a training step at
-# the defaults then takes 0.88 of the time in float32 and 0.71 in bfloat16 (measured), and sums have
-# the same order as on one core.
-_FEW_CORES = 2
 EXIT_USER_ERROR = 2
 EXIT_DIVERGED = 3
 EXIT_LOST_HOST = 4
 EXIT_BY_SIGNAL = 128  # plus the signal's number, as a shell reports it
-
-
-def choose_backend() -> str:
-    """Choose the backend of Keras: KERAS_BACKEND, or the first that is installed.
-
-    Returns:
-        `tensorflow` or `jax`.
-
-    Raises:
-        ParameterError: If KERAS_BACKEND names another backend, or one that is not installed.
-    """
-    installed = [name for name in _BACKENDS if importlib.util.find_spec(name) is not None]
-    backend = os.environ.setdefault("KERAS_BACKEND", (installed or _BACKENDS)[0])
-    if backend not in _BACKENDS:
-        raise ParameterError(f"KERAS_BACKEND must be tensorflow or jax. Received: {backend}")
-    if backend not in installed:
-        raise ParameterError(f"KERAS_BACKEND must be an installed backend. Received: {backend}")
-    # Keras would read the order of axes and its number format from a file in this folder.
-    os.environ["KERAS_HOME"] = os.devnull
-    for name in _KERAS_VARIABLES:
-        os.environ.pop(name, None)
-    cores = usable_cores()
-    # TensorFlow does not know the core limit of a container.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(1 if cores <= _FEW_CORES else cores))
-    if backend == "tensorflow" and cores <= _FEW_CORES:
-        _keep_freed_memory()
-    return backend
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library keep freed memory for the next tensors.
-
-    Otherwise a training step at the defaults requests 14,000 pages from the system. Measured on two
-    cores, keeping them takes 0.91 of the time in float32, 0.92 in bfloat16 and 0.95 with
-    wavegan16384.yaml, at the same peak memory. Each thread keeps its own memory, so this does not
-    suit many cores. JAX gains nothing. Only glibc has this call.
-    """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return
-    # Option numbers of malloc.h; sizes in bytes. Some versions refuse thresholds above 32 MiB.
-    trim_threshold, top_pad, mmap_threshold = -1, -2, -3
-    for option, size in (
-        (mmap_threshold, 2**25),
-        (mmap_threshold, 2**30),
-        (trim_threshold, 2**31 - 1),
-        (top_pad, 2**28),
-    ):
-        mallopt(option, size)
 
 
 def require_tensorflow(asked: str) -> None:
@@ -103,31 +42,12 @@ def require_tensorflow(asked: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def quiet_start() -> Iterator[None]:
-    """Choose the backend of Keras, and hide TensorFlow's messages while it is loaded.
-
-    TensorFlow writes its first lines (oneDNN, CUDA not found) before it reads any log level, so the
-    file descriptor itself is redirected. The lines are shown if loading fails, and always if
-    TF_CPP_MIN_LOG_LEVEL is set.
-    """
-    backend = choose_backend()
-    load_matplotlib()
-    if backend != "tensorflow" or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with tempfile.TemporaryFile() as held:
-        try:
-            with standard_error_to(held.fileno()):
-                yield
-                import tensorflow
-
-                tensorflow.config.list_physical_devices()
-        except Exception:
-            held.seek(0)
-            os.write(2, held.read())
-            raise
+def line_of(command: str) -> str:
+    """Return the beginning of another command's line, in the form of this process's own."""
+    program = Path(sys.argv[0])
+    if program.parent.name != "scripts":
+        return f"wavegan-rc {command}"
+    return f"python {program.with_name(f'{command}.py')}"
 
 
 Command = Callable[[str, Sequence[str]], int]
@@ -150,7 +70,8 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         # A path may hold bytes that are not text; the standard error has this by default.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = command(program, argv)
+        with _log_printed():
+            code = command(program, argv)
     except WaveganError as error:
         print(f"error: {error}", file=sys.stderr)
         codes = {DivergenceError: EXIT_DIVERGED, LostHostError: EXIT_LOST_HOST}
@@ -165,6 +86,28 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_BY_SIGNAL + signal.SIGPIPE
     sys.exit(code)
+
+
+class _Printing(logging.Handler):
+    """Print records plainly: warnings to the standard error, others to the standard output."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
+        print(self.format(record), file=stream, flush=True)
+
+
+@contextlib.contextmanager
+def _log_printed() -> Iterator[None]:
+    """Print what the package logs."""
+    logger, handler = logging.getLogger("wavegan_rc"), _Printing()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _open_standard_streams() -> None:

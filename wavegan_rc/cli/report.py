@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wavegan_rc.cli.parser import Parser
-from wavegan_rc.cli.process import quiet_start
+
+_EXAMPLES = (
+    "runs/001-transposed runs/002-resize",
+    "runs/*-transposed runs/*-resize",
+    "runs/*-transposed runs/*-sinc --out sinc",
+)
 
 
 def report_command(program: str, argv: Sequence[str]) -> int:
     """Compare finished runs on one page: verdicts, spectrograms, audio and all numbers."""
-    parser = Parser(program, report_command.__doc__)
+    parser = Parser(program, report_command.__doc__, _EXAMPLES)
     parser.argument(
         "runs",
         tuple[Path, ...],
@@ -18,8 +23,8 @@ def report_command(program: str, argv: Sequence[str]) -> int:
     )
     parser.flag("out", Path, "folder for the report", default=Path("report"))
     flags = parser.parse(argv)
-    with quiet_start():
-        from wavegan_rc.report.write import write_report
+    from wavegan_rc.report.write import write_report
+
     page = write_report(flags.runs, flags.out)
     print(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB)")
     return 0

@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING, Literal
 
 from wavegan_rc.cli.cell import command_of_cell
 from wavegan_rc.cli.parser import Parser
-from wavegan_rc.cli.process import EXIT_BY_SIGNAL, choose_backend, quiet_start
+from wavegan_rc.cli.process import EXIT_BY_SIGNAL
 from wavegan_rc.config.yaml_file import read_grid
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.sweep.grid import Cell, grid_cells
 from wavegan_rc.utils.extras import require
+from wavegan_rc.utils.keras_start import choose_backend
 
 if TYPE_CHECKING:
     from wavegan_rc.sweep.sweep import Engine
 
 EXIT_CELLS_FAILED = 1
+_EXAMPLES = (
+    "grid.yaml",
+    "grid.yaml --at-once 2 --out sweeps/again",
+    "grid.yaml --engine ray --address auto",
+)
 
 
 def sweep_command(program: str, argv: Sequence[str]) -> int:
     """Train every combination of a grid of settings, several at once, and compare them."""
-    parser = Parser(program, sweep_command.__doc__)
+    parser = Parser(program, sweep_command.__doc__, _EXAMPLES)
     parser.argument(
         "grid", Path, "YAML file of settings, with a `grid:` of settings that have a list each"
     )
@@ -66,8 +72,8 @@ def sweep_command(program: str, argv: Sequence[str]) -> int:
         print("the same command resumes it", file=sys.stderr)
         return EXIT_BY_SIGNAL + received
     if runs:
-        with quiet_start():
-            from wavegan_rc.report.write import write_report
+        from wavegan_rc.report.write import write_report
+
         print(f"report: {write_report(runs, out / 'report')}")
     return EXIT_CELLS_FAILED if failed else 0
 

@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from wavegan_rc.cli.parser import Parser
-from wavegan_rc.cli.process import EXIT_BY_SIGNAL, quiet_start
+from wavegan_rc.cli.process import EXIT_BY_SIGNAL, line_of
+from wavegan_rc.cli.progress import ProgressDisplay
 from wavegan_rc.config import Config
 from wavegan_rc.config.setting import shown
 from wavegan_rc.config.settings import SETTINGS
-from wavegan_rc.config.yaml_file import read_settings
-from wavegan_rc.errors import ParameterError
-from wavegan_rc.runs.run import Run, config_as_yaml
+from wavegan_rc.config.yaml_file import PRESETS, read_settings
+from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.runs.checkpoints import newest_checkpoint
+from wavegan_rc.runs.run import Run, config_as_yaml, similar_name
+
+_EXAMPLES = (
+    "--upsampler resize",
+    "--config gpu --data path/to/recordings --cutoff-hz null",
+    "--resume runs/001-resize --steps 12000",
+)
 
 
 def train_command(program: str, argv: Sequence[str]) -> int:
@@ -27,43 +35,86 @@ def train_command(program: str, argv: Sequence[str]) -> int:
             )
     if flags.name in ("", "..") or (flags.name and Path(flags.name).name != flags.name):
         raise ParameterError(f"name must be that of one folder. Received: {shown(flags.name)}")
-    file = flags.config if flags.resume is None else Run(flags.resume).config
-    config = _config(flags, {} if file is None else read_settings(file), file)
-    if flags.resume is not None and (earlier := Run(flags.resume).read_config()) is not None:
-        config = config.resumed(earlier)
+    config = _config(flags)
     if flags.print_config:
         print(config_as_yaml(config), end="")
         return 0
+    from wavegan_rc.training.callbacks.trackers import Destinations
 
-    with quiet_start():
-        from wavegan_rc.training.callbacks.trackers import Destinations
-        from wavegan_rc.training.train import train
-    folder, received = train(
+    return train_and_tell(
         config,
-        command_line=[program, *argv],
         resume=flags.resume,
         name=flags.name,
         destinations=Destinations(wandb=flags.wandb, mlflow=flags.mlflow),
+        command_line=[program, *argv],
     )
-    if folder is not None:
-        print(f"run: {folder}")
-    return 0 if received is None else EXIT_BY_SIGNAL + received
+
+
+def train_and_tell(config: Config, **options: Any) -> int:
+    """Train, show the progress, and print how it ended; return the exit code.
+
+    Args:
+        config: Settings.
+        options: Options of `train`.
+    """
+    from wavegan_rc.training.interruptions import unbroken_streams
+    from wavegan_rc.training.train import train
+
+    with unbroken_streams():
+        with ProgressDisplay() as display:
+            run = train(config, on_progress=display.show, **options)
+        if run.path.is_dir():  # that of another host's process is gone
+            print(_how_it_stopped(run, config) if run.stopped_by else _how_it_ended(run, config))
+            print(f"run: {run.path}", flush=True)
+    return 0 if run.stopped_by is None else EXIT_BY_SIGNAL + run.stopped_by
+
+
+def _how_it_stopped(run: Run, config: Config) -> str:
+    step = newest_checkpoint(run.checkpoints).step
+    return (
+        f"stopped after step {step} of {config.steps}; a checkpoint and the generator are saved\n"
+        f"to resume: {line_of('train')} --resume {run.path}\n"
+        f"to listen: {line_of('generate')} {run.path}"
+    )
+
+
+def _how_it_ended(run: Run, config: Config) -> str:
+    from wavegan_rc.training.health import format_findings
+    from wavegan_rc.training.summary import read_summary
+
+    summary = read_summary(run.summary)
+    sentences = [
+        *summary.in_sentences(config.stopband_hz),
+        f"Next: listen to {run.samples}/joined.wav beside real-joined.wav; make more with "
+        f"`{line_of('generate')} {run.path}`; compare it with a run of another upsampler: "
+        f"`{line_of('report')} {run.path} RUN`.",
+    ]
+    table = summary.table(config.stopband_hz)
+    return "\n".join(["", *sentences, "", table]) + format_findings(run.health)
 
 
 def train_parser(program: str) -> Parser:
     """Return the parser of `train`: settings that are not given are absent from its result."""
-    usage = f"{program} [--config FILE | --resume RUN] [--SETTING VALUE ...]"
-    parser = Parser(program, train_command.__doc__, usage)
-    parser.flag("config", Path | None, "YAML file of settings; flags take precedence")
+    usage = "[--config FILE | --resume RUN] [--SETTING VALUE ...]"
+    parser = Parser(program, train_command.__doc__, _EXAMPLES, usage)
+    parser.flag(
+        "config",
+        Path | None,
+        f"preset ({', '.join(PRESETS)}) or YAML file of settings; flags take precedence",
+    )
     parser.flag(
         "resume", Path | None, "run folder to resume from its last checkpoint and its settings"
     )
+    parser.switch("print_config", "print all settings as YAML and exit")
+    for setting in SETTINGS.values():
+        parser.declare(setting, default=argparse.SUPPRESS)
     parser.flag(
         "name",
         str | None,
         "name of the run folder",
         null="the next number and the upsampler",
         metavar="WORD",
+        group="output",
     )
     parser.flag(
         "wandb",
@@ -71,25 +122,31 @@ def train_parser(program: str) -> Parser:
         "project on Weights & Biases that also gets losses, artifacts and results (needs the extra "
         "`wandb`)",
         metavar="PROJECT",
+        group="output",
     )
     parser.flag(
         "mlflow",
         str | None,
         "MLflow store that also gets losses, artifacts and results (needs the extra `mlflow`)",
         metavar="URI",
+        group="output",
     )
-    parser.switch("print_config", "print all settings as YAML and exit")
-    for setting in SETTINGS.values():
-        parser.declare(setting, default=argparse.SUPPRESS)
     return parser
 
 
-def _config(flags: argparse.Namespace, in_file: Mapping[str, Any], file: Path | None) -> Config:
+def _config(flags: argparse.Namespace) -> Config:
     """Return the settings from flags and file; an error names the file if its values take part."""
+    resumed = None if flags.resume is None else Run(flags.resume)
+    if resumed is not None and not resumed.path.is_dir():
+        raise DataError(f"{resumed.path}: no such run folder{similar_name(resumed.path)}")
+    file = flags.config if resumed is None else resumed.config
+    in_file: Mapping[str, Any] = {} if file is None else read_settings(file)
     given = {name: getattr(flags, name) for name in SETTINGS if hasattr(flags, name)}
     try:
-        return Config(**{**in_file, **given})
+        config = Config(**{**in_file, **given})
     except ParameterError as error:
         words = set(re.findall(r"\w+", str(error)))
         named = words & (in_file.keys() - given.keys())
         raise ParameterError(f"{file}: {error}" if named else str(error)) from None
+    earlier = None if resumed is None else resumed.read_config()
+    return config if earlier is None else config.resumed(earlier)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.utils.text import did_you_mean
 
 Upsampler = Literal["transposed", "resize", "linear", "sinc", "subpixel"]
 UPSAMPLERS: tuple[Upsampler, ...] = Upsampler.__args__
@@ -35,7 +36,10 @@ _UPSAMPLER_OF: dict[KernelInitializer, Upsampler] = {
 def check_word(name: str, word: str, allowed: Sequence[str]) -> None:
     """Raise a ParameterError unless the word is one of those allowed."""
     if word not in allowed:
-        raise ParameterError(f"{name} must be one of {', '.join(allowed)}. Received: {word}")
+        raise ParameterError(
+            f"{name} must be one of {', '.join(allowed)}. Received: {word}"
+            f"{did_you_mean(word, allowed)}"
+        )
 
 
 def per_stage(upsamplers: str | Sequence[str], stages: int) -> tuple[Upsampler, ...]:

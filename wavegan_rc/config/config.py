@@ -3,6 +3,8 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 from wavegan_rc.config.choices import Upsampler, initializers_per_stage, per_stage
 from wavegan_rc.config.setting import as_text
@@ -36,6 +38,26 @@ class Config(Settings):
         wavegan_rc.errors.ParameterError: segment_length must be a multiple of the product of \
 upsampling_factors, 2 x 3 = 6. Received: 2048
     """
+
+    @classmethod
+    def read(cls, file: str | Path, **changes: Any) -> Self:
+        """Read settings from a preset or a YAML file.
+
+        Args:
+            file: Name of a preset, such as `gpu` or `smoke`, or path of a YAML file.
+            changes: Settings that replace those of the file.
+
+        Raises:
+            DataError: If the file cannot be read.
+            ParameterError: If a value is out of range or two settings contradict each other.
+
+        Example:
+            >>> Config.read("gpu", upsampler="sinc").filters
+            512
+        """
+        from wavegan_rc.config.yaml_file import read_settings
+
+        return cls(**read_settings(file) | changes)
 
     def __post_init__(self) -> None:
         for name, setting in SETTINGS.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.utils.text import printable
+from wavegan_rc.utils.text import did_you_mean, printable
 
 _LONGEST_SHOWN = 80
 _ONE = {int: "a whole number", float: "a finite number", bool: "true or false"}
@@ -163,7 +163,7 @@ class Setting:
         except (ValueError, OverflowError):
             received = reprlib.repr(list(value) if isinstance(value, tuple) else value)
             raise ParameterError(
-                f"{self.name} must be {self.rule}. Received: {shown(received)}"
+                f"{self.name} must be {self.rule}. Received: {shown(received)}{self._meant(value)}"
             ) from None
 
     def parse(self, text: Any) -> Any:
@@ -173,12 +173,24 @@ class Setting:
             ParameterError: If it is not a value of this setting.
 
         Example:
-            >>> Setting(name="factors", kind=tuple[int, ...]).parse(["2", "4"])
-            (2, 4)
+            >>> factors = Setting(name="factors", kind=tuple[int, ...])
+            >>> factors.parse(["2", "4"]), factors.parse("2,4")
+            ((2, 4), (2, 4))
         """
+        # Paths and other texts may hold a comma.
+        if self.is_list and (self.words or self.element in (int, float)):
+            items = [text] if isinstance(text, str) else text
+            if isinstance(items, list):
+                text = [part for item in items for part in _split(item)]
         if isinstance(text, list):
             return self.check([self._parsed(item) for item in text])
         return self.check(None if text == "null" and self.takes_null else self._parsed(text))
+
+    def _meant(self, value: Any) -> str:
+        """Return a question if a value resembles an allowed word."""
+        values = value if isinstance(value, list | tuple) else [value]
+        wrong = [word for word in values if isinstance(word, str) and word not in self.words]
+        return did_you_mean(wrong[0], self.words) if wrong else ""
 
     def _checked(self, value: Any) -> Any:
         """Return one value; raise a ValueError or OverflowError if it is not allowed."""
@@ -214,6 +226,10 @@ class Setting:
         with contextlib.suppress(ValueError):
             return self.element(os.path.expanduser(text) if self.element is Path else text)
         return text
+
+
+def _split(item: Any) -> list[Any]:
+    return item.strip(",").split(",") if isinstance(item, str) else [item]
 
 
 def as_text(value: Any) -> str:

@@ -31,10 +31,10 @@ def _setting(group: str, default: Any, description: str, unit: str = "", **decla
 _data = partial(_setting, "data", unfair=True)
 _generator = partial(_setting, "generator")
 _critic = partial(_setting, "critic")
-_emphasis = partial(_setting, "emphasis", unfair=True)
+_emphasis = partial(_setting, "critic", unfair=True)
 _training = partial(_setting, "training")
-_measuring = partial(_setting, "measuring", may_change=True)
-_run = partial(_setting, "run")
+_measuring = partial(_setting, "output", may_change=True)
+_run = partial(_setting, "output")
 
 
 @dataclass(frozen=True, kw_only=True)

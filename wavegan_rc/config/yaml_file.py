@@ -9,8 +9,10 @@ import yaml
 from wavegan_rc.config.setting import shown
 from wavegan_rc.config.settings import SETTINGS
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.utils.text import printable
+from wavegan_rc.utils.text import did_you_mean, printable
 
+# Files of settings by name.
+PRESETS = {file.stem: file for file in sorted(Path(__file__).with_name("presets").glob("*.yaml"))}
 # Bytes. A file of all settings has about 1,000; parsing takes time and memory in proportion.
 _LONGEST_FILE = 2**14
 # Opening brackets of a file; the parser's time is quadratic in nested ones.
@@ -20,11 +22,12 @@ _LONGEST_NUMBER = 100
 _TAG = "tag:yaml.org,2002:"
 
 
-def read_settings(path: Path) -> dict[str, Any]:
-    """Read a YAML file of settings.
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """Read a preset, or a YAML file of settings.
 
     Args:
-        path: File of at most 16 KiB, or a pipe.
+        path: Name of a preset, or path of a file of at most 16 KiB or of a pipe. The preset wins
+            over a file of the same name.
 
     Returns:
         Values by name, as `Config` takes them.
@@ -41,7 +44,8 @@ def read_settings(path: Path) -> dict[str, Any]:
         ...     read_settings(Path(file.name))
         {'batch_size': 8}
     """
-    return {key: _checked(key, value, str(path)) for key, value in read_values(path).items()}
+    values = read_values(PRESETS.get(str(path), Path(path).expanduser()))
+    return {key: _checked(key, value, str(path)) for key, value in values.items()}
 
 
 def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
@@ -93,6 +97,9 @@ def read_values(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             data = file.read(_LONGEST_FILE + 1)
         text = data.decode("utf-8")
+    except FileNotFoundError:
+        known = f"presets: {', '.join(PRESETS)}{did_you_mean(str(path), PRESETS)}"
+        raise DataError(f"{path}: no such file; {known}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {printable(str(error))}") from None
     if len(data) > _LONGEST_FILE:
@@ -113,11 +120,12 @@ def read_values(path: Path) -> dict[str, Any]:
 def _checked(key: str, value: Any, source: str) -> Any:
     """Return a setting's value in its declared type."""
     if key not in SETTINGS:
-        raise DataError(f"{source}: unknown setting: {shown(key)}")
+        known = did_you_mean(key, SETTINGS)
+        raise DataError(f"{source}: unknown setting: {shown(key)}{known}")
     setting = SETTINGS[key]
     try:
-        # YAML takes 1e-4, without a point, for text.
-        return setting.parse(value) if setting.element in (int, float) else setting.check(value)
+        # YAML takes 1e-4, without a point, and 2,2 for text.
+        return setting.check(value) if setting.element in (bool, str) else setting.parse(value)
     except ParameterError as error:
         raise DataError(f"{source}: {error}") from None
 

@@ -23,6 +23,16 @@ def artifact_figure(json_file: Path, arrays_file: Path) -> Figure:
     Args:
         json_file: `artifacts.json` of a measurement.
         arrays_file: `artifacts.npz` beside it.
+
+    Example:
+        >>> import tempfile
+        >>> from wavegan_rc.measurement.measure import measure
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, (20, 256))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     measure(noise, sample_rate=16000, upsampling_factors=[4]).save(folder)
+        ...     files = Path(folder) / "artifacts.json", Path(folder) / "artifacts.npz"
+        ...     len(artifact_figure(*files).axes)
+        3
     """
     result = json.loads(json_file.read_text(encoding="utf-8"))
     with np.load(arrays_file, allow_pickle=False) as arrays:

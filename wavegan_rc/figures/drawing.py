@@ -88,6 +88,12 @@ def spectrogram_figure(
             of the first row is the top of the scale.
         sample_rate: Sample rate in Hz.
         cutoff_hz: Frequency marked by a dashed line. None draws no mark.
+
+    Example:
+        >>> noise = np.random.default_rng(0).normal(0, 0.1, (8, 512))
+        >>> figure = spectrogram_figure({"noise": noise}, 16000, cutoff_hz=None)
+        >>> figure.axes[0].get_title(loc="left")
+        'noise'
     """
     levels = {title: levels_db(segments) for title, segments in rows.items()}
     top = np.ceil(next(iter(levels.values())).max() / 5) * 5

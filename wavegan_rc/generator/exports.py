@@ -56,9 +56,25 @@ def export(source: Path, kind: Format, out: Path | None = None) -> tuple[Path, s
             model = generator.model
             model(np.zeros((1, generator.latent_dim), np.float32))  # Keras's ONNX export needs it
             model.export(partial, format=_KERAS_FORMATS[kind], verbose=False)
+            if kind == "onnx":
+                _describe(partial, generator.sample_rate)
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     return out, (
         f"latents (batch, {generator.latent_dim}) in -1..1 -> "
         f"audio (batch, {generator.segment_length}, 1), {generator.sample_rate} Hz"
     )
+
+
+def _describe(file: Path, sample_rate: int) -> None:
+    """Name the output of an ONNX file, and add what a program must know as its metadata."""
+    import onnx
+
+    model = onnx.load(file)
+    (output,) = model.graph.output
+    for node in model.graph.node:
+        node.output[:] = ["audio" if name == output.name else name for name in node.output]
+    output.name = "audio"
+    facts = {"sample_rate": str(sample_rate), "latents": "uniform in -1..1"}
+    onnx.helper.set_model_props(model, facts)
+    onnx.save(model, file)

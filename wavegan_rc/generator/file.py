@@ -28,7 +28,7 @@ from wavegan_rc.generator.folding import (
     folded_model,
 )
 from wavegan_rc.nn.generator import DILATIONS, LAST, POST_FILTER
-from wavegan_rc.runs.run import Run
+from wavegan_rc.runs.run import Run, similar_name
 from wavegan_rc.runs.weights_file import check_weights
 from wavegan_rc.utils.atomic_files import whole_file
 from wavegan_rc.utils.text import one_line
@@ -131,11 +131,24 @@ def load_generator(path: str | Path) -> Generator:
 
     Raises:
         DataError: If the file is missing or not a generator of this version.
+
+    Example:
+        >>> import tempfile
+        >>> from wavegan_rc.generator.folding import fold_generator
+        >>> from wavegan_rc.nn.generator import build_generator
+        >>> small = build_generator(segment_length=256, upsampling_factors=(4, 4), filters=8)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "generator.keras"
+        ...     save_generator(Generator(fold_generator(small), sample_rate=16000), file)
+        ...     load_generator(file).upsampling_factors
+        (4, 4)
     """
     path = Path(path)
     file = Run(path).generator if path.is_dir() else path
     if not file.is_file():
-        raise DataError(f"{file}: no such generator file; name it or its run folder")
+        raise DataError(
+            f"{file}: no such generator file; name it or its run folder{similar_name(path)}"
+        )
     try:
         with zipfile.ZipFile(file) as archive:
             settings = json.loads(_read_member(archive, SETTINGS_MEMBER, _MOST_TEXT))

@@ -1,8 +1,10 @@
 """Audio of a trained generator: latents, batches, WAV files."""
 
+import re
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -10,10 +12,13 @@ import numpy as np
 
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.generator.file import load_generator
+from wavegan_rc.generator.file import Generator, load_generator
+from wavegan_rc.runs.begin import numbered_folder
+from wavegan_rc.runs.run import Run
 from wavegan_rc.utils.atomic_files import whole_path
 
-LATENTS_FILE = "latents.npz"
+LATENTS_FILE, JOINED_FILE = "latents.npz", "joined.wav"
+_GENERATED = Path("generated")
 # Every batch has this size (the last one is padded), so that the audio of a latent does not depend
 # on the number of latents.
 BATCH_SIZE = 64
@@ -89,7 +94,7 @@ def _write_samples(
     sample_rate: int,
     folder: Path,
 ) -> None:
-    """Write a numbered WAV for each latent, and the latents; memory holds one batch at a time."""
+    """Write a WAV for each latent, the first ones joined, and the latents, batch by batch."""
     shape = (count, generator.input_shape[-1])
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     digits = max(4, len(str(count - 1)))
@@ -101,7 +106,10 @@ def _write_samples(
         np.lib.format.write_array_header_1_0(latents_file, header)
         for batch in batches:
             latents_file.write(batch.astype("<f4").tobytes())
-            for audio in _synthesize_batch(generator, batch):
+            segments = _synthesize_batch(generator, batch)
+            if index == 0:
+                write_wav(folder / JOINED_FILE, segments.ravel(), sample_rate)
+            for audio in segments:
                 write_wav(folder / f"{index:0{digits}d}.wav", audio, sample_rate)
                 index += 1
                 clipped += int((np.abs(audio) > 1).sum())
@@ -113,7 +121,7 @@ def _write_samples(
 def write_samples(
     generator: keras.Model, folder: Path, *, count: int, seed: int, sample_rate: int
 ) -> None:
-    """Write numbered WAVs of drawn latents into a folder, and the latents.
+    """Write numbered WAVs of drawn latents into a folder, the first 64 joined, and the latents.
 
     Args:
         generator: Model from (batch, latent_dim) to (batch, samples, 1).
@@ -129,9 +137,38 @@ def write_samples(
     _write_samples(generator, batches, count, sample_rate, folder)
 
 
-def generate(
+def generate(source: str | Path | Run | Generator, count: int = 64, *, seed: int = 0) -> np.ndarray:
+    """Generate audio with a trained generator.
+
+    Args:
+        source: Run, its folder, generator file, or loaded generator.
+        count: Number of segments, at least 1; a larger count begins with the same segments.
+        seed: Seed of the latents, at least 0.
+
+    Returns:
+        Audio, float32 array of shape (count, samples), at full scale 1.
+
+    Raises:
+        ParameterError: If `count` or `seed` is out of range.
+        DataError: If the source cannot be used.
+
+    Example:
+        >>> from wavegan_rc.generator.folding import fold_generator
+        >>> from wavegan_rc.nn.generator import build_generator
+        >>> small = build_generator(segment_length=256, upsampling_factors=(4, 4), filters=8)
+        >>> generate(Generator(fold_generator(small), sample_rate=16000), count=3).shape
+        (3, 256)
+    """
+    _check_range(count, seed)
+    if isinstance(source, Run):
+        source = source.path
+    generator = source if isinstance(source, Generator) else load_generator(source)
+    return synthesize(generator.model, draw_latents(count, generator.latent_dim, seed))
+
+
+def write_generated(
     source: Path,
-    out: Path,
+    out: Path | None,
     *,
     count: int = 64,
     seed: int = 0,
@@ -142,7 +179,8 @@ def generate(
 
     Args:
         source: Run folder, or generator file.
-        out: Output folder, new or empty.
+        out: Output folder, new or empty. None: `generated/` and the next number with the name of
+            the run or the file.
         count: Number of WAVs, at least 1; ignored for `latents_file` without `interpolate`.
         seed: Seed of drawn latents, at least 0.
         latents_file: `.npz` file of latents. None draws them.
@@ -155,10 +193,7 @@ def generate(
         ParameterError: If `count` or `seed` is out of range, or there is no second latent.
         DataError: If a file cannot be used, or `out` cannot be written or is not empty.
     """
-    if count < 1 or seed < 0:
-        raise ParameterError(
-            f"count must be at least 1 and seed at least 0. Received: {count}, {seed}"
-        )
+    _check_range(count, seed)
     generator = load_generator(source)
     latent_dim = generator.latent_dim
     batches = _draw_batches(count, latent_dim, seed)
@@ -177,15 +212,39 @@ def generate(
         else:
             count, batches = len(latents), _batches(latents)
     try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise DataError(f"out must be a new or an empty folder. Received: {out}")
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with whole_path(out) as partial:
-            partial.mkdir()
+        with _new_folder(source, out) as (folder, partial):
             _write_samples(generator.model, batches, count, generator.sample_rate, partial)
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
-    return out
+    return folder
+
+
+def _check_range(count: int, seed: int) -> None:
+    if count < 1 or seed < 0:
+        raise ParameterError(
+            f"count must be at least 1 and seed at least 0. Received: {count}, {seed}"
+        )
+
+
+@contextmanager
+def _new_folder(source: Path, out: Path | None) -> Iterator[tuple[Path, Path]]:
+    """Provide an output folder and the one to fill, which takes its place at the end."""
+    numbered = out is None
+    if out is None:
+        name = source.resolve().name if source.is_dir() else source.stem
+        _GENERATED.mkdir(exist_ok=True)
+        out = numbered_folder(_GENERATED, re.sub(r"^\d+-", "", name))
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"out must be a new or an empty folder. Received: {out}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with whole_path(out) as partial:
+            partial.mkdir()
+            yield out, partial
+    except BaseException:
+        if numbered:
+            out.rmdir()
+        raise
 
 
 def _read_latents(path: Path, latent_dim: int) -> np.ndarray:

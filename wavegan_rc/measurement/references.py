@@ -62,9 +62,8 @@ def data_of_run(
         return real, _draw(corpus, "training", config, 1, MOST_KEPT)
     except (WaveganError, OSError, RuntimeError) as error:
         message = (
-            f"{path}: cannot use the run's data, so there is no reference: {error}. Name real "
-            "audio by --reference of `measure`, or moved recordings by --data with --resume of "
-            "`train`"
+            f"{path}: cannot use the run's data, so there is no reference: {error}. Give real "
+            "audio as the reference, or resume the run with the new path of its data"
         )
         warnings.warn(" ".join(message.split()), WaveganWarning, stacklevel=3)
         return None

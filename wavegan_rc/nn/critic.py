@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from wavegan_rc.config.choices import Downsampling
+from wavegan_rc.config.settings import Settings
 from wavegan_rc.nn.downsampling import DownsampleConv1D
 from wavegan_rc.nn.leaky_relu import LeakyReLU
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
@@ -32,13 +33,13 @@ def critic_widths(segment_length: int, filters: int) -> list[int]:
 
 def build_critic(
     *,
-    segment_length: int = 2048,
-    filters: int = 128,
+    segment_length: int = Settings.segment_length,
+    filters: int = Settings.filters,
     channels: int = 1,
-    downsampling: Downsampling = "strided",
-    phase_shuffle_radius: int = 2,
-    phase_shuffle_per_example: bool = False,
-    precision: str = "float32",
+    downsampling: Downsampling = Settings.critic_downsampling,
+    phase_shuffle_radius: int = Settings.phase_shuffle_radius,
+    phase_shuffle_per_example: bool = Settings.phase_shuffle_per_example,
+    precision: str = Settings.precision,
     seed: int | None = None,
 ) -> keras.Model:
     """Build the critic: strided convolutions with LeakyReLU and phase shuffle, then Dense(1).
@@ -71,7 +72,7 @@ def build_critic(
 
     Example:
         >>> build_critic(segment_length=2048).get_layer("conv_4").output.shape
-        (None, 8, 128)
+        (None, 8, 64)
     """
     seeds = initial_seeds(seed)
     widths = critic_widths(segment_length, filters)

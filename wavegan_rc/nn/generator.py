@@ -21,6 +21,7 @@ from wavegan_rc.config.choices import (
     initializers_per_stage,
     per_stage,
 )
+from wavegan_rc.config.settings import Settings
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.anti_aliased import AntiAliasedReLU
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
@@ -46,21 +47,21 @@ def generator_widths(stages: int, filters: int, channels: int = 1) -> list[int]:
 
 def build_generator(
     *,
-    segment_length: int = 2048,
-    latent_dim: int = 64,
-    upsampling_factors: Sequence[int] = (2,) * 7,
-    kernel_size: int = 22,
-    filters: int = 128,
+    segment_length: int = Settings.segment_length,
+    latent_dim: int = Settings.latent_dim,
+    upsampling_factors: Sequence[int] = Settings.upsampling_factors,
+    kernel_size: int = Settings.kernel_size,
+    filters: int = Settings.filters,
     channels: int = 1,
-    upsampler: Upsampler | Sequence[Upsampler] = "resize",
-    architecture: Architecture = "plain",
-    activation: Activation = "relu",
-    padding: Padding = "zeros",
-    kernel_initializer: KernelInitializer = "he",
-    use_bias: bool = True,
-    post_filter_length: int = 0,
+    upsampler: Upsampler | Sequence[Upsampler] = Settings.upsampler,
+    architecture: Architecture = Settings.architecture,
+    activation: Activation = Settings.activation,
+    padding: Padding = Settings.padding,
+    kernel_initializer: KernelInitializer = Settings.kernel_initializer,
+    use_bias: bool = Settings.use_bias,
+    post_filter_length: int = Settings.post_filter_length,
     implementation: Implementation = "polyphase",
-    precision: str = "float32",
+    precision: str = Settings.precision,
     seed: int | None = None,
 ) -> keras.Model:
     """Build the generator: Dense, reshape, upsampling stages, tanh, optional filter.

@@ -1,6 +1,7 @@
 """Each group compared with the reference group: over segments, or over seeds."""
 
 import hashlib
+import logging
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,8 @@ from wavegan_rc.report.measured import (
     read_measured,
 )
 from wavegan_rc.report.run_files import Run
+
+_logger = logging.getLogger(__name__)
 
 SEGMENTS, SEEDS = "segments", "seeds"
 NO_SPREAD = "no interval: the trainings do not differ"
@@ -102,7 +105,7 @@ def _over_segments(
     digest = hashlib.sha256(b"".join(hashlib.sha256(f.read_bytes()).digest() for f in files))
     folder = out / _FOLDER / digest.hexdigest()[:16]
     if not (folder / COMPARISON_FILE).is_file():
-        print(f"comparing {run.in_words} with {other.in_words}", flush=True)
+        _logger.info("comparing %s with %s", run.in_words, other.in_words)
         ours, theirs = (
             measurements[each.id].measurement or measured_run(each) for each in (run, other)
         )

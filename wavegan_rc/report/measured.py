@@ -1,5 +1,6 @@
 """The measurement of a run, made once and kept in its folder."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from wavegan_rc.measurement.measure import measure
 from wavegan_rc.measurement.measurement import ARRAYS_FILE, JSON_FILE, SCHEMA, Measurement
 from wavegan_rc.measurement.references import data_of_run
 from wavegan_rc.report.run_files import GENERATOR_FILE, Run, finite, read_json
+
+_logger = logging.getLogger(__name__)
 
 FOLDER = "measurement"
 # Whole-set quantities that depend on the lines of all stages.
@@ -132,7 +135,7 @@ def measured(run: Run) -> Measured:
     folder = run.path / FOLDER
     if _is_current(run, folder):
         return read_measured(folder / JSON_FILE)
-    print(f"measuring {run.in_words}", flush=True)
+    _logger.info("measuring %s", run.in_words)
     measurement = measured_run(run)
     try:
         folder.mkdir(exist_ok=True)

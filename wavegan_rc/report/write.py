@@ -14,7 +14,7 @@ from wavegan_rc.utils.atomic_files import write_whole
 PAGE_FILE, NUMBERS_FILE, FIGURES_FOLDER = "index.html", "report.json", "figures"
 
 
-def write_report(runs: Sequence[Path], out: Path) -> Path:
+def write_report(runs: Sequence[str | Path], out: str | Path = "report") -> Path:
     """Compare finished runs and write the report: a page to read and listen to, and its numbers.
 
     Args:
@@ -27,7 +27,14 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     Raises:
         ParameterError: If there are no runs, or two are the same.
         DataError: If a run is unfinished or cannot be read, or `out` cannot be written.
+
+    Example:
+        >>> write_report([])
+        Traceback (most recent call last):
+            ...
+        wavegan_rc.errors.ParameterError: runs must name at least one run folder. Received: none
     """
+    runs, out = [Path(run) for run in runs], Path(out)
     document = build_document(runs, out)
     try:
         figures = write_figures(document, out / FIGURES_FOLDER)

@@ -68,7 +68,7 @@ def create_run(
     try:
         parent.mkdir(parents=True, exist_ok=True)
         if name is None:
-            run = Run(_next_folder(parent, config.upsampler_name))
+            run = Run(numbered_folder(parent, config.upsampler_name))
         else:
             run = Run(parent / name)
             _check_is_new(run.path)
@@ -147,7 +147,7 @@ def _session(device: str, command_line: list[str]) -> dict[str, Any]:
     }
 
 
-def _next_folder(parent: Path, name: str) -> Path:
+def numbered_folder(parent: Path, name: str) -> Path:
     """Make `NNN-<name>`, numbered one above the highest there; no two runs get one number."""
     while True:
         number = max(_numbers(parent), default=0) + 1

@@ -13,7 +13,7 @@ from wavegan_rc.config.yaml_file import read_settings
 from wavegan_rc.errors import DataError, WaveganError
 from wavegan_rc.runs.history import logged_steps
 from wavegan_rc.utils.atomic_files import write_whole
-from wavegan_rc.utils.text import one_line, printable
+from wavegan_rc.utils.text import did_you_mean, one_line, printable
 
 
 class Run:
@@ -37,6 +37,11 @@ class Run:
         tensorboard: Folder of TensorBoard event files.
         diverged: Folder of batches that gave non-finite values; made when needed.
         measurement: Folder of the report's measurement; made when needed.
+        stopped_by: Number of the signal that ended `train` early. None otherwise.
+
+    Example:
+        >>> Run("runs/001-resize").generator.as_posix()
+        'runs/001-resize/generator.keras'
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,6 +61,7 @@ class Run:
         self.tensorboard = path / "tensorboard"
         self.diverged = path / "diverged"
         self.measurement = path / "measurement"
+        self.stopped_by: int | None = None
 
     def folders(self) -> tuple[Path, ...]:
         """Return the folders that every run has."""
@@ -135,7 +141,7 @@ class Run:
         """
         if self.read_record()["data_fingerprint"] != fingerprint:
             raise DataError(
-                f"{self.path}: its recordings have changed since it began, or --data names others: "
+                f"{self.path}: its recordings have changed since it began, or data names others: "
                 "start a new run"
             )
 
@@ -158,6 +164,15 @@ class Run:
                         )
         except OSError as error:
             raise DataError(f"{self.path}: cannot be searched: {one_line(error)}") from None
+
+
+def similar_name(path: Path) -> str:
+    """Return a question if a folder beside a path has a similar name; otherwise nothing."""
+    try:
+        names = [printable(entry.name) for entry in path.parent.iterdir() if entry.is_dir()]
+    except OSError:
+        return ""
+    return did_you_mean(path.name, names)
 
 
 def config_as_yaml(config: Config) -> str:

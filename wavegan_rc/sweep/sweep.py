@@ -1,6 +1,6 @@
 """Train the cells of a grid that are not finished yet."""
 
-import sys
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +15,8 @@ from wavegan_rc.sweep.record import Record, progress
 from wavegan_rc.sweep.table import LiveTable, Row
 from wavegan_rc.training.interruptions import EndSignals, unbroken_streams
 from wavegan_rc.utils.text import one_line
+
+_logger = logging.getLogger(__name__)
 
 _LOGS = "logs"
 _STOPPING = "the cells save and stop (press Ctrl-C again to stop without waiting for them)"
@@ -68,7 +70,7 @@ def sweep(
         with unbroken_streams(), run_lock(folder):
             record = Record(folder, cells)
             record.write()
-            _print_earlier(record)
+            _log_earlier(record)
             received = None
             if record.names("waiting"):
                 received = _train(cells, folder, record, command, engine)
@@ -79,13 +81,12 @@ def sweep(
     return runs, record.names("failed"), received
 
 
-def _print_earlier(record: Record) -> None:
+def _log_earlier(record: Record) -> None:
     finished, left_alone = record.names("finished"), record.left_alone()
     if finished:
-        print(f"finished before: {len(finished)} cells")
+        _logger.info("finished before: %d cells", len(finished))
     if left_alone:
-        print(f"no longer in the grid, left alone: {' '.join(left_alone)}")
-    sys.stdout.flush()
+        _logger.info("no longer in the grid, left alone: %s", " ".join(left_alone))
 
 
 def _train(

@@ -1,6 +1,7 @@
 """Divergence: detect non-finite values, save them for inspection, and roll back."""
 
 import json
+import logging
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,11 @@ from wavegan_rc.runs.checkpoints import (
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.batches import batch, batch_sources
 from wavegan_rc.training.callbacks.base import Phase, StepCallback
-from wavegan_rc.training.wgan_gp import FIRST_NONFINITE
+from wavegan_rc.training.updates import FIRST_NONFINITE
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
 from wavegan_rc.utils.text import printable
+
+_logger = logging.getLogger(__name__)
 
 
 class StopAtNonFinite(StepCallback):
@@ -117,9 +120,11 @@ def roll_back(run: Run, error: DivergenceError, rollbacks: int) -> Checkpoint | 
     to_step = 0 if checkpoint is None else checkpoint.step
     remove_later(run.checkpoints, to_step)
     record_rollback(run, step=error.step, tensor=error.tensor, to_step=to_step)
-    print(
-        f"{error}\nrollback {rollbacks} of at most {MOST_ROLLBACKS}: resuming from step {to_step} "
-        "with other random draws",
-        flush=True,
+    _logger.info(
+        "%s\nrollback %d of at most %d: resuming from step %d with other random draws",
+        error,
+        rollbacks,
+        MOST_ROLLBACKS,
+        to_step,
     )
     return checkpoint

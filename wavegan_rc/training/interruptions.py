@@ -1,6 +1,7 @@
 """Interruptions of a program: end signals, closed terminals, failures of optional work."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,8 @@ from typing import Any, Self
 
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.utils.text import one_line
+
+_logger = logging.getLogger(__name__)
 
 # Ctrl-C, SIGTERM, SIGHUP (the connection drops), SIGXCPU (a limit of CPU time), and the signals by
 # which schedulers announce the end of a job: SIGUSR1 (Grid Engine; SLURM with --signal) and SIGUSR2
@@ -34,7 +37,7 @@ class EndSignals:
     ignored from the start, as under `nohup`, stays ignored.
 
     Args:
-        message: Line for the user at the first signal.
+        message: Line that is logged at the first signal.
         then: Function called at the first signal, in its handler.
 
     Attributes:
@@ -68,7 +71,7 @@ class EndSignals:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         # The terminal may be gone, or the signal may have interrupted another print.
         with suppress(OSError, RuntimeError):
-            print(f"\n{self._message}", file=sys.stderr)
+            _logger.warning("\n%s", self._message)
         self._then()
 
 

@@ -18,7 +18,7 @@ from wavegan_rc.training.callbacks.base import Phase, StepCallback, steps_made
 from wavegan_rc.training.callbacks.checkpoints import Checkpoints, StopOnSignal
 from wavegan_rc.training.callbacks.history import History, StepClock
 from wavegan_rc.training.callbacks.previews import Previews, Reference, Synthesizer
-from wavegan_rc.training.callbacks.progress import Progress
+from wavegan_rc.training.callbacks.progress import OnProgress, Progress
 from wavegan_rc.training.callbacks.tensorboard import EventFile
 from wavegan_rc.training.callbacks.trackers import Trackers
 from wavegan_rc.training.devices import Devices
@@ -27,7 +27,6 @@ from wavegan_rc.training.health import mean_norm
 from wavegan_rc.training.interruptions import OptionalWork
 from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.wgan_gp import WGANGP
-from wavegan_rc.utils.progress import ProgressBar
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Loop:
         reference: Real segments that generated ones are compared with.
         stop: End signals.
         trackers: Experiment trackers that receive the history.
+        on_progress: Function that receives the progress.
     """
 
     config: Config
@@ -51,6 +51,7 @@ class Loop:
     reference: Reference
     stop: StopOnSignal
     trackers: Trackers
+    on_progress: OnProgress
 
     def train(self, model: WGANGP) -> WGANGP:
         """Train a model. If it diverges, roll back to the last checkpoint where settings allow it.
@@ -123,7 +124,7 @@ class Loop:
             clock,
             StopAtNonFinite(run, self.segments, config),
             self.stop,
-            Progress(stack.enter_context(ProgressBar("training")), config.steps),
+            Progress(self.on_progress, config.steps),
             Checkpoints(run, config.save_every, config.steps),
             history,
         ]

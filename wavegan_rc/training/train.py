@@ -1,8 +1,11 @@
 """Train one run, from recordings to WAVs, figures and numbers."""
 
+import logging
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from wavegan_rc.audio.corpus import SKIPPED, Corpus, write_skipped
@@ -23,67 +26,84 @@ from wavegan_rc.theory.overlap import uneven_overlap_message
 from wavegan_rc.training.callbacks.base import steps_made
 from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
 from wavegan_rc.training.callbacks.previews import Reference
+from wavegan_rc.training.callbacks.progress import OnProgress
 from wavegan_rc.training.callbacks.trackers import NOWHERE, Destinations, tracking
 from wavegan_rc.training.devices import Devices, chosen_precision
-from wavegan_rc.training.interruptions import unbroken_streams
 from wavegan_rc.training.loop import Loop
 from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, write_results
 from wavegan_rc.training.wgan_gp import WGANGP
-from wavegan_rc.utils.progress import ProgressBar
 from wavegan_rc.utils.text import one_line
+
+_logger = logging.getLogger(__name__)
 
 
 def train(
     config: Config,
-    command_line: list[str],
     *,
-    resume: Path | None = None,
+    resume: str | Path | None = None,
     name: str | None = None,
-    destinations: Destinations = NOWHERE,
+    on_progress: OnProgress | None = None,
     corpus: Corpus | None = None,
-) -> tuple[Path | None, int | None]:
+    destinations: Destinations = NOWHERE,
+    command_line: Sequence[str] = (),
+) -> Run:
     """Train on the recordings that the settings name, and write a run folder.
+
+    Nothing is printed: what a user may want to read is logged (`logging`, level INFO). Ctrl-C ends
+    the training after the current step; the run can then be resumed.
 
     Args:
         config: Settings.
-        command_line: Command line, recorded in the run folder.
         resume: Run folder to resume from its newest checkpoint, with settings that
             `Config.resumed` allows. None starts a new run.
         name: Name of a new run's folder. None takes the next number and the upsampler.
-        destinations: Experiment trackers that receive the run's numbers.
+        on_progress: Function called with the work (`preparing` or `training`), the units done,
+            those in all, and a note.
         corpus: Prepared recordings. None prepares those that the settings name.
+        destinations: Experiment trackers that receive the run's numbers.
+        command_line: Command line, recorded in the run folder.
 
     Returns:
-        The run folder (None on all hosts but the first), and the number of the signal that ended
-        the training early (None if it came to its end). After a signal, the folder holds a
-        checkpoint and the generator, but no samples.
+        The run. If a signal ended the training early, `stopped_by` is its number, and the folder
+        holds a checkpoint and the generator, but no samples. On all hosts but the first, the folder
+        does not exist any more.
 
     Raises:
         WaveganError: If the settings, the recordings, `out` or a tracker cannot be used. No run
             folder is left behind then. If training diverges or the disk fills up, the run folder
             remains.
+
+    Example:
+        >>> import tempfile
+        >>> small = Config.read("smoke", steps=2, critic_steps=1, measure_every=0)
+        >>> with tempfile.TemporaryDirectory() as out:
+        ...     run = train(replace(small, out=out))
+        ...     run.path.name, run.generator.exists()
+        ('001-resize', True)
     """
+    on_progress = on_progress or (lambda *_: None)
+    resume = None if resume is None else Path(resume)
     started = time.perf_counter()
     destinations.check()
     devices = Devices(config)
     hosts = devices.hosts
     if hosts.index > 0:
         destinations = NOWHERE
-    with unbroken_streams(), hosts.own_folder(config, resume) as (config, resume):
+    with hosts.own_folder(config, resume) as (config, resume):
         config = replace(config, precision=chosen_precision(config.precision))
         if resume is None:
             _warn_of_uneven_overlap(config)
             check_writable(Path(config.out).expanduser(), name)
-        data = _read_data(config, corpus or _prepare(config, resume))
+        data = _read_data(config, corpus or _prepare(config, resume, on_progress))
         hosts.check_alike("recordings", data.fingerprint)
         hosts.check_alike("settings", repr(replace(config, data=None, out="of each")))
         hosts.check_alike("runs to resume", repr(resume is None))
-        session = _Session(config, devices, data, command_line, started)
+        session = _Session(config, devices, data, [*command_line], on_progress, started)
         model = session.build(new=resume is None)
         run = session.folder(resume, name)
-        received = session.train(model, run, destinations, resumed=resume is not None)
-    return (run.path if hosts.index == 0 else None), received
+        run.stopped_by = session.train(model, run, destinations, resumed=resume is not None)
+    return run
 
 
 @dataclass(frozen=True)
@@ -103,6 +123,7 @@ class _Session:
     devices: Devices
     data: _Data
     command_line: list[str]
+    on_progress: OnProgress
     started: float
 
     def build(self, *, new: bool) -> WGANGP:
@@ -133,8 +154,8 @@ class _Session:
             run = Run(resume)
             run.check_own_files()
             run.check_same_data(self.data.fingerprint)
-        device = f"device: {self.devices.name()}, {self.config.precision}"
-        print(f"{device}\nrun: {run.path}", flush=True)
+        device = self.devices.name()
+        _logger.info("device: %s, %s\nrun: %s", device, self.config.precision, run.path)
         return run
 
     def train(
@@ -159,6 +180,7 @@ class _Session:
                         self.data.reference,
                         stop,
                         trackers,
+                        self.on_progress,
                     )
                     model = loop.train(model)
                 generator = export_generator(model, run, config)
@@ -199,23 +221,27 @@ def _warn_of_uneven_overlap(config: Config) -> None:
             warnings.warn(message, WaveganWarning, stacklevel=3)
 
 
-def _prepare(config: Config, resume: Path | None) -> Corpus:
+def _prepare(config: Config, resume: Path | None, on_progress: OnProgress) -> Corpus:
     # Imported here: a caller with prepared recordings needs no audio library.
     from wavegan_rc.audio.preparation import corpus_of
 
+    band = "all frequencies (no cutoff_hz)"
+    if config.cutoff_hz is not None:
+        band = f"low-passed at {config.cutoff_hz:g} Hz (cutoff_hz null: off)"
+    data, rate_khz = config.data or "bundled speech", config.sample_rate / 1000
+    _logger.info("preparing: %s: %g kHz, mono, %s", data, rate_khz, band)
     try:
-        with ProgressBar("preparing") as bar:
-            return corpus_of(config, bar.show)
+        return corpus_of(config, partial(on_progress, "preparing"))
     except DataError as error:
         if resume is None:
             raise
         raise DataError(
-            f"{error}; if the recordings have moved, give their new path by --data"
+            f"{error}; if the recordings have moved, set data to their new path"
         ) from None
 
 
 def _read_data(config: Config, corpus: Corpus) -> _Data:
-    """Open the segments, and print what was found, what is used, and why the rest is not."""
+    """Open the segments, and log what was found, what is used, and why the rest is not."""
     training = segments_of(config, corpus, "training")
     origin, held_out = "held out", training
     try:
@@ -224,16 +250,19 @@ def _read_data(config: Config, corpus: Corpus) -> _Data:
         origin = "trained on"
         message = f"{error}; training segments are shown and measured as real instead"
         warnings.warn(message, WaveganWarning, stacklevel=3)
-    print(
-        f"data: {config.data or 'bundled speech'}, {found_in_words(training)}: "
-        f"{_duration(training)} for training, {_duration(held_out)} {origin}",
-        flush=True,
+    _logger.info(
+        "data: %s, %s: %s for training, %s %s",
+        config.data or "bundled speech",
+        found_in_words(training),
+        _duration(training),
+        _duration(held_out),
+        origin,
     )
     unused, is_much = unused_in_words(training)
     if is_much:
         warnings.warn(f"{unused}; the run's {SKIPPED} lists them", WaveganWarning, stacklevel=3)
     elif unused:
-        print(f"{unused}; the run's {SKIPPED} lists them", flush=True)
+        _logger.info("%s; the run's %s lists them", unused, SKIPPED)
     reference = Reference(
         f"real ({origin})",
         held_out.draw(0, MEASURED_SEGMENTS),

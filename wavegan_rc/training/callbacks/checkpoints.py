@@ -16,7 +16,7 @@ from wavegan_rc.runs.checkpoints import save_checkpoint
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.callbacks.base import Phase, StepCallback
 from wavegan_rc.training.interruptions import EndSignals
-from wavegan_rc.training.wgan_gp import STOP_REQUESTED
+from wavegan_rc.training.updates import STOP_REQUESTED
 
 # Ratio of a checkpoint's free space to its variables: HDF5 adds a few kilobytes for each.
 _SPACE_RATIO = 2

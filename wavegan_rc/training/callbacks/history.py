@@ -15,7 +15,7 @@ from wavegan_rc.runs.run import Run
 from wavegan_rc.training.callbacks.base import Phase, StepCallback, due, steps_made
 from wavegan_rc.training.health import Watch, write_findings
 from wavegan_rc.training.interruptions import OptionalWork
-from wavegan_rc.training.wgan_gp import LOSSES
+from wavegan_rc.training.updates import LOSSES
 
 if TYPE_CHECKING:
     from wavegan_rc.training.callbacks.tensorboard import EventFile

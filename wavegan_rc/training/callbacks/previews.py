@@ -59,7 +59,7 @@ class Synthesizer:
 
 
 class Previews(StepCallback):
-    """Log generated segments as audio and as a spectrogram below a reference's.
+    """Log generated segments as audio, beside real ones, and as a spectrogram below theirs.
 
     Args:
         synthesize: Function from latents to segments.
@@ -97,12 +97,14 @@ class Previews(StepCallback):
             self._log(steps_made(self.model))
 
     def _log(self, step: int) -> None:
-        self._logged = step
         with self._drawing:
             from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
 
             segments = self._synthesize(self._latents)
             rate = self._config.sample_rate
+            if not self._logged:
+                real = self._reference.segments[:SHOWN_SEGMENTS]
+                self._events.audio(step, "real", real.ravel(), rate)
             self._events.audio(step, "generated", segments.ravel(), rate)
             rows = {
                 self._reference.title: self._reference.segments[:SHOWN_SEGMENTS],
@@ -110,3 +112,4 @@ class Previews(StepCallback):
             }
             figure = spectrogram_figure(rows, rate, self._config.cutoff_hz)
             self._events.image(step, "spectrogram", figure_pixels(figure))
+        self._logged = step

@@ -1,16 +1,22 @@
-"""Show the progress of training."""
+"""Report the progress of training."""
 
+import logging
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from wavegan_rc.training.callbacks.base import Phase, StepCallback
-from wavegan_rc.utils.progress import ProgressBar
+
+# Function of the work (`preparing` or `training`), the units done, those in all, and a note.
+OnProgress = Callable[[str, int, int, str], None]
+
+_logger = logging.getLogger(__name__)
 
 
 class Progress(StepCallback):
-    """A progress bar of this session's steps, with speed and the values of a healthy training.
+    """Report this session's steps, with the values of a healthy training.
 
     Args:
-        bar: Display of the progress.
+        on_progress: Function that receives them.
         steps: Steps of the run.
     """
 
@@ -21,18 +27,19 @@ class Progress(StepCallback):
         "generator gradient": "generator_gradient_norm",
     }
 
-    def __init__(self, bar: ProgressBar, steps: int) -> None:
+    def __init__(self, on_progress: OnProgress, steps: int) -> None:
         super().__init__()
-        self._bar = bar
+        self._on_progress = on_progress
         self._steps = steps
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Name the step that a resumed training continues from."""
         super().on_train_begin(logs)
         if self.first_step:
-            print(f"resuming after step {self.first_step} of {self._steps}", flush=True)
+            _logger.info("resuming after step %d of %d", self.first_step, self._steps)
+        self._on_progress("training", 0, self._steps - self.first_step, "compiling")
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
-        """Show the means since the last line of the history."""
+        """Report the means since the last line of the history."""
         note = ", ".join(f"{label} {float(logs[name]):.3g}" for label, name in self._SHOWN.items())
-        self._bar.show(step - self.first_step, self._steps - self.first_step, note)
+        self._on_progress("training", step - self.first_step, self._steps - self.first_step, note)

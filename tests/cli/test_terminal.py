@@ -1,0 +1,239 @@
+"""What a person meets in the terminal: help, guesses at typing errors, presets, short results."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from helpers import PRESETS
+
+from wavegan_rc.cli.commands import COMMANDS, main
+from wavegan_rc.cli.findings import in_three_lines
+from wavegan_rc.cli.process import line_of, run_command
+from wavegan_rc.config import Config
+from wavegan_rc.config.yaml_file import PRESETS as NAMED
+from wavegan_rc.generator.file import Generator, save_generator
+from wavegan_rc.generator.folding import fold_generator
+from wavegan_rc.measurement.measure import measure
+from wavegan_rc.nn.generator import build_generator
+from wavegan_rc.runs.run import config_as_yaml
+
+RATE, LENGTH = 16000, 512
+
+
+def run(command, argv, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_command(COMMANDS[command], command, [str(word) for word in argv])
+    captured = capsys.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_three_examples_that_parse_and_no_python_types(command, capsys):
+    code, text, _ = run(command, ["--help"], capsys)
+    assert code == 0
+    examples = re.findall(rf"^  {command} (.*)$", text.partition("examples:\n")[2], re.MULTILINE)
+    assert len(examples) == 3
+    assert not re.findall(r"\b(Path|int|float|bool|str|None|tuple|Literal)\b", text)
+    flags = set(re.findall(r"--[a-z-]+", text.partition("examples:")[0]))
+    for example in examples:
+        assert set(re.findall(r"--[a-z-]+", example)) <= flags
+
+
+@pytest.mark.parametrize(
+    ("command", "argv", "meant"),
+    [
+        ("train", ["--upsampeler", "resize"], "--upsampler"),
+        ("train", ["--step=5"], "--steps"),
+        ("train", ["--upsampler", "resise"], "resize"),
+        ("train", ["--upsampler", "resize", "liner"], "linear"),
+        ("train", ["--emphasis", "whitning"], "whitening"),
+        ("train", ["--config", "gpuu"], "gpu"),
+        ("train", ["--data", "librispech-dev-clean", "--out", "/tmp"], "librispeech-dev-clean"),
+        ("generate", ["x", "--count", "3"], "--sample-count"),
+        ("explain", ["--factors", "4"], "--upsampling-factors"),
+        ("sweep", ["x", "--engine", "locale"], "local"),
+    ],
+)
+def test_a_typing_error_is_answered_by_what_was_meant(command, argv, meant, capsys):
+    code, _, err = run(command, argv, capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.endswith(f"; did you mean {meant}?\n")
+
+
+def test_what_resembles_nothing_gets_no_guess(capsys):
+    assert "did you mean" not in run("train", ["--bogus", "1"], capsys)[2]
+
+
+def test_a_setting_in_a_file_is_guessed_at_too(tmp_path, capsys):
+    (tmp_path / "own.yaml").write_text("upsampeler: resize")
+    err = run("train", ["--config", tmp_path / "own.yaml"], capsys)[2]
+    assert err.endswith("unknown setting: upsampeler; did you mean upsampler?\n")
+
+
+def test_a_command_is_guessed_at(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["wavegan-rc", "trian"])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err.endswith("Received: trian; did you mean train?\n")
+
+
+@pytest.mark.parametrize("argv", [["train", "--resume"], ["generate"], ["explain"]])
+def test_the_name_of_a_run_is_guessed_at(argv, tmp_path, capsys):
+    (tmp_path / "001-resize").mkdir()
+    command, *flags = argv
+    code, _, err = run(command, [*flags, tmp_path / "01-resize"], capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.endswith("; did you mean 001-resize?\n")
+
+
+@pytest.mark.parametrize("text", [["2,4,8"], ["2", "4", "8"], ["2,4", "8"], ["2,", "4,", "8"]])
+def test_lists_take_commas_and_spaces(text, capsys):
+    flags = ["--upsampling-factors", *text, "--upsampler", "resize,linear,sinc", "--print-config"]
+    code, out, err = run("train", flags, capsys)
+    assert (code, err) == (0, "")
+    settings = yaml.safe_load(out)
+    assert settings["upsampling_factors"] == [2, 4, 8]
+    assert settings["upsampler"] == ["resize", "linear", "sinc"]
+
+
+@pytest.mark.parametrize("text", ["2,,4", "2, 4", ",", "2;4"])
+def test_lists_with_holes_are_refused(text, capsys):
+    code, _, err = run("train", ["--upsampling-factors", text, "--print-config"], capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "upsampling_factors must be a list of 1 to 20 whole numbers" in err
+
+
+def test_presets_are_found_by_name_from_anywhere(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert set(NAMED) == {file.stem for file in PRESETS.glob("*.yaml")} >= {"gpu", "smoke"}
+    out = run("train", ["--config", "gpu", "--steps", "7", "--print-config"], capsys)[1]
+    settings = yaml.safe_load(out)
+    assert (settings["filters"], settings["steps"]) == (512, 7)
+    assert Config.read("gpu", steps=7) == Config(**settings)
+    # A file of the same name is named by its path.
+    (tmp_path / "gpu").write_text("filters: 8")
+    assert Config.read("./gpu").filters == 8
+    assert Config.read(tmp_path / "gpu").filters == 8
+
+
+def test_explain_takes_a_run_or_a_file_and_flags_come_first(tmp_path, capsys):
+    config = Config(upsampler="linear", upsampling_factors=(4, 4), kernel_size=8, sample_rate=8000)
+    (tmp_path / "config.yaml").write_text(config_as_yaml(config))
+    for source in ([tmp_path], ["--config", tmp_path / "config.yaml"]):
+        code, out, _ = run("explain", [*source, "--draws", 0], capsys)
+        assert code == 0
+        assert out.startswith("linear, kernel size 8, factors 4 x 4 = 16, 8000 Hz\n")
+        out = run("explain", [*source, "--draws", 0, "--upsampler", "sinc"], capsys)[1]
+        assert out.startswith("sinc, kernel size 8")
+    both = run("explain", [tmp_path, "--config", "gpu"], capsys)
+    assert both[::2] == (2, "error: --config cannot be combined with a run\n")
+
+
+@pytest.fixture
+def generator_file(tmp_path):
+    small = build_generator(segment_length=64, upsampling_factors=(4, 4), filters=4, seed=0)
+    save_generator(Generator(fold_generator(small), RATE, 1700.0), tmp_path / "resize.keras")
+    return tmp_path / "resize.keras"
+
+
+def test_generated_folders_are_numbered_and_hold_a_joined_wav_and_a_picture(
+    generator_file, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    for number, count in ((1, 3), (2, 70)):
+        code, out, err = run("generate", [generator_file, "--sample-count", count], capsys)
+        assert (code, err) == (0, "")
+        folder = tmp_path / "generated" / f"{number:03d}-resize"
+        assert out == f"wavs: generated/{number:03d}-resize\n"
+        assert len(list(folder.glob("0*.wav"))) == count
+        joined = soundfile.read(folder / "joined.wav", dtype="int16")[0].reshape(-1, 64)
+        assert len(joined) == min(count, 64)
+        for i in (0, 1, 2):
+            single = soundfile.read(folder / f"{i:04d}.wav", dtype="int16")[0]
+            np.testing.assert_array_equal(joined[i], single)
+        assert (folder / "spectrogram.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_numbered_folder_is_not_left_behind_by_a_mistake(generator_file, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("wavegan_rc.generator.generation._write_samples", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("generate", [generator_file], None)
+    assert not list((tmp_path / "generated").iterdir())
+
+
+def test_other_commands_are_named_as_this_one_was_started(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["scripts/train.py"])
+    assert line_of("generate") == "python scripts/generate.py"
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/wavegan-rc", "train"])
+    assert line_of("generate") == "wavegan-rc generate"
+
+
+def noise(seed, count=300):
+    return np.random.default_rng(seed).normal(0, 0.1, (count, LENGTH)).astype(np.float32)
+
+
+def test_measure_says_in_three_lines_what_it_found():
+    tone = 0.05 * np.sin(2 * np.pi * 4000 * np.arange(LENGTH) / RATE).astype(np.float32)
+    given = {"sample_rate": RATE, "upsampling_factors": [4, 4], "reference": noise(1)}
+    assert in_three_lines(measure(noise(0) + tone, **given)).splitlines()[1:] == [
+        "The strongest artifact is a line at 4000 Hz, 19 dB above its surroundings.",
+        "It comes from upsampling stage 2.",
+    ]
+    clean = in_three_lines(measure(noise(2), **given)).splitlines()
+    assert clean[0].startswith("With these segments it cannot be told from real audio: its Frechet")
+    assert clean[1].startswith("No predicted line stands out")
+    assert clean[2] == "No upsampling stage can be named."
+    other = in_three_lines(measure(np.diff(noise(3), prepend=0), **given)).splitlines()
+    assert other[0].startswith("It is not like real audio: its Frechet distance is ")
+
+
+@pytest.mark.filterwarnings("ignore::wavegan_rc.errors.WaveganWarning")
+def test_measure_says_what_it_cannot_know():
+    lines = in_three_lines(measure(noise(0, 40), sample_rate=RATE)).splitlines()
+    assert lines[0].startswith("There is no real audio to compare with")
+    assert lines[2] == "Without the upsampling factors, no layer can be named."
+
+
+def test_the_long_table_is_in_a_file_and_printed_if_asked_for(tmp_path, capsys):
+    np.save(tmp_path / "noise.npy", noise(0, 20))
+    argv = [tmp_path / "noise.npy", "--sample-rate", RATE, "--upsampling-factors", "4,4"]
+    short = run("measure", [*argv, "--out", tmp_path / "m"], capsys)[1]
+    table = (tmp_path / "m" / "artifacts.txt").read_text()
+    assert "line_prominence_db" in table
+    assert table not in short
+    assert len(short.splitlines()) == 5
+    assert table in run("measure", [*argv, "--out", tmp_path / "m", "--all"], capsys)[1]
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_what_was_saved_how_to_resume_and_how_to_listen(tmp_path):
+    code = (
+        "import os, signal, sys\n"
+        "from wavegan_rc.training.callbacks.progress import Progress\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "shows = Progress.on_step_end\n"
+        "def interrupted(self, step, logs):\n"
+        "    if step == 2: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    shows(self, step, logs)\n"
+        "Progress.on_step_end = interrupted\n"
+        "from wavegan_rc.cli.process import run_command\n"
+        "from wavegan_rc.cli.train import train_command\n"
+        "run_command(train_command, 'train', sys.argv[1:])"
+    )
+    flags = ["--config", "smoke", "--critic-steps", "1", "--measure-every", "0"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *flags], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 128 + signal.SIGINT, done.stderr
+    assert done.stdout.splitlines()[-4:] == [
+        "stopped after step 3 of 6; a checkpoint and the generator are saved",
+        "to resume: wavegan-rc train --resume runs/001-resize",
+        "to listen: wavegan-rc generate runs/001-resize",
+        "run: runs/001-resize",
+    ]

@@ -1,0 +1,75 @@
+"""The first three lines of `measure`: real or not, the strongest artifact, which stage."""
+
+from wavegan_rc.measurement.measurement import Measurement
+from wavegan_rc.measurement.quantities import Quantity
+
+# Twice the power of the neighbouring frequencies.
+_STANDS_OUT_DB = 3.0
+
+
+def in_three_lines(measurement: Measurement) -> str:
+    """Return whether a set is like real audio, its strongest artifact, and the stage it is from."""
+    line = _strongest_line(measurement)
+    return "\n".join(
+        [_real_or_not(measurement), _artifact(measurement, line), _origin(measurement, line)]
+    )
+
+
+def _real_or_not(measurement: Measurement) -> str:
+    (distance,) = _named(measurement, "frechet_distance")
+    if measurement.measured.real is None:
+        return "There is no real audio to compare with, so it cannot be told from real or not."
+    if distance.estimate is None:
+        return f"How like real audio it is was not measured: {distance.reason}."
+    words = f"its Frechet distance is {distance.estimate.value:.2g}"
+    if distance.reference is not None:
+        words += f", that of real audio {max(distance.reference.value, 0):.2g}"
+    if distance.verdict == "above":
+        return f"It is not like real audio: {words}."
+    return f"With these segments it cannot be told from real audio: {words}."
+
+
+def _artifact(measurement: Measurement, line: Quantity | None) -> str:
+    if line is not None and line.estimate is not None:
+        return (
+            f"The strongest artifact is a line at {line.frequency_hz:g} Hz, "
+            f"{line.estimate.value:.0f} dB above its surroundings."
+        )
+    (noise,) = _named(measurement, "out_of_band_total_db")
+    if noise.verdict == "above" and noise.difference is not None:
+        above = f"above {measurement.measured.evaluator.stopband_hz:g} Hz"
+        return (
+            f"The strongest artifact is noise {above}, {noise.difference.value:.0f} dB louder than "
+            "in real audio."
+        )
+    return "No predicted line stands out, and nothing shows that there is noise out of band."
+
+
+def _origin(measurement: Measurement, line: Quantity | None) -> str:
+    if not measurement.measured.evaluator.combs:
+        return "Without the upsampling factors, no layer can be named."
+    if line is not None:
+        return f"It comes from upsampling stage {line.stage}."
+    images = _named(measurement, "image_coherence")
+    above = [q for q in images if q.verdict == "above" and q.estimate is not None]
+    if not above:
+        return "No upsampling stage can be named."
+    most = max(above, key=lambda q: q.estimate.value if q.estimate else 0.0)
+    return f"Upsampling stage {most.stage} leaves images of the signal."
+
+
+def _strongest_line(measurement: Measurement) -> Quantity | None:
+    """Return the most prominent line that surely stands out, and more than in real audio."""
+    lines = [
+        q
+        for q in _named(measurement, "line_prominence_db")
+        if q.frequency_hz is not None
+        and q.estimate is not None
+        and q.estimate.low > _STANDS_OUT_DB
+        and (q.reference is None or q.verdict == "above")
+    ]
+    return max(lines, key=lambda q: q.estimate.value if q.estimate else 0.0, default=None)
+
+
+def _named(measurement: Measurement, name: str) -> list[Quantity]:
+    return [quantity for quantity in measurement.quantities if quantity.name == name]
