@@ -184,3 +184,14 @@ def test_training_warns_once_of_each_sign_records_it_and_says_it_again(tmp_path,
     recorded = json.loads((run / "health.json").read_text())["warnings"]
     assert [each["message"] for each in recorded] == messages
     assert all((each["first_step"], each["last_step"]) == (4, 12) for each in recorded)
+
+
+def test_rules_of_the_wasserstein_gan_do_not_judge_another_loss():
+    row = {"gradient_norm": 0.01, "wasserstein_estimate": 1e3, "diversity": 0.0, "step": 250}
+    assert list(judge([row])) == [
+        "gradient_norm too low",
+        "wasserstein_estimate too high",
+        "diversity too low",
+    ]
+    watch = Watch(REAL_NORM, "relativistic")
+    assert [finding.sign for finding in watch.add(row)] == ["diversity too low"]

@@ -9,12 +9,14 @@ from keras import ops
 from scipy import stats
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.nn.backend import gradients_by_inputs
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.training.average import update_average
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.model import build_model
+from wavegan_rc.training.relativistic import RelativisticGAN
 from wavegan_rc.training.updates import FIRST_NONFINITE, LOSSES
 from wavegan_rc.training.wgan_gp import WGANGP
 
@@ -274,3 +276,49 @@ def test_each_epoch_has_its_own_means_and_a_loaded_mean_is_continued():
     assert float(model.means["critic_loss"].result()) == 3.0
     model.reset_metrics()
     assert float(model.means["critic_loss"].result()) == 0.0
+
+
+def linear_critic(w):
+    inputs = keras.Input((8, 1))
+    scores = keras.layers.Dense(1, use_bias=False, name="scores")(keras.layers.Flatten()(inputs))
+    critic = keras.Model(inputs, scores)
+    critic.set_weights([w[:, None]])
+    return critic
+
+
+def test_the_relativistic_losses_are_the_papers():
+    """Against the formulas in NumPy, for a critic whose scores and gradients are known."""
+    w = np.linspace(-1, 1, 8).astype(np.float32)
+    generator = build_generator(
+        segment_length=8, upsampling_factors=(2,), filters=2, latent_dim=2, kernel_size=2
+    )
+    model = RelativisticGAN(
+        generator, linear_critic(w), critic_steps=1, gradient_penalty_weight=3.0, seed=0
+    )
+    model.compile(keras.optimizers.Adam(0.0), keras.optimizers.Adam(0.0))
+    rng = np.random.default_rng(0)
+    real, fake = (rng.standard_normal((4, 8, 1)).astype(np.float32) for _ in range(2))
+    latents = rng.uniform(-1, 1, (4, 2)).astype(np.float32)
+    model._update_critic(*map(ops.convert_to_tensor, (real, fake, np.zeros((4, 1, 1), "float32"))))
+    model._update_generator(ops.convert_to_tensor(latents), ops.convert_to_tensor(real))
+    scores_real, scores_fake = real[:, :, 0] @ w, fake[:, :, 0] @ w
+    # gamma / 2 (R1 + R2): the gradient of every segment is w.
+    critic = np.log1p(np.exp(scores_fake - scores_real)).mean() + 3 / 2 * (2 * (w @ w))
+    generated = np.asarray(generator(latents))[:, :, 0] @ w
+    expected = np.log1p(np.exp(scores_real - generated)).mean()
+    assert float(model.means["critic_loss"].result()) == pytest.approx(critic, rel=1e-5)
+    assert float(model.means["generator_loss"].result()) == pytest.approx(expected, rel=1e-5)
+    assert float(model.means["gradient_norm"].result()) == pytest.approx(np.linalg.norm(w), 1e-4)
+
+
+def test_the_relativistic_gan_learns_the_level_of_constant_segments():
+    config = replace(TINY, loss="relativistic", learning_rate=1e-3, gradient_penalty_weight=0.1)
+    model = build_model(config)
+    assert isinstance(model, RelativisticGAN)
+    real = 0.5 * ops.ones((config.batch_size, config.critic_steps, config.segment_length, 1))
+    before = np.asarray(model.generator(draw_latents(64, config.latent_dim, seed=0))).mean()
+    for _ in range(150):
+        model.step(real)
+    after = np.asarray(model.generator(draw_latents(64, config.latent_dim, seed=0))).mean()
+    assert abs(before - 0.5) > 0.3
+    assert abs(after - 0.5) < 0.2

@@ -20,6 +20,7 @@ ARCHITECTURES: tuple[Architecture, ...] = Architecture.__args__
 Activation = Literal["relu", "anti_aliased_relu"]
 ACTIVATIONS: tuple[Activation, ...] = Activation.__args__
 
+AdversarialLoss = Literal["wgan_gp", "relativistic"]
 KernelInitializer = Literal["he", "linear_interpolation", "icnr"]
 OnNonfinite = Literal["stop", "rollback"]
 ShortRecordings = Literal["skip", "pad"]

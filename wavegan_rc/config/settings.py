@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 from wavegan_rc.config.choices import (
     Activation,
+    AdversarialLoss,
     Architecture,
     Downsampling,
     Emphasis,
@@ -150,8 +151,12 @@ class Settings:
     critic_steps: int = _training(
         2, "critic updates for each generator update", low=1, high=100, unfair=True
     )
+    loss: AdversarialLoss = _training(
+        "wgan_gp",
+        "adversarial loss: wgan_gp, or relativistic (pairs of scores, gradients drawn to 0; R3GAN)",
+    )
     gradient_penalty_weight: float = _training(
-        10.0, "weight (lambda) of the gradient penalty", low=0
+        10.0, "weight of the gradient penalty: lambda of wgan_gp, gamma of relativistic", low=0
     )
     learning_rate: float = _training(4e-4, "learning rate of the Adam optimizers", above=0)
     critic_learning_rate: float | None = _training(

@@ -27,6 +27,7 @@ from wavegan_rc.generator.folding import (
     UpsamplingWeights,
     folded_model,
 )
+from wavegan_rc.generator.shapes import MOST_VALUES, check_shapes, is_whole
 from wavegan_rc.nn.generator import DILATIONS, LAST, POST_FILTER
 from wavegan_rc.runs.run import Run, similar_name
 from wavegan_rc.runs.weights_file import check_weights
@@ -40,8 +41,6 @@ _MOST_TEXT = 2**16
 # The largest rate that a WAV file can state.
 _HIGHEST_RATE = 2**31 - 1
 _MOST_STAGES = 20
-# Of one feature map: TensorFlow computes batches of 64, here 8 GiB.
-_MOST_VALUES = 2**25
 _ENDS = ([], ["head"], ["tail"], ["head", "tail"])
 
 
@@ -159,7 +158,7 @@ def load_generator(path: str | Path) -> Generator:
         check_weights(io.BytesIO(weights), len(weights))
         with h5py.File(io.BytesIO(weights), "r") as arrays:
             found = _Reader(settings, arrays["layers"]).generator()
-        _check_shapes(found)
+        check_shapes(found)
     except DataError:
         raise
     except Exception as error:  # zipfile, json and h5py raise many kinds on damaged files
@@ -176,7 +175,7 @@ def _read_member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
 
 def _check_settings(settings: Any) -> None:
     rate, stopband_hz = settings["sample_rate"], settings["stopband_hz"]
-    if not _is_whole(rate, 1, _HIGHEST_RATE):
+    if not is_whole(rate, 1, _HIGHEST_RATE):
         raise ValueError(
             f"sample_rate must be a whole number from 1 to {_HIGHEST_RATE}. Received: {rate!r:.40}"
         )
@@ -199,12 +198,8 @@ def _check_settings(settings: Any) -> None:
         raise ValueError("stages must be all plain or all residual")
     for stage in stages:
         for each in (stage, stage.get("skip", stage)):
-            if not _is_whole(each["factor"], 2, _MOST_VALUES) or each["ends"] not in _ENDS:
+            if not is_whole(each["factor"], 2, MOST_VALUES) or each["ends"] not in _ENDS:
                 raise ValueError(f"a stage must have a factor and ends. Received: {stage!r:.80}")
-
-
-def _is_whole(value: Any, low: int, high: int) -> bool:
-    return type(value) is int and low <= value <= high
 
 
 class _Reader:
@@ -252,58 +247,3 @@ class _Reader:
         if len(arrays) not in (1, 2) or not all(a.size and np.isfinite(a).all() for a in arrays):
             raise ValueError(f"weights of {name} must be a kernel and a bias, both finite")
         return arrays[0], arrays[1] if len(arrays) == 2 else None
-
-
-def _check_shapes(weights: GeneratorWeights) -> None:
-    """Refuse arrays that do not suit one another, before a layer is made of them."""
-    units, channels = weights.kernel.shape[1], weights.stages[0].kernel.shape[1]
-    length = units // channels
-    _check(weights.kernel.ndim == 2 and length * channels == units, "dense")
-    _check(weights.bias is None or weights.bias.shape == (units,), "dense")
-    biased = weights.bias is not None
-    for number, stage in enumerate(weights.stages, start=1):
-        for upsampling in (stage, *([] if stage.skip is None else [stage.skip])):
-            _check_upsampling(upsampling, length, channels, biased, f"stage {number}")
-        length, channels = length * stage.factor, stage.kernel.shape[2] // stage.factor
-        _check(length * channels <= _MOST_VALUES, f"stage {number}")
-        if stage.skip is not None:
-            outputs = stage.skip.factor, stage.skip.kernel.shape[2] // stage.skip.factor
-            _check(outputs == (stage.factor, channels), f"the skip of stage {number}")
-        for dilated in stage.dilated:
-            _check_convolution(dilated, channels, channels, biased, f"stage {number}")
-    residual = weights.stages[0].skip is not None
-    _check(residual == (weights.last is not None), "the last convolution")
-    if weights.last is not None:
-        _check_convolution(weights.last, channels, 1, biased, "the last convolution")
-    else:
-        _check(channels == 1, "the last stage")
-    if weights.post_filter is not None:
-        _check(weights.post_filter.shape[1:] == (1, 1), "the post filter")
-
-
-def _check_convolution(
-    weights: ConvolutionWeights, inputs: int, outputs: int, biased: bool, where: str
-) -> None:
-    _check(weights.kernel.shape[1:] == (inputs, outputs), where)
-    bias_shape = None if weights.bias is None else weights.bias.shape
-    _check(bias_shape == ((outputs,) if biased else None), where)
-
-
-def _check_upsampling(
-    weights: UpsamplingWeights, length: int, channels: int, biased: bool, where: str
-) -> None:
-    taps, inputs, outputs = weights.kernel.shape
-    _check(inputs == channels and outputs % weights.factor == 0, where)
-    bias_shape = None if weights.bias is None else weights.bias.shape
-    _check(bias_shape == ((outputs,) if biased else None), where)
-    _check(_is_whole(weights.before, 0, taps - 1), where)
-    for end in (weights.head, weights.tail):
-        rows, columns = (inputs, outputs) if end is None else end.shape
-        whole = rows % inputs == columns % outputs == 0
-        samples, blocks = rows // inputs, columns // outputs
-        _check(whole and max(samples, blocks) <= length, f"an end of {where}")
-
-
-def _check(right: bool, where: str) -> None:
-    if not right:
-        raise ValueError(f"arrays of {where} must suit the other arrays and the settings")

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wavegan_rc.config.choices import AdversarialLoss
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.atomic_files import write_whole
 from wavegan_rc.utils.text import printable
@@ -44,6 +45,7 @@ class Rule:
         above: Whether means above the limit are bad; otherwise means below it are.
         message: Meaning and advice, with a place for the value.
         in_norms: Whether the limit is in units of the norm of real segments.
+        wgan_gp_only: Whether the rule suits no other loss.
         first_step: First step that is judged.
     """
 
@@ -52,6 +54,7 @@ class Rule:
     above: bool
     message: str
     in_norms: bool = False
+    wgan_gp_only: bool = False
     first_step: int = WARM_UP_STEPS
 
     @property
@@ -69,6 +72,7 @@ RULES = (
         True,
         "the critic's gradient norm is {value:.3g}, far above 1: the penalty does not hold it; "
         "try a lower learning_rate, or a gradient_penalty_weight of 10",
+        wgan_gp_only=True,
     ),
     # Healthy as above. A critic with a learning rate of 1e-6: 0.14 to 0.16.
     Rule(
@@ -77,6 +81,7 @@ RULES = (
         False,
         "the critic's gradient norm is {value:.2g}, far below 1: it hardly learns; try a higher "
         "learning_rate or more critic_steps",
+        wgan_gp_only=True,
     ),
     # By the duality, a critic with gradients of norm 1 separates two sets by at most the distance
     # of their segments: twice the norm where both are equally loud. Healthy: 0.2 to 0.9.
@@ -89,6 +94,7 @@ RULES = (
         "scores run away and teach nothing; try a lower learning_rate, or a "
         "gradient_penalty_weight of 10",
         in_norms=True,
+        wgan_gp_only=True,
     ),
     # A critic of two filters, or with a learning rate of 1e-6: below 0.
     Rule(
@@ -99,6 +105,7 @@ RULES = (
         "segments, and nothing can be learnt from it; try more critic_steps, more filters or "
         "another learning_rate",
         in_norms=True,
+        wgan_gp_only=True,
     ),
     # Healthy: 0.7 in the first steps, then 3 to 60. A generator whose output is all at full scale,
     # where tanh is flat (learning rate 1e-2): exactly 0.
@@ -175,6 +182,7 @@ class Watch:
 
     Args:
         real_norm: `mean_norm` of real segments.
+        loss: Loss of the training.
 
     Attributes:
         findings: Findings so far, by sign.
@@ -190,7 +198,8 @@ class Watch:
         260
     """
 
-    def __init__(self, real_norm: float) -> None:
+    def __init__(self, real_norm: float, loss: AdversarialLoss = "wgan_gp") -> None:
+        self._rules = [rule for rule in RULES if loss == "wgan_gp" or not rule.wgan_gp_only]
         self.findings: dict[str, Finding] = {}
         self._real_norm = real_norm
         self._rows: deque[Row] = deque()
@@ -209,7 +218,7 @@ class Watch:
         while self._rows[0]["step"] <= step - WINDOW_STEPS:
             self._rows.popleft()
         new = []
-        for rule in RULES:
+        for rule in self._rules:
             if step < rule.first_step:
                 continue
             found = (line.get(rule.value) for line in self._rows)

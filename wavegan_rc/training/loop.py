@@ -23,7 +23,7 @@ from wavegan_rc.training.callbacks.tensorboard import EventFile
 from wavegan_rc.training.callbacks.trackers import Trackers
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.divergence import StopAtNonFinite, roll_back
-from wavegan_rc.training.health import mean_norm
+from wavegan_rc.training.health import Watch, mean_norm
 from wavegan_rc.training.interruptions import OptionalWork
 from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.wgan_gp import WGANGP
@@ -117,7 +117,7 @@ class Loop:
             events,
             config.log_every,
             clock=clock,
-            real_norm=mean_norm(reference.segments),
+            watch=Watch(mean_norm(reference.segments), config.loss),
             send=self.trackers.log,
         )
         callbacks: list[StepCallback] = [

@@ -1,4 +1,4 @@
-"""Losses of the Wasserstein GAN with gradient penalty."""
+"""Losses of the Wasserstein GAN with gradient penalty, and of the relativistic pairing GAN."""
 
 from typing import Any
 
@@ -60,3 +60,46 @@ def gradient_penalty(gradients: Any) -> tuple[Any, Any]:
     squares = ops.square(ops.cast(gradients, "float32"))
     norms = ops.sqrt(ops.sum(squares, axis=(1, 2)) + _EPSILON)
     return ops.mean(ops.square(norms - 1)), ops.mean(norms)
+
+
+def relativistic_loss(higher: Any, lower: Any) -> Any:
+    """Return the mean softplus of how much the scores that should be lower exceed the others.
+
+    Args:
+        higher: Scores that should be higher, shape (batch, 1): of real segments for the critic, of
+            generated ones for the generator.
+        lower: Scores that should be lower, shape (batch, 1), paired with them.
+
+    Source:
+        Y. Huang et al., "The GAN is dead; long live the GAN! A Modern Baseline GAN" (2024),
+        equation 2.
+
+    Example:
+        >>> round(float(relativistic_loss(ops.ones((4, 1)), ops.ones((4, 1)))), 4)  # log 2
+        0.6931
+    """
+    difference = ops.cast(lower, "float32") - ops.cast(higher, "float32")
+    return ops.mean(ops.softplus(difference))
+
+
+def zero_centred_penalty(gradients: Any) -> tuple[Any, Any]:
+    """Return the mean squared norm of gradients, and the mean norm.
+
+    Args:
+        gradients: Gradients of the scores by real and by generated segments, as many of each, shape
+            (batch, samples, channels).
+
+    Returns:
+        Two float32 scalars. The first is half the sum of R1 and R2.
+
+    Source:
+        Y. Huang et al., "The GAN is dead; long live the GAN! A Modern Baseline GAN" (2024),
+        equation 5.
+
+    Example:
+        >>> penalty, norm = zero_centred_penalty(ops.ones((2, 9, 1)))
+        >>> float(penalty), float(norm)
+        (9.0, 3.0)
+    """
+    squares = ops.sum(ops.square(ops.cast(gradients, "float32")), axis=(1, 2))
+    return ops.mean(squares), ops.mean(ops.sqrt(squares + _EPSILON))

@@ -14,6 +14,7 @@ from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.runs.checkpoints import Checkpoint
 from wavegan_rc.runs.weights_file import check_weights_file
 from wavegan_rc.training.devices import chosen_precision, compiles_with_xla
+from wavegan_rc.training.relativistic import RelativisticGAN
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.text import one_line
 
@@ -60,7 +61,8 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
         emphasis.build(critic.input_shape)
         if taps is not None:
             emphasis.taps.assign(taps)
-    model = WGANGP(
+    gan = WGANGP if config.loss == "wgan_gp" else RelativisticGAN
+    model = gan(
         generator,
         critic,
         emphasis=emphasis,

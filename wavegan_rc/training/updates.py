@@ -98,7 +98,7 @@ class Updates(keras.Model):
             checked |= {name + where: size for name, size in sizes.items()}
         latents = self._latents(batch_size)
         drawn.append(GENERATOR_LATENTS)
-        checked |= self._update_generator(backend.own_part(latents))
+        checked |= self._update_generator(backend.own_part(latents), segments[:, -1])
         update_average(self.average_generator, self.generator, self.generator_optimizer.iterations)
         self.checked, self.drawn = tuple(checked), tuple(drawn)
         logs = {name: mean.result() for name, mean in self.means.items()}
@@ -134,22 +134,53 @@ class Updates(keras.Model):
         shape = (count, self.generator.input_shape[-1])
         return keras.random.uniform(shape, -1.0, 1.0, "float32", seed=seed or self.seed_generator)
 
+    # The three functions that make it a Wasserstein GAN with gradient penalty.
+    def penalized(self, real: Any, fake: Any, mixing: Any) -> Any:
+        """Return the points whose gradients are penalized, from segments as the critic hears them.
+
+        Args:
+            real: Segments of shape (batch, samples, channels).
+            fake: Segments of the same shape.
+            mixing: Uniform draws from [0, 1], shape (batch, 1, 1).
+        """
+        return interpolate(real, fake, mixing)
+
+    def critic_loss(
+        self, real_scores: Any, fake_scores: Any, gradients: Any
+    ) -> tuple[Any, Any, Any]:
+        """Return the critic's loss, its penalty without the weight, and the mean gradient norm.
+
+        Args:
+            real_scores: Scores of shape (batch, 1).
+            fake_scores: Scores of shape (batch, 1).
+            gradients: Gradients of scores by the penalized points.
+        """
+        penalty, norm = gradient_penalty(gradients)
+        loss = self.gradient_penalty_weight * penalty
+        return loss - wasserstein_estimate(real_scores, fake_scores), penalty, norm
+
+    def generator_loss(self, fake_scores: Any, real: Any) -> Any:  # noqa: ARG002
+        """Return the generator's loss.
+
+        Args:
+            fake_scores: Scores of shape (batch, 1).
+            real: Segments of the last critic update, as the critic hears them.
+        """
+        return -ops.mean(ops.cast(fake_scores, "float32"))
+
     def _update_critic(self, real: Any, fake: Any, mixing: Any) -> dict[str, Any]:
         """Make an update, and return the sizes of the computed tensors in order."""
-        mixed = interpolate(real, fake, mixing)
+        points = self.penalized(real, fake, mixing)
 
-        def critic_loss() -> tuple[Any, list[Any]]:
-            distance = wasserstein_estimate(
-                self.critic(real, training=True), self.critic(fake, training=True)
-            )
-            gradients = backend.gradients_by_inputs(lambda x: self.critic(x, training=True), mixed)
-            penalty, norm = gradient_penalty(gradients)
-            loss = self.gradient_penalty_weight * penalty - distance
-            return loss, [distance, norm, penalty, loss]
+        def loss() -> tuple[Any, list[Any]]:
+            scores = self.critic(real, training=True), self.critic(fake, training=True)
+            slopes = backend.gradients_by_inputs(lambda x: self.critic(x, training=True), points)
+            value, penalty, norm = self.critic_loss(*scores, slopes)
+            return value, [wasserstein_estimate(*scores), norm, penalty, value]
 
         variables = self.critic.trainable_variables
         values, gradients = backend.gradients_by_variables(
-            critic_loss, variables, self.critic.non_trainable_variables
+            loss, variables, self.critic.non_trainable_variables
         )
         values = backend.means_over_replicas(values)
         gradients = backend.apply_gradients(self.critic_optimizer, gradients, variables)
@@ -160,22 +191,23 @@ class Updates(keras.Model):
         sizes = {name: _size(value) for name, value in losses.items()}
         return sizes | _sizes_of_update("critic", gradients, variables)
 
-    def _update_generator(self, latents: Any) -> dict[str, Any]:
+    def _update_generator(self, latents: Any, real: Any) -> dict[str, Any]:
         """Make an update, and return the sizes of the computed tensors in order."""
 
-        def generator_loss() -> tuple[Any, Any]:
+        def loss() -> tuple[Any, Any]:
             segments = self.heard(self.generator(latents, training=True))
-            scores = self.critic(segments, training=True)
-            loss = -ops.mean(ops.cast(scores, "float32"))
-            return loss, loss
+            value = self.generator_loss(self.critic(segments, training=True), real)
+            return value, value
 
         variables = self.generator.trainable_variables
         others = [*self.generator.non_trainable_variables, *self.critic.variables]
         others += [] if self.emphasis is None else self.emphasis.variables
-        loss, gradients = backend.gradients_by_variables(generator_loss, variables, others)
-        (loss,) = backend.means_over_replicas([loss])
+        value, gradients = backend.gradients_by_variables(loss, variables, others)
+        (value,) = backend.means_over_replicas([value])
         gradients = backend.apply_gradients(self.generator_optimizer, gradients, variables)
         norm = ops.sqrt(sum(_size(gradient) for gradient in gradients))
-        self.means["generator_loss"].update_state(loss)
+        self.means["generator_loss"].update_state(value)
         self.means["generator_gradient_norm"].update_state(norm)
-        return {"generator_loss": _size(loss)} | _sizes_of_update("generator", gradients, variables)
+        return {"generator_loss": _size(value)} | _sizes_of_update(
+            "generator", gradients, variables
+        )

@@ -63,7 +63,7 @@ class History(StepCallback):
         events: TensorBoard's event file. None writes the history alone.
         log_every: Steps between lines; see `due` for long runs.
         clock: Clock of the updates, a callback of its own.
-        real_norm: Norm of real segments, from `health.mean_norm`.
+        watch: Judge of the lines.
         send: Function that also receives the step and the values of each line.
 
     Raises:
@@ -82,12 +82,12 @@ class History(StepCallback):
         log_every: int,
         *,
         clock: StepClock,
-        real_norm: float,
+        watch: Watch,
         send: Callable[[int, dict[str, float]], None],
     ) -> None:
         super().__init__()
         self._run = run
-        self._watch = Watch(real_norm)
+        self._watch = watch
         if run.history.exists():
             for row in read_history(run.history):
                 self._watch.add(row)
