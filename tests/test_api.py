@@ -51,6 +51,16 @@ def test_nothing_is_loaded_before_it_is_used():
     assert out == "False\n"
 
 
+def test_sweeps_and_recordings_are_driven_and_measured_without_keras():
+    code = """
+import sys
+import wavegan_rc.cli.commands, wavegan_rc.measurement.measure, wavegan_rc.report.write
+import wavegan_rc.sweep.sweep
+print({"keras", "tensorflow", "jax"} & set(sys.modules))
+"""
+    assert python(code)[0] == "set()\n"
+
+
 @pytest.mark.slow
 def test_keras_starts_without_a_word():
     code = "import wavegan_rc; print(wavegan_rc.build_generator(filters=4).output_shape)"

@@ -91,7 +91,7 @@ def test_the_name_of_a_run_is_guessed_at(argv, tmp_path, capsys):
     assert err.endswith("; did you mean 001-resize?\n")
 
 
-@pytest.mark.parametrize("text", [["2,4,8"], ["2", "4", "8"], ["2,4", "8"], ["2,", "4,", "8"]])
+@pytest.mark.parametrize("text", [["2,4,8"], ["2", "4", "8"], ["2,4", "8"], ["2,", "4, 8"]])
 def test_lists_take_commas_and_spaces(text, capsys):
     flags = ["--upsampling-factors", *text, "--upsampler", "resize,linear,sinc", "--print-config"]
     code, out, err = run("train", flags, capsys)
@@ -101,7 +101,7 @@ def test_lists_take_commas_and_spaces(text, capsys):
     assert settings["upsampler"] == ["resize", "linear", "sinc"]
 
 
-@pytest.mark.parametrize("text", ["2,,4", "2, 4", ",", "2;4"])
+@pytest.mark.parametrize("text", ["2,,4", ",", "2;4"])
 def test_lists_with_holes_are_refused(text, capsys):
     code, _, err = run("train", ["--upsampling-factors", text, "--print-config"], capsys)
     assert (code, err.count("\n")) == (2, 1)
@@ -182,7 +182,7 @@ def test_measure_says_in_three_lines_what_it_found():
     tone = 0.05 * np.sin(2 * np.pi * 4000 * np.arange(LENGTH) / RATE).astype(np.float32)
     given = {"sample_rate": RATE, "upsampling_factors": [4, 4], "reference": noise(1)}
     assert in_three_lines(measure(noise(0) + tone, **given)).splitlines()[1:] == [
-        "The strongest artifact is a line at 4000 Hz, 19 dB above its surroundings.",
+        "The strongest artifact is a line at 4000 Hz, 14 dB above its surroundings.",
         "It comes from upsampling stage 2.",
     ]
     clean = in_three_lines(measure(noise(2), **given)).splitlines()

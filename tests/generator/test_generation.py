@@ -14,7 +14,7 @@ from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import fold_generator
-from wavegan_rc.generator.generation import draw_latents, generate, synthesize, write_samples
+from wavegan_rc.generator.generation import draw_latents, synthesize, write_generated, write_samples
 from wavegan_rc.nn.generator import build_generator
 
 pytestmark = pytest.mark.backend
@@ -32,7 +32,7 @@ def generator_file(tmp_path_factory):
 
 
 def wavs(folder):
-    return {path.name: soundfile.read(path, dtype="int16") for path in folder.glob("*.wav")}
+    return {path.name: soundfile.read(path, dtype="int16") for path in folder.glob("[0-9]*.wav")}
 
 
 def run(argv, capsys):
@@ -71,25 +71,27 @@ def test_samples_beyond_full_scale_are_clipped_with_a_warning(tmp_path):
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_count(generator_file, tmp_path):
     for count in (3, 67):
-        generate(generator_file, tmp_path / str(count), count=count, seed=5)
-    generate(generator_file, tmp_path / "other", count=3, seed=6)
+        write_generated(generator_file, tmp_path / str(count), count=count, seed=5)
+    write_generated(generator_file, tmp_path / "other", count=3, seed=6)
     for i in range(3):
         few, many, other = (tmp_path / d / f"000{i}.wav" for d in ("3", "67", "other"))
         assert few.read_bytes() == many.read_bytes() != other.read_bytes()
 
 
 def test_saved_latents_are_recalled(generator_file, tmp_path):
-    first = generate(generator_file, tmp_path / "a", count=4, seed=1)
-    again = generate(generator_file, tmp_path / "b", count=99, latents_file=first / "latents.npz")
+    first = write_generated(generator_file, tmp_path / "a", count=4, seed=1)
+    again = write_generated(
+        generator_file, tmp_path / "b", count=99, latents_file=first / "latents.npz"
+    )
     assert wavs(first).keys() == wavs(again).keys()
     for name in wavs(first):
         assert (first / name).read_bytes() == (again / name).read_bytes()
 
 
 def test_interpolation_walks_from_the_first_latent_to_the_second(generator_file, tmp_path):
-    ends = generate(generator_file, tmp_path / "ends", count=2, seed=3)
-    walk = generate(generator_file, tmp_path / "walk", count=5, seed=3, interpolate=True)
-    recalled = generate(
+    ends = write_generated(generator_file, tmp_path / "ends", count=2, seed=3)
+    walk = write_generated(generator_file, tmp_path / "walk", count=5, seed=3, interpolate=True)
+    recalled = write_generated(
         generator_file,
         tmp_path / "recalled",
         count=5,
@@ -229,7 +231,7 @@ def test_nothing_is_overwritten_and_an_interrupted_run_leaves_nothing(
     out.mkdir(parents=True)
     (out / "mine.txt").write_text("keep")
     with pytest.raises(DataError, match="empty folder"):
-        generate(generator_file, out)
+        write_generated(generator_file, out)
     (out / "mine.txt").unlink()
 
     def interrupt(*_):
@@ -238,10 +240,10 @@ def test_nothing_is_overwritten_and_an_interrupted_run_leaves_nothing(
     with monkeypatch.context() as patch:
         patch.setattr("wavegan_rc.generator.generation.write_wav", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            generate(generator_file, out)
+            write_generated(generator_file, out)
     assert [path.name for path in out.parent.iterdir()] == ["out"]
     assert not list(out.iterdir())
-    generate(generator_file, out, count=2)
+    write_generated(generator_file, out, count=2)
     assert len(wavs(out)) == 2
 
 

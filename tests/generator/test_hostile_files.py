@@ -24,7 +24,7 @@ from wavegan_rc.config.choices import ACTIVATIONS, ARCHITECTURES, PADDINGS, UPSA
 from wavegan_rc.errors import DataError
 from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import GeneratorWeights, StageWeights, fold_generator
-from wavegan_rc.generator.generation import draw_latents, generate
+from wavegan_rc.generator.generation import draw_latents, write_generated
 from wavegan_rc.measurement.sources import open_segments
 from wavegan_rc.network_audit.critic import load_run
 from wavegan_rc.nn.generator import build_generator
@@ -584,7 +584,7 @@ def test_small_files_do_not_fill_the_memory(valid, spoilt, tmp_path):
 import re, sys
 from pathlib import Path
 from wavegan_rc.errors import DataError
-from wavegan_rc.generator.generation import generate
+from wavegan_rc.generator.generation import write_generated
 from wavegan_rc.generator.file import load_generator
 
 def peak_mb():
@@ -600,7 +600,7 @@ for path in hostile:
         continue
     sys.exit(f"{path} was loaded")
 try:
-    generate(valid, Path("out"), latents_file=latents)
+    write_generated(valid, Path("out"), latents_file=latents)
 except DataError as error:
     print(peak_mb() - before, error)
 """
@@ -653,7 +653,7 @@ def test_arrays_that_claim_something_else_are_refused(header, valid, tmp_path):
     content = npy(np.zeros((2, 3), "f4"), **header)
     latents = write(tmp_path / "latents.npz", {"latents.npy": content})
     with pytest.raises(DataError, match=r"latents\.npz: .*latents") as refused:
-        generate(valid, tmp_path / "out", latents_file=latents)
+        write_generated(valid, tmp_path / "out", latents_file=latents)
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "out").exists()
     (tmp_path / "a.npy").write_bytes(content)
@@ -667,7 +667,7 @@ def test_pickles_are_not_unpickled(valid, tmp_path):
     np.savez(tmp_path / "latents.npz", latents=pickled)
     np.save(tmp_path / "a.npy", pickled)
     with pytest.raises(DataError, match="not a latents file"):
-        generate(valid, tmp_path / "out", latents_file=tmp_path / "latents.npz")
+        write_generated(valid, tmp_path / "out", latents_file=tmp_path / "latents.npz")
     with pytest.raises(DataError, match=r"a\.npy: "):
         open_segments(tmp_path / "a.npy", sample_rate=8000)
     assert not (tmp_path / "marker").exists()
@@ -681,14 +681,14 @@ def test_latents_from_a_pipe_are_refused(valid, tmp_path):
         nobody_reads(tmp_path / "latents.npz"),
         pytest.raises(DataError, match="not a latents file"),
     ):
-        generate(valid, tmp_path / "out", latents_file=tmp_path / "latents.npz")
+        write_generated(valid, tmp_path / "out", latents_file=tmp_path / "latents.npz")
 
 
 def test_many_latents_of_zeros_are_still_latents(valid, tmp_path):
     """Compressed to a thousandth, but small."""
     np.savez_compressed(tmp_path / "latents.npz", latents=np.zeros((2, 3)), more=np.zeros(2**20))
-    generate(valid, tmp_path / "out", latents_file=tmp_path / "latents.npz")
-    assert len(list((tmp_path / "out").glob("*.wav"))) == 2
+    write_generated(valid, tmp_path / "out", latents_file=tmp_path / "latents.npz")
+    assert len(list((tmp_path / "out").glob("[0-9]*.wav"))) == 2
 
 
 # Random damage

@@ -24,7 +24,7 @@ RATE, LENGTH, COUNT = 16000, 512, 300
 
 def run(argv, capsys):
     with pytest.raises(SystemExit) as ended:
-        run_command(measure_command, "measure.py", [str(a) for a in argv])
+        run_command(measure_command, "measure.py", [*map(str, argv), "--all"])
     captured = capsys.readouterr()
     return ended.value.code, captured.out, captured.err
 

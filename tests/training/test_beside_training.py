@@ -12,13 +12,13 @@ from helpers.runs import SMALL, history, newest_step, smoke_config
 
 from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.runs.lock import run_lock
-from wavegan_rc.training import interruptions
 from wavegan_rc.training.callbacks import artifacts
 from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
 from wavegan_rc.training.callbacks.tensorboard import EventFile
-from wavegan_rc.training.interruptions import END_SIGNALS, unbroken_streams
 from wavegan_rc.training.train import train
+from wavegan_rc.utils import interruptions
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
+from wavegan_rc.utils.interruptions import END_SIGNALS, unbroken_streams
 
 pytestmark = pytest.mark.slow
 

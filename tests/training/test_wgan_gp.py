@@ -234,7 +234,7 @@ def plain_model(**options):
 
 
 def test_it_is_fitted_to_an_array_of_segments_as_any_keras_model():
-    segments = np.random.default_rng(0).normal(0, 0.1, (26, 64))
+    segments = np.random.default_rng(0).normal(0, 0.1, (25, 64))
     models = [plain_model() for _ in range(3)]
     for model, x in zip(
         models,
@@ -243,7 +243,7 @@ def test_it_is_fitted_to_an_array_of_segments_as_any_keras_model():
     ):
         model.compile()
         history = model.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0).history
-        assert int(model.generator_optimizer.iterations) == 2 * 3  # 26 segments: 12 pairs
+        assert int(model.generator_optimizer.iterations) == 2 * 3  # 25 segments: 12 pairs
         assert all(len(history[name]) == 2 for name in LOSSES)
         assert history[FIRST_NONFINITE] == [-1, -1]
     for model in models[1:]:

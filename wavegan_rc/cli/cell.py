@@ -48,7 +48,7 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
             config = config if begun is None else config.resumed(begun)
         else:
             _remove_unbegun(run, config)
-    from wavegan_rc.training.interruptions import OptionalWork
+    from wavegan_rc.utils.interruptions import OptionalWork
 
     command_line = [program, *config.as_flags(), f"--name={name}"]
     code = train_and_tell(config, resume=resume, name=name, command_line=command_line)

@@ -21,7 +21,7 @@ def _real_or_not(measurement: Measurement) -> str:
         return "There is no real audio to compare with, so it cannot be told from real or not."
     if distance.estimate is None:
         return f"How like real audio it is was not measured: {distance.reason}."
-    words = f"its Frechet distance is {distance.estimate.value:.2g}"
+    words = f"its Frechet distance is {max(distance.estimate.value, 0):.2g}"
     if distance.reference is not None:
         words += f", that of real audio {max(distance.reference.value, 0):.2g}"
     if distance.verdict == "above":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wavegan_rc.cli.parser import Parser
-from wavegan_rc.errors import ParameterError
+from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.utils.atomic_files import write_whole
 from wavegan_rc.utils.text import printable
 
@@ -79,7 +79,10 @@ def _tell(measurement: "Measurement", folder: Path, *, whole: bool) -> None:
     from wavegan_rc.cli.findings import in_three_lines
 
     print(in_three_lines(measurement))
-    write_whole(folder / TABLE_FILE, measurement.table() + "\n")
+    try:
+        write_whole(folder / TABLE_FILE, measurement.table() + "\n")
+    except OSError as error:
+        raise DataError(f"out cannot be written: {error}") from None
     if whole:
         print(measurement.table())
 

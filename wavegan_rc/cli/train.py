@@ -57,8 +57,8 @@ def train_and_tell(config: Config, **options: Any) -> int:
         config: Settings.
         options: Options of `train`.
     """
-    from wavegan_rc.training.interruptions import unbroken_streams
     from wavegan_rc.training.train import train
+    from wavegan_rc.utils.interruptions import unbroken_streams
 
     with unbroken_streams():
         with ProgressDisplay() as display:

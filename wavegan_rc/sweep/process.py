@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from wavegan_rc.training.interruptions import END_SIGNALS
+from wavegan_rc.utils.interruptions import END_SIGNALS
 
 # Exit codes of a training that saved and stopped, and of a process killed before it could save.
 _ENDED_BY_SIGNAL = {code for number in END_SIGNALS for code in (128 + number, -number)}

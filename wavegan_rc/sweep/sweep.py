@@ -13,7 +13,7 @@ from wavegan_rc.sweep.grid import Cell
 from wavegan_rc.sweep.process import Job, Outcome
 from wavegan_rc.sweep.record import Record, progress
 from wavegan_rc.sweep.table import LiveTable, Row
-from wavegan_rc.training.interruptions import EndSignals, unbroken_streams
+from wavegan_rc.utils.interruptions import EndSignals, unbroken_streams
 from wavegan_rc.utils.text import one_line
 
 _logger = logging.getLogger(__name__)

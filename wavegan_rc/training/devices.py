@@ -20,8 +20,8 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.backend import on_jax
 from wavegan_rc.training.batches import Batches, drawn_ahead
 from wavegan_rc.training.hosts import join_hosts, with_stop_requests
-from wavegan_rc.training.interruptions import EndSignals
 from wavegan_rc.utils.cores import usable_cores
+from wavegan_rc.utils.interruptions import EndSignals
 
 
 class Devices:

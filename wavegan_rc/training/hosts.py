@@ -21,7 +21,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, LostHostError, ParameterError, WaveganError
 from wavegan_rc.nn.backend import on_jax
 from wavegan_rc.runs.run import Run
-from wavegan_rc.training.interruptions import EndSignals
+from wavegan_rc.utils.interruptions import EndSignals
 from wavegan_rc.utils.text import one_line
 
 # Names that `keras.distribution.initialize` reads.

@@ -24,9 +24,9 @@ from wavegan_rc.training.callbacks.trackers import Trackers
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.divergence import StopAtNonFinite, roll_back
 from wavegan_rc.training.health import Watch, mean_norm
-from wavegan_rc.training.interruptions import OptionalWork
 from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.wgan_gp import WGANGP
+from wavegan_rc.utils.interruptions import OptionalWork
 
 
 @dataclass(frozen=True)

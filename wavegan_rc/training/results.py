@@ -14,10 +14,10 @@ from wavegan_rc.generator.generation import draw_latents, synthesize, write_samp
 from wavegan_rc.nn.generator import POST_FILTER
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.callbacks.previews import SHOWN_SEGMENTS, Reference
-from wavegan_rc.training.interruptions import OptionalWork
 from wavegan_rc.training.summary import summarise
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.atomic_files import whole_files
+from wavegan_rc.utils.interruptions import OptionalWork
 
 # Enough for levels within a few tenths of a dB, and quick to generate.
 MEASURED_SEGMENTS = 512

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -179,8 +178,8 @@ def summarise(
 
 def read_summary(file: Path) -> Summary:
     """Read what `Summary.write` wrote."""
-    numbers: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return Summary(**numbers | {"lines": [Line(**line) for line in numbers["lines"]]})
+    numbers = json.loads(file.read_text(encoding="utf-8"))
+    return Summary(lines=[Line(**line) for line in numbers.pop("lines")], **numbers)
 
 
 def _finite(value: float) -> float | None:

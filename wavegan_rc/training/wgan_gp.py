@@ -100,10 +100,8 @@ class WGANGP(Updates):
         """
         jit_compile = compiles_with_xla(devices=1) if jit_compile is None else jit_compile
         super().compile(optimizer=None, jit_compile=jit_compile)
-        generator_optimizer, critic_optimizer = (
-            optimizer or keras.optimizers.Adam(Settings.learning_rate, *Settings.adam_betas)
-            for optimizer in (generator_optimizer, critic_optimizer)
-        )
+        generator_optimizer = generator_optimizer or _default_optimizer()
+        critic_optimizer = critic_optimizer or _default_optimizer()
         generator_optimizer.build(self.generator.trainable_variables)
         critic_optimizer.build(self.critic.trainable_variables)
         self.generator_optimizer = generator_optimizer
@@ -215,3 +213,7 @@ class WGANGP(Updates):
             part.seed_generator.state.assign(
                 [seed, drawn % _DRAWS_APART + rollbacks * _DRAWS_APART]
             )
+
+
+def _default_optimizer() -> keras.optimizers.Optimizer:
+    return keras.optimizers.Adam(Settings.learning_rate, *Settings.adam_betas)

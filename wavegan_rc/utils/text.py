@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+# Letters of an abbreviation; fewer are in too many names.
+_FEWEST_LETTERS = 4
+
 
 def one_line(error: BaseException) -> str:
     r"""Return the message of an error as one printable line of at most 300 characters.
@@ -32,5 +35,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         >>> did_you_mean("trian", ["train", "sweep"]), did_you_mean("bake", ["train", "sweep"])
         ('; did you mean train?', '')
     """
-    close = get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    # Without the hyphens that all flags share; a word that a name contains is its abbreviation.
+    word, names = word.lstrip("-"), {name.lstrip("-"): name for name in known}
+    longer = [name for name in names if len(word) >= _FEWEST_LETTERS and word in name]
+    close = get_close_matches(word, longer, 1, cutoff=0) or get_close_matches(word, names, 1)
+    return f"; did you mean {names[close[0]]}?" if close else ""

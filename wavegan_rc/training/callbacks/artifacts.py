@@ -15,7 +15,7 @@ from wavegan_rc.measurement.features import level_statistics, log_mel_features, 
 from wavegan_rc.measurement.grouped_spectra import group_spectra
 from wavegan_rc.spectrogram import stage_combs
 from wavegan_rc.training.callbacks.base import Phase, StepCallback, due
-from wavegan_rc.training.interruptions import OptionalWork
+from wavegan_rc.utils.interruptions import OptionalWork
 
 _SMALLEST_POWER = 1e-12  # -120 dB
 # Measurements before they become rarer.

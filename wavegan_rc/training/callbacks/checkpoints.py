@@ -15,8 +15,8 @@ from wavegan_rc.nn.backend import sync_variables
 from wavegan_rc.runs.checkpoints import save_checkpoint
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.callbacks.base import Phase, StepCallback
-from wavegan_rc.training.interruptions import EndSignals
 from wavegan_rc.training.updates import STOP_REQUESTED
+from wavegan_rc.utils.interruptions import EndSignals
 
 # Ratio of a checkpoint's free space to its variables: HDF5 adds a few kilobytes for each.
 _SPACE_RATIO = 2

@@ -14,8 +14,8 @@ from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.callbacks.base import Phase, StepCallback, due, steps_made
 from wavegan_rc.training.health import Watch, write_findings
-from wavegan_rc.training.interruptions import OptionalWork
 from wavegan_rc.training.updates import LOSSES
+from wavegan_rc.utils.interruptions import OptionalWork
 
 if TYPE_CHECKING:
     from wavegan_rc.training.callbacks.tensorboard import EventFile

@@ -11,8 +11,8 @@ from wavegan_rc.config import Config
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.nn.backend import single_device, sync_variables
 from wavegan_rc.training.callbacks.base import Phase, StepCallback, due, steps_made
-from wavegan_rc.training.interruptions import OptionalWork
 from wavegan_rc.training.wgan_gp import WGANGP
+from wavegan_rc.utils.interruptions import OptionalWork
 
 if TYPE_CHECKING:
     from wavegan_rc.training.callbacks.tensorboard import EventFile
