@@ -1,5 +1,6 @@
 """The `explain` command."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from wavegan_rc.errors import ParameterError
 
 # Random networks that intervals need.
 _FEWEST_DRAWS = 10
+_PAGE = Path("explanation/page.html")
 
 
 def explain_command(program: str, argv: Sequence[str]) -> int:
@@ -33,7 +35,21 @@ def explain_command(program: str, argv: Sequence[str]) -> int:
     )
     parser.flag("seed", int, "seed of the random networks", default=0, low=0)
     parser.flag("out", Path, "folder for the figures", default=Path("explanation"))
+    parser.add_argument("run", nargs="?", type=Path, help="run folder or generator file, for --page")
+    parser.add_argument(
+        "--page",
+        nargs="?",
+        type=Path,
+        const=_PAGE,
+        metavar="OUT",
+        help="write the page that explains, plays, and runs trained generators, and nothing else "
+        f"(an .html file; without OUT: {_PAGE})",
+    )
     flags = parser.parse(argv)
+    if flags.page:
+        return _write_page(parser, flags)
+    if flags.run:
+        raise ParameterError(f"run must be given with --page. Received: {flags.run}")
     if 0 < flags.draws < _FEWEST_DRAWS:
         raise ParameterError(
             f"draws must be 0 or at least {_FEWEST_DRAWS}. Received: {flags.draws}"
@@ -46,4 +62,16 @@ def explain_command(program: str, argv: Sequence[str]) -> int:
         with quiet_start():
             from wavegan_rc.explain.initial_spectra import draw
         print(draw(stages, draws=flags.draws, seed=flags.seed, out=flags.out))
+    return 0
+
+
+def _write_page(parser: Parser, flags: Namespace) -> int:
+    """Write the page, which has controls of its own for all that the other flags set."""
+    for name, value in vars(flags).items():
+        if name not in ("run", "page") and value != parser.get_default(name):
+            raise ParameterError(f"--page cannot be combined with --{name.replace('_', '-')}")
+    with quiet_start():
+        from wavegan_rc.explain.page import write_page
+    size = write_page(flags.page, flags.run)
+    print(f"wrote {flags.page} ({size / 1e6:.1f} MB): open it in a browser")
     return 0
