@@ -35,7 +35,9 @@ def explain_command(program: str, argv: Sequence[str]) -> int:
     )
     parser.flag("seed", int, "seed of the random networks", default=0, low=0)
     parser.flag("out", Path, "folder for the figures", default=Path("explanation"))
-    parser.add_argument("run", nargs="?", type=Path, help="run folder or generator file, for --page")
+    parser.add_argument(
+        "run", nargs="?", type=Path, help="run folder or generator file, for --page"
+    )
     parser.add_argument(
         "--page",
         nargs="?",

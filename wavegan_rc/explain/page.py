@@ -79,7 +79,9 @@ def render_page(generators: dict[str, Generator]) -> str:
     """
     web = resources.files("wavegan_rc.explain") / "web"
     environment = Environment(
-        loader=PackageLoader("wavegan_rc.explain", "web"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("wavegan_rc.explain", "web"),
+        autoescape=True,
+        undefined=StrictUndefined,
     )
     return environment.get_template("page.html.j2").render(
         css=Markup((web / "page.css").read_text(encoding="utf-8")),

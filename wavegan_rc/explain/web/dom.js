@@ -76,7 +76,7 @@ export const onClick = (id, action) => one(`#${id}`).addEventListener("click", a
 export const breath = () => new Promise((resolve) => { setTimeout(resolve, 0); });
 
 // Colours of input samples, phases and stages: one hue each, far apart.
-export const hue = (index) => `hsl(${(205 + 137.5 * index) % 360} var(--hues))`;
+export const hue = (index) => `oklch(var(--hues) ${(250 + 137.5 * index) % 360})`;
 export const stageColour = (stage, stages) => hue(stages - stage + 2);
 
 // Numbers for people.

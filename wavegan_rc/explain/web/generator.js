@@ -30,39 +30,33 @@ async function audioOf(generator, latents) {
   return windows;
 }
 
-// The mean spectrum of many draws, the mean of the last stage's input and of its output by phase.
-async function measure(generator, told) {
-  const factor = generator.stages.at(-1).factor;
-  const { channels, taps } = generator.stages.at(-1);
-  const [windows, inputMean, outputMean] = [[], new Float64Array(channels), new Float64Array(factor)];
-  for (const [done, latents] of latentsOf(generator, 2026, MEASURED_DRAWS).entries()) {
-    const { audio, input } = forward(generator, latents);
-    windows.push(audio);
-    addMeans(inputMean, input, channels, taps, 1);
-    addMeans(outputMean, audio, factor, taps, 1);
-    if (done % 4 === 0) {
-      told(done);
+// The mean spectrum of many draws.
+async function meanSpectrum(generator, told) {
+  const windows = [];
+  for (const latents of latentsOf(generator, 2026, MEASURED_DRAWS)) {
+    windows.push(forward(generator, latents).audio);
+    if (windows.length % 4 === 0) {
+      told(windows.length);
       await breath();
     }
   }
-  const power = meanPowerSpectrum(windows);
-  return { power, inputMean: inputMean.map((x) => x / MEASURED_DRAWS), outputMean: outputMean.map((x) => x / MEASURED_DRAWS) };
+  return meanPowerSpectrum(windows);
 }
 
-// Adds the mean over time of each of `width` interleaved series, without `margin` at the ends.
-function addMeans(total, values, width, margin) {
+// The mean over time of each of `width` interleaved series, without `margin` at the ends; read
+// `shift` rows later.
+function means(values, width, margin, shift = 0) {
   const rows = values.length / width;
-  for (let n = margin; n < rows - margin; n += 1) {
-    for (let c = 0; c < width; c += 1) total[c] += values[n * width + c] / (rows - 2 * margin);
-  }
+  const kept = range(Math.max(0, rows - 2 * margin)).map((n) => n + margin);
+  return range(width).map((c) => sum(kept.map((n) => values[(n + shift) * width + c])) / kept.length);
 }
 
-// What the last stage's weights make of its mean input, by output phase.
-function predictedPhases({ stages }, inputMean) {
-  const { kernel, bias, taps, channels, outputs } = stages.at(-1);
-  return range(outputs).map((p) => (bias?.[p] ?? 0) + sum(range(channels).map(
-    (c) => inputMean[c] * sum(range(taps).map((t) => kernel[(t * channels + c) * outputs + p])),
-  )));
+// What the last stage makes of the mean input: for each output phase, a sum of its taps times the
+// mean of the samples that they read.
+function predictedPhases({ stages }, input) {
+  const { kernel, bias, before, taps, channels, outputs } = stages.at(-1);
+  const read = range(taps).flatMap((t) => means(input, channels, taps, t - before));
+  return range(outputs).map((p) => (bias?.[p] ?? 0) + sum(read.map((mean, row) => mean * kernel[row * outputs + p])));
 }
 
 // Power in dB re a full-scale sine of the strongest tone that phases in turn make.
@@ -83,14 +77,14 @@ export function startGenerator(written) {
   };
   const pair = () => latentsOf(current(), valueOf("generator-seed"), 2);
   const latents = () => between(...pair(), valueOf("generator-walk"));
-  let shown = { audio: null, latents: null, power: null };
+  let shown = {};
 
   const drawWave = wavePlot("generator-wave", () => shown.audio);
   const drawLatents = barPlot("generator-latents", () => shown.latents);
   const drawSpectrum = spectrumPlot("generator-spectrum", () => shown.audio && {
     curves: [
       { db: meanPowerSpectrum([shown.audio]).map((x) => decibels(2 * x + 1e-15)), kind: "one" },
-      ...(measurements.has(current()) ? [{ db: measurements.get(current()).power.map((x) => decibels(2 * x + 1e-15)), kind: "mean" }] : []),
+      ...(measurements.has(current()) ? [{ db: measurements.get(current()).map((x) => decibels(2 * x + 1e-15)), kind: "mean" }] : []),
     ],
     rate: current().sampleRate,
     lines: current().comb,
@@ -102,14 +96,18 @@ export function startGenerator(written) {
 
   function draw() {
     const generator = current();
-    shown = { latents: latents(), audio: forward(generator, latents()).audio };
+    shown = { latents: latents(), ...forward(generator, latents()) };
     const seconds = generator.segmentLength / generator.sampleRate;
-    one("#generator-wave-said").textContent = `one window: ${generator.segmentLength} samples, ${short(seconds)} s`;
+    one("#generator-wave-said").textContent = `one window: ${generator.segmentLength} samples, ${short(seconds)} s; a sound is 16 windows in a row`;
     const edge = generator.stopbandHz;
     one("#generator-muted-text").textContent = edge ? `without the artifact (muted above ${hertz(edge)})` : "without the predicted lines";
     one("#generator-alone-text").textContent = edge ? `the artifact alone (only above ${hertz(edge)})` : "the predicted lines alone";
+    one("#generator-about").textContent = edge
+      ? `Its recordings were low-passed and hold nothing above ${hertz(edge)}. Whatever stands in the shaded band, the generator invented.`
+      : "Its recordings have no upper limit, so only the predicted lines show what the generator invented.";
     one("#generator-gain").textContent = "";
     [drawWave, drawLatents, drawSpectrum].forEach((each) => each());
+    reportChain(generator, shown);
     if (measurements.has(generator)) report(generator);
     else measureWhenSeen();
   }
@@ -121,44 +119,43 @@ export function startGenerator(written) {
     measuring = true;
     const generator = current();
     const told = (done) => { one("#generator-said").textContent = `measuring: draw ${done} of ${MEASURED_DRAWS}`; };
-    measurements.set(generator, await measure(generator, told));
+    measurements.set(generator, await meanSpectrum(generator, told));
     measuring = false;
     draw();
   }
 
   function report(generator) {
-    const { power, inputMean, outputMean } = measurements.get(generator);
-    const { sampleRate: rate, stopbandHz: edge, stages, comb } = generator;
+    const power = measurements.get(generator);
+    const { sampleRate: rate, stopbandHz: edge } = generator;
     const parts = ["Blue: this window. Black: mean of 64 draws. Marks: predicted lines, by stage (table)."];
-    if (edge) parts.push(`Power above ${hertz(edge)}: ${level(outOfBandRatio(power, edge, rate))} of the whole; in the recordings \u221286 dB.`);
+    if (edge) parts.push(`Power in the shaded band: ${level(outOfBandRatio(power, edge, rate))} of the whole.`);
     one("#generator-said").textContent = parts.join(" ");
-    reportLines(comb, lineProminences(power, comb.map(({ hz }) => hz), rate), stages.length);
-    reportChain(generator, predictedPhases(generator, inputMean), outputMean);
+    reportLines(generator, [meanPowerSpectrum([shown.audio]), power]);
   }
 
-  function reportLines(comb, prominences, stages) {
-    one("#generator-lines tbody").replaceChildren(...range(stages).reverse().map((i) => {
-      const own = comb.map(({ hz, stage }, k) => [stage, hz, prominences[k]]).filter(([stage]) => stage === i + 1);
-      const named = own.slice(0, 3).map(([, hz]) => Number(hz.toFixed(1))).join(", ") + (own.length > 3 ? ", \u2026" : "");
-      const found = own.map(([, , db]) => db).filter(Number.isFinite);
-      const dot = element("span", { class: "dot", style: `--stage: ${stageColour(i + 1, stages)}` });
+  // A row for each stage: the median prominence of its lines in this window and in the mean.
+  function reportLines({ comb, sampleRate, stages }, spectra) {
+    const prominences = spectra.map((power) => lineProminences(power, comb.map(({ hz }) => hz), sampleRate));
+    one("#generator-lines tbody").replaceChildren(...range(stages.length).reverse().map((i) => {
+      const own = range(comb.length).filter((k) => comb[k].stage === i + 1);
+      const named = own.slice(0, 3).map((k) => Number(comb[k].hz.toFixed(1))).join(", ") + (own.length > 3 ? ", \u2026" : "");
+      const dot = element("span", { class: "dot", style: `--stage: ${stageColour(i + 1, stages.length)}` });
+      const levels = prominences.map((each) => median(own.map((k) => each[k]).filter(Number.isFinite)));
       return element("tr", {}, element("td", {}, dot, String(i + 1)), element("td", {}, `${named} Hz`),
-        element("td", {}, found.length ? `${number(median(found))} dB` : "not measurable"));
+        ...levels.map((db) => element("td", {}, db === undefined ? "not measurable" : `${number(db)} dB`)));
     }));
   }
 
-  function reportChain(generator, predicted, measured) {
-    const factor = predicted.length;
-    const [byWeights, byAudio] = [toneOf(predicted), toneOf([...measured])];
-    const rows = [["output phase", ...range(factor).map((p) => `${p}`), "tone"],
-      ["predicted from the weights", ...predicted.map((x) => number(x, 6)), dbfs(byWeights)],
-      ["measured in the audio", ...[...measured].map((x) => number(x, 6)), dbfs(byAudio)]];
-    one("#generator-chain tbody").replaceChildren(...rows.map((row, r) => element("tr", {},
+  function reportChain(generator, { audio, input }) {
+    const { factor, taps } = generator.stages.at(-1);
+    const predicted = predictedPhases(generator, input);
+    const rows = [["predicted from the weights", predicted]];
+    if (!generator.postFilter) rows.push(["measured before tanh", means(audio.map(Math.atanh), factor, taps)]);
+    rows.push(["measured in the audio", means(audio, factor, taps)]);
+    const cells = rows.map(([name, phases]) => [name, ...phases.map((x) => number(x, 6)), dbfs(toneOf(phases))]);
+    cells.unshift(["mean of output phase", ...range(factor).map(String), `tone at ${hertz(generator.sampleRate / factor)}`]);
+    one("#generator-chain tbody").replaceChildren(...cells.map((row, r) => element("tr", {},
       ...row.map((cell, c) => element(r && c ? "td" : "th", {}, cell)))));
-    const where = hertz(generator.sampleRate / factor);
-    one("#generator-chain-said").textContent = byWeights > -110
-      ? `From the weights: a tone of ${dbfs(byWeights)} at ${where}. In the audio: ${dbfs(byAudio)}.`
-      : `From the weights: no tone at ${where}, all phases get the same. In the audio: ${dbfs(byAudio)}.`;
   }
   const dbfs = (db) => (db > -130 ? `${number(db)} dB` : "none");
 
@@ -166,7 +163,7 @@ export function startGenerator(written) {
   function filtered(windows) {
     const { sampleRate: rate, stopbandHz: edge, comb } = current();
     const samples = inARow(windows);
-    const near = (hz) => comb.some((one) => Math.abs(one.hz - hz) < 4);
+    const near = (hz) => comb.some((predicted) => Math.abs(predicted.hz - hz) < 4);
     const outside = edge ? (hz) => hz > edge : near;
     if (valueOf("generator-all")) return told(samples, samples, rate);
     const alone = valueOf("generator-alone");

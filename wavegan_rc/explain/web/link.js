@@ -1,7 +1,7 @@
 // The address of the page holds every control that is not as at first: #section&control=value...
 import { all, one, setValue, valueOf } from "./dom.js";
 
-const controls = () => all("main input, main select, header input");
+const controls = () => all("input[id], select[id]");
 const written = (control) => (typeof valueOf(control.id) === "boolean" ? String(Number(valueOf(control.id))) : String(control.value));
 
 function showValue(control) {

@@ -5,6 +5,8 @@ import { resampled, weightedPower } from "./spectrum.js";
 // Power under A-weighting to which every sound is brought, and the greatest sample.
 const LOUDNESS = 10 ** (-30 / 10);
 const PEAK = 0.95;
+// Every browser plays from this rate on (Web Audio API).
+const LOWEST_RATE = 8000;
 
 let playing = null;
 
@@ -40,9 +42,10 @@ export function player(id, make) {
     button.removeAttribute("aria-busy");
     if (playing !== mine) return; // another was pressed meanwhile
     const gain = levellingGain(samples, rate);
-    const raised = resampled(samples.map((x) => x * gain), valueOf("slow") ? 4 : 2);
-    mine.context = new AudioContext({ sampleRate: 2 * rate });
-    const buffer = mine.context.createBuffer(1, raised.length, 2 * rate);
+    const times = Math.max(2, Math.ceil(LOWEST_RATE / rate));
+    const raised = resampled(samples.map((x) => x * gain), valueOf("slow") ? 2 * times : times);
+    mine.context = new AudioContext({ sampleRate: times * rate });
+    const buffer = mine.context.createBuffer(1, raised.length, times * rate);
     buffer.copyToChannel(raised, 0);
     const source = new AudioBufferSourceNode(mine.context, { buffer });
     source.connect(mine.context.destination);

@@ -36,7 +36,7 @@ export function spectrumPlot(id, content) {
 
 function axes({ width, height, rate, top, floor, x, y }) {
   const shapes = [line(LEFT, height - BOTTOM, width, height - BOTTOM)];
-  const every = width > 500 ? 8 : 4;
+  const every = width > 500 ? 8 : width > 320 ? 4 : 2;
   for (let i = 0; i <= every; i += 1) {
     const hz = (rate / 2) * (i / every);
     const anchor = i === every ? "end" : "middle";

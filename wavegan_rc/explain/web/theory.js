@@ -124,3 +124,14 @@ function lagOf(upsampler, p, k, j, first, kernelSize, factor) {
   if (upsampler === "transposed") return p + Math.floor(Math.max(kernelSize - factor, 0) / 2) - k;
   return p + k - Math.floor((kernelSize - 1) / 2) - first - j;
 }
+
+// The taps of each output phase, and the output that they make in turn (dilation 1).
+export function polyphase(signal, kernel, geometry) {
+  const { stride, padding } = geometry;
+  const kernels = range(stride).map((p) => kernel.filter((_, k) => k % stride === (p + padding) % stride));
+  const output = range(transposedLength(signal.length, geometry)).map((m) => {
+    const first = (m + padding) % stride;
+    return sum(kernels[m % stride].map((tap, i) => tap * (signal[(m + padding - first) / stride - i] ?? 0)));
+  });
+  return { kernels, output };
+}
