@@ -14,18 +14,26 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import wavegan_rc
-from wavegan_rc.config.choices import UPSAMPLERS
+from wavegan_rc.config.choices import UPSAMPLERS, Upsampler
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.generator.file import Generator, load_generator
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.text import printable
 
-# Longest factor that the page's sliders offer.
+# Largest factor that the page's sliders offer.
 LARGEST_FACTOR = 8
 # Of the whole file. Browsers on phones open it in seconds.
 _MOST_BYTES = 6_000_000
 # Kept in the package, for those who have trained nothing yet.
-_KEPT = ("transposed", "resize")
+_KEPT = {"transposed": "transposed convolution", "resize": "resize (nearest neighbour)"}
+_MEANINGS = {
+    "transposed": "zeros between the samples, then the kernel",
+    "resize": "nearest neighbour: each sample repeated, then the kernel",
+    "linear": "straight lines between the samples, then the kernel",
+    "sinc": "band-limited interpolation, then the kernel",
+    "subpixel": "pixel shuffle: a kernel for each phase",
+}
 _IMPORT = re.compile(r'(?m)^import \{[^}]*\} from "\./([a-z_]+)\.js";\n')
 
 
@@ -45,7 +53,7 @@ def write_page(out: Path, run: Path | None = None) -> int:
     """
     if out.suffix != ".html" or out.is_dir():
         raise ParameterError(f"page must be a file that ends in .html. Received: {out}")
-    generators = {} if run is None else {f"{run.resolve().name} (yours)": load_generator(run)}
+    generators = {} if run is None else {f"{printable(run.resolve().name)} (yours)": load_generator(run)}
     html = render_page(generators | kept_generators())
     size = len(html.encode())
     if run is not None and size > _MOST_BYTES:
@@ -89,7 +97,8 @@ def render_page(generators: dict[str, Generator]) -> str:
         data=Markup(_json_for_html(page_data(generators))),
         upsamplers=UPSAMPLERS,
         largest_factor=LARGEST_FACTOR,
-        titles=[(title, title) for title in generators],
+        meanings=_MEANINGS,
+        titles=[(title, _KEPT.get(title, title)) for title in generators],
         version=wavegan_rc.__version__,
     )
 
@@ -131,50 +140,55 @@ def page_data(generators: dict[str, Generator]) -> dict[str, Any]:
     }
 
 
-def _filter(upsampler: Any, factor: int) -> dict[str, Any]:
+def _filter(upsampler: Upsampler, factor: int) -> dict[str, Any]:
     taps, first = interpolation_kernel(upsampler, factor)
     return {"taps": taps.tolist(), "first": first}
 
 
+class _Arrays:
+    """Float32 arrays one after the other; each is named by its first number and its length."""
+
+    def __init__(self) -> None:
+        self._arrays: list[np.ndarray] = []
+        self._size = 0
+
+    def place(self, array: np.ndarray | None) -> list[int] | None:
+        if array is None:
+            return None
+        self._arrays.append(array.ravel())
+        self._size += array.size
+        return [self._size - array.size, array.size]
+
+    def end(self, matrix: np.ndarray | None) -> dict[str, Any] | None:
+        if matrix is None:
+            return None
+        rows, columns = matrix.shape
+        return {"matrix": self.place(matrix), "rows": rows, "columns": columns}
+
+    def text(self) -> str:
+        values = np.concatenate(self._arrays).astype("<f4")
+        return base64.b64encode(values.tobytes()).decode()
+
+
 def exported(generator: Generator) -> dict[str, Any]:
-    """Return a generator as JSON values: sizes, and all arrays in one text.
+    """Return a generator as JSON values: sizes, and all arrays in one text, float32 in base64.
 
     Args:
         generator: Generator.
-
-    Returns:
-        Sizes; `weights` holds float32 numbers in base64, and each array is given as its first
-        number and its length there.
     """
-    arrays: list[np.ndarray] = []
-
-    def place(array: np.ndarray | None) -> list[int] | None:
-        if array is None:
-            return None
-        start = sum(each.size for each in arrays)
-        arrays.append(array)
-        return [start, array.size]
-
-    def end(matrix: np.ndarray | None) -> dict[str, Any] | None:
-        if matrix is None:
-            return None
-        return {"matrix": place(matrix), "rows": matrix.shape[0], "columns": matrix.shape[1]}
-
-    weights = generator.weights
+    weights, arrays = generator.weights, _Arrays()
     dense = {
-        "kernel": place(weights.kernel),
-        "bias": place(weights.bias),
+        "kernel": arrays.place(weights.kernel),
+        "bias": arrays.place(weights.bias),
         "columns": weights.kernel.shape[1],
     }
     stages = [
         dict(zip(("taps", "channels", "outputs"), stage.kernel.shape, strict=True))
         | {"factor": stage.factor, "before": stage.before}
-        | {"kernel": place(stage.kernel), "bias": place(stage.bias)}
-        | {"head": end(stage.head), "tail": end(stage.tail)}
+        | {"kernel": arrays.place(stage.kernel), "bias": arrays.place(stage.bias)}
+        | {"head": arrays.end(stage.head), "tail": arrays.end(stage.tail)}
         for stage in weights.stages
     ]
-    post_filter = place(weights.post_filter)
-    values = np.concatenate([array.ravel() for array in arrays]).astype("<f4")
     return {
         "sampleRate": generator.sample_rate,
         "stopbandHz": generator.stopband_hz,
@@ -183,8 +197,8 @@ def exported(generator: Generator) -> dict[str, Any]:
         "padding": weights.padding,
         "dense": dense,
         "stages": stages,
-        "postFilter": post_filter,
-        "weights": base64.b64encode(values.tobytes()).decode(),
+        "postFilter": arrays.place(weights.post_filter),
+        "weights": arrays.text(),
     }
 
 

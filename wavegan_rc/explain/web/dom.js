@@ -64,12 +64,6 @@ export function drawing(id, draw) {
   return redraw;
 }
 
-// Calls an action now and whenever one of the controls in a section changes.
-export function follow(section, action) {
-  one(`#${section}`).addEventListener("input", action);
-  action();
-}
-
 export const onClick = (id, action) => one(`#${id}`).addEventListener("click", action);
 
 // Lets the browser draw and answer before the next piece of work.

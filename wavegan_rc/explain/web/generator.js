@@ -127,7 +127,7 @@ export function startGenerator(written) {
   function report(generator) {
     const power = measurements.get(generator);
     const { sampleRate: rate, stopbandHz: edge } = generator;
-    const parts = ["Blue: this window. Black: mean of 64 draws. Marks: predicted lines, by stage (table)."];
+    const parts = ["Thin: this window. Strong: the mean of 64 draws. Marks: the lines that each stage can leave, with its number."];
     if (edge) parts.push(`Power in the shaded band: ${level(outOfBandRatio(power, edge, rate))} of the whole.`);
     one("#generator-said").textContent = parts.join(" ");
     reportLines(generator, [meanPowerSpectrum([shown.audio]), power]);

@@ -3,7 +3,7 @@ import { box, drawing, hertz, line, number, path, shape, stageColour, text } fro
 
 const LEFT = 38;
 const BOTTOM = 34;
-const TOP = 16;
+const TOP = 22;
 
 // A spectrum in dB with the predicted lines of each stage. `content` returns null while there is
 // nothing, else { curves: [{ db, kind }], rate, lines, stages, top, floor, edgeHz, height }.
@@ -22,8 +22,9 @@ export function spectrumPlot(id, content) {
       const colour = stageColour(stage, stages);
       const late = stages - stage < 4;
       shapes.push(line(x(hz), late ? TOP - 4 : height - BOTTOM - 8, x(hz), height - BOTTOM, {
-        stroke: colour, style: `stroke: ${colour}; stroke-width: ${late ? 2 : 1}; opacity: ${late ? 0.55 : 0.8}`,
+        style: `stroke: ${colour}; stroke-width: ${late ? 2 : 1}; opacity: ${late ? 0.55 : 0.8}`,
       }));
+      if (late) shapes.push(text(stage, x(hz), TOP - 8, { "text-anchor": "middle", style: `fill: ${colour}; font-size: 11px` }));
     }
     shapes.push(...axes({ width: right, height, rate, top, floor, x, y }));
     for (const { db, kind } of curves) {

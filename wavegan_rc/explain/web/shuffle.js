@@ -17,8 +17,8 @@ export function startShuffle() {
   }
   const svg = one("#shuffle-picture");
   svg.setAttribute("tabindex", "0");
-  const pointed = ({ target }) => { if (target.dataset.index) choose(Number(target.dataset.index)); };
-  svg.addEventListener("pointerover", pointed);
+  const pointed = ({ target: { dataset: { index } } }) => { if (index && Number(index) !== chosen) choose(Number(index)); };
+  svg.addEventListener("pointermove", pointed);
   svg.addEventListener("click", pointed);
   svg.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[event.key];
@@ -31,7 +31,7 @@ export function startShuffle() {
 }
 
 function shufflePicture(width, factor, chosen) {
-  const least = LABELS + factor * TIMES * 24;
+  const least = LABELS + factor * TIMES * 20;
   const step = Math.min(44, (Math.max(width, least) - LABELS) / (factor * TIMES));
   const below = factor * 28 + 60;
   const shapes = range(TIMES).flatMap((time) => range(factor).flatMap((channel) => {
@@ -44,7 +44,7 @@ function shufflePicture(width, factor, chosen) {
     const label = { "text-anchor": "middle", "pointer-events": "none" };
     return [
       line(centre, y + 22, x + step / 2, below, { style: `stroke: ${hue(channel)}; stroke-width: ${lit ? 3 : 1}; opacity: ${lit ? 1 : 0.25}` }),
-      box(centre - 16, y, 32, 24, { ...look, ...outline }), text(index, centre, y + 16, label),
+      box(centre - 14, y, 28, 24, { ...look, ...outline }), text(index, centre, y + 16, label),
       box(x + 1, below, step - 2, 28, { ...look, ...outline }), text(index, x + step / 2, below + 18, label),
     ];
   }));

@@ -1,5 +1,5 @@
 // Section 5: stages with random weights, their spectra and their sound.
-import { breath, element, hertz, number, one, onClick, setValue, stageColour, valueOf } from "./dom.js";
+import { breath, element, hertz, number, one, onClick, setValue, short, stageColour, valueOf } from "./dom.js";
 import { upsample } from "./network.js";
 import { player, stop } from "./player.js";
 import { spectrumPlot } from "./plot.js";
@@ -101,20 +101,21 @@ export function startStages(interpolation) {
   function list() {
     const rates = factors.map((_, i) => RATE / factors.slice(i + 1).reduce((a, b) => a * b, 1));
     const options = (selected) => words.map((word) => element("option", word === selected ? { selected: "" } : {}, word));
-    const kilo = (hz) => Number((hz / 1000).toFixed(2));
+    const span = (from, to) => (to < 1000 ? `${short(from)} \u2192 ${hertz(to)}` : `${short(from / 1000)} \u2192 ${short(to / 1000)} kHz`);
     const stages = upsamplers().map((word, i) => element("label", { style: `--stage: ${stageColour(i + 1, factors.length)}` },
-      `stage ${i + 1}`, element("span", {}, `${kilo(rates[i] / factors[i])} \u2192 ${kilo(rates[i])} kHz`),
+      `stage ${i + 1}`, element("span", {}, span(rates[i] / factors[i], rates[i])),
       element("select", { "aria-label": `upsampler of stage ${i + 1}`, "data-stage": i }, ...options(word))));
-    const every = element("label", { class: "all" }, "all stages", element("span", {}, "set at once"),
-      element("select", { "aria-label": "upsampler of all stages", "data-stage": "all" }, element("option", {}, "\u2026"), ...options()));
     const focused = document.activeElement.dataset.stage; // a new list must not lose it
-    one("#stages-list").replaceChildren(...stages, every);
-    if (focused) one(`#stages-list [data-stage="${focused}"]`)?.focus();
+    one("#stages-list").replaceChildren(...stages);
+    if (focused) one(`[data-stage="${focused}"]`)?.focus();
+    const different = new Set(upsamplers());
+    one('[data-stage="all"]').value = different.size === 1 ? [...different][0] : "";
   }
 
   function choose({ target }) {
-    const chosen = upsamplers();
     const index = target.dataset.stage;
+    if (!index || !target.value) return;
+    const chosen = upsamplers();
     const changed = index === "all" ? [target.value] : chosen.map((word, i) => (i === Number(index) ? target.value : word));
     setValue("stages-words", [...new Set(changed)].length === 1 ? changed[0] : changed.join(" "));
   }
@@ -134,7 +135,7 @@ export function startStages(interpolation) {
     mine = await compute(upsamplers());
     if (now !== generation) return;
     main();
-    one("#stages-said").textContent = `Coloured marks: the lines that each stage can leave. At ${lastLine(plotOf(mine, factors))}.`;
+    one("#stages-said").textContent = `Coloured marks: the lines that each stage can leave, with its number. At ${lastLine(plotOf(mine, factors))}.`;
     for (const word of words) {
       const sound = await compute(factors.map(() => word));
       if (now !== generation) return;
@@ -153,7 +154,7 @@ export function startStages(interpolation) {
     }));
   }
   onClick("stages-draw", () => { stop(); setValue("stages-seed", valueOf("stages-seed") + 1); });
-  one("#stages-list").addEventListener("change", choose);
+  one("#stages").addEventListener("change", choose);
   let waiting = null;
   let seen = false;
   const soon = () => {

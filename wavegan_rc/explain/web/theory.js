@@ -86,7 +86,7 @@ export function zeroInsertion(signal, kernel, geometry) {
   const around = reach - padding;
   const at = (i) => stuffed[i - around] ?? 0;
   const padded = range(Math.max(0, stuffed.length + 2 * around + outputPadding)).map(at);
-  const reversed = kernel.toReversed();
+  const reversed = [...kernel].reverse();
   const output = range(padded.length - reach).map(
     (m) => sum(reversed.map((tap, k) => tap * padded[m + k * dilation])),
   );

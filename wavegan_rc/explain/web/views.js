@@ -1,20 +1,22 @@
 // Section 2: one transposed convolution in four views.
 import { box, drawing, element, hue, line, number, one, onClick, text, valueOf } from "./dom.js";
-import { convolutionMatrix, polyphase, range, scatterAdd, sum, timesTransposed, transposedLength, zeroInsertion } from "./theory.js";
+import { convolutionMatrix, polyphase, scatterAdd, sum, timesTransposed, transposedLength, zeroInsertion } from "./theory.js";
 
 const SIGNAL = [1, 3, 2, 4];
 const TAPS = [1, 2, 4, 3, 5, 2];
-const CELL = 40;
 const ROW = 32;
-const NAMES = 108;
+const NAMES = 104;
+
+// Width of a cell: narrower on a phone.
+const cellOf = (width) => (width < 600 ? 26 : 40);
 
 // A row of cells with numbers, from a column on.
-function cells(values, y, start = 0, look = () => ({})) {
+function cells(cell, values, y, start = 0, look = () => ({})) {
   return values.flatMap((value, i) => {
     const { fill = "var(--tint)", opacity = 1, bold = false } = look(i);
-    const x = NAMES + (start + i) * CELL;
-    return [box(x + 1, y, CELL - 3, ROW - 4, { fill, rx: 4, opacity: opacity * (fill.startsWith("oklch") ? 0.5 : 1) }),
-      text(value, x + CELL / 2 - 1, y + ROW / 2 + 3, { "text-anchor": "middle", opacity, "font-weight": bold ? 700 : 400 })];
+    const x = NAMES + (start + i) * cell;
+    return [box(x + 1, y, cell - 3, ROW - 4, { fill, rx: 4, opacity: opacity * (fill.startsWith("oklch") ? 0.5 : 1) }),
+      text(value, x + cell / 2 - 1, y + ROW / 2 + 3, { "text-anchor": "middle", opacity, "font-weight": bold ? 700 : 400 })];
   });
 }
 
@@ -32,9 +34,9 @@ export function startViews() {
   const fits = () => now().length >= 1;
   const drawn = (id, draw) => drawing(id, (width) => (fits() ? draw(width) : [0, []]));
   const redraw = [
-    drawn("views-scatter", () => scatter(now(), painted)),
-    drawn("views-zeros", () => zeros(now())),
-    drawn("views-phases", () => phases(now())),
+    drawn("views-scatter", (width) => scatter(cellOf(width), now(), painted)),
+    drawn("views-zeros", (width) => zeros(cellOf(width), now())),
+    drawn("views-phases", (width) => phases(cellOf(width), now())),
   ];
 
   function paint(count) {
@@ -95,8 +97,11 @@ export function startViews() {
   onClick("views-step", () => { stopPlay(); paint((painted % SIGNAL.length) + 1); });
   onClick("views-play", play);
   const matrix = one("#views-matrix");
-  const pointed = ({ target }) => { if (target.dataset.n) choose(Number(target.dataset.n), Number(target.dataset.m)); };
-  matrix.addEventListener("pointerover", pointed);
+  const pointed = ({ target: { dataset: { n, m } } }) => {
+    if (n && (Number(n) !== chosen[0] || Number(m) !== chosen[1])) choose(Number(n), Number(m));
+  };
+  // Not "pointerover": new cells under a resting pointer send it, and would undo the arrow keys.
+  matrix.addEventListener("pointermove", pointed);
   matrix.addEventListener("click", pointed);
   matrix.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
@@ -118,7 +123,7 @@ function grid(title, matrix, row, column, rowClass, columnClass) {
   return element("div", {}, element("p", { class: "said" }, title), made);
 }
 
-function scatter({ kernel, geometry, length }, painted) {
+function scatter(cell, { kernel, geometry, length }, painted) {
   const { stride, padding } = geometry;
   const whole = (SIGNAL.length - 1) * stride + kernel.length;
   const kept = (m) => m >= padding && m < padding + length;
@@ -128,16 +133,16 @@ function scatter({ kernel, geometry, length }, painted) {
     const y = n * ROW;
     shapes.push(named(`${sample} \u00d7 kernel`, y));
     if (n >= painted) return;
-    shapes.push(...cells(kernel.map((tap) => sample * tap), y, n * stride, (k) => ({ fill: hue(n), opacity: kept(n * stride + k) ? 1 : 0.3 })));
+    shapes.push(...cells(cell, kernel.map((tap) => sample * tap), y, n * stride, (k) => ({ fill: hue(n), opacity: kept(n * stride + k) ? 1 : 0.3 })));
     kernel.forEach((tap, k) => { total[n * stride + k] += sample * tap; });
   });
   const y = SIGNAL.length * ROW + 10;
-  shapes.push(line(0, y - 6, NAMES + whole * CELL, y - 6), named(padding ? "sum, ends cut" : "sum", y),
-    ...cells(total, y, 0, (m) => ({ opacity: kept(m) ? 1 : 0.3, bold: true })));
-  return [y + ROW, shapes, NAMES + whole * CELL];
+  shapes.push(line(0, y - 6, NAMES + whole * cell, y - 6), named(padding ? "sum, ends cut" : "sum", y),
+    ...cells(cell, total, y, 0, (m) => ({ opacity: kept(m) ? 1 : 0.3, bold: true })));
+  return [y + ROW, shapes, NAMES + whole * cell];
 }
 
-function zeros({ kernel, geometry }) {
+function zeros(cell, { kernel, geometry }) {
   const { stuffed, padded, reversed, output } = zeroInsertion(SIGNAL, kernel, geometry);
   const around = kernel.length - 1 - geometry.padding;
   const start = Math.max(0, around);
@@ -151,17 +156,17 @@ function zeros({ kernel, geometry }) {
     ["output", output, Math.max(0, -around), () => ({ bold: true })],
   ];
   const widest = Math.max(...rows.map(([, values, from]) => from + values.length));
-  const shapes = rows.flatMap(([words, values, from, look], r) => [named(words, r * (ROW + 8)), ...cells(values, r * (ROW + 8), from, look)]);
-  return [rows.length * (ROW + 8), shapes, NAMES + widest * CELL];
+  const shapes = rows.flatMap(([words, values, from, look], r) => [named(words, r * (ROW + 8)), ...cells(cell, values, r * (ROW + 8), from, look)]);
+  return [rows.length * (ROW + 8), shapes, NAMES + widest * cell];
 }
 
-function phases({ kernel, geometry }) {
+function phases(cell, { kernel, geometry }) {
   const { kernels, output } = polyphase(SIGNAL, kernel, geometry);
   const shapes = kernels.flatMap((taps, p) => [
-    named(`phase ${p}`, p * ROW), ...cells(taps.length ? taps : ["no tap"], p * ROW, 0, () => ({ fill: hue(p) })),
-    text(`sum ${sum(taps)}`, NAMES + Math.max(1, Math.ceil(kernel.length / geometry.stride)) * CELL + 12, p * ROW + ROW / 2 + 3, { class: "faint" }),
+    named(`phase ${p}`, p * ROW), ...cells(cell, taps.length ? taps : ["\u2013"], p * ROW, 0, () => ({ fill: hue(p) })),
+    text(`sum ${sum(taps)}`, NAMES + Math.max(1, Math.ceil(kernel.length / geometry.stride)) * cell + 12, p * ROW + ROW / 2 + 3, { class: "faint" }),
   ]);
   const y = geometry.stride * ROW + 12;
-  shapes.push(named("outputs in turn", y), ...cells(output, y, 0, (m) => ({ fill: hue(m % geometry.stride), bold: true })));
-  return [y + ROW, shapes, NAMES + output.length * CELL];
+  shapes.push(named("outputs in turn", y), ...cells(cell, output, y, 0, (m) => ({ fill: hue(m % geometry.stride), bold: true })));
+  return [y + ROW, shapes, NAMES + output.length * cell];
 }
