@@ -153,8 +153,17 @@ def escape_docstring(_app, _what, _name, _obj, _options, lines: list[str]) -> No
         lines[i] = "".join(parts)
 
 
+def write_explaining_page(app: Sphinx, error: Exception | None) -> None:
+    """Write the page that explains and plays beside the site's own pages."""
+    if error is None and app.builder.format == "html":
+        from wavegan_rc.explain.page import write_page
+
+        write_page(Path(app.outdir) / "explain.html")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", write_pages)
+    app.connect("build-finished", write_explaining_page)
     # Before napoleon, which writes marks that must stay.
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,7 +2,7 @@
 Two trained generators side by side
 ===================================
 
-``docs/generators`` holds a generator with transposed convolutions and one with resize-convolutions. Both were
+``wavegan_rc/explain/generators`` holds a generator with transposed convolutions and one with resize-convolutions. Both were
 trained on the bundled speech, which is low-passed at 1500 Hz. Keras loads them without this package.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from wavegan_rc.spectrogram import mean_power_spectrum, out_of_band_ratio_db, stft_db
 
 SAMPLE_RATE, STOPBAND_HZ = 16000, 1700
-folder = Path(os.environ.get("WAVEGAN_RC_ROOT", ".")) / "docs" / "generators"
+folder = Path(os.environ.get("WAVEGAN_RC_ROOT", ".")) / "wavegan_rc/explain/generators"
 
 audio = {}
 for name in ("transposed", "resize"):

@@ -18,13 +18,20 @@ _EXAMPLES = (
     "--upsampler transposed --kernel-size 25 --upsampling-factors 4,4,4,4",
     "runs/001-resize",
     "--config wavegan16384 --draws 0",
+    "runs/001-resize --page",
 )
+_PAGE = Path("explanation/page.html")
 
 
 def explain_command(program: str, argv: Sequence[str]) -> int:
     """Predict the artifacts of upsampling stages, and draw their spectra before training."""
     parser = Parser(program, explain_command.__doc__, _EXAMPLES)
-    parser.argument("run", Path | None, "run folder whose settings are explained", nargs="?")
+    parser.argument(
+        "run",
+        Path | None,
+        "run folder whose settings are explained, or run folder or generator file for --page",
+        nargs="?",
+    )
     parser.flag("config", Path | None, "preset or YAML file of settings; flags take precedence")
     for name in _SETTINGS:
         text = "sampling rate of the output" if name == "sample_rate" else SETTINGS[name].help
@@ -39,7 +46,18 @@ def explain_command(program: str, argv: Sequence[str]) -> int:
     )
     parser.flag("seed", int, "seed of the random networks", default=0, low=0)
     parser.flag("out", Path, "folder for the figures", default=Path("explanation"))
+    parser.add_argument(
+        "--page",
+        nargs="?",
+        type=Path,
+        const=_PAGE,
+        metavar="OUT",
+        help="write the page that explains, plays, and runs trained generators, and nothing else "
+        f"(an .html file; without OUT: {_PAGE})",
+    )
     flags = parser.parse(argv)
+    if flags.page:
+        return _write_page(parser, flags)
     if 0 < flags.draws < _FEWEST_DRAWS:
         raise ParameterError(
             f"draws must be 0 or at least {_FEWEST_DRAWS}. Received: {flags.draws}"
@@ -74,3 +92,15 @@ def _settings(flags: argparse.Namespace) -> dict[str, object]:
     return {
         name: getattr(flags, name, in_file.get(name, SETTINGS[name].default)) for name in _SETTINGS
     }
+
+
+def _write_page(parser: Parser, flags: argparse.Namespace) -> int:
+    """Write the page, which has controls of its own for all that the other flags set."""
+    for name, value in vars(flags).items():
+        if name not in ("run", "page") and value != parser.get_default(name):
+            raise ParameterError(f"--page cannot be combined with --{name.replace('_', '-')}")
+    from wavegan_rc.explain.page import write_page
+
+    size = write_page(flags.page, flags.run)
+    print(f"wrote {flags.page} ({size / 1e6:.1f} MB): open it in a browser")
+    return 0

@@ -1,0 +1,206 @@
+"""The page that explains upsampling, plays it, and runs trained generators: one HTML file."""
+
+import base64
+import json
+import re
+from graphlib import TopologicalSorter
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import wavegan_rc
+from wavegan_rc.config.choices import UPSAMPLERS, Upsampler
+from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.generator.file import Generator, load_generator
+from wavegan_rc.theory.interpolation import interpolation_kernel
+from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.text import printable
+
+# Largest factor that the page's sliders offer.
+LARGEST_FACTOR = 8
+# Of the whole file. Browsers on phones open it in seconds.
+_MOST_BYTES = 6_000_000
+# Kept in the package, for those who have trained nothing yet.
+_KEPT = {"transposed": "transposed convolution", "resize": "resize (nearest neighbour)"}
+_MEANINGS = {
+    "transposed": "zeros between the samples, then the kernel",
+    "resize": "nearest neighbour: each sample repeated, then the kernel",
+    "linear": "straight lines between the samples, then the kernel",
+    "sinc": "band-limited interpolation, then the kernel",
+    "subpixel": "pixel shuffle: a kernel for each phase",
+}
+_IMPORT = re.compile(r'(?m)^import \{[^}]*\} from "\./([a-z_]+)\.js";\n')
+
+
+def write_page(out: Path, run: Path | None = None) -> int:
+    """Write the page, whole or not at all.
+
+    Args:
+        out: Output file, ending in `.html`; its folder is created if missing.
+        run: Run folder or generator file, shown before the two generators of this package.
+
+    Returns:
+        Size of the file in bytes.
+
+    Raises:
+        ParameterError: If `out` has another suffix or is a folder.
+        DataError: If there is no generator, it is too large for a page, or `out` cannot be written.
+    """
+    if out.suffix != ".html" or out.is_dir():
+        raise ParameterError(f"page must be a file that ends in .html. Received: {out}")
+    generators = {} if run is None else {f"{printable(run.resolve().name)} (yours)": load_generator(run)}
+    html = render_page(generators | kept_generators())
+    size = len(html.encode())
+    if run is not None and size > _MOST_BYTES:
+        raise DataError(
+            f"{run}: the generator must fit a page of {_MOST_BYTES / 1e6:g} MB. Received: "
+            f"{size / 1e6:.1f} MB with it; hear it with generate.py, measure it with measure.py"
+        )
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out, html)
+    except OSError as error:
+        raise DataError(f"page cannot be written: {error}") from None
+    return size
+
+
+def kept_generators() -> dict[str, Generator]:
+    """Return the trained generators of this package, by upsampler."""
+    folder = resources.files("wavegan_rc.explain") / "generators"
+    generators = {}
+    for word in _KEPT:
+        with resources.as_file(folder / f"{word}.keras") as file:
+            generators[word] = load_generator(file)
+    return generators
+
+
+def render_page(generators: dict[str, Generator]) -> str:
+    """Render the page as HTML that opens from disk and loads nothing.
+
+    Args:
+        generators: Generators by title; the first is shown first.
+    """
+    web = resources.files("wavegan_rc.explain") / "web"
+    environment = Environment(
+        loader=PackageLoader("wavegan_rc.explain", "web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template("page.html.j2").render(
+        css=Markup((web / "page.css").read_text(encoding="utf-8")),
+        script=Markup(bundled_modules(web)),
+        data=Markup(_json_for_html(page_data(generators))),
+        upsamplers=UPSAMPLERS,
+        largest_factor=LARGEST_FACTOR,
+        meanings=_MEANINGS,
+        titles=[(title, _KEPT.get(title, title)) for title in generators],
+        version=wavegan_rc.__version__,
+    )
+
+
+def bundled_modules(folder: Traversable) -> str:
+    """Join the JavaScript modules of a folder to one script.
+
+    A module follows those that it imports. Import lines and the word `export` are left out, so all
+    modules share one scope: a name that two of them declare is a syntax error in any browser.
+
+    Args:
+        folder: Folder of modules, which import one another in single lines by relative names.
+    """
+    texts = {
+        file.name.removesuffix(".js"): file.read_text(encoding="utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith(".js")
+    }
+    imports = {name: sorted(_IMPORT.findall(texts[name])) for name in sorted(texts)}
+    order = TopologicalSorter(imports).static_order()
+    return "\n".join(
+        f"// {name}.js\n" + re.sub(r"(?m)^export ", "", _IMPORT.sub("", texts[name]))
+        for name in order
+    )
+
+
+def page_data(generators: dict[str, Generator]) -> dict[str, Any]:
+    """Return the numbers that the page takes from this package, as JSON values.
+
+    Args:
+        generators: Generators by title.
+    """
+    return {
+        "interpolation": {
+            word: {factor: _filter(word, factor) for factor in range(2, LARGEST_FACTOR + 1)}
+            for word in UPSAMPLERS
+        },
+        "generators": [{"title": title} | exported(each) for title, each in generators.items()],
+    }
+
+
+def _filter(upsampler: Upsampler, factor: int) -> dict[str, Any]:
+    taps, first = interpolation_kernel(upsampler, factor)
+    return {"taps": taps.tolist(), "first": first}
+
+
+class _Arrays:
+    """Float32 arrays one after the other; each is named by its first number and its length."""
+
+    def __init__(self) -> None:
+        self._arrays: list[np.ndarray] = []
+        self._size = 0
+
+    def place(self, array: np.ndarray | None) -> list[int] | None:
+        if array is None:
+            return None
+        self._arrays.append(array.ravel())
+        self._size += array.size
+        return [self._size - array.size, array.size]
+
+    def end(self, matrix: np.ndarray | None) -> dict[str, Any] | None:
+        if matrix is None:
+            return None
+        rows, columns = matrix.shape
+        return {"matrix": self.place(matrix), "rows": rows, "columns": columns}
+
+    def text(self) -> str:
+        values = np.concatenate(self._arrays).astype("<f4")
+        return base64.b64encode(values.tobytes()).decode()
+
+
+def exported(generator: Generator) -> dict[str, Any]:
+    """Return a generator as JSON values: sizes, and all arrays in one text, float32 in base64.
+
+    Args:
+        generator: Generator.
+    """
+    weights, arrays = generator.weights, _Arrays()
+    dense = {
+        "kernel": arrays.place(weights.kernel),
+        "bias": arrays.place(weights.bias),
+        "columns": weights.kernel.shape[1],
+    }
+    stages = [
+        dict(zip(("taps", "channels", "outputs"), stage.kernel.shape, strict=True))
+        | {"factor": stage.factor, "before": stage.before}
+        | {"kernel": arrays.place(stage.kernel), "bias": arrays.place(stage.bias)}
+        | {"head": arrays.end(stage.head), "tail": arrays.end(stage.tail)}
+        for stage in weights.stages
+    ]
+    return {
+        "sampleRate": generator.sample_rate,
+        "stopbandHz": generator.stopband_hz,
+        "latentDim": generator.latent_dim,
+        "segmentLength": generator.segment_length,
+        "padding": weights.padding,
+        "dense": dense,
+        "stages": stages,
+        "postFilter": arrays.place(weights.post_filter),
+        "weights": arrays.text(),
+    }
+
+
+def _json_for_html(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

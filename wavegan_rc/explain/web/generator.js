@@ -1,0 +1,196 @@
+// Section 6: a trained generator, run in the page.
+import { all, breath, element, hertz, level, number, one, onClick, setValue, short, stageColour, valueOf } from "./dom.js";
+import { forward, readGenerator } from "./network.js";
+import { inARow, levellingGain, player, stop, wavFile } from "./player.js";
+import { barPlot, spectrumPlot, wavePlot } from "./plot.js";
+import { uniform } from "./random.js";
+import { keepFrequencies, lineProminences, meanPowerSpectrum, median, outOfBandRatio } from "./spectrum.js";
+import { decibels, predictedComb, range, sum, toneLevels } from "./theory.js";
+
+const MEASURED_DRAWS = 64;
+const IN_A_ROW = 16;
+
+const opened = new Map();
+const measurements = new Map();
+
+// Latent vectors of a seed, uniform in -1..1 as in training.
+function latentsOf(generator, seed, count) {
+  const next = uniform(seed);
+  return range(count).map(() => Float32Array.from({ length: generator.latentDim }, () => 2 * next() - 1));
+}
+
+const between = (a, b, share) => a.map((value, i) => (1 - share) * value + share * b[i]);
+
+async function audioOf(generator, latents) {
+  const windows = [];
+  for (const each of latents) {
+    windows.push(forward(generator, each).audio);
+    await breath();
+  }
+  return windows;
+}
+
+// The mean spectrum of many draws.
+async function meanSpectrum(generator, told) {
+  const windows = [];
+  for (const latents of latentsOf(generator, 2026, MEASURED_DRAWS)) {
+    windows.push(forward(generator, latents).audio);
+    if (windows.length % 4 === 0) {
+      told(windows.length);
+      await breath();
+    }
+  }
+  return meanPowerSpectrum(windows);
+}
+
+// The mean over time of each of `width` interleaved series, without `margin` at the ends; read
+// `shift` rows later.
+function means(values, width, margin, shift = 0) {
+  const rows = values.length / width;
+  const kept = range(Math.max(0, rows - 2 * margin)).map((n) => n + margin);
+  return range(width).map((c) => sum(kept.map((n) => values[(n + shift) * width + c])) / kept.length);
+}
+
+// What the last stage makes of the mean input: for each output phase, a sum of its taps times the
+// mean of the samples that they read.
+function predictedPhases({ stages }, input) {
+  const { kernel, bias, before, taps, channels, outputs } = stages.at(-1);
+  const read = range(taps).flatMap((t) => means(input, channels, taps, t - before));
+  return range(outputs).map((p) => (bias?.[p] ?? 0) + sum(read.map((mean, row) => mean * kernel[row * outputs + p])));
+}
+
+// Power in dB re a full-scale sine of the strongest tone that phases in turn make.
+function toneOf(phases) {
+  const mean = sum(phases) / phases.length;
+  return Math.max(...toneLevels(phases)) + decibels(2 * mean ** 2);
+}
+
+export function startGenerator(written) {
+  const current = () => {
+    const which = Math.max(0, one("#generator-which").selectedIndex);
+    if (!opened.has(which)) {
+      const generator = readGenerator(written[which]);
+      generator.comb = predictedComb(generator.stages.map((stage) => stage.factor), generator.sampleRate);
+      opened.set(which, generator);
+    }
+    return opened.get(which);
+  };
+  const pair = () => latentsOf(current(), valueOf("generator-seed"), 2);
+  const latents = () => between(...pair(), valueOf("generator-walk"));
+  let shown = {};
+
+  const drawWave = wavePlot("generator-wave", () => shown.audio);
+  const drawLatents = barPlot("generator-latents", () => shown.latents);
+  const drawSpectrum = spectrumPlot("generator-spectrum", () => shown.audio && {
+    curves: [
+      { db: meanPowerSpectrum([shown.audio]).map((x) => decibels(2 * x + 1e-15)), kind: "one" },
+      ...(measurements.has(current()) ? [{ db: measurements.get(current()).map((x) => decibels(2 * x + 1e-15)), kind: "mean" }] : []),
+    ],
+    rate: current().sampleRate,
+    lines: current().comb,
+    stages: current().stages.length,
+    top: 0,
+    floor: -120,
+    edgeHz: current().stopbandHz,
+  });
+
+  function draw() {
+    const generator = current();
+    shown = { latents: latents(), ...forward(generator, latents()) };
+    const seconds = generator.segmentLength / generator.sampleRate;
+    one("#generator-wave-said").textContent = `one window: ${generator.segmentLength} samples, ${short(seconds)} s; a sound is 16 windows in a row`;
+    const edge = generator.stopbandHz;
+    one("#generator-muted-text").textContent = edge ? `without the artifact (muted above ${hertz(edge)})` : "without the predicted lines";
+    one("#generator-alone-text").textContent = edge ? `the artifact alone (only above ${hertz(edge)})` : "the predicted lines alone";
+    one("#generator-about").textContent = edge
+      ? `Its recordings were low-passed and hold nothing above ${hertz(edge)}. Whatever stands in the shaded band, the generator invented.`
+      : "Its recordings have no upper limit, so only the predicted lines show what the generator invented.";
+    one("#generator-gain").textContent = "";
+    [drawWave, drawLatents, drawSpectrum].forEach((each) => each());
+    reportChain(generator, shown);
+    if (measurements.has(generator)) report(generator);
+    else measureWhenSeen();
+  }
+
+  let seen = false;
+  let measuring = false;
+  async function measureWhenSeen() {
+    if (!seen || measuring || measurements.has(current())) return;
+    measuring = true;
+    const generator = current();
+    const told = (done) => { one("#generator-said").textContent = `measuring: draw ${done} of ${MEASURED_DRAWS}`; };
+    measurements.set(generator, await meanSpectrum(generator, told));
+    measuring = false;
+    draw();
+  }
+
+  function report(generator) {
+    const power = measurements.get(generator);
+    const { sampleRate: rate, stopbandHz: edge } = generator;
+    const parts = ["Thin: this window. Strong: the mean of 64 draws. Marks: the lines that each stage can leave, with its number."];
+    if (edge) parts.push(`Power in the shaded band: ${level(outOfBandRatio(power, edge, rate))} of the whole.`);
+    one("#generator-said").textContent = parts.join(" ");
+    reportLines(generator, [meanPowerSpectrum([shown.audio]), power]);
+  }
+
+  // A row for each stage: the median prominence of its lines in this window and in the mean.
+  function reportLines({ comb, sampleRate, stages }, spectra) {
+    const prominences = spectra.map((power) => lineProminences(power, comb.map(({ hz }) => hz), sampleRate));
+    one("#generator-lines tbody").replaceChildren(...range(stages.length).reverse().map((i) => {
+      const own = range(comb.length).filter((k) => comb[k].stage === i + 1);
+      const named = own.slice(0, 3).map((k) => Number(comb[k].hz.toFixed(1))).join(", ") + (own.length > 3 ? ", \u2026" : "");
+      const dot = element("span", { class: "dot", style: `--stage: ${stageColour(i + 1, stages.length)}` });
+      const levels = prominences.map((each) => median(own.map((k) => each[k]).filter(Number.isFinite)));
+      return element("tr", {}, element("td", {}, dot, String(i + 1)), element("td", {}, `${named} Hz`),
+        ...levels.map((db) => element("td", {}, db === undefined ? "not measurable" : `${number(db)} dB`)));
+    }));
+  }
+
+  function reportChain(generator, { audio, input }) {
+    const { factor, taps } = generator.stages.at(-1);
+    const predicted = predictedPhases(generator, input);
+    const rows = [["predicted from the weights", predicted]];
+    if (!generator.postFilter) rows.push(["measured before tanh", means(audio.map(Math.atanh), factor, taps)]);
+    rows.push(["measured in the audio", means(audio, factor, taps)]);
+    const cells = rows.map(([name, phases]) => [name, ...phases.map((x) => number(x, 6)), dbfs(toneOf(phases))]);
+    cells.unshift(["mean of output phase", ...range(factor).map(String), `tone at ${hertz(generator.sampleRate / factor)}`]);
+    one("#generator-chain tbody").replaceChildren(...cells.map((row, r) => element("tr", {},
+      ...row.map((cell, c) => element(r && c ? "td" : "th", {}, cell)))));
+  }
+  const dbfs = (db) => (db > -130 ? `${number(db)} dB` : "none");
+
+  // The chosen part of a sound, and how much louder it is played.
+  function filtered(windows) {
+    const { sampleRate: rate, stopbandHz: edge, comb } = current();
+    const samples = inARow(windows);
+    const near = (hz) => comb.some((predicted) => Math.abs(predicted.hz - hz) < 4);
+    const outside = edge ? (hz) => hz > edge : near;
+    if (valueOf("generator-all")) return told(samples, samples, rate);
+    const alone = valueOf("generator-alone");
+    return told(samples, keepFrequencies(samples, rate, (hz) => outside(hz) === alone), rate);
+  }
+  function told(whole, part, rate) {
+    const more = 20 * Math.log10(levellingGain(part, rate) / levellingGain(whole, rate));
+    one("#generator-gain").textContent = Math.abs(more) > 0.5 ? `played ${number(more, 0)} dB louder than the whole` : "";
+    return { samples: part, rate };
+  }
+
+  player("generator-hear", async () => filtered(range(IN_A_ROW).map(() => shown.audio)));
+  player("generator-hear-walk", async () => filtered(await audioOf(current(),
+    range(IN_A_ROW).map((i) => between(...pair(), i / (IN_A_ROW - 1))))));
+  player("generator-hear-draws", async () => filtered(await audioOf(current(),
+    latentsOf(current(), valueOf("generator-seed"), IN_A_ROW))));
+  onClick("generator-draw", () => { stop(); setValue("generator-seed", valueOf("generator-seed") + 1); });
+  onClick("generator-save", () => {
+    const link = element("a", { download: `window-${valueOf("generator-seed")}.wav`, href: URL.createObjectURL(wavFile(shown.audio, current().sampleRate)) });
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+  one("#generator").addEventListener("input", draw);
+  all('[name="generator-band"]').forEach((choice) => choice.addEventListener("input", stop));
+  new IntersectionObserver((entries) => {
+    seen ||= entries.some((entry) => entry.isIntersecting);
+    measureWhenSeen();
+  }, { rootMargin: "600px" }).observe(one("#generator"));
+  draw();
+}

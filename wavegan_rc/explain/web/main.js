@@ -1,0 +1,21 @@
+// Starts the sections of the page.
+import { one } from "./dom.js";
+import { startGenerator } from "./generator.js";
+import { startLink } from "./link.js";
+import { startOverlap } from "./overlap.js";
+import { stopWhenLeaving } from "./player.js";
+import { startShuffle } from "./shuffle.js";
+import { startSize } from "./size.js";
+import { startStages } from "./stages.js";
+import { startViews } from "./views.js";
+
+const data = JSON.parse(one("#data").textContent);
+const scroll = startLink();
+startOverlap(data.interpolation);
+startViews();
+startSize();
+startShuffle();
+startStages(data.interpolation);
+startGenerator(data.generators);
+stopWhenLeaving();
+scroll();

@@ -1,0 +1,170 @@
+// Section 5: stages with random weights, their spectra and their sound.
+import { breath, element, hertz, number, one, onClick, setValue, short, stageColour, valueOf } from "./dom.js";
+import { upsample } from "./network.js";
+import { player, stop } from "./player.js";
+import { spectrumPlot } from "./plot.js";
+import { normal } from "./random.js";
+import { lineProminences, meanPowerSpectrum } from "./spectrum.js";
+import { decibels, polyphaseFold, predictedComb, range, sum } from "./theory.js";
+
+const RATE = 16000;
+const CHANNELS = 16;
+const WINDOW = 2048;
+const WINDOWS = 10;
+const MOST_STAGES = 8;
+const MOST_PRODUCT = 1024;
+
+// A stage with random weights (He), folded to the low rate.
+function randomStage(upsampler, filter, size, factor, outputs, next) {
+  const zerosBetween = upsampler === "transposed" || upsampler === "subpixel";
+  const kernelSize = upsampler === "subpixel" ? Math.ceil(size / factor) * factor : size;
+  const { matrix, before } = polyphaseFold(upsampler, filter, kernelSize, factor);
+  const taps = matrix[0].length;
+  const scale = Math.sqrt(2 / ((zerosBetween ? kernelSize / factor : kernelSize) * CHANNELS));
+  const weights = Float64Array.from({ length: kernelSize * CHANNELS * outputs }, () => scale * next());
+  const kernel = new Float32Array(taps * CHANNELS * factor * outputs);
+  matrix.forEach((rows, p) => rows.forEach((row, t) => row.forEach((share, k) => {
+    if (share === 0) return;
+    for (let c = 0; c < CHANNELS; c += 1) {
+      for (let f = 0; f < outputs; f += 1) {
+        kernel[((t * CHANNELS + c) * factor + p) * outputs + f] += share * weights[(k * CHANNELS + c) * outputs + f];
+      }
+    }
+  })));
+  return { taps, channels: CHANNELS, outputs: factor * outputs, before, kernel, factor };
+}
+
+// Noise through stages with random weights, without the ends that padding reaches.
+export async function noiseThrough(upsamplers, factors, kernelSize, seed, interpolation) {
+  const next = normal(seed);
+  const stages = factors.map((factor, i) => randomStage(upsamplers[i], interpolation[upsamplers[i]][factor],
+    kernelSize, factor, i === factors.length - 1 ? 1 : CHANNELS, next));
+  const product = factors.reduce((a, b) => a * b, 1);
+  let rate = 1;
+  const margin = 1 + Math.ceil(sum(stages.map(({ taps, factor }) => {
+    const reach = taps / rate;
+    rate *= factor;
+    return reach;
+  })));
+  const length = Math.ceil((WINDOWS * WINDOW) / product) + 2 * margin;
+  let x = Float32Array.from({ length: length * CHANNELS }, next);
+  for (const stage of stages) {
+    x = upsample(x.map((value) => Math.max(value, 0)), stage);
+    await breath();
+  }
+  return x.subarray(margin * product, margin * product + WINDOWS * WINDOW);
+}
+
+// The factors that a text lists, or null.
+export function factorsOf(words) {
+  const factors = words.trim().split(/[\s,x\u00d7]+/).map(Number);
+  const product = factors.reduce((a, b) => a * b, 1);
+  const fit = factors.every((factor) => Number.isInteger(factor) && factor >= 2 && factor <= 8);
+  return fit && factors.length <= MOST_STAGES && product <= MOST_PRODUCT ? factors : null;
+}
+
+function plotOf(sound, factors, height, floor = -110) {
+  if (!sound) return null;
+  const power = meanPowerSpectrum(range(WINDOWS).map((i) => sound.subarray(i * WINDOW, (i + 1) * WINDOW)));
+  const total = sum(power);
+  const lines = predictedComb(factors, RATE);
+  return {
+    curves: [{ db: power.map((x) => decibels(x / total + 1e-15)), kind: "mean" }],
+    rate: RATE, lines, stages: factors.length, top: 0, floor, height, power,
+  };
+}
+
+// How far the line of the last stage stands out, in words.
+function lastLine({ power, lines, stages }) {
+  const prominences = lineProminences(power, lines.map(({ hz }) => hz), RATE);
+  const k = lines.findLastIndex(({ stage }) => stage === stages);
+  const db = prominences[k];
+  const verdict = db > 6 ? "a line stands out by" : db < -6 ? "a gap, not a line:" : "no line:";
+  return `${hertz(lines[k].hz)}: ${verdict} ${number(db, 0)} dB`;
+}
+
+export function startStages(interpolation) {
+  const words = Object.keys(interpolation);
+  let factors = [];
+  let mine = null;
+  let generation = 0;
+  const sounds = new Map();
+  const upsamplers = () => {
+    const chosen = String(valueOf("stages-words")).split(" ").filter((word) => words.includes(word));
+    return factors.map((_, i) => chosen[i] ?? chosen.at(-1) ?? "transposed");
+  };
+  const compute = (chosen) => noiseThrough(chosen, factors, valueOf("stages-kernel"), valueOf("stages-seed"), interpolation);
+  const main = spectrumPlot("stages-spectrum", () => plotOf(mine, factors, 320));
+  const cards = Object.fromEntries(words.map((word) => [word,
+    spectrumPlot(`stages-${word}`, () => plotOf(sounds.get(word), factors, 150))]));
+
+  function list() {
+    const rates = factors.map((_, i) => RATE / factors.slice(i + 1).reduce((a, b) => a * b, 1));
+    const options = (selected) => words.map((word) => element("option", word === selected ? { selected: "" } : {}, word));
+    const span = (from, to) => (to < 1000 ? `${short(from)} \u2192 ${hertz(to)}` : `${short(from / 1000)} \u2192 ${short(to / 1000)} kHz`);
+    const stages = upsamplers().map((word, i) => element("label", { style: `--stage: ${stageColour(i + 1, factors.length)}` },
+      `stage ${i + 1}`, element("span", {}, span(rates[i] / factors[i], rates[i])),
+      element("select", { "aria-label": `upsampler of stage ${i + 1}`, "data-stage": i }, ...options(word))));
+    const focused = document.activeElement.dataset.stage; // a new list must not lose it
+    one("#stages-list").replaceChildren(...stages);
+    if (focused) one(`[data-stage="${focused}"]`)?.focus();
+    const different = new Set(upsamplers());
+    one('[data-stage="all"]').value = different.size === 1 ? [...different][0] : "";
+  }
+
+  function choose({ target }) {
+    const index = target.dataset.stage;
+    if (!index || !target.value) return;
+    const chosen = upsamplers();
+    const changed = index === "all" ? [target.value] : chosen.map((word, i) => (i === Number(index) ? target.value : word));
+    setValue("stages-words", [...new Set(changed)].length === 1 ? changed[0] : changed.join(" "));
+  }
+
+  async function update() {
+    const found = factorsOf(valueOf("stages-factors"));
+    one("#stages-error").hidden = Boolean(found);
+    one("#stages-body").hidden = !found;
+    if (!found) {
+      one("#stages-error").textContent = `Factors must be 1 to ${MOST_STAGES} whole numbers from 2 to 8 with a product of at most ${MOST_PRODUCT}. Received: ${valueOf("stages-factors") || "nothing"}`;
+      return;
+    }
+    factors = found;
+    list();
+    sounds.clear();
+    const now = (generation += 1);
+    mine = await compute(upsamplers());
+    if (now !== generation) return;
+    main();
+    one("#stages-said").textContent = `Coloured marks: the lines that each stage can leave, with its number. At ${lastLine(plotOf(mine, factors))}.`;
+    for (const word of words) {
+      const sound = await compute(factors.map(() => word));
+      if (now !== generation) return;
+      sounds.set(word, sound);
+      cards[word]();
+      one(`#stages-${word}-said`).textContent = lastLine(plotOf(sound, factors));
+    }
+  }
+
+  const sounding = async (word) => ({ samples: sounds.get(word) ?? await compute(factors.map(() => word)), rate: RATE });
+  player("stages-hear", async () => ({ samples: mine ?? await compute(upsamplers()), rate: RATE }));
+  words.forEach((word) => player(`stages-hear-${word}`, () => sounding(word)));
+  for (const word of ["transposed", "resize"]) {
+    player(`hero-${word}`, async () => ({
+      samples: await noiseThrough(Array(7).fill(word), Array(7).fill(2), 22, 1, interpolation), rate: RATE,
+    }));
+  }
+  onClick("stages-draw", () => { stop(); setValue("stages-seed", valueOf("stages-seed") + 1); });
+  one("#stages").addEventListener("change", choose);
+  let waiting = null;
+  let seen = false;
+  const soon = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => seen && update(), 150);
+  };
+  one("#stages").addEventListener("input", (event) => { if (!event.target.dataset.stage) soon(); });
+  new IntersectionObserver((entries) => {
+    if (seen || !entries.some((entry) => entry.isIntersecting)) return;
+    seen = true;
+    update();
+  }, { rootMargin: "800px" }).observe(one("#stages"));
+}
