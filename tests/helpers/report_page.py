@@ -7,8 +7,9 @@ import soundfile
 from wavegan_rc.config import Config
 from wavegan_rc.report.document import Document
 from wavegan_rc.report.groups import Group
-from wavegan_rc.report.measured import Measured, Stage
+from wavegan_rc.report.measured import Measured
 from wavegan_rc.report.run_files import Run, Session
+from wavegan_rc.report.sentences import Summary
 
 RATE = 16000
 
@@ -29,7 +30,7 @@ def run_of(number, folder, *, seed=0, text="Linux", **settings):
     session = Session(versions, "3.11.7", text, text, "2026-01-01T00:00:00Z")
     history = [{"step": step, "steps_per_s": 4.2} for step in (1000, 2000)]
     config = Config(**shape, seed=seed, steps=2000)
-    return Run(f"r{number}", Path(folder), config, [session], None, history)
+    return Run(f"r{number}", Path(folder), config, config.steps, [session], None, history)
 
 
 def document_of(groups, rows=()):
@@ -38,18 +39,20 @@ def document_of(groups, rows=()):
     measurements = {}
     for run in runs:
         highest = run.config.sample_rate / 2
-        lines = ([highest / 4, 3 * highest / 4], [highest / 2], [highest])
-        stages = [Stage(i + 1, own[0], 2, tuple(own), ()) for i, own in enumerate(lines)]
-        measurements[run.id] = Measured(COUNT, tuple(stages), {})
+        lines = ((highest / 4, 3 * highest / 4), (highest / 2,), (highest,))
+        measurements[run.id] = Measured(COUNT, dict(enumerate(lines, 1)), {})
     return Document(
         title=" and ".join(groups),
         version="0.1.0",
         created="2026-01-01T00:00:00Z",
-        groups=[Group(f"g{i}", label, tuple(own)) for i, (label, own) in enumerate(groups.items())],
+        groups=[
+            Group(f"g{i}", label, tuple(own)) for i, (label, own) in enumerate(groups.items(), 1)
+        ],
         runs=runs,
         measurements=measurements,
         differing_settings=["upsampler"],
         warnings=[],
+        summary=Summary("2 runs", "After 2,000 steps, a finding.", ("How sure it is.",)),
         verdicts=[],
         rows=list(rows),
     )

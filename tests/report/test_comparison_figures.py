@@ -12,9 +12,9 @@ from matplotlib.colors import to_hex
 
 from wavegan_rc.errors import DataError
 from wavegan_rc.report.document import build_document
-from wavegan_rc.report.drawn_groups import read_groups
 from wavegan_rc.report.figures import (
-    locking_figure,
+    WIDE,
+    read_groups,
     spectra_figure,
     training_figure,
     write_figures,
@@ -47,7 +47,7 @@ def arrays_of(run):
 
 def test_spectra_are_the_files_with_bands_over_seeds_or_segments(compared):
     _, runs, groups = compared
-    axis, strip = spectra_figure(groups, {1700.0}).axes
+    axis, strip = spectra_figure(groups, {1700.0}, WIDE).axes
     lines = lines_by_label(axis)
     powers = [arrays_of(run)["power"] for run in runs]
     levels = np.array([10 * np.log10(power[0] / 0.5) for power in powers])
@@ -71,38 +71,14 @@ def test_spectra_are_the_files_with_bands_over_seeds_or_segments(compared):
 
 def test_the_floor_is_real_audio_of_the_first_run(compared):
     _, runs, groups = compared
-    axis = spectra_figure(groups, {1700.0}).axes[0]
+    axis = spectra_figure(groups, {1700.0}, WIDE).axes[0]
     real = 10 * np.log10(arrays_of(runs[0])["real_power"][0] / 0.5)
-    assert lines_by_label(axis)["real audio"].get_ydata() == pytest.approx(np.maximum(real, -140))
-
-
-def test_phase_locking_has_the_level_of_unlocked_bins(compared, tmp_path):
-    """Of random phases, 95 % of the mean vectors are shorter than the grey region is high."""
-    _, _, groups = compared
-    figure = locking_figure(groups)
-    upper, lower = figure.axes
-    assert upper.get_ylim() == lower.get_ylim() == (0, 1)
-    null = max(patch.get_height() for patch in upper.patches)
-    rng = np.random.default_rng(0)
-    phases = np.exp(2j * np.pi * rng.uniform(size=(512, 20_000)))
-    share = np.mean(np.abs(phases.mean(axis=0)) < null)
-    assert share == pytest.approx(0.95, abs=0.005)
-
-
-def test_dots_stand_at_the_predicted_lines(compared):
-    _, runs, groups = compared
-    lower = locking_figure(groups).axes[1]
-    dots = [line for line in lower.get_lines() if line.get_marker() == "o"]
-    locking = arrays_of(runs[3])["phase_locking"]
-    step = 16000 / 512
-    for hz, value in zip(dots[0].get_xdata(), dots[0].get_ydata(), strict=True):
-        assert value == pytest.approx(locking[round(hz / step)])
-    assert len(dots[0].get_xdata()) == 8
+    assert lines_by_label(axis)["real"].get_ydata() == pytest.approx(np.maximum(real, -140))
 
 
 def test_training_is_drawn_by_stage_with_bands_over_seeds(compared):
     _, _, groups = compared
-    ratio, first, second = training_figure(groups).axes
+    ratio, first, second = training_figure(groups, -86.0, WIDE).axes
     # The three runs have seed - step, up to step 15, and stage + seed.
     line = lines_by_label(ratio)["transposed (3 seeds)"]
     assert line.get_xdata().tolist() == list(range(1, 21))
@@ -123,9 +99,9 @@ def test_without_measurements_during_training_there_is_no_such_figure(tmp_path):
     for run in runs:
         (run / "history.jsonl").write_text('{"step": 20}\n')
     document = document_of(runs, tmp_path)
-    assert training_figure(read_groups(document)) is None
+    assert training_figure(read_groups(document), None, WIDE) is None
     files = write_figures(document, tmp_path / "figures")
-    assert {file.stem for file in files} == {"spectra", "phase-locking"}
+    assert {file.stem for file in files} == {"spectra", "spectra-narrow"}
 
 
 def test_only_steps_that_all_seeds_have_are_drawn(tmp_path):
@@ -133,7 +109,7 @@ def test_only_steps_that_all_seeds_have_are_drawn(tmp_path):
     rows = [{"step": step, "out_of_band_total_db": 1.0} for step in (5, 10, 15, 20)]
     (runs[1] / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     document = document_of(runs, tmp_path)
-    (axis,) = training_figure(read_groups(document)).axes
+    (axis,) = training_figure(read_groups(document), None, WIDE).axes
     assert lines_by_label(axis)["resize (2 seeds)"].get_xdata().tolist() == [5, 10, 15, 20]
 
 
@@ -142,9 +118,8 @@ def test_files_are_pictures_on_white_and_alike_each_time(compared, tmp_path):
     first = write_figures(document, tmp_path / "1")
     second = write_figures(document, tmp_path / "2")
     assert [file.name for file in first] == [
-        f"{stem}.{kind}"
-        for stem in ("spectra", "phase-locking", "training")
-        for kind in ("png", "svg")
+        *("spectra.png", "spectra.svg", "training.png", "training.svg"),
+        *("spectra-narrow.png", "training-narrow.png"),
     ]
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -179,7 +154,7 @@ def test_many_settings_have_styles_of_their_own(tmp_path):
     ]
     document = document_of(runs, tmp_path)
     groups = read_groups(document)
-    styles = {(to_hex(group.style["color"]), group.style["linestyle"]) for group in groups}
+    styles = {(to_hex(each.group.style["color"]), each.group.style["linestyle"]) for each in groups}
     assert len(styles) == 8
 
 
@@ -188,10 +163,11 @@ def test_stages_of_other_factors_have_panels_of_their_own(tmp_path):
     runs = write_seeds(tmp_path, "a", [{}, {}]) + write_seeds(tmp_path, "b", [{}, {}], other)
     document = document_of(runs, tmp_path)
     groups = read_groups(document)
-    assert len(spectra_figure(groups, {1700.0}).axes) == 3
-    panels = training_figure(groups).axes
+    assert len(spectra_figure(groups, {1700.0}, WIDE).axes) == 3
+    panels = training_figure(groups, -86.0, WIDE).axes
     assert len(panels) == 5
-    assert [len(axis.get_lines()) for axis in panels] == [2, 2, 2, 2, 2]  # a line and 0 each
+    # A line and 0 each; the first has two lines, and the level of real audio.
+    assert [len(axis.get_lines()) for axis in panels] == [3, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("damage", ["not an archive", "shape", "missing"])
@@ -222,5 +198,5 @@ def test_sets_of_other_rates_stand_on_one_axis(tmp_path):
     runs = write_seeds(tmp_path, "a", [{}, {}]) + write_seeds(tmp_path, "b", [{}, {}], slow)
     write_measurement(runs[0], [], segments=64)
     document = document_of(runs, tmp_path)
-    axis = spectra_figure(read_groups(document), {1700.0}).axes[0]
+    axis = spectra_figure(read_groups(document), {1700.0}, WIDE).axes[0]
     assert axis.get_xlim()[1] == pytest.approx(1.01 * 8000)

@@ -16,14 +16,17 @@ from scipy import signal
 
 from wavegan_rc.errors import DataError
 from wavegan_rc.figures.drawing import levels_db
+from wavegan_rc.figures.pixels import spectrogram_png
 from wavegan_rc.report import media
 from wavegan_rc.report.comparisons import Difference
 from wavegan_rc.report.measured import Interval
-from wavegan_rc.report.page import interval_text, number_text, render_page
-from wavegan_rc.report.rows import Cell, RealCell, Row
+from wavegan_rc.report.page import render_page
+from wavegan_rc.report.rows import Cell, Row
 from wavegan_rc.report.run_files import Session
+from wavegan_rc.report.sentences import Summary
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.verdicts import Verdict
+from wavegan_rc.report.words import interval_text
 
 
 def low_passed_noise(seed, seconds=COUNT * LENGTH / RATE):
@@ -66,7 +69,7 @@ def test_artifact_only_needs_room_above_the_band():
 def test_a_pixel_is_a_bin_of_a_frame_and_low_frequencies_are_below():
     segments = np.stack([tone(1000, seconds=LENGTH / RATE), np.zeros(LENGTH)])
     level = levels_db(segments)
-    picture = Image.open(io.BytesIO(media.spectrogram_png(level, 0.0)))
+    picture = Image.open(io.BytesIO(spectrogram_png(level, 0.0)))
     pixels = np.asarray(picture)
     assert pixels.shape == level.shape == (257, 26)
     assert (pixels[:, :13].argmax(axis=0) == 256 - 32).all()  # 1000 Hz is bin 32
@@ -188,12 +191,12 @@ def test_what_cannot_be_negative_is_not_shown_so_but_its_difference_may_be(tmp_p
         stage=1,
         frequency_hz=None,
         lines_hz=[],
-        real=RealCell(*below, run="r1"),
+        real=Interval(*below),
         cells={
-            "g0": Cell(*below, over="seeds", count=2, runs={"r1": -0.004, "r2": 0.5}),
-            "g1": Cell(over="segments", count=64, runs={}),
+            "g1": Cell(*below, over="seeds", count=2, runs={"r1": -0.004, "r2": 0.5}),
+            "g2": Cell(over="segments", count=64, runs={}),
         },
-        differences={"g1": Difference(*below, p_value=0.5)},
+        differences={"g2": Difference(*below, p_value=0.5)},
     )
     runs = {
         "transposed": [run_of(1, folder), run_of(2, folder, seed=1)],
@@ -201,10 +204,10 @@ def test_what_cannot_be_negative_is_not_shown_so_but_its_difference_may_be(tmp_p
     }
     document = document_of(runs, [row])
     page = render_page(document, collect_sounds(document), [])
-    shown = "0.00000 [0.00000, 0.00200]"
-    assert page.count(shown) == 2
-    assert "seeds: 0.0, 0.500" in page
-    assert page.count("\N{MINUS SIGN}0.00400 [\N{MINUS SIGN}0.00600, 0.00200]") == 1
+    assert page.count("0.0000 [0.0000, 0.0020]") == 2
+    assert "seeds: -0.004, 0.5" in page
+    # Without a value on one side there is no difference to show.
+    assert "\N{MINUS SIGN}0.0040 [" not in page
 
 
 @pytest.mark.parametrize("spoil", ["missing", "text", "stereo", "rate", "short"])
@@ -242,11 +245,12 @@ def test_hostile_text_is_text_wherever_it_stands(tmp_path):
     session = Session({bad: bad}, bad, bad, bad, bad)
     run = replace(run_of(1, folder, data=bad), sessions=[session])
     cell = Cell(1.0, 0.0, 2.0, over=bad, count=1, runs={}, p_value=0.5, verdict=bad, reason=bad)
-    rows = [Row(bad, bad, None, None, [], None, {"g0": cell}, {})]
+    rows = [Row("rms_db", bad, None, None, [], None, {"g1": cell}, {})]
     document = replace(
         document_of({bad: [run]}, rows),
         warnings=[bad],
-        verdicts=[Verdict(kind=bad, quantity=bad, text=bad, group="g0", beside="real")],
+        summary=Summary(bad, bad, (bad,)),
+        verdicts=[Verdict("rms_db", "g1", "real", bad, bad)],
         created=bad,
         version=bad,
     )
@@ -261,15 +265,20 @@ def test_hostile_text_is_text_wherever_it_stands(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("estimate", "text"),
+    ("estimate", "name", "text"),
     [
-        ((8.63, 7.9, 10.21), "8.6 [7.9, 10.2]"),
-        ((-0.00004, -0.001, 0.0012), "\N{MINUS SIGN}0.00004 [\N{MINUS SIGN}0.00100, 0.00120]"),
-        ((0.0, 0.0, 0.0), "0.0 [0.0, 0.0]"),
-        ((None, None, -115.7), "\N{EN DASH}"),
-        ((1e9, None, None), "1000000000.0"),
+        ((8.63, 7.9, 10.21), "", "8.6 [7.9, 10.2]"),
+        ((-0.00004, -0.001, 0.0012), "", "-0.0000 [-0.0010, 0.0012]"),
+        ((-0.00004, -0.001, 0.0012), "kernel_distance", "0.0000 [0.0000, 0.0012]"),
+        ((1234.5, 1100.0, 1300.0), "", "1234 [1100, 1300]"),
+        # Less than 0.1 dB cannot be heard, however well it is known.
+        ((-86.198, -86.21, -86.18), "rms_db", "-86.2 [-86.2, -86.2]"),
+        ((0.0, 0.0, 0.0), "", "0.0 [0.0, 0.0]"),
+        ((None, None, -115.7), "", "\N{EN DASH}"),
+        ((1e9, None, None), "", "1000000000"),
+        ((0.0123, None, None), "", "0.0123"),
     ],
 )
-def test_numbers_to_read(estimate, text):
-    assert interval_text(Interval(*estimate)) == text
-    assert number_text(float("nan")) == "\N{EN DASH}"
+def test_digits_are_those_that_the_interval_gives_a_meaning(estimate, name, text):
+    shown = interval_text(Interval(*estimate), name).replace("\N{MINUS SIGN}", "-")
+    assert shown == text.replace("-0.0000", "0.0000")

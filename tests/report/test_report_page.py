@@ -30,8 +30,9 @@ from wavegan_rc.cli.process import run_command
 from wavegan_rc.cli.report import report_command
 from wavegan_rc.config import Config
 from wavegan_rc.report.comparisons import Difference
+from wavegan_rc.report.measured import Interval
 from wavegan_rc.report.page import render_page
-from wavegan_rc.report.rows import Cell, RealCell, Row
+from wavegan_rc.report.rows import Cell, Row
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.verdicts import Verdict
 from wavegan_rc.training.train import train
@@ -81,9 +82,9 @@ def table_rows():
             stage,
             hz,
             [2000.0, 6000.0] if stage == 1 else [],
-            RealCell(-86.2, -86.6, -85.8, run="r1"),
-            {"g0": number(Cell, value, **two), "g1": number(Cell, 1.0, 0.0001, "above", **one)},
-            {"g1": number(Difference, 2.0, 0.012, "above")},
+            Interval(-86.2, -86.6, -85.8),
+            {"g1": number(Cell, value, **two), "g2": number(Cell, 1.0, 0.0001, "above", **one)},
+            {"g2": number(Difference, 2.0, 0.012, "above")},
         )
         rows.append(row)
     return rows

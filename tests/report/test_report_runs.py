@@ -194,5 +194,8 @@ def test_figures_are_drawn_of_real_runs(report, tmp_path):
     runs, out, _, _ = report
     files = write_figures(build_document(runs, out), tmp_path / "figures")
     names = {file.name for file in files}
-    stems = ("spectra", "phase-locking", "training")
-    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "svg")}
+    assert names == {
+        f"{stem}{end}"
+        for stem in ("spectra", "training")
+        for end in (".png", ".svg", "-narrow.png")
+    }

@@ -10,10 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wavegan_rc.figures.drawing import decibels, draw_band, set_title
-from wavegan_rc.figures.style import default_style
+from wavegan_rc.figures.spectra import mark_lines
+from wavegan_rc.figures.style import REAL_COLOR, default_style, line_style
 
-# Lines of more stages would stand too close to be told apart.
-_MARKED_STAGES = 4
+# Beginning of the arrays' names, name in the legend, style.
+_SETS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("real_", "real", {"color": REAL_COLOR}),
+    ("", "measured", line_style(0)),
+)
 
 
 @default_style()
@@ -50,52 +54,34 @@ def artifact_figure(json_file: Path, arrays_file: Path) -> Figure:
 
 
 def _draw_spectra(axis: Axes, data: Mapping[str, np.ndarray], result: dict[str, Any]) -> None:
-    lines = [
-        (q["stage"], q["frequency_hz"])
-        for q in result["quantities"]
-        if q["name"] == "line_prominence_db" and q["frequency_hz"] is not None
-    ]
-    last = max((stage for stage, _ in lines), default=0)
-    for stage, place in lines:
-        if stage > last - _MARKED_STAGES:
-            shade = str(0.5 + 0.12 * (last - stage))
-            axis.axvline(place, color=shade, linewidth=0.7, zorder=0)
-            axis.text(
-                *(place, 0.98, f" {stage}"),
-                transform=axis.get_xaxis_transform(),
-                va="top",
-                fontsize=8,
-                color="0.3",
-            )
-    for name, label, color in (("real_power", "real", "0.3"), ("power", "measured", "tab:red")):
-        if name in data:
-            curves = decibels(data[name])
-            draw_band(axis, data["frequencies_hz"], curves, label=label, color=color)
+    mark_lines(axis, {stage["stage"]: stage["lines_hz"] for stage in result["set"]["stages"]})
+    for name, label, style in _SETS:
+        if f"{name}power" in data:
+            curves = decibels(data[f"{name}power"])
+            draw_band(axis, data["frequencies_hz"], curves, label=label, **style)
     stopband = result["set"]["stopband_hz"]
     if stopband is not None:
         axis.axvline(stopband, color="black", linestyle="--", linewidth=0.8)
     axis.set_ylabel("level (dB re full-scale sine)")
     set_title(
         axis,
-        "Mean power per bin with 95 % interval; grey: predicted lines of the last "
-        f"{_MARKED_STAGES} stages, with stage numbers; dashed: stopband edge",
+        "Mean power per bin with 95 % interval; grey: predicted lines of the last stages, with "
+        "their frequencies; dashed: stopband edge",
     )
-    axis.legend(loc="upper right")
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _draw_locking(axis: Axes, data: Mapping[str, np.ndarray], segments: int) -> None:
     # 95 % of unlocked bins lie below: exp(-n R^2) = 0.05.
     axis.axhspan(0, np.sqrt(-np.log(0.05) / segments), color="0.9", label="95 % of unlocked bins")
-    for name, label, color, width in (
-        ("real_phase_locking", "real", "0.3", 0.5),
-        ("phase_locking", "measured", "tab:red", 0.7),
-    ):
-        if name in data:
-            axis.plot(data["frequencies_hz"], data[name], color=color, linewidth=width, label=label)
+    for name, label, style in _SETS:
+        if f"{name}phase_locking" in data:
+            locking = data[f"{name}phase_locking"]
+            axis.plot(data["frequencies_hz"], locking, linewidth=0.7, label=label, **style)
     axis.set_ylim(0, 1)
     axis.set_ylabel("phase locking (0 to 1)")
     set_title(axis, "Phase locking: length of the mean phase vector")
-    axis.legend(loc="upper right")
+    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _draw_coherence(axis: Axes, squared: np.ndarray, highest_hz: float) -> None:

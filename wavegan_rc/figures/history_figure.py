@@ -1,4 +1,4 @@
-"""The figure of artifacts over training, drawn from a run's files."""
+"""Figures of losses and artifacts over training, drawn from a run's files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,23 +11,62 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wavegan_rc.figures.drawing import set_title
-from wavegan_rc.figures.style import default_style
+from wavegan_rc.figures.frequency_axis import frequencies_text
+from wavegan_rc.figures.style import REAL_COLOR, default_style, line_style
 from wavegan_rc.runs.history import read_history
 
 RATIO = "out_of_band_total_db"
 PROMINENCE = "line_prominence_db/stage_"
 _STYLES = ("-", "--", "-.")
-# Real speech may lie 60 dB below: an axis that reached there would flatten the curve.
-_MARGIN_DB = 3
+# Names in the history, with their meanings.
+_LOSSES = {
+    "wasserstein_estimate": "Wasserstein estimate (less is better)",
+    "generator_loss": "generator loss (only its steadiness says something)",
+}
+_GRADIENT = {"gradient_norm": "critic's gradient norm (1 is best)"}
 
 
 @default_style()
-def history_figure(history_file: Path, summary_file: Path) -> Figure | None:
+def losses_figure(history_file: Path, title: str) -> Figure | None:
+    """Draw the losses and the critic's gradient norm over the steps.
+
+    Args:
+        history_file: `history.jsonl` of a run.
+        title: Title.
+
+    Returns:
+        Figure. None if the history has fewer than two rows.
+    """
+    rows = read_history(history_file)
+    if len(rows) < 2:
+        return None
+    figure = Figure(figsize=(11, 5.5), dpi=120, layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+    for axis, names in zip(axes, (_LOSSES, _GRADIENT), strict=True):
+        drawn = [series(rows, name) for name in names]
+        for i, (label, points) in enumerate(zip(names.values(), drawn, strict=True)):
+            axis.plot(*points.T, linewidth=1, label=label, **line_style(i))
+        # The first steps swing widely: 98 % of the values fill the plot.
+        values = np.concatenate([points[:, 1] for points in drawn])
+        if values.size:
+            low, high = np.quantile(values, [0.01, 0.99])
+            margin = 0.05 * (high - low) or 1
+            axis.set_ylim(low - margin, high + margin)
+    axes[1].axhline(1, color=REAL_COLOR, linestyle="--", linewidth=1, zorder=0)
+    axes[0].set_ylabel("loss")
+    axes[1].set_ylabel("norm")
+    set_title(axes[0], title)
+    return _finish(figure, axes)
+
+
+@default_style()
+def history_figure(history_file: Path, summary_file: Path, title: str) -> Figure | None:
     """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
 
     Args:
         history_file: `history.jsonl` of a run.
         summary_file: `summary.json` beside it, with the real ratio and the stages' lines.
+        title: Title of the upper panel, before its subject.
 
     Returns:
         Figure with a panel for each of the two that was measured at least twice. None if neither
@@ -48,6 +87,11 @@ def history_figure(history_file: Path, summary_file: Path) -> Figure | None:
         _draw_ratio(axes[0], ratio, (summary["out_of_band_ratio_db"] or {}).get("real"))
     if prominences:
         _draw_prominences(axes[-1], prominences, summary["lines"])
+    set_title(axes[0], f"{title}\n{axes[0].get_title(loc='left')}")
+    return _finish(figure, axes)
+
+
+def _finish(figure: Figure, axes: Any) -> Figure:
     for axis in axes:
         axis.grid(alpha=0.3)
         axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
@@ -62,16 +106,26 @@ def series(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     return pairs[np.isfinite(pairs).all(axis=1)]
 
 
+def draw_level(axis: Axes, level_db: float, text: str) -> None:
+    """Draw a level to compare with as a line, with its name on it."""
+    axis.axhline(level_db, color=REAL_COLOR, linestyle="--", linewidth=1)
+    axis.annotate(
+        text,
+        (0.01, level_db),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        fontsize=8,
+        color="0.3",
+    )
+
+
 def _draw_ratio(axis: Axes, ratio: np.ndarray, real: float | None) -> None:
-    axis.plot(*ratio.T, color="tab:blue", linewidth=1.3, label="generated")
-    low, high = ratio[:, 1].min() - _MARGIN_DB, ratio[:, 1].max() + _MARGIN_DB
+    axis.plot(*ratio.T, linewidth=1.3, label="generated", **line_style(0))
     if real is not None:
-        where = "" if low <= real <= high else ", off the scale"
-        label = f"real: {real:.1f} dB{where}"
-        axis.axhline(real, color="0.3", linestyle="--", linewidth=1, label=label)
-    axis.set_ylim(low, high)
+        draw_level(axis, real, f"real audio: {real:.1f} dB")
     axis.set_ylabel("out-of-band ratio (dB)")
-    set_title(axis, "Power above the stopband edge over all power, moving-average generator")
+    set_title(axis, "Power where real audio is silent, over all power: less is better")
 
 
 def _draw_prominences(
@@ -80,15 +134,14 @@ def _draw_prominences(
     # The end of the map, yellow, is faint on white.
     colors = matplotlib.colormaps["viridis"](np.linspace(0.9, 0, len(prominences)))
     for i, (stage, series) in enumerate(sorted(prominences.items(), reverse=True)):
-        own_hz = [f"{line['frequency_hz']:g}" for line in lines if line["stage"] == stage]
-        more = ", ..." if len(own_hz) > 2 else ""
+        own_hz = [line["frequency_hz"] for line in lines if line["stage"] == stage]
         axis.plot(
             *series.T,
             color=colors[-1 - i],
             linestyle=_STYLES[i % len(_STYLES)],
             linewidth=1.3,
-            label=f"stage {stage}: {', '.join(own_hz[:2])}{more} Hz",
+            label=f"stage {stage}: {frequencies_text(own_hz)}",
         )
-    axis.axhline(0, color="0.3", linewidth=0.8, zorder=0)
+    draw_level(axis, 0, "no line")
     axis.set_ylabel("line prominence (dB)")
-    set_title(axis, "Median prominence of each stage's predicted lines; 0 dB: no line")
+    set_title(axis, "How far each stage's predicted lines stand out (median): less is better")

@@ -2,8 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
+
+REAL_COLOR = "#767676"
+# Colours that any colour vision tells apart: M. Okabe, K. Ito, "Color Universal Design" (2008).
+# Their yellow is faint on white. From the seventh set on, lines are dashed.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+_DASHES = ("-", "--", ":")
+
+
+def line_style(index: int) -> dict[str, Any]:
+    """Return the colour and the line style of the set with this index.
+
+    Example:
+        >>> line_style(0), line_style(6)["linestyle"]
+        ({'color': '#0072B2', 'linestyle': '-'}, '--')
+    """
+    color = _COLORS[index % len(_COLORS)]
+    return {"color": color, "linestyle": _DASHES[index // len(_COLORS) % len(_DASHES)]}
 
 
 @contextmanager

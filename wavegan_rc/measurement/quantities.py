@@ -170,16 +170,21 @@ def within_bounds(name: str, estimate: Estimate) -> Estimate:
     return Estimate(*(math.nan if math.isnan(x) else max(x, 0.0) for x in estimate))
 
 
-def p_value_text(p_value: float) -> str:
+def p_value_text(p_value: float, smallest: float = _SMALLEST_P_VALUE) -> str:
     """Return a p-value as text.
 
+    Args:
+        p_value: P-value.
+        smallest: Smallest p-value that the test can give; the default is that of permutations. 0
+            for tests of a distribution, such as Student's.
+
     Example:
-        >>> p_value_text(0.0312), p_value_text(1 / 1001)
-        ('0.031', '< 0.002')
+        >>> p_value_text(0.0312), p_value_text(1 / 1001), p_value_text(3e-7, smallest=0)
+        ('0.031', '< 0.002', '3e-07')
     """
-    if p_value < _SMALLEST_P_VALUE * (1 - 1e-9):
-        return f"< {_SMALLEST_P_VALUE:.3f}"
-    return f"{p_value:.3f}"
+    if p_value < smallest * (1 - 1e-9):
+        return f"< {smallest:.3f}"
+    return f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1g}"
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import wavegan_rc
-from wavegan_rc.errors import ParameterError
+from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.report.comparisons import compare_groups
 from wavegan_rc.report.fairness import build_warnings
 from wavegan_rc.report.groups import Group, differing_settings, group_runs
 from wavegan_rc.report.measured import Measured, measured
 from wavegan_rc.report.rows import Row, build_rows
-from wavegan_rc.report.run_files import Run, read_run
+from wavegan_rc.report.run_files import Run, expand_folders, read_run
+from wavegan_rc.report.sentences import Summary, summarize
 from wavegan_rc.report.verdicts import Verdict, build_verdicts
+from wavegan_rc.report.words import named
 from wavegan_rc.runs.begin import check_writable
 
 # Raised when a field changes its meaning or is removed.
-SCHEMA = "wavegan_rc.report/2"
+SCHEMA = "wavegan_rc.report/3"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Document:
         created: Time of the report, UTC.
         groups: Groups in report order; the first is the reference.
         measurements: Measurements by run id.
+        summary: First sentences.
         verdicts: Verdicts by kind of artifact, then by group.
     """
 
@@ -41,6 +44,7 @@ class Document:
     measurements: Mapping[str, Measured]
     differing_settings: Sequence[str]
     warnings: Sequence[str]
+    summary: Summary
     verdicts: Sequence[Verdict]
     rows: Sequence[Row]
 
@@ -55,16 +59,29 @@ class Document:
             "title": self.title,
             "wavegan_rc": self.version,
             "created": self.created,
-            "groups": [group.about() for group in self.groups],
+            "groups": [
+                {
+                    "id": group.id,
+                    "label": group.label,
+                    "color": group.style["color"],
+                    "runs": [run.id for run in group.runs],
+                    "seeds": [run.config.seed for run in group.runs],
+                }
+                for group in self.groups
+            ],
             "runs": [
                 run.about()
                 | {
                     "group": self.group_of(run).id,
                     "segments": self.measurements[run.id].segments,
-                    "stages": [asdict(stage) for stage in self.measurements[run.id].stages],
+                    "stages": [
+                        {"stage": stage, "lines_hz": lines_hz}
+                        for stage, lines_hz in self.measurements[run.id].stages.items()
+                    ],
                 }
                 for run in self.runs
             ],
+            "summary": asdict(self.summary),
             "differing_settings": self.differing_settings,
             "warnings": self.warnings,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
@@ -73,7 +90,7 @@ class Document:
 
 
 def build_document(runs: Sequence[Path], out: Path) -> Document:
-    """Read, measure and compare finished runs.
+    """Read, measure and compare runs.
 
     Each run is measured once, into its folder `measurement`. Runs that differ in nothing but the
     seed form a group. Every group is compared with the first: over segments if both have one run
@@ -81,32 +98,37 @@ def build_document(runs: Sequence[Path], out: Path) -> Document:
     Holm's method for the number of stages or lines).
 
     Args:
-        runs: Run folders, at least 1.
+        runs: Run folders, or folders of runs, at least 1.
         out: Report folder, where comparisons over segments are cached.
 
     Raises:
         ParameterError: If there are no runs, or two are the same.
-        DataError: If a run is unfinished or cannot be read or measured; the message names it.
+        DataError: If a run has no generator, or cannot be read or measured; the message names it.
     """
     if not runs:
         raise ParameterError("runs must name at least one run folder. Received: none")
     check_writable(out)
-    read = [read_run(path.expanduser(), f"r{i + 1}") for i, path in enumerate(runs)]
+    paths, left_out = expand_folders(runs)
+    if not paths:
+        raise DataError(left_out[0])
+    read = [read_run(path, f"r{i + 1}") for i, path in enumerate(paths)]
     groups = group_runs(read)
     measurements = {run.id: _measured(run, groups) for run in read}
     first, *others = groups
     comparisons = {group.id: compare_groups(group, first, measurements, out) for group in others}
     rows = build_rows(groups, measurements, comparisons)
+    verdicts = build_verdicts(groups, rows, comparisons)
     return Document(
-        title=_title(groups),
+        title=named([group.label for group in groups]),
         version=wavegan_rc.__version__,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         groups=groups,
         runs=read,
         measurements={run: replace(found, measurement=None) for run, found in measurements.items()},
         differing_settings=differing_settings(read),
-        warnings=build_warnings(groups, measurements),
-        verdicts=build_verdicts(groups, rows, comparisons),
+        warnings=build_warnings(groups, measurements) + [f"Left out: {why}" for why in left_out],
+        summary=summarize(groups, rows, verdicts, measurements),
+        verdicts=verdicts,
         rows=rows,
     )
 
@@ -117,12 +139,3 @@ def _measured(run: Run, groups: Sequence[Group]) -> Measured:
     if len(groups) > 1 and any(group.runs == (run,) for group in groups):
         return found
     return replace(found, measurement=None)
-
-
-def _title(groups: Sequence[Group]) -> str:
-    first, *others = groups
-    if not others:
-        return first.label
-    if len(others) == 1:
-        return f"{others[0].label} compared with {first.label}"
-    return f"{first.label} and {len(others)} others"

@@ -1,7 +1,8 @@
-"""Figures of a report: spectra, phase locking and training of all groups."""
+"""Figures of a report: spectra and training of all groups."""
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,175 +10,199 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.figures.drawing import decibels, draw_band, save_figure, set_title
-from wavegan_rc.figures.history_figure import PROMINENCE, RATIO, series
-from wavegan_rc.figures.style import default_style
-from wavegan_rc.measurement.bootstrap import Estimate
+from wavegan_rc.figures.drawing import decibels, draw_band, over_seeds, save_figure, set_title
+from wavegan_rc.figures.frequency_axis import frequencies_text
+from wavegan_rc.figures.history_figure import PROMINENCE, RATIO, draw_level, series
+from wavegan_rc.figures.spectra import draw_stages, mark_lines
+from wavegan_rc.figures.style import REAL_COLOR, default_style
+from wavegan_rc.measurement.measurement import ARRAYS_FILE
 from wavegan_rc.report.document import Document
-from wavegan_rc.report.drawn_groups import DrawnGroup, bands_in_words, over_seeds, read_groups
-from wavegan_rc.report.measured import Stage, frequencies_text
+from wavegan_rc.report.groups import Group
+from wavegan_rc.runs.run import Run as RunFolder
 from wavegan_rc.utils.atomic_files import whole_file
+from wavegan_rc.utils.text import printable
 
-# Lines of more stages would stand too close to be told apart.
-_MARKED_STAGES = 3
-_WIDTH_INCHES = 11
+# Widths in inches: a page on a desk, and on a phone.
+WIDE, NARROW = 11.0, 4.6
 _BAND = {"alpha": 0.25, "linewidth": 0.9}
 _TITLE_SIZE = 9
+# Number and lines in Hz.
+_Stage = tuple[int, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class DrawnGroup:
+    """A group as the figures draw it, with the arrays of each run's measurement."""
+
+    group: Group
+    stages: Mapping[int, tuple[float, ...]]
+    arrays: list[dict[str, np.ndarray]]
+
+    @property
+    def label(self) -> str:
+        """Label without mathematics, which a dollar sign would begin."""
+        return printable(self.group.label).replace("$", r"\$")
+
+    @property
+    def name(self) -> str:
+        """Label, and the number of trainings."""
+        count = len(self.arrays)
+        return f"{self.label} ({f'{count} seeds' if count > 1 else 'one training'})"
+
+    @property
+    def frequencies_hz(self) -> np.ndarray:
+        """Frequencies of the bins."""
+        return self.arrays[0]["frequencies_hz"]
+
+
+def read_groups(document: Document) -> list[DrawnGroup]:
+    """Read the arrays of all runs.
+
+    Raises:
+        DataError: If a run's arrays cannot be read.
+    """
+    return [
+        DrawnGroup(
+            group,
+            document.measurements[group.runs[0].id].stages,
+            [_read_arrays(RunFolder(run.path).measurement / ARRAYS_FILE) for run in group.runs],
+        )
+        for group in document.groups
+    ]
+
+
+def _read_arrays(file: Path) -> dict[str, np.ndarray]:
+    try:
+        # Opened here: NumPy leaves a damaged archive open.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            found = {name: np.asarray(array, float) for name, array in arrays.items()}
+        bins = len(found["frequencies_hz"])
+        for name in ("power", "real_power"):
+            if found.get(name, found["power"]).shape != (3, bins):
+                raise ValueError(f"{name} must have shape {(3, bins)}")
+    # NumPy raises errors of many kinds on damaged archives.
+    except Exception as error:
+        raise DataError(f"{file}: cannot be drawn: {printable(str(error))}") from None
+    return found
 
 
 def write_figures(document: Document, out: Path) -> list[Path]:
-    """Draw spectra, phase locking and training of all groups, each figure as PNG and SVG.
+    """Draw spectra and training of all groups.
 
     Args:
         document: Content of the report.
         out: Output folder, created if missing.
 
     Returns:
-        Files named `spectra`, `phase-locking` and, where artifacts were measured during all
-        trainings of a group, `training`.
+        Files named `spectra` and, where artifacts were measured during all trainings of a group,
+        `training`: each as PNG and SVG, and as `-narrow.png` for phones.
 
     Raises:
         DataError: If a run's files cannot be read, or `out` cannot be written.
     """
     groups = read_groups(document)
     edges = {hz for run in document.runs if (hz := run.config.stopband_hz) is not None}
-    figures = {
-        "spectra": spectra_figure(groups, edges),
-        "phase-locking": locking_figure(groups),
-        "training": training_figure(groups),
-    }
+    ratios = [row.real for row in document.rows if row.name == RATIO]
+    real_ratio_db = ratios[0].value if ratios and ratios[0] else None
     written = []
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, figure in figures.items():
-            if figure is not None:
-                written += _write_figure(figure, out / name)
+        for width in (WIDE, NARROW):
+            figures = {
+                "spectra": spectra_figure(groups, edges, width),
+                "training": training_figure(groups, real_ratio_db, width),
+            }
+            for name, figure in figures.items():
+                if figure is not None:
+                    written += _write_figure(figure, out / name, width)
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     return written
 
 
-def _write_figure(figure: Figure, path: Path) -> list[Path]:
+def _write_figure(figure: Figure, path: Path, width: float) -> list[Path]:
     """Write PNG and SVG; equal figures give equal files, byte for byte."""
     png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
     with warnings.catch_warnings(), default_style(svg_hashsalt="wavegan_rc"):
         # Labels in a script that Matplotlib's font lacks are drawn as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        if width == NARROW:
+            narrow = path.with_name(f"{path.name}-narrow.png")
+            save_figure(figure, narrow)
+            return [narrow]
         save_figure(figure, png)
         with whole_file(svg) as partial:
             figure.savefig(partial, format="svg", metadata={"Date": None})
     return [png, svg]
 
 
-def _new_figure(height_inches: float) -> Figure:
-    return Figure(
-        figsize=(_WIDTH_INCHES, height_inches), dpi=120, layout="constrained", facecolor="white"
+def _new_figure(width: float, height: float) -> Figure:
+    dpi = 120 if width == WIDE else 160
+    return Figure(figsize=(width, height), dpi=dpi, layout="constrained", facecolor="white")
+
+
+def _legend(figure: Figure, axis: Axes, width: float) -> None:
+    """Put the legend above the panels, where it covers nothing."""
+    columns = max(round(width / 2.6), 1)
+    figure.legend(
+        *axis.get_legend_handles_labels(), loc="outside upper left", ncols=columns, fontsize=8
     )
 
 
 @default_style()
-def spectra_figure(groups: Sequence[DrawnGroup], edges_hz: set[float]) -> Figure:
+def spectra_figure(groups: Sequence[DrawnGroup], edges_hz: set[float], width: float) -> Figure:
     """Draw the mean spectra of all groups and of real audio, and the predicted lines below.
 
     Args:
         groups: Groups in report order.
         edges_hz: Stopband edges to mark.
+        width: Width in inches.
     """
     combs = _combs(groups)
-    figure = _new_figure(5 + 1.6 * len(combs))
+    figure = _new_figure(width, 5 + 1.6 * len(combs))
     axes = figure.subplots(
         1 + len(combs), 1, sharex=True, squeeze=False, height_ratios=[4.2, *[1] * len(combs)]
     )[:, 0]
     axis = axes[0]
-    for stages in list(combs.values())[:1]:
-        for back, stage in enumerate(stages[: -_MARKED_STAGES - 1 : -1]):
-            for hz in stage.lines_hz:
-                axis.axvline(hz, color=str(0.55 + 0.13 * back), linewidth=0.7, zorder=0)
-    _draw_real(axis, groups, "power")
+    if len(combs) == 1:
+        mark_lines(axis, groups[0].stages)
+    _draw_real(axis, groups)
     for group in groups:
         levels = [decibels(arrays["power"]) for arrays in group.arrays]
         # One training has its interval over segments.
         curves = levels[0] if len(levels) == 1 else over_seeds([value for value, *_ in levels])
-        draw_band(axis, group.frequencies_hz, curves, label=group.name, **_BAND, **group.style)
+        draw_band(
+            axis, group.frequencies_hz, curves, label=group.name, **_BAND, **group.group.style
+        )
     for edge in sorted(edges_hz):
         axis.axvline(edge, color="black", linestyle="--", linewidth=0.8)
-    axis.set_ylabel("level (dB re full-scale sine)")
-    set_title(
-        axis,
-        f"Mean power per bin{bands_in_words(groups)}; bands of real audio and of one training: "
-        f"95 % interval over segments\ngrey: predicted lines of the last {_MARKED_STAGES} stages; "
-        "dashed: stopband edge",
-        _TITLE_SIZE,
-    )
-    axis.legend(fontsize=8, loc="upper right")
+    axis.set_ylabel("mean power (dB re full-scale sine)")
+    _legend(figure, axis, width)
     for axis, (label, stages) in zip(axes[1:], combs.items(), strict=True):
-        _draw_combs(axis, stages)
+        draw_stages(axis, dict(stages))
         set_title(axis, f"Predicted lines of each stage{label}", _TITLE_SIZE)
     _frequency_axis(axes[-1], groups)
     return figure
 
 
-def _combs(groups: Sequence[DrawnGroup]) -> dict[str, tuple[Stage, ...]]:
+def _combs(groups: Sequence[DrawnGroup]) -> dict[str, tuple[_Stage, ...]]:
     """Return stages by the end of their panel's title, which is empty if all groups agree."""
-    found: dict[tuple[Stage, ...], list[str]] = {}
+    found: dict[tuple[_Stage, ...], list[str]] = {}
     for group in groups:
         if group.stages:
-            found.setdefault(group.stages, []).append(group.label)
+            found.setdefault(tuple(group.stages.items()), []).append(group.label)
     if len(found) == 1:
         return {"": next(iter(found))}
     return {f": {', '.join(labels)}": stages for stages, labels in found.items()}
 
 
-def _draw_combs(axis: Axes, stages: Sequence[Stage]) -> None:
-    for stage in stages:
-        y = [stage.stage] * len(stage.lines_hz)
-        axis.plot(stage.lines_hz, y, "|", color="0.2", markersize=7)
-    axis.set_yticks([stage.stage for stage in stages])
-    axis.set_ylim(0.4, len(stages) + 0.6)
-    axis.tick_params(axis="y", labelsize=8)
-    axis.set_ylabel("stage")
-
-
-def _draw_real(axis: Axes, groups: Sequence[DrawnGroup], name: str) -> None:
+def _draw_real(axis: Axes, groups: Sequence[DrawnGroup]) -> None:
     """Draw the real audio of the first run that was measured beside some."""
     for arrays in (arrays for group in groups for arrays in group.arrays):
-        real = arrays.get(f"real_{name}")
-        if real is not None:
-            curves = decibels(real) if name == "power" else over_seeds([real])
-            x = arrays["frequencies_hz"]
-            draw_band(axis, x, curves, label="real audio", color="0.4", linestyle="-", **_BAND)
+        if "real_power" in arrays:
+            curves, x = decibels(arrays["real_power"]), arrays["frequencies_hz"]
+            draw_band(axis, x, curves, label="real", color=REAL_COLOR, linestyle="-", **_BAND)
             return
-
-
-@default_style()
-def locking_figure(groups: Sequence[DrawnGroup]) -> Figure:
-    """Draw phase locking by frequency, with the level of unlocked bins.
-
-    Each group has a panel: overlaid, the lines of one would hide those of another.
-    """
-    figure = _new_figure(0.9 + 1.9 * len(groups))
-    axes = figure.subplots(len(groups), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-    for axis, group in zip(axes, groups, strict=True):
-        # 95 % of unlocked bins of one training lie below: exp(-n R^2) = 0.05.
-        null = np.sqrt(-np.log(0.05) / group.fewest_segments)
-        axis.axhspan(0, null, color="0.88", linewidth=0)
-        _draw_real(axis, [group], "phase_locking")
-        curves = over_seeds([arrays["phase_locking"] for arrays in group.arrays])
-        draw_band(axis, group.frequencies_hz, curves, label=group.name, **_BAND, **group.style)
-        lines = np.array([hz for stage in group.stages for hz in stage.lines_hz])
-        at_lines = np.interp(lines, group.frequencies_hz, curves.value)
-        axis.plot(lines, at_lines, "o", color=group.style["color"], markersize=3.5)
-        axis.set_ylim(0, 1)
-        axis.legend(fontsize=8, loc="upper right")
-    figure.supylabel("phase locking (length of the mean phase vector, 0 to 1)", fontsize=10)
-    set_title(
-        axes[0],
-        "Dots: predicted lines; grey: 95 % of unlocked bins of one training lie below"
-        + bands_in_words(groups),
-        _TITLE_SIZE,
-    )
-    _frequency_axis(axes[-1], groups)
-    return figure
 
 
 def _frequency_axis(axis: Axes, groups: Sequence[DrawnGroup]) -> None:
@@ -187,37 +212,45 @@ def _frequency_axis(axis: Axes, groups: Sequence[DrawnGroup]) -> None:
 
 
 @default_style()
-def training_figure(groups: Sequence[DrawnGroup]) -> Figure | None:
+def training_figure(
+    groups: Sequence[DrawnGroup], real_ratio_db: float | None, width: float
+) -> Figure | None:
     """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
+
+    Args:
+        groups: Groups in report order.
+        real_ratio_db: Out-of-band ratio of real audio. None if it is not known.
+        width: Width in inches.
 
     Returns:
         Figure, or None if no group has two measurements during all of its trainings.
     """
-    stages = dict.fromkeys(stage for group in groups for stage in group.stages)
+    stages = dict.fromkeys(stage for group in groups for stage in group.stages.items())
     drawn = {panel: curves for panel in (None, *stages) if (curves := _over_steps(groups, panel))}
     if not drawn:
         return None
-    rows = -(-len(drawn) // 2)
-    figure = _new_figure(1 + 2.2 * rows)
-    grid = figure.subplots(rows, 2, sharex=True, squeeze=False).ravel()
+    columns = 2 if width == WIDE else 1
+    rows = -(-len(drawn) // columns)
+    figure = _new_figure(width, 1 + (2.2 if width == WIDE else 1.8) * rows)
+    grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for axis in grid[len(drawn) :]:
         axis.remove()
     for axis, (panel, curves) in zip(grid, drawn.items(), strict=False):
         for group, (steps, estimate) in curves.items():
-            draw_band(
-                axis, steps, estimate, label=groups[group].name, **_BAND, **groups[group].style
-            )
+            style = groups[group].group.style
+            draw_band(axis, steps, estimate, label=groups[group].name, **_BAND, **style)
         axis.grid(alpha=0.3)
         axis.tick_params(labelbottom=True)
-        bands = bands_in_words(groups) if axis is grid[0] else ""
-        set_title(axis, _panel_title(panel) + bands, _TITLE_SIZE)
-        axis.set_ylabel("ratio (dB)" if panel is None else "prominence (dB)")
+        set_title(axis, _panel_title(panel), _TITLE_SIZE)
+        axis.set_ylabel("ratio (dB)" if panel is None else "prominence (dB)", fontsize=9)
         if panel is not None:
             axis.axhline(0, color="0.3", linewidth=0.8, zorder=0)
+        elif real_ratio_db is not None:
+            draw_level(axis, real_ratio_db, f"real: {real_ratio_db:.1f} dB")
     _share_scale([axis for axis, panel in zip(grid, drawn, strict=False) if panel is not None])
-    for axis in grid[max(len(drawn) - 2, 0) : len(drawn)]:
+    for axis in grid[max(len(drawn) - columns, 0) : len(drawn)]:
         axis.set_xlabel("step")
-    grid[0].legend(fontsize=8, loc="best")
+    _legend(figure, grid[0], width)
     return figure
 
 
@@ -227,20 +260,20 @@ def _share_scale(axes: Sequence[Axes]) -> None:
         axis.set_ylim(min(limits), max(limits))
 
 
-def _panel_title(stage: Stage | None) -> str:
+def _panel_title(stage: _Stage | None) -> str:
     if stage is None:
-        return "Out-of-band ratio"
-    return f"Line prominence, stage {stage.stage}: {frequencies_text(stage.lines_hz)} Hz"
+        return "Noise where real audio is silent"
+    return f"Lines of stage {stage[0]}: {frequencies_text(stage[1])}"
 
 
 def _over_steps(
-    groups: Sequence[DrawnGroup], stage: Stage | None
-) -> Mapping[int, tuple[np.ndarray, Estimate]]:
+    groups: Sequence[DrawnGroup], stage: _Stage | None
+) -> Mapping[int, tuple[np.ndarray, tuple[np.ndarray, ...]]]:
     """Return steps and values of a panel by group, at the steps that all runs of a group have."""
-    name = RATIO if stage is None else f"{PROMINENCE}{stage.stage}"
+    name = RATIO if stage is None else f"{PROMINENCE}{stage[0]}"
     found = {}
     for i, group in enumerate(groups):
-        if stage is not None and stage not in group.stages:
+        if stage is not None and stage not in group.stages.items():
             continue
         curves = [dict(series(run.history, name).tolist()) for run in group.group.runs]
         steps = sorted(set(curves[0]).intersection(*curves[1:]))

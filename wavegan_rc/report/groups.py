@@ -8,6 +8,7 @@ from typing import Any
 from wavegan_rc.config import Config
 from wavegan_rc.config.settings import SETTINGS
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.figures.style import line_style
 from wavegan_rc.report.run_files import Run
 from wavegan_rc.utils.text import printable
 
@@ -23,7 +24,7 @@ class Group:
 
     Attributes:
         id: `g1`, `g2`, ... in report order; the first group is the reference.
-        label: Settings that differ between groups, in words; unique.
+        label: Short name: settings that tell the groups apart, in words; unique.
         runs: Runs in report order, each with another seed.
     """
 
@@ -31,14 +32,10 @@ class Group:
     label: str
     runs: tuple[Run, ...]
 
-    def about(self) -> dict[str, Any]:
-        """Return the group as JSON values."""
-        return {
-            "id": self.id,
-            "label": self.label,
-            "runs": [run.id for run in self.runs],
-            "seeds": [run.config.seed for run in self.runs],
-        }
+    @property
+    def style(self) -> dict[str, str]:
+        """Colour and line style, the same in all figures and on the page."""
+        return line_style(int(self.id[1:]) - 1)
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
@@ -68,7 +65,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
                     f"{other.path} and {run.path}"
                 )
     firsts = [together[0] for together in members.values()]
-    names = [name for name in setting_names() if len({_value(run, name) for run in firsts}) > 1]
+    names = _telling_names(firsts)
     labels = [_label(run, names) for run in firsts]
     # Recordings under one path may have changed, and two folders may have one name.
     labels = [f"{x} ({i + 1})" if labels.count(x) > 1 else x for i, x in enumerate(labels)]
@@ -99,11 +96,13 @@ def setting_in_words(name: str, value: Any) -> str:
     """Return a setting's value as text.
 
     Example:
-        >>> setting_in_words("upsampling_factors", (2, 2)), setting_in_words("data", None)
-        ('2 2', 'bundled speech')
+        >>> setting_in_words("upsampling_factors", (2,) * 7), setting_in_words("data", None)
+        ('7 x 2', 'bundled speech')
     """
     if isinstance(value, tuple):
-        return " ".join(map(str, value))
+        texts = list(map(str, value))
+        many = len(texts) > 2 and len(set(texts)) == 1
+        return f"{len(texts)} x {texts[0]}" if many else " ".join(texts)
     if value is None:
         return SETTINGS[name].null
     if isinstance(value, bool):
@@ -126,11 +125,39 @@ def _value(run: Run, name: str) -> Any:
     return value
 
 
+def _telling_names(runs: Sequence[Run]) -> list[str]:
+    """Return few settings that tell runs apart: each one chosen splits them the most."""
+    chosen: list[str] = []
+    names = setting_names()
+
+    def kinds(names: Sequence[str]) -> int:
+        return len({tuple(_value(run, name) for name in names) for run in runs})
+
+    while kinds(chosen) < kinds(names):
+        chosen.append(max(names, key=lambda name: kinds([*chosen, name])))
+    return [name for name in names if name in chosen]
+
+
+# Settings whose values name themselves, or read better in another order.
+_IN_LABELS = {
+    "upsampler": "{}",
+    "steps": "{} steps",
+    "filters": "{} filters",
+    "critic_filters": "{} critic filters",
+    "batch_size": "batch {}",
+    "critic_steps": "{} critic steps",
+    "cutoff_hz": "low-pass {}",
+    "upsampling_factors": "factors {}",
+    "emphasis": "emphasis {}",
+    "data": "{}",
+}
+
+
 def _label(run: Run, names: Sequence[str]) -> str:
     if not names:
         return run.config.upsampler_name
     words = []
     for name in names:
-        text = setting_in_words(name, _value(run, name))
-        words.append(text if name == "upsampler" else f"{name} {text}")
+        form = _IN_LABELS.get(name, name.replace("_", " ") + " {}")
+        words.append(form.format(setting_in_words(name, _value(run, name))))
     return ", ".join(words)

@@ -1,7 +1,7 @@
 """The measurement of a run, made once and kept in its folder."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,8 @@ from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.measurement.measure import measure
 from wavegan_rc.measurement.measurement import ARRAYS_FILE, JSON_FILE, SCHEMA, Measurement
 from wavegan_rc.measurement.references import data_of_run
-from wavegan_rc.report.run_files import GENERATOR_FILE, Run, finite, read_json
+from wavegan_rc.report.run_files import Run, finite, read_json
+from wavegan_rc.runs.run import Run as RunFolder
 
 _logger = logging.getLogger(__name__)
 
@@ -41,17 +42,6 @@ MISSING = Interval()
 def interval_of(estimate: Estimate) -> Interval:
     """Return an estimate as an interval, with None for what is not finite."""
     return Interval(*(finite(float(number)) for number in estimate))
-
-
-def frequencies_text(frequencies_hz: Sequence[float]) -> str:
-    """Return frequencies as text; of many, the first two.
-
-    Example:
-        >>> frequencies_text([2000.0, 6000.0]), frequencies_text([125.0, 375.0, 625.0])
-        ('2000, 6000', '125, 375, ...')
-    """
-    words = [f"{frequency:g}" for frequency in frequencies_hz]
-    return ", ".join(words if len(words) <= 2 else [*words[:2], "..."])
 
 
 class Key(NamedTuple):
@@ -90,30 +80,19 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A stage of a generator, with its comb; see `spectrogram.StageComb`."""
-
-    stage: int
-    spacing_hz: float
-    period: int
-    lines_hz: tuple[float, ...]
-    given_to_later_stages_hz: tuple[float, ...]
-
-
-@dataclass(frozen=True)
 class Measured:
     """The measurement of a run.
 
     Attributes:
         segments: Number of generated segments.
-        stages: Stages of the generator, first one first.
+        stages: Lines in Hz by stage of the generator, first one first.
         numbers: Quantities, in the order of the file.
         real_independent: Number of real segments that neither overlap nor repeat. None if unknown.
         measurement: Measurement for comparisons. None if it was read from a file.
     """
 
     segments: int
-    stages: tuple[Stage, ...]
+    stages: Mapping[int, tuple[float, ...]]
     numbers: Mapping[Key, Number]
     real_independent: int | None = None
     measurement: Measurement | None = None
@@ -161,7 +140,7 @@ def _is_current(run: Run, folder: Path) -> bool:
     files = [folder / JSON_FILE, folder / ARRAYS_FILE]
     if not all(file.is_file() for file in files):
         return False
-    generator = (run.path / GENERATOR_FILE).stat().st_mtime_ns
+    generator = RunFolder(run.path).generator.stat().st_mtime_ns
     if any(file.stat().st_mtime_ns < generator for file in files):
         return False
     result = read_json(files[0])
@@ -192,22 +171,13 @@ def read_measured(file: Path) -> Measured:
         if result["schema"] != SCHEMA:
             raise ValueError(f"schema must be {SCHEMA}")
         about = result["set"]
-        stages = tuple(_stage(stage) for stage in about["stages"])
-        lines = {stage.stage: stage.lines_hz for stage in stages}
-        numbers = {_key(q, lines): _number(q) for q in result["quantities"]}
+        stages = {int(s["stage"]): tuple(map(_hz, s["lines_hz"])) for s in about["stages"]}
+        numbers = {_key(q, stages): _number(q) for q in result["quantities"]}
         real = result.get("real")
         independent = None if real is None else int(real["independent_segments"])
         return Measured(int(about["segments"]), stages, numbers, independent)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{file}: not a measurement: {error}") from None
-
-
-def _stage(stage: Mapping[str, Any]) -> Stage:
-    lines, given = (
-        tuple(_hz(place) for place in stage[name])
-        for name in ("lines_hz", "given_to_later_stages_hz")
-    )
-    return Stage(int(stage["stage"]), _hz(stage["spacing_hz"]), int(stage["period"]), lines, given)
 
 
 def _hz(value: Any) -> float:

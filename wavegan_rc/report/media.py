@@ -1,50 +1,21 @@
-"""Media of the page: spectrograms, audio, and the artifact part of audio."""
+"""Audio of the page, its loudness and its artifact part."""
 
 import base64
 import io
 import math
 
-import matplotlib
 import numpy as np
 import pyloudnorm
-from PIL import Image
 from scipy import signal
 
 from wavegan_rc.audio.files import write_wav
 from wavegan_rc.audio.filters import design_lowpass
-from wavegan_rc.figures.drawing import RANGE_DB
 
-COLOR_MAP = "magma"
 # Blocks of the loudness gate (ITU-R BS.1770-4).
 _GATE_S = 0.4
 # Out-of-band part of 64 segments of low-passed speech: -79 dB with fades of 5 ms, -85 dB with
 # 10 ms, -86 dB (the floor) with 16 ms.
 _FADE_S = 0.01
-
-
-def spectrogram_png(level_db: np.ndarray, top_db: float) -> bytes:
-    """Draw levels as a PNG of 256 colours: a pixel for each bin and frame, low frequencies below.
-
-    Args:
-        level_db: Levels, shape (bins, frames).
-        top_db: Level of the brightest colour; the darkest is 80 dB below.
-
-    Example:
-        >>> spectrogram_png(np.zeros((2, 3)), 0.0)[1:4]
-        b'PNG'
-    """
-    share = (level_db[::-1] - top_db) / RANGE_DB + 1
-    image = Image.fromarray(np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8))
-    colors = matplotlib.colormaps[COLOR_MAP](np.arange(256), bytes=True)[:, :3]
-    image.putpalette(colors.tobytes())
-    file = io.BytesIO()
-    image.save(file, format="PNG", optimize=True)
-    return file.getvalue()
-
-
-def scale_png() -> bytes:
-    """Draw the colours from the lowest level to the highest, as a strip."""
-    return spectrogram_png(np.linspace(-RANGE_DB, 0, 256)[None], 0.0)
 
 
 def wav_bytes(audio: np.ndarray, sample_rate: int) -> bytes:

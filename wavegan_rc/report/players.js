@@ -174,6 +174,24 @@ function showSeed(select) {
   });
 }
 
+function chooseScale() {
+  const scale = one("input[name=scale]:checked").value;
+  for (const each of ["mel", "linear"]) one("#spectrograms").classList.toggle(`with-${each}`, each === scale);
+}
+
+// A card plays all windows of its sound, by the player below.
+function hear(button) {
+  const audio = one(`#${button.dataset.sound} audio`);
+  const label = one("span", button);
+  button.addEventListener("click", () => (audio.paused ? audio.play() : audio.pause()));
+  for (const event of ["play", "pause"]) {
+    audio.addEventListener(event, () => { label.textContent = audio.paused ? "▶ play" : "■ stop"; });
+  }
+}
+
+all(".hear").forEach(hear);
+all("input[name=scale]").forEach((input) => input.addEventListener("change", chooseScale));
+chooseScale();
 document.addEventListener("play", stopOthers, true);
 showMarks(one("#show-cutoff"), "cutoff");
 showMarks(one("#show-lines"), "line");

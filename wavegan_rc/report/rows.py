@@ -47,13 +47,6 @@ class Cell(Interval):
     locked_p_value: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RealCell(Interval):
-    """The number of real audio beside one run."""
-
-    run: str
-
-
 @dataclass(frozen=True)
 class Row:
     """A quantity of all groups; name, stage and lines as in `Key`.
@@ -70,7 +63,7 @@ class Row:
     stage: int | None
     frequency_hz: float | None
     lines_hz: Sequence[float]
-    real: RealCell | None
+    real: Interval | None
     cells: Mapping[str, Cell]
     differences: Mapping[str, Difference]
 
@@ -125,12 +118,12 @@ def unit_of(name: str) -> str:
 
 def _real(
     key: Key, groups: Sequence[Group], measurements: Mapping[str, Measured]
-) -> RealCell | None:
+) -> Interval | None:
     """Return the first run's real value; other seeds draw other segments of the same data."""
     for run in (run.id for group in groups for run in group.runs):
         number = measurements[run].numbers.get(key)
         if number is not None and number.reference.value is not None:
-            return RealCell(*number.reference.numbers, run=run)
+            return number.reference
     return None
 
 

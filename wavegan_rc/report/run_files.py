@@ -4,7 +4,6 @@ import dataclasses
 import json
 import math
 import shlex
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,6 @@ from wavegan_rc.errors import DataError
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run as RunFolder
 from wavegan_rc.utils.text import printable
-
-GENERATOR_FILE = "generator.keras"
 
 
 @dataclass(frozen=True)
@@ -32,12 +29,13 @@ class Session:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run.
+    """A run with a generator.
 
     Attributes:
         id: `r1`, `r2`, ... in report order.
         path: Run folder, as given.
-        config: Settings.
+        config: Settings, with the number of steps that the generator was trained for.
+        steps_asked: Number of steps that the run was to make; more, if it was stopped early.
         sessions: Training sessions, the first one first.
         data_fingerprint: Fingerprint of the recordings. None if it was not recorded.
         history: Rows of the history.
@@ -46,6 +44,7 @@ class Run:
     id: str
     path: Path
     config: Config
+    steps_asked: int
     sessions: Sequence[Session]
     data_fingerprint: str | None
     history: Sequence[Mapping[str, Any]]
@@ -65,32 +64,6 @@ class Run:
         """Id and name."""
         return f"{self.id} ({self.name})"
 
-    @property
-    def steps_per_s(self) -> float | None:
-        """Median speed. None if no speed was recorded."""
-        speeds = self._speeds()
-        return statistics.median(speeds) if speeds else None
-
-    @property
-    def train_seconds(self) -> float | None:
-        """Time of the updates alone: steps of each history row over its speed, or over the median.
-
-        The row at which a training was resumed has no speed.
-        """
-        speeds = self._speeds()
-        if not speeds or min(speeds) <= 0:
-            return None
-        seconds, before = 0.0, 0
-        for row in self.history:
-            speed = finite(row.get("steps_per_s")) or statistics.median(speeds)
-            seconds += (row["step"] - before) / speed
-            before = row["step"]
-        return finite(seconds)
-
-    def _speeds(self) -> list[float]:
-        found = [finite(row.get("steps_per_s")) for row in self.history]
-        return [speed for speed in found if speed is not None]
-
     def about(self) -> dict[str, Any]:
         """Return how the run was made, as JSON values."""
         config = self.config
@@ -104,9 +77,8 @@ class Run:
             "resumed": len(self.sessions) - 1,
             "data_fingerprint": self.data_fingerprint,
             "command": command_to_repeat(config),
-            "train_seconds": self.train_seconds,
             "steps": config.steps,
-            "steps_per_s": self.steps_per_s,
+            "steps_asked": self.steps_asked,
             "sample_rate": config.sample_rate,
             "segment_length": config.segment_length,
             "cutoff_hz": config.cutoff_hz,
@@ -115,34 +87,79 @@ class Run:
 
 
 def read_run(path: Path, run_id: str) -> Run:
-    """Read a run folder and check that its training is complete.
+    """Read a run folder: a finished run, or one that was stopped early and left a generator.
 
     Raises:
-        DataError: If the folder holds no run, the run has steps left, or a file cannot be read.
+        DataError: If the folder holds no run, the run has no generator of its last checkpoint, or a
+            file cannot be read.
     """
     if not path.is_dir():
         raise DataError(f"{path}: no such run folder")
-    config = RunFolder(path).read_config()
+    folder = RunFolder(path)
+    config = folder.read_config()
     if config is None:
         raise DataError(f"{path}: not a run folder: it holds no config.yaml")
-    history_file = path / "history.jsonl"
-    history = read_history(history_file) if history_file.is_file() else []
+    history = read_history(folder.history) if folder.history.is_file() else []
     made = max((int(row["step"]) for row in history), default=0)
-    finished = made >= config.steps and (path / "summary.json").is_file()
-    if not finished or not (path / GENERATOR_FILE).is_file():
+    if made < config.steps or not folder.summary.is_file():
+        made = _stopped_at(folder)
+    if not made or not folder.generator.is_file():
         raise DataError(
-            f"{path}: a run must be finished, with a {GENERATOR_FILE}; `train --resume` continues "
-            f"it. Received: step {made} of {config.steps}"
+            f"{path}: a run must have a {folder.generator.name} of its last checkpoint, which the "
+            f"end of a training or Ctrl-C leaves; `train --resume` continues it"
         )
-    record = read_json(path / "environment.json")
+    record = read_json(folder.environment)
     fingerprint, resumed = record.get("data_fingerprint"), record.get("resumed", [])
     try:
         sessions = [_session(each) for each in (record, *resumed)]
         if not isinstance(fingerprint, str | None):
             raise TypeError
     except (LookupError, TypeError, ValueError):
-        raise DataError(f"{path / 'environment.json'}: not the record of a run") from None
-    return Run(run_id, path, config, sessions, fingerprint, history)
+        raise DataError(f"{folder.environment}: not the record of a run") from None
+    done = dataclasses.replace(config, steps=made)
+    history = [row for row in history if row["step"] <= made]
+    return Run(run_id, path, done, config.steps, sessions, fingerprint, history)
+
+
+def _stopped_at(folder: RunFolder) -> int:
+    """Return the last checkpoint's step, or 0 if the generator is not of this checkpoint."""
+    last = max(folder.checkpoints.glob("step-*.json"), default=None, key=lambda path: path.name)
+    if last is None or not folder.generator.is_file():
+        return 0
+    # Ctrl-C saves a checkpoint, then the generator; a training that was killed, or still runs, has
+    # a checkpoint that is newer than its generator.
+    if folder.generator.stat().st_mtime_ns < last.stat().st_mtime_ns:
+        return 0
+    return int(last.stem.rpartition("-")[2])
+
+
+def expand_folders(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Replace folders of runs by the runs in them that have a generator.
+
+    Returns:
+        Run folders, and a sentence for each run that is left out.
+
+    Raises:
+        DataError: If a folder cannot be searched.
+    """
+    found, left_out = [], []
+    for path in (path.expanduser() for path in paths):
+        inner = []
+        if path.is_dir() and not RunFolder(path).config.is_file():
+            try:
+                inner = sorted(each for each in path.iterdir() if RunFolder(each).config.is_file())
+            except OSError as error:
+                raise DataError(f"{path}: cannot be searched: {error}") from None
+        for run in inner:
+            try:
+                read_run(run, "")
+            except DataError as error:
+                left_out.append(str(error))
+            else:
+                found.append(run)
+        if not inner:
+            found.append(path)  # a run, or what the message about it will name
+    return found, left_out
 
 
 def _session(record: Any) -> Session:
@@ -189,31 +206,8 @@ def command_to_repeat(config: Config) -> str:
     """Return the command that trains with the same settings, except `out`.
 
     Example:
-        >>> command_to_repeat(Config(seed=3, cutoff_hz=None))
-        'python scripts/train.py --upsampler resize --cutoff-hz null --seed 3'
+        >>> command_to_repeat(Config(seed=3, cutoff_hz=None, out="elsewhere"))
+        'python scripts/train.py --cutoff-hz=null --seed=3'
     """
-    words = ["python", "scripts/train.py", "--upsampler", *config.upsampler]
-    for field in dataclasses.fields(Config):
-        value = getattr(config, field.name)
-        if field.name in ("upsampler", "out") or value == field.default:
-            continue
-        flag = "--" + field.name.replace("_", "-")
-        if isinstance(value, tuple):
-            words += [flag, *map(str, value)]
-        elif str(value).startswith("-"):
-            words.append(f"{flag}={value}")
-        else:
-            words += [flag, argument_text(value)]
-    return printable(shlex.join(words))
-
-
-def argument_text(value: Any) -> str:
-    """Return a setting's value as `train` takes it.
-
-    Example:
-        >>> argument_text((2, 2)), argument_text(None), argument_text(True), argument_text(0.5)
-        ('2 2', 'null', 'true', '0.5')
-    """
-    if isinstance(value, tuple):
-        return " ".join(map(str, value))
-    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+    flags = dataclasses.replace(config, out=Config().out).as_flags()
+    return printable(shlex.join(["python", "scripts/train.py", *flags]))

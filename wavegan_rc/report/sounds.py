@@ -1,14 +1,21 @@
 """The recordings of a report as pictures and players."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from wavegan_rc.audio.files import open_recording
 from wavegan_rc.errors import DataError
 from wavegan_rc.figures.drawing import levels_db
+from wavegan_rc.figures.frequency_axis import Scale, hz_text, on_scale
+from wavegan_rc.figures.pixels import spectrogram_png
+from wavegan_rc.figures.spectra import marked_lines
+from wavegan_rc.measurement.references import data_of_run
+from wavegan_rc.measurement.sources import open_segments
 from wavegan_rc.report import media
 from wavegan_rc.report.document import Document
 from wavegan_rc.report.measured import Measured
@@ -18,8 +25,8 @@ from wavegan_rc.report.run_files import Run
 _EMBEDDED_SAMPLES = 64 * 2048
 # Up to this number all runs are embedded, about 1 MB each; beyond, the first seed of each group.
 _EMBEDDED_RUNS = 10
-# Lines of more stages would stand too close to be told apart.
-_MARKED_STAGES = 4
+# Windows of the small picture at the top of the page.
+_FIRST_WINDOWS = 16
 # Peak of the loudest player of artifacts. The limit of the gain keeps 16-bit rounding faint.
 _ARTIFACT_PEAK_DB = -1.0
 _LARGEST_GAIN_DB = 40.0
@@ -33,12 +40,14 @@ class Sound:
 
     Attributes:
         id: Run id; for real audio, `real-` and the id of the run with this data.
-        label: Group and seed, or "real".
-        name: Name of the run folder.
+        group: Id of the group, or "real".
+        label: Group, or "real".
+        seed: Seed of the run. None for real audio.
         count: Number of embedded segments.
         stopband_hz: Stopband edge of the data. None without a low-pass.
         marks: Kind, frequency in Hz and words of each line over the spectrogram.
-        picture: Address that holds the spectrogram.
+        pictures: Addresses that hold the spectrogram, by frequency axis.
+        small_picture: Address that holds the first windows on a mel axis.
         audio: Address that holds the WAV.
         artifact: Address that holds the WAV of the part above `stopband_hz`, amplified by the
             report's gain. None without one.
@@ -46,14 +55,16 @@ class Sound:
     """
 
     id: str
+    group: str
     label: str
-    name: str
+    seed: int | None
     sample_rate: int
     segment_length: int
     count: int
     stopband_hz: float | None
     marks: Sequence[tuple[str, float, str]]
-    picture: str
+    pictures: Mapping[Scale, str]
+    small_picture: str
     audio: str
     artifact: str | None
     loudness_db: float | None
@@ -61,7 +72,12 @@ class Sound:
     @property
     def is_real(self) -> bool:
         """Return whether this is real audio."""
-        return self.id.startswith("real-")
+        return self.seed is None
+
+    @property
+    def name(self) -> str:
+        """Label and seed."""
+        return self.label if self.seed is None else f"{self.label}, seed {self.seed}"
 
     @property
     def seconds(self) -> float:
@@ -91,6 +107,7 @@ class _Recording:
     """Segments of one player, with their spectrogram and their artifact part."""
 
     id: str
+    group: str
     label: str
     run: Run
     segments: np.ndarray
@@ -130,27 +147,25 @@ def _read_rows(document: Document) -> list[list[_Recording]]:
     for group in document.groups:
         row = []
         for run in group.runs if all_seeds else group.runs[:1]:
-            seed = f", seed {run.config.seed}" if len(group.runs) > 1 else ""
-            row.append(_read(run, "joined.wav", run.id, group.label + seed))
+            row.append(_read(run, group.id, group.label))
             data = tuple(getattr(run.config, name) for name in _REAL_SETTINGS)
             if data not in real:
                 title = "real" if not real else f"real, of {group.label}"
-                real[data] = [_read(run, "real-joined.wav", f"real-{run.id}", title)]
+                real[data] = [_read(run, "real", title)]
         rows.append(row)
     return [*real.values(), *rows]
 
 
-def _read(run: Run, file_name: str, sound_id: str, label: str) -> _Recording:
+def _read(run: Run, group: str, label: str) -> _Recording:
     """Read whole segments from the start of a joined recording, as many as are embedded."""
-    path = run.path / "samples" / file_name
+    is_real = group == "real"
+    path = run.path / "samples" / ("real-joined.wav" if is_real else "joined.wav")
     rate, length = run.config.sample_rate, run.config.segment_length
-    try:
-        with open_recording(path) as file:
-            if (file.samplerate, file.channels) != (rate, 1):
-                raise DataError(f"must be mono, {rate} Hz, as its run")
-            audio = file.read(max(_EMBEDDED_SAMPLES // length, 1) * length)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+    most = max(_EMBEDDED_SAMPLES // length, 1)
+    if run.config.steps < run.steps_asked:  # recordings of an earlier end would be older
+        audio = _segments_of_stopped(run, most, is_real=is_real).ravel()
+    else:
+        audio = _read_recording(path, rate, most * length)
     count = len(audio) // length
     if not count or not np.isfinite(audio).all():
         raise DataError(f"{path}: must hold finite segments of {length} samples")
@@ -158,29 +173,57 @@ def _read(run: Run, file_name: str, sound_id: str, label: str) -> _Recording:
     artifact, cutoff, stopband = None, run.config.cutoff_hz, run.config.stopband_hz
     if cutoff is not None and stopband is not None:
         artifact = media.artifact_only(segments, rate, cutoff, stopband)
-    return _Recording(sound_id, label, run, segments, levels_db(segments), artifact)
+    sound_id = f"real-{run.id}" if is_real else run.id
+    return _Recording(sound_id, group, label, run, segments, levels_db(segments), artifact)
+
+
+def _read_recording(path: Path, sample_rate: int, samples: int) -> np.ndarray:
+    try:
+        with open_recording(path) as file:
+            if (file.samplerate, file.channels) != (sample_rate, 1):
+                raise DataError(f"must be mono, {sample_rate} Hz, as its run")
+            return file.read(samples)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _segments_of_stopped(run: Run, count: int, *, is_real: bool) -> np.ndarray:
+    """Make the segments that a run would have written at its end."""
+    path = str(run.path)
+    if not is_real:
+        segments = open_segments(path, count=count, seed=run.config.seed)
+    elif (parts := data_of_run(path, count)) is not None:
+        segments = parts[0]
+    else:
+        raise DataError(f"{path}: no real audio to show: its recordings cannot be read")
+    return np.concatenate(list(segments.blocks()))
 
 
 def _sound(recording: _Recording, measured: Measured, top_db: float, gain_db: float) -> Sound:
     config, segments, artifact = recording.run.config, recording.segments, recording.artifact
-    rate = config.sample_rate
-    marks = [
-        ("line", frequency, f"stage {stage.stage}")
-        for stage in measured.stages[-_MARKED_STAGES:]
-        for frequency in stage.lines_hz
-    ]
+    rate, levels = config.sample_rate, recording.levels_db
+    lines = marked_lines(measured.stages)
+    marks = [("line", hz, hz_text(hz)) for hz in lines]
     if config.cutoff_hz is not None:
-        marks.append(("cutoff", config.cutoff_hz, f"cutoff {config.cutoff_hz:g} Hz"))
+        marks.append(("cutoff", config.cutoff_hz, f"cutoff {hz_text(config.cutoff_hz)}"))
+    frames = levels.shape[1] // len(segments) * _FIRST_WINDOWS
+
+    def picture(levels: np.ndarray, scale: Scale) -> str:
+        png = spectrogram_png(on_scale(levels, rate, scale), top_db)
+        return media.data_uri(png, "image/png")
+
     return Sound(
         id=recording.id,
+        group=recording.group,
         label=recording.label,
-        name=recording.run.name,
+        seed=None if recording.group == "real" else config.seed,
         sample_rate=rate,
         segment_length=segments.shape[1],
         count=segments.shape[0],
         stopband_hz=config.stopband_hz,
         marks=marks,
-        picture=media.data_uri(media.spectrogram_png(recording.levels_db, top_db), "image/png"),
+        pictures={scale: picture(levels, scale) for scale in get_args(Scale)},
+        small_picture=picture(levels[:, :frames], "mel"),
         audio=_player(segments.ravel(), rate),
         artifact=None if artifact is None else _player(artifact * 10 ** (gain_db / 20), rate),
         loudness_db=media.loudness_db(segments.ravel(), rate),

@@ -1,7 +1,6 @@
 // The table of all numbers: sort, filter, copy.
 
 const table = one("#table");
-const body = table.tBodies[0];
 
 const valueOf = (cell) => cell.dataset.value ?? cell.textContent.trim();
 
@@ -18,30 +17,39 @@ function sortBy(heading) {
   all("thead th", table).forEach((other) => other.removeAttribute("aria-sort"));
   heading.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
   const column = heading.cellIndex;
-  const rows = [...body.rows];
-  rows.sort((a, b) => compareCells(a.cells[column], b.cells[column], direction));
-  body.append(...rows);
+  for (const body of table.tBodies) {
+    const [title, ...rows] = body.rows;
+    rows.sort((a, b) => compareCells(a.cells[column], b.cells[column], direction));
+    body.append(title, ...rows);
+  }
 }
 
 function showScope(scope) {
-  table.dataset.scope = scope;
-  for (const row of body.rows) row.hidden = scope !== "" && row.dataset.scope !== scope;
+  for (const body of table.tBodies) body.hidden = body.dataset.scope !== scope;
 }
 
-// A scope hides the columns that it does not use.
-const isShown = (cell) => getComputedStyle(cell).display !== "none";
+// Shows the part of the table in which the address's row stands.
+function showTarget() {
+  const row = location.hash.startsWith("#row-") && document.getElementById(location.hash.slice(1));
+  if (!row) return;
+  const { scope } = row.closest("tbody").dataset;
+  one(`input[name=scope][value=${scope}]`).checked = true;
+  showScope(scope);
+  row.scrollIntoView({ block: "center" });
+}
 
-// Returns a cell as one line, without the values of single seeds, which report.json has.
+// Returns a cell as one line.
 function cellText(cell) {
   const copy = cell.cloneNode(true);
-  all(".seeds", copy).forEach((part) => part.remove());
   all("small", copy).forEach((part) => part.prepend("; "));
   return copy.textContent.replace(/\s+/g, " ").replaceAll(" ;", ";").trim();
 }
 
 function shownCells() {
-  const rows = [table.tHead.rows[0], ...body.rows].filter((row) => !row.hidden);
-  return rows.map((row) => [...row.cells].filter(isShown).map(cellText));
+  const shown = [...table.tBodies].filter((body) => !body.hidden);
+  const rows = [table.tHead.rows[0], ...shown.flatMap((body) => [...body.rows])];
+  const columns = rows[0].cells.length;
+  return rows.map((row) => [...row.cells].map(cellText)).map((row) => [...row, ...Array(columns - row.length).fill("")]);
 }
 
 function asMarkdown() {
@@ -89,3 +97,5 @@ all("thead button", table).forEach((button) => button.addEventListener("click", 
 all("input[name=scope]").forEach((input) => input.addEventListener("change", () => showScope(input.value)));
 one("#copy-markdown").addEventListener("click", () => copy(asMarkdown()));
 one("#copy-latex").addEventListener("click", () => copy(asLatex()));
+addEventListener("hashchange", showTarget);
+showTarget();

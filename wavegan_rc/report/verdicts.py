@@ -1,100 +1,53 @@
-"""A sentence for each kind of artifact, computed from intervals and p-values alone."""
+"""A verdict on each kind of artifact, computed from intervals and p-values alone."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from wavegan_rc.figures.frequency_axis import frequencies_text
 from wavegan_rc.measurement.evaluator import NO_REAL
-from wavegan_rc.measurement.quantities import CANNOT_BE_TOLD
-from wavegan_rc.report.comparisons import SEGMENTS, Comparison, Difference
+from wavegan_rc.measurement.quantities import CANNOT_BE_TOLD, p_value_text
+from wavegan_rc.report.comparisons import SEEDS, SEGMENTS, Comparison, Difference
 from wavegan_rc.report.groups import Group
-from wavegan_rc.report.measured import MISSING, Interval, frequencies_text
 from wavegan_rc.report.rows import Row
+from wavegan_rc.report.words import interval_text
 
 REAL = "real"
-_WORDS = {"below": "less", "above": "more"}
+BETTER, WORSE, MIXED, ALIKE = "better", "worse", "better and worse", "alike"
+UNKNOWN, NOT_MEASURED = CANNOT_BE_TOLD, "not measured"
+# Quantities that judge a setting; for all of them, less is better.
+KINDS = (NOISE, LINES, LOCKING, IMAGES, COLOR, DISTANCE) = (
+    "out_of_band_total_db",
+    "line_prominence_db",
+    "phase_locking_excess",
+    "image_coherence",
+    "filtering_db",
+    "frechet_distance",
+)
+_SIDES = {"below": "less", "above": "more", "": CANNOT_BE_TOLD}
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of artifact, and the quantity that measures it: the less, the better."""
-
-    name: str
-    quantity: str
-    noun: str
-
-
-KINDS = (
-    Kind("tonal lines", "line_prominence_db", "line prominence"),
-    Kind("phase-locked lines", "phase_locking_excess", "phase-locking excess"),
-    Kind("images moving with the signal", "image_coherence", "image coherence"),
-    Kind("out-of-band energy", "out_of_band_total_db", "out-of-band energy"),
-    Kind("filtering artifact", "filtering_db", "deviation of third-octave levels"),
-    Kind("distance to real audio", "frechet_distance", "Frechet distance"),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """The verdict on one kind of artifact of one group.
 
     Attributes:
-        stage: Stage of the difference. None for the whole set.
-        frequency_hz: None: single lines have no verdicts.
-        difference: Group minus the other side.
-        verdict: `above`, `below`, `equal within ...`, `cannot be told` or empty.
-        over: `segments` or `seeds`. None without a difference.
-        count: Number of segments or seeds of the group.
-        beside_count: Number of segments or seeds of the other group. None for real audio.
+        quantity: Quantity that measures the artifact; less is better.
+        group: Id of the group.
         beside: Id of the group compared with, or `real`.
+        verdict: `better`, `worse`, `better and worse` (at different stages), `alike`, `cannot be
+            told` or `not measured`.
+        text: Size, interval, p-value and trainings in words, or the reason for no verdict.
+        difference: Group minus the other side, at the stage that decides.
+        trainings: Trainings compared, in words. Segments say nothing about other trainings.
     """
 
-    kind: str
     quantity: str
-    unit: str = ""
-    stage: int | None = None
-    frequency_hz: float | None = None
-    difference: Interval = MISSING
-    p_value: float | None = None
-    verdict: str = ""
-    over: str | None = None
-    count: int | None = None
-    beside_count: int | None = None
-    text: str
     group: str
     beside: str
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A row's difference between two sides, with the numbers of runs or segments compared."""
-
-    row: Row
-    difference: Difference
-    over: str
-    count: int
-    beside_count: int | None
-
-    @property
-    def size(self) -> float:
-        return abs(self.difference.value or 0)
-
-    @property
-    def place(self) -> str:
-        """Lines of the stage, as " at 4000 Hz (stage 6)"; empty for the whole set."""
-        if self.row.stage is None:
-            return ""
-        return f" at {frequencies_text(self.row.lines_hz)} Hz (stage {self.row.stage})"
-
-    @property
-    def trainings(self) -> str:
-        """Trainings compared; segments say nothing about other trainings."""
-        ours, theirs = self.count, self.beside_count
-        if self.over == SEGMENTS:
-            return "one training" if theirs is None else "one training each"
-        if theirs is None or theirs == ours:
-            return f"{ours} seeds" + ("" if theirs is None else " each")
-        return f"{ours} and {theirs} seeds"
+    verdict: str
+    text: str
+    difference: float | None = None
+    trainings: str = ""
 
 
 def build_verdicts(
@@ -102,109 +55,97 @@ def build_verdicts(
 ) -> list[Verdict]:
     """Judge every group beside the reference group, or a single group beside real audio.
 
-    For a kind that is measured by stage, the verdict describes the stage with the largest certain
-    difference. Its text counts the stages by direction.
+    Returns:
+        A verdict for each kind of artifact and group, in the order of `KINDS`.
     """
     first, *others = groups
     verdicts = []
-    for kind in KINDS:
-        own = [row for row in rows if row.name == kind.quantity and row.frequency_hz is None]
-        if not others:
-            found = [_beside_real(row, first) for row in own]
-            verdicts.append(_verdict(kind, found, first, REAL, "real audio"))
+    for quantity in KINDS:
+        own = [row for row in rows if row.name == quantity and row.frequency_hz is None]
         for group in others:
             comparison = comparisons[group.id]
-            found = [
-                _Found(row, row.differences[group.id], comparison.over, *comparison.counts)
-                for row in own
-            ]
-            verdicts.append(_verdict(kind, found, group, first.id, first.label))
+            found = [(row, row.differences[group.id]) for row in own]
+            trainings = _trainings(comparison.over, comparison.counts)
+            verdicts.append(
+                _verdict((quantity, group.id, first.id), found, comparison.over, trainings)
+            )
+        if not others:
+            over = SEEDS if len(first.runs) > 1 else SEGMENTS
+            found = [(row, _beside_real(row, first)) for row in own]
+            trainings = _trainings(over, (len(first.runs),))
+            verdicts.append(_verdict((quantity, first.id, REAL), found, over, trainings))
     return verdicts
 
 
-def _beside_real(row: Row, group: Group) -> _Found:
+def _beside_real(row: Row, group: Group) -> Difference:
     cell = row.cells[group.id]
-    difference = Difference(
-        *cell.beside_real.numbers, p_value=cell.p_value, verdict=cell.verdict, reason=cell.reason
+    reason = NO_REAL if cell.value is not None and cell.beside_real.value is None else cell.reason
+    return Difference(
+        *cell.beside_real.numbers, p_value=cell.p_value, verdict=cell.verdict, reason=reason
     )
-    if cell.value is not None and difference.value is None:
-        difference = replace(difference, reason=NO_REAL)
-    return _Found(row, difference, cell.over, cell.count, None)
+
+
+def _trainings(over: str, counts: Sequence[int]) -> str:
+    each = " each" if len(counts) > 1 else ""
+    if over == SEGMENTS:
+        return f"one training{each}"
+    different = sorted(set(counts))
+    return (
+        f"{different[0]} seeds{each}" if len(different) == 1 else "{} and {} seeds".format(*counts)
+    )
 
 
 def _verdict(
-    kind: Kind, found: Sequence[_Found], group: Group, beside: str, beside_label: str
+    about: tuple[str, str, str],
+    found: Sequence[tuple[Row, Difference]],
+    over: str,
+    trainings: str,
 ) -> Verdict:
-    told = [each for each in found if each.difference.value is not None]
-    chosen = _largest(told)
-    sides = f"{group.label} and {beside_label}"
-    verdict = Verdict(
-        kind=kind.name, quantity=kind.quantity, text="", group=group.id, beside=beside
-    )
-    if chosen is None:
-        reasons = [each.difference.reason for each in found] or ["no run has it"]
-        return replace(verdict, text=f"{sides} are not compared by {kind.noun}: {reasons[0]}.")
-    difference = chosen.difference
-    text = _sentence(kind, chosen, group.label, beside_label, several=len(found) > 1)
-    if len(found) > 1 and difference.verdict:
-        text += f" {_directions(told)}"
-    return replace(
-        verdict,
-        unit=chosen.row.unit,
-        stage=chosen.row.stage,
-        difference=Interval(*difference.numbers),
-        p_value=difference.p_value,
-        verdict=difference.verdict,
-        over=chosen.over,
-        count=chosen.count,
-        beside_count=chosen.beside_count,
-        text=text,
-    )
+    told = [(row, each) for row, each in found if each.value is not None or each.verdict]
+    sides = [each.verdict for _, each in told]
+    if not told:
+        reasons = [each.reason for _, each in found if each.reason] or ["no run has it"]
+        return Verdict(*about, NOT_MEASURED, reasons[0])
+    # The largest certain difference decides; without one, the largest that may be there.
+    certain = [pair for pair in told if pair[1].verdict in ("below", "above")]
+    untold = [pair for pair in told if pair[1].verdict == CANNOT_BE_TOLD]
+    row, chosen = max(certain or untold or told, key=lambda pair: abs(pair[1].value or 0))
+    parts = [f"{interval_text(chosen)} {row.unit}".strip()]
+    if row.stage is not None:
+        parts.append(f"at {frequencies_text(row.lines_hz)} (stage {row.stage})")
+    if chosen.p_value is not None:
+        parts.append(f"p {p_text(chosen.p_value, over)}")
+    parts.append(trainings)
+    if len(sides) > 1:
+        words = [_SIDES.get(side, side) for side in sides]
+        ordered = sorted(set(words), key=lambda word: (word not in ("less", "more"), word))
+        counts = [f"{word} in {words.count(word)}" for word in ordered]
+        parts.append(f"of {len(words)} stages {', '.join(counts)}")
+    text = ", ".join([*parts, *filter(None, [chosen.reason])])
+    return Verdict(*about, judge(sides), text, chosen.value, trainings)
 
 
-def _largest(told: Sequence[_Found]) -> _Found | None:
-    """Return the largest certain difference; without one, the largest that may be there."""
-    certain = [each for each in told if each.difference.verdict in _WORDS]
-    untold = [each for each in told if each.difference.verdict == CANNOT_BE_TOLD]
-    return max(certain or untold or told, key=lambda each: each.size, default=None)
+def judge(sides: Sequence[str]) -> str:
+    """Return one word for the verdicts on the parts of a quantity, such as stages.
+
+    A part that is certainly less makes a group better, one that is certainly more makes it worse.
+
+    Example:
+        >>> judge(["below", "cannot be told"]), judge(["below", "above"]), judge(["", ""])
+        ('better', 'better and worse', 'cannot be told')
+    """
+    if "below" in sides:
+        return MIXED if "above" in sides else BETTER
+    if "above" in sides:
+        return WORSE
+    return ALIKE if all(side.startswith("equal") for side in sides) else UNKNOWN
 
 
-def _sentence(kind: Kind, chosen: _Found, label: str, beside: str, *, several: bool) -> str:
-    """Say that a group is better, worse or equal, or that it cannot be told."""
-    difference, unit = chosen.difference, chosen.row.unit
-    if difference.verdict in _WORDS:
-        better = "better" if difference.verdict == "below" else "worse"
-        return (
-            f"{label} is {better} than {beside}{chosen.place}: "
-            f"{_interval_text(difference, unit, absolute=True)} {_WORDS[difference.verdict]} "
-            f"{kind.noun}, {chosen.trainings}."
-        )
-    size = f"{_interval_text(difference, unit)}{chosen.place}, {chosen.trainings}"
-    size = f"{'Largest difference' if several else 'Difference'}: {size}."
-    if difference.verdict.startswith("equal"):
-        return f"{label} and {beside} are {difference.verdict} in {kind.noun}. {size}"
-    reason = difference.reason or "more seeds would tell"
-    return f"{label} and {beside} cannot be told apart by {kind.noun}: {reason}. {size}"
+def p_text(p_value: float, over: str) -> str:
+    """Return a p-value as text; permutations of segments have a smallest one, seeds have none.
 
-
-def _directions(told: Sequence[_Found]) -> str:
-    """Count the stages by direction."""
-    verdicts = [each.difference.verdict for each in told]
-    counts = [
-        f"{_WORDS.get(verdict, verdict)} in {verdicts.count(verdict)}"
-        for verdict in [*_WORDS, *sorted(set(verdicts) - set(_WORDS))]
-        if verdict and verdict in verdicts
-    ]
-    return f"Of {len(told)} stages: {', '.join(counts)}."
-
-
-def _interval_text(difference: Interval, unit: str, *, absolute: bool = False) -> str:
-    """Return value, unit and interval, with two digits of the value."""
-    value, low, high = difference.value or 0.0, difference.low, difference.high
-    if absolute and value < 0:
-        value, low, high = -value, *(None if x is None else -x for x in (high, low))
-    numbers = [value] if low is None or high is None else [value, low, high]
-    digits = 1 if value == 0 else min(max(1 - math.floor(math.log10(abs(value))), 0), 6)
-    shown = [f"{number:.{digits}f}" for number in numbers]
-    interval = f"[{', '.join(shown[1:])}]" if len(shown) > 1 else ""
-    return " ".join(filter(None, (shown[0], unit, interval)))
+    Example:
+        >>> p_text(0.0004, "segments"), p_text(0.0004, "seeds")
+        ('< 0.002', '0.0004')
+    """
+    return p_value_text(p_value) if over == SEGMENTS else p_value_text(p_value, smallest=0)

@@ -1,9 +1,12 @@
 """The report folder: the page, its numbers, its figures."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
+import wavegan_rc
 from wavegan_rc.errors import DataError
 from wavegan_rc.report.document import build_document
 from wavegan_rc.report.figures import write_figures
@@ -15,10 +18,10 @@ PAGE_FILE, NUMBERS_FILE, FIGURES_FOLDER = "index.html", "report.json", "figures"
 
 
 def write_report(runs: Sequence[str | Path], out: str | Path = "report") -> Path:
-    """Compare finished runs and write the report: a page to read and listen to, and its numbers.
+    """Compare runs and write the report: a page to read and listen to, and its numbers.
 
     Args:
-        runs: Run folders; the first one's settings are the reference.
+        runs: Run folders, or folders of runs; the first one's settings are the reference.
         out: Output folder, created if missing. Files of an earlier report are replaced.
 
     Returns:
@@ -26,7 +29,7 @@ def write_report(runs: Sequence[str | Path], out: str | Path = "report") -> Path
 
     Raises:
         ParameterError: If there are no runs, or two are the same.
-        DataError: If a run is unfinished or cannot be read, or `out` cannot be written.
+        DataError: If a run has no generator or cannot be read, or `out` cannot be written.
 
     Example:
         >>> write_report([])
@@ -38,10 +41,20 @@ def write_report(runs: Sequence[str | Path], out: str | Path = "report") -> Path
     document = build_document(runs, out)
     try:
         figures = write_figures(document, out / FIGURES_FOLDER)
-        page = render_page(document, collect_sounds(document), figures)
+        page = render_page(document, collect_sounds(document), figures, _documentation(out))
         numbers = json.dumps(document.as_json(), indent=1, allow_nan=False, ensure_ascii=False)
         write_whole(out / NUMBERS_FILE, numbers)
         write_whole(out / PAGE_FILE, page)
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
     return out / PAGE_FILE
+
+
+def _documentation(out: Path) -> str | None:
+    """Return the address of a quantity's page in a checkout, relative to the report."""
+    root = Path(wavegan_rc.__file__).parents[1]
+    for folder, end in (("site", "html"), ("docs", "md")):
+        pages = root / folder / "explanation" / "quantities"
+        if pages.is_dir():
+            return f"{quote(Path(os.path.relpath(pages, out)).as_posix())}/{{}}.{end}"
+    return None

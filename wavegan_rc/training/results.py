@@ -1,7 +1,6 @@
 """The results of a finished training: generator, WAVs, figures, numbers."""
 
 import time
-from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -18,6 +17,7 @@ from wavegan_rc.training.summary import summarise
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.atomic_files import whole_files
 from wavegan_rc.utils.interruptions import OptionalWork
+from wavegan_rc.utils.text import printable
 
 # Enough for levels within a few tenths of a dB, and quick to generate.
 MEASURED_SEGMENTS = 512
@@ -61,33 +61,59 @@ def write_results(
         if file.stem.isdigit() and int(file.stem) >= config.sample_count:
             file.unlink()
     summarise(reference, generated, config, run, time.perf_counter() - started).write(run.summary)
-    rows = {
-        reference.title: reference.segments[shown],
-        f"generated ({config.upsampler_name})": generated[shown],
-    }
-    with OptionalWork("the picture of the spectrograms"):
-        _draw_sounds(rows, generator, run, config)
-    with OptionalWork("the picture of artifacts over training"):
-        _draw_history(run)
+    with OptionalWork("the pictures of the sound"):
+        _draw_sounds(reference, generated, generator, run, config)
+    with OptionalWork("the pictures of the training"):
+        _draw_history(run, config)
 
 
 def _draw_sounds(
-    rows: Mapping[str, np.ndarray], generator: keras.Model, run: Run, config: Config
+    reference: Reference,
+    generated: np.ndarray,
+    generator: keras.Model,
+    run: Run,
+    config: Config,
 ) -> None:
     from wavegan_rc.figures.drawing import filter_figure, save_figure, spectrogram_figure
+    from wavegan_rc.figures.spectra import spectrum_figure
 
-    rate = config.sample_rate
+    rate, title, shown = config.sample_rate, _title(run, config), slice(SHOWN_SEGMENTS)
+    rows = {
+        reference.title: reference.segments[shown],
+        f"generated: {title}": generated[shown],
+    }
     save_figure(spectrogram_figure(rows, rate, config.cutoff_hz), run.figures / "spectrogram.png")
+    spectrum = spectrum_figure(
+        reference.segments,
+        generated,
+        sample_rate=rate,
+        upsampling_factors=config.upsampling_factors,
+        stopband_hz=config.stopband_hz,
+        title=title,
+    )
+    save_figure(spectrum, run.figures / "spectrum.png")
     if config.post_filter_length:
         taps = generator.get_layer(POST_FILTER).get_weights()[0][:, 0, 0]
         # The convolution reads ahead with its last tap: as a filter, the taps run backwards.
-        save_figure(filter_figure(taps[::-1], rate), run.figures / "post-filter.png")
+        figure = filter_figure(taps[::-1], rate, title)
+        save_figure(figure, run.figures / "post-filter.png")
 
 
-def _draw_history(run: Run) -> None:
+def _draw_history(run: Run, config: Config) -> None:
     from wavegan_rc.figures.drawing import save_figure
-    from wavegan_rc.figures.history_figure import history_figure
+    from wavegan_rc.figures.history_figure import history_figure, losses_figure
 
-    over_training = history_figure(run.history, run.summary)
-    if over_training is not None:
-        save_figure(over_training, run.figures / "artifacts-over-training.png")
+    title = _title(run, config)
+    figures = {
+        "losses": losses_figure(run.history, title),
+        "artifacts-over-training": history_figure(run.history, run.summary, title),
+    }
+    for name, figure in figures.items():
+        if figure is not None:
+            save_figure(figure, run.figures / f"{name}.png")
+
+
+def _title(run: Run, config: Config) -> str:
+    """Return the run, its upsampler, steps and seed, without mathematics for Matplotlib."""
+    words = (run.path.absolute().name, config.upsampler_name, f"step {config.steps}")
+    return printable(", ".join((*words, f"seed {config.seed}"))).replace("$", r"\$")

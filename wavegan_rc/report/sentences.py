@@ -1,0 +1,234 @@
+"""The first sentences of a report, made from verdicts by rules."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wavegan_rc.figures.frequency_axis import hz_text
+from wavegan_rc.report.groups import Group
+from wavegan_rc.report.measured import Measured
+from wavegan_rc.report.rows import Row
+from wavegan_rc.report.verdicts import (
+    ALIKE,
+    BETTER,
+    DISTANCE,
+    IMAGES,
+    LINES,
+    MIXED,
+    NOISE,
+    REAL,
+    UNKNOWN,
+    WORSE,
+    Verdict,
+)
+from wavegan_rc.report.words import listed, number_text
+from wavegan_rc.runs.history import unfinished
+
+_CERTAIN = (BETTER, WORSE, MIXED)
+# Far from real audio: this much more noise where real audio is silent, or such a distance (real
+# audio has 0, and each of its features a variance of 1).
+_FAR_DB, _FAR_DISTANCE = 10, 1
+_MOST_NAMED = 3
+_UNTOLD = "cannot be told from"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a report says first: what was compared, the finding, and how sure it is."""
+
+    about: str
+    finding: str
+    more: Sequence[str]
+
+
+def summarize(
+    groups: Sequence[Group],
+    rows: Sequence[Row],
+    verdicts: Sequence[Verdict],
+    measurements: Mapping[str, Measured],
+) -> Summary:
+    """Say in words what was compared, which is better at what, and how sure that is.
+
+    Args:
+        groups: Groups in report order; the first is the reference.
+        rows: Rows of the table.
+        verdicts: Verdicts on the groups.
+        measurements: Measurements by run id.
+    """
+    story = _Story(groups, rows, verdicts)
+    sentences = (story.untold(), story.without_band(), story.from_real(), story.sureness())
+    finding = story.of_many() if len(groups) > 2 else story.of_two()
+    return Summary(_about(groups, measurements), finding, tuple(filter(None, sentences)))
+
+
+def _about(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> str:
+    """Name what all runs share; the table of what differs has the rest."""
+    runs = [run for group in groups for run in group.runs]
+
+    def shared(name: str) -> Any:
+        values = {getattr(run.config, name) for run in runs}
+        return values.pop() if len(values) == 1 else False
+
+    data, rate, cutoff, steps = map(shared, ("data", "sample_rate", "cutoff_hz", "steps"))
+    words = [
+        f"{len(runs)} run{'s' * (len(runs) > 1)}",
+        "" if data is False else f"trained on {data or 'bundled speech'}",
+        f"{hz_text(rate)} sample rate" if rate else "",
+        f"low-passed at {hz_text(cutoff)}" if cutoff else "",
+        f"{steps:,} steps" if steps else "",
+        f"{_span([len(group.runs) for group in groups])} seeds a setting",
+        f"{_span([measurements[run.id].segments for run in runs])} windows measured of each",
+    ]
+    return ", ".join(filter(None, words))
+
+
+def _span(values: Sequence[int]) -> str:
+    return " to ".join(f"{value:,}" for value in sorted({min(values), max(values)}))
+
+
+class _Story:
+    """Sentences about groups of runs."""
+
+    def __init__(
+        self, groups: Sequence[Group], rows: Sequence[Row], verdicts: Sequence[Verdict]
+    ) -> None:
+        self._groups, self._rows = groups, rows
+        self._runs = [run for group in groups for run in group.runs]
+        is_speech = {run.config.data for run in self._runs} == {None}
+        self._audio = "real speech" if is_speech else "real audio"
+        edges = {run.config.stopband_hz for run in self._runs}
+        edge = edges.pop() if len(edges) == 1 else None
+        self._band = "the band" if edge is None else hz_text(edge)
+        self._labels = {group.id: group.label for group in groups} | {REAL: self._audio}
+        # Nothing is nearer to real audio than itself.
+        self._told = [
+            [v for v in verdicts if v.quantity == kind and (v.beside, kind) != (REAL, DISTANCE)]
+            for kind in (NOISE, LINES, IMAGES, DISTANCE)
+        ]
+
+    def _lead(self) -> str:
+        """Say after how many steps and seeds, as "After 6,000 steps and 5 seeds each"."""
+        counts = [len(group.runs) for group in self._groups]
+        words = f"After {_span([run.config.steps for run in self._runs])} steps"
+        each = " each" if len(counts) > 1 else ""
+        if max(counts) == 1:
+            return f"{words}, in one training{each},"
+        return f"{words} and {_span(counts)} seeds{each},"
+
+    def _clause(self, verdict: Verdict, several: bool = False) -> str:
+        """Return a verb phrase such as "leaves 6.8 dB less noise above 1.7 kHz"."""
+        has, less, more = {
+            NOISE: (("leaves", "leave"), "less noise", "more noise"),
+            LINES: (("has", "have"), "weaker lines", "stronger lines"),
+            IMAGES: (("has", "have"), "fainter mirror images", "stronger mirror images"),
+            DISTANCE: (("is", "are"), f"closer to {self._audio}", f"further from {self._audio}"),
+        }[verdict.quantity]
+        words = {BETTER: less, WORSE: more}.get(verdict.verdict)
+        words = words or f"{less} at some stages and {more} at others"
+        if verdict.quantity == NOISE:
+            size = abs(verdict.difference or 0)
+            if size and not several:
+                words = f"{number_text(size, 1 if size < 10 else 0)} dB {words}"
+            words += f" above {self._band}"
+        return f"{has[several]} {words}"
+
+    def of_two(self) -> str:
+        """Say what a setting does better and worse than another one, or than real audio."""
+        told = [verdict for kind in self._told for verdict in kind]
+        name, other = (self._labels[side] for side in (told[0].group, told[0].beside))
+        certain = [each for each in told if each.verdict in _CERTAIN]
+        lead = self._lead()
+        if not certain:
+            verdicts = {each.verdict for each in told}
+            if UNKNOWN not in verdicts:
+                alike = f"{name} and {other} are alike in all that is measured"
+                return f"{lead} {alike if ALIKE in verdicts else 'nothing could be measured'}."
+            if told[0].beside == REAL:
+                return f"{lead} it cannot be told whether {name} has artifacts."
+            return f"{lead} it cannot be told which is better, {name} or {other}."
+        better = [self._clause(each) for each in certain if each.verdict == BETTER]
+        worse = [self._clause(each) for each in certain if each.verdict != BETTER]
+        (better or worse)[0] += f" than {other}"
+        return f"{lead} {name} {', but '.join(filter(None, (listed(better), listed(worse))))}."
+
+    def of_many(self) -> str:
+        """Say which settings have less of an artifact than the first, for the first such kind."""
+        lead, found = self._lead(), []
+        own = next((k for k in self._told if any(v.verdict in _CERTAIN for v in k)), None)
+        if own is None:
+            return f"{lead} it cannot be told which of the {len(self._groups)} settings is best."
+        for word in _CERTAIN:
+            same = [each for each in own if each.verdict == word]
+            if same:
+                than = "" if found else f" than {self._groups[0].label}"
+                clause = self._clause(same[0], several=len(same) > 1)
+                found.append(f"{self._names(same)} {clause}{than}")
+        unknown = [each for each in own if each.verdict not in _CERTAIN]
+        if unknown:
+            found.append(f"of {self._names(unknown)} it cannot be told")
+        return f"{lead} {'; '.join(found)}."
+
+    def _names(self, verdicts: Sequence[Verdict]) -> str:
+        names = [self._labels[each.group] for each in verdicts]
+        return listed(names) if len(names) <= _MOST_NAMED else f"{len(names)} settings"
+
+    def untold(self) -> str:
+        """Say what cannot be told of two settings, and with how many trainings."""
+        nouns = (
+            f"less noise above {self._band}",
+            "weaker lines",
+            "fainter mirror images",
+            f"the smaller distance from {self._audio}",
+        )
+        unknown = [
+            (noun, each)
+            for noun, kind in zip(nouns, self._told, strict=True)
+            for each in kind
+            if each.verdict == UNKNOWN and each.beside != REAL
+        ]
+        if len(self._groups) != 2 or not unknown:
+            return ""
+        named = listed([noun for noun, _ in unknown], "or")
+        return f"Which has {named} cannot be told with {unknown[0][1].trainings}."
+
+    def without_band(self) -> str:
+        """Say why noise is not judged where the data has no low-pass."""
+        if any(run.config.cutoff_hz is not None for run in self._runs):
+            return ""
+        return "The data has no low-pass, so noise above its band cannot be told from sound."
+
+    def from_real(self) -> str:
+        """Say how far each setting is from real audio."""
+        found: dict[str, list[str]] = {}
+        for group in self._groups:
+            found.setdefault(self._nearness(group), []).append(group.label)
+        words = []
+        for nearness, names in found.items():
+            all_of = {1: "it", 2: "both"}.get(len(names), "all")
+            subject = all_of if len(names) == len(self._groups) else listed(names)
+            if nearness:
+                verb = "" if nearness == _UNTOLD else "is " if len(names) == 1 else "are "
+                words.append(f"{subject} {verb}{nearness} {self._audio}")
+        text = "; ".join(words)
+        return f"{text[0].upper()}{text[1:]}." if text else ""
+
+    def _nearness(self, group: Group) -> str:
+        cells = {row.name: row.cells[group.id] for row in self._rows if row.stage is None}
+        own = {name: cells[name] for name in (NOISE, DISTANCE) if name in cells}
+        above = {name: cell for name, cell in own.items() if cell.verdict == "above"}
+        far = NOISE in above and (above[NOISE].beside_real.value or 0) >= _FAR_DB
+        if far or (DISTANCE in above and (above[DISTANCE].low or 0) >= _FAR_DISTANCE):
+            return "far from"
+        if above:
+            return "still different from"
+        tested = any(cell.beside_real.value is not None for cell in own.values())
+        return _UNTOLD if tested else ""
+
+    def sureness(self) -> str:
+        """Say how sure the finding is beyond the runs that were measured."""
+        words = []
+        if all(len(group.runs) == 1 for group in self._groups):
+            words.append("Another seed may give another result: train three or more of each.")
+        if any(unfinished(run.history) for run in self._runs):
+            words.append("Training was too short to settle: more steps may change this.")
+        return " ".join(words)
