@@ -63,7 +63,7 @@ def options(arrays, out, **others):
 
 def quantities(folder):
     result = json.loads((folder / "artifacts.json").read_text())
-    assert result["schema"] == "wavegan_rc.artifacts/3"
+    assert result["schema"] == "wavegan_rc.artifacts/4"
     return {(q["name"], q["stage"], q["frequency_hz"]): q for q in result["quantities"]}
 
 

@@ -1,0 +1,201 @@
+"""Calibrate verdicts on recordings: python docs/make_recordings_calibration.py --help.
+
+Each split divides the bundled speech, one speaker, into three parts without a common recording: a
+set to judge, real audio beside it, and audio to which distances are taken. All are drawn alike, so
+each verdict "above" or "below" is false. Recordings come in three arrangements:
+
+files: 4 files of two minutes each; segments at random positions
+utterances: a third of the utterances, cut at pauses; segments at random positions
+folders: utterances as files, cut into segments from their starts
+
+Each result is a line of calibration-recordings.jsonl; results that are there are not made again.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from calibration_sets import LENGTH, RATE
+
+from wavegan_rc.audio.preparation import prepare_corpus
+from wavegan_rc.measurement.estimation import estimate_quantities
+from wavegan_rc.measurement.evaluator import QuantityEvaluator
+from wavegan_rc.measurement.quantities import Quantity
+from wavegan_rc.measurement.segments import Places, SegmentSet, consecutive
+from wavegan_rc.measurement.set_sums import SetSums, sum_segments
+from wavegan_rc.spectrogram import stage_combs
+
+RESULTS = Path(__file__).with_name("calibration-recordings.jsonl")
+ARRANGEMENTS = ("files", "utterances", "folders")
+COUNTS = (50, 300, 3000)
+COMBS = tuple(stage_combs([2] * 7, RATE))
+STOPBAND_HZ = 1700.0
+# A test at 5 % is as exact with 199 permutations as with 1000.
+RESAMPLES = 199
+# A pause is this quiet for so long.
+_PAUSE_DB, _PAUSE_S, _FRAME = -30.0, 0.2, 320
+# Least length of an utterance, in segments.
+_SHORTEST = 4
+
+Recordings = Sequence[np.ndarray]
+
+
+@cache
+def files() -> Recordings:
+    """Return the bundled recordings, prepared as for training, float32."""
+    corpus = prepare_corpus(None, sample_rate=RATE, cutoff_hz=1500.0, stopband_hz=STOPBAND_HZ)
+    return [
+        np.float32(corpus.audio[r.start : r.start + r.length]) / np.float32(32768)
+        for r in corpus.recordings
+    ]
+
+
+@cache
+def utterances() -> Recordings:
+    """Return the files cut in the middle of each pause."""
+    return [part for file in files() for part in cut_at_pauses(file)]
+
+
+def cut_at_pauses(file: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the parts of a recording between the middles of its pauses, without short ones."""
+    frames = file[: len(file) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    power = np.mean(frames**2, axis=1)
+    quiet = np.concatenate([[False], power < power.mean() * 10 ** (_PAUSE_DB / 10), [False]])
+    edges = np.flatnonzero(np.diff(quiet.astype(int))).reshape(-1, 2)
+    pauses = edges[np.diff(edges)[:, 0] * _FRAME >= _PAUSE_S * RATE]
+    for part in np.split(file, pauses.mean(axis=1).astype(int) * _FRAME):
+        if len(part) >= _SHORTEST * LENGTH:
+            yield part
+
+
+def random_positions(recordings: Recordings, count: int, rng: np.random.Generator) -> SegmentSet:
+    """Return segments that begin anywhere, in the order of the recordings."""
+    fitting = np.array([len(recording) - LENGTH for recording in recordings])
+    number = np.sort(rng.integers(fitting.sum(), size=count))
+    ends = np.cumsum(fitting)
+    own = np.searchsorted(ends, number, side="right")
+    start = number - (ends - fitting)[own]
+    cut = [recordings[i][s : s + LENGTH] for i, s in zip(own, start, strict=True)]
+    return _set(np.stack(cut), Places(own, start, random=True))
+
+
+def from_the_start(recordings: Recordings, count: int) -> SegmentSet:
+    """Return the segments of as many recordings as are needed for `count` segments."""
+    segments, counts = [], []
+    for recording in recordings:
+        if sum(counts) < count:
+            counts.append(len(recording) // LENGTH)
+            segments.append(recording[: counts[-1] * LENGTH].reshape(-1, LENGTH))
+    return _set(np.concatenate(segments), consecutive(counts, LENGTH))
+
+
+def _set(segments: np.ndarray, places: Places | None) -> SegmentSet:
+    return SegmentSet(
+        "speech", RATE, LENGTH, len(segments), lambda: iter([segments]), places=places
+    )
+
+
+def three_parts(arrangement: str, count: int, split: int) -> list[SetSums]:
+    """Return the sums of the set, of real audio and of the audio to which distances are taken."""
+    rng = np.random.default_rng([ARRANGEMENTS.index(arrangement), count, split])
+    recordings = files() if arrangement == "files" else utterances()
+    order = rng.permutation(len(recordings))
+    parts = [[recordings[i] for i in order[part::3]] for part in range(3)]
+    if arrangement == "folders":
+        sets = [from_the_start(part, count) for part in parts]
+    else:
+        sets = [random_positions(part, count, rng) for part in parts]
+    return [sum_segments(one, COMBS) for one in sets]
+
+
+def family(quantity: Quantity) -> str:
+    """Return the name under which quantities are tested together."""
+    place = "" if quantity.stage is None else ", stages"
+    return quantity.name + (place if quantity.frequency_hz is None else ", lines")
+
+
+def judge(arrangement: str, count: int, split: int) -> dict:
+    """Return the verdicts of one split, and whether intervals hold the truth, by family."""
+    test, real, baseline = three_parts(arrangement, count, split)
+    evaluator = QuantityEvaluator(RATE, COMBS, STOPBAND_HZ, baseline, seed=split)
+    quantities = estimate_quantities(test, real, evaluator, with_locking=True, resamples=RESAMPLES)
+    families = defaultdict(list)
+    for quantity in quantities:
+        families[family(quantity)].append(quantity)
+    told = {
+        name: any(q.verdict in ("above", "below", "locked") for q in own)
+        for name, own in families.items()
+        if any(q.p_value is not None for q in own)
+    }
+    holds = {
+        name: float(np.mean([d.low <= 0 <= d.high for d in differences]))
+        for name, own in families.items()
+        if (differences := [q.difference for q in own if q.difference and q.difference.low < 1e9])
+    }
+    locked = any(q.locked_p_value is not None and q.verdict == "locked" for q in quantities)
+    return {
+        "arrangement": arrangement,
+        "segments": count,
+        "split": split,
+        "units": [sums.units.in_words() for sums in (test, real)],
+        "untold": sorted({q.untold for q in quantities if q.untold}),
+        "told": told,
+        "holds": holds,
+        "locked": locked,
+    }
+
+
+def results() -> list[dict]:
+    """Return the results so far."""
+    if not RESULTS.is_file():
+        return []
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()]
+
+
+def make(splits: int, counts: Sequence[int]) -> None:
+    """Judge what is not judged yet."""
+    done = {(r["arrangement"], r["segments"], r["split"]) for r in results()}
+    for split in range(splits):
+        for arrangement in ARRANGEMENTS:
+            for count in counts:
+                one = arrangement, count, split
+                # 50 consecutive segments are of two or three utterances.
+                if one in done or (arrangement, count) == ("folders", 50):
+                    continue
+                with RESULTS.open("a") as out:
+                    out.write(json.dumps(judge(*one)) + "\n")
+
+
+def print_tables() -> None:
+    """Print false verdicts and the coverage of intervals in percent."""
+    found: dict[tuple[str, int], list[dict]] = defaultdict(list)
+    for result in sorted(results(), key=lambda r: ARRANGEMENTS.index(r["arrangement"])):
+        found[result["arrangement"], result["segments"]].append(result)
+    columns = sorted(found, key=lambda key: (ARRANGEMENTS.index(key[0]), key[1]))
+    titles = [f"{arrangement}, {count}" for arrangement, count in columns]
+    for kind, title in (("told", "false verdicts, %"), ("holds", "intervals that hold 0, %")):
+        print(f"\n| {title} | {' | '.join(titles)} |\n|---|{'---:|' * len(columns)}")
+        print(f"| splits | {' | '.join(str(len(found[column])) for column in columns)} |")
+        names = dict.fromkeys(name for rows in found.values() for r in rows for name in r[kind])
+        for name in names:
+            cells = []
+            for column in columns:
+                own = [r[kind][name] for r in found[column] if name in r[kind]]
+                cells.append(f"{100 * np.mean(own):.1f}" if own else "")
+            print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--splits", type=int, default=200)
+    parser.add_argument("--segments", type=int, nargs="+", default=list(COUNTS))
+    parser.add_argument("--table", action="store_true", help="print the tables of what was made")
+    flags = parser.parse_args()
+    if flags.table:
+        print_tables()
+    else:
+        make(flags.splits, flags.segments)
