@@ -8,6 +8,10 @@ files: 4 files of two minutes each; segments at random positions
 utterances: a third of the utterances, cut at pauses; segments at random positions
 folders: utterances as files, cut into segments from their starts
 
+Then lines are tested for phase locking in noise, in noise with mains hum, and with organ chords:
+20 recordings of 2 s with tones of random phases, all on predicted lines. In every other set each
+recording has a tone of one phase, too, 20 dB below the noise.
+
 Each result is a line of calibration-recordings.jsonl; results that are there are not made again.
 """
 
@@ -19,18 +23,23 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from calibration_sets import LENGTH, RATE
+from calibration_sets import LENGTH, LINES_HZ, RATE
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.measurement.estimation import estimate_quantities
 from wavegan_rc.measurement.evaluator import QuantityEvaluator
-from wavegan_rc.measurement.quantities import Quantity
+from wavegan_rc.measurement.quantities import SIGNIFICANCE, Quantity
 from wavegan_rc.measurement.segments import Places, SegmentSet, consecutive
 from wavegan_rc.measurement.set_sums import SetSums, sum_segments
+from wavegan_rc.measurement.significance import benjamini_hochberg, rayleigh_p_values, sign_p_values
+from wavegan_rc.measurement.statistics import bins_of
 from wavegan_rc.spectrogram import stage_combs
 
 RESULTS = Path(__file__).with_name("calibration-recordings.jsonl")
 ARRANGEMENTS = ("files", "utterances", "folders")
+KINDS = ("noise", "hum", "organ")
+# A predicted line that no chord has.
+PLANTED_HZ = 7000
 COUNTS = (50, 300, 3000)
 COMBS = tuple(stage_combs([2] * 7, RATE))
 STOPBAND_HZ = 1700.0
@@ -49,7 +58,7 @@ def files() -> Recordings:
     """Return the bundled recordings, prepared as for training, float32."""
     corpus = prepare_corpus(None, sample_rate=RATE, cutoff_hz=1500.0, stopband_hz=STOPBAND_HZ)
     return [
-        np.float32(corpus.audio[r.start : r.start + r.length]) / np.float32(32768)
+        np.asarray(corpus.audio[r.start : r.start + r.length], np.float32) / np.float32(32768)
         for r in corpus.recordings
     ]
 
@@ -112,6 +121,44 @@ def three_parts(arrangement: str, count: int, split: int) -> list[SetSums]:
     return [sum_segments(one, COMBS) for one in sets]
 
 
+def with_tones(kind: str, planted: bool, rng: np.random.Generator) -> np.ndarray:
+    """Return a recording of noise with steady tones of random phases, together as loud."""
+    notes = {"noise": (), "hum": (50.0,), "organ": (250.0, 312.5, 375.0)}[kind]
+    seconds = 2  # all frequencies are multiples of half a hertz
+    bins = (seconds * np.outer(notes, np.arange(1, 21)).ravel()).astype(int)
+    spectrum = np.zeros(seconds * RATE // 2 + 1, complex)
+    np.add.at(spectrum, bins, np.exp(2j * np.pi * rng.random(len(bins))) / np.sqrt(2 * len(bins)))
+    if planted:
+        spectrum[seconds * PLANTED_HZ] += 0.1 / np.sqrt(2) * np.exp(1j)
+    noise = rng.standard_normal(seconds * RATE)
+    return 0.1 * (noise + np.fft.irfft(spectrum) * seconds * RATE)
+
+
+def lock(kind: str, split: int) -> dict:
+    """Return whether any line, and whether a planted one, is called locked."""
+    planted = split % 2 == 1
+    rng = np.random.default_rng([3, KINDS.index(kind), split])
+    recordings = [with_tones(kind, planted, rng).astype(np.float32) for _ in range(20)]
+    sums = sum_segments(from_the_start(recordings, 10**6))
+    locking, count = sums.spectra.locking_of_recordings()
+    lines = bins_of(sums.spectra, LINES_HZ.tolist())
+    p_values = np.where(
+        LINES_HZ == RATE / 2,
+        sign_p_values(locking[lines], count),
+        rayleigh_p_values(locking[lines], count),
+    )
+    locked = benjamini_hochberg(p_values) < SIGNIFICANCE
+    at_planted = LINES_HZ == PLANTED_HZ
+    return {
+        "arrangement": kind,
+        "segments": sums.spectra.count,
+        "split": split,
+        "told": {"a line locked, not planted": bool(locked[~at_planted].any())}
+        | ({"planted line locked": bool(locked[at_planted].all())} if planted else {}),
+        "holds": {},
+    }
+
+
 def family(quantity: Quantity) -> str:
     """Return the name under which quantities are tested together."""
     place = "" if quantity.stage is None else ", stages"
@@ -159,7 +206,12 @@ def results() -> list[dict]:
 def make(splits: int, counts: Sequence[int]) -> None:
     """Judge what is not judged yet."""
     done = {(r["arrangement"], r["segments"], r["split"]) for r in results()}
+    locked = {(r["arrangement"], r["split"]) for r in results()}
     for split in range(splits):
+        for kind in KINDS:
+            if (kind, split) not in locked:
+                with RESULTS.open("a") as out:
+                    out.write(json.dumps(lock(kind, split)) + "\n")
         for arrangement in ARRANGEMENTS:
             for count in counts:
                 one = arrangement, count, split
@@ -172,25 +224,30 @@ def make(splits: int, counts: Sequence[int]) -> None:
 
 def print_tables() -> None:
     """Print false verdicts and the coverage of intervals in percent."""
+    print_table("told", "false verdicts, %", ARRANGEMENTS)
+    print_table("holds", "intervals that hold 0, %", ARRANGEMENTS)
+    print_table("told", "sets with a line called locked, %", KINDS)
+
+
+def print_table(kind: str, title: str, arrangements: Sequence[str]) -> None:
     found: dict[tuple[str, int], list[dict]] = defaultdict(list)
-    for result in sorted(results(), key=lambda r: ARRANGEMENTS.index(r["arrangement"])):
-        found[result["arrangement"], result["segments"]].append(result)
-    columns = sorted(found, key=lambda key: (ARRANGEMENTS.index(key[0]), key[1]))
+    for result in results():
+        if result["arrangement"] in arrangements:
+            found[result["arrangement"], result["segments"]].append(result)
+    columns = sorted(found, key=lambda key: (arrangements.index(key[0]), key[1]))
     titles = [f"{arrangement}, {count}" for arrangement, count in columns]
-    for kind, title in (("told", "false verdicts, %"), ("holds", "intervals that hold 0, %")):
-        print(f"\n| {title} | {' | '.join(titles)} |\n|---|{'---:|' * len(columns)}")
-        print(f"| splits | {' | '.join(str(len(found[column])) for column in columns)} |")
-        names = dict.fromkeys(name for rows in found.values() for r in rows for name in r[kind])
-        for name in names:
-            cells = []
-            for column in columns:
-                own = [r[kind][name] for r in found[column] if name in r[kind]]
-                cells.append(f"{100 * np.mean(own):.1f}" if own else "")
-            print(f"| {name} | {' | '.join(cells)} |")
+    print(f"\n| {title} | {' | '.join(titles)} |\n|---|{'---:|' * len(columns)}")
+    print(f"| splits | {' | '.join(str(len(found[column])) for column in columns)} |")
+    for name in dict.fromkeys(name for rows in found.values() for r in rows for name in r[kind]):
+        cells = []
+        for column in columns:
+            own = [r[kind][name] for r in found[column] if name in r[kind]]
+            cells.append(f"{100 * np.mean(own):.1f}" if own else "")
+        print(f"| `{name}` | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser()
     parser.add_argument("--splits", type=int, default=200)
     parser.add_argument("--segments", type=int, nargs="+", default=list(COUNTS))
     parser.add_argument("--table", action="store_true", help="print the tables of what was made")

@@ -16,6 +16,7 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.bootstrap import (
     Groups,
     check_weights,
+    concentration,
     concentration_of_means,
     weight_of_pairs,
     weighted_means,
@@ -39,13 +40,13 @@ def frechet_distance(
     With means m, covariances C and n segments, tr for trace:
 
         |m_t - m_r|^2 + tr(C_t + C_r - 2 (C_r^1/2 C_t C_r^1/2)^1/2) - bias,
-        bias = tr(C_t) / n_t + tr(C_r) / n_r + b / n_t + b / n_r,
+        bias = tr(C_t) / n_t + tr(C_r) / n_r + b / m_t + b / n_r,
         b = 1/2 sum over i, j of (1 + [i = j]) s_i s_j / (s_i + s_j),
 
-    where n_t is the effective number of segments (see `concentration_of_means`) and s are the
-    square roots of the eigenvalues of C_r^1/2 C_t C_r^1/2. b is the second order of the trace's
-    Taylor series for sample covariances of Gaussian data. With 2.5 segments a feature about 20 % of
-    the bias remain.
+    where n_t is the effective number of segments (see `concentration_of_means`), m_t that for
+    products of features, and s are the square roots of the eigenvalues of C_r^1/2 C_t C_r^1/2. b is
+    the second order of the trace's Taylor series for sample covariances of Gaussian data. With 2.5
+    segments a feature about 20 % of the bias remain.
 
     Args:
         test: Array of shape (N, D), N above D and at least 10.
@@ -73,7 +74,8 @@ def frechet_distance(
     """
     _check_sets(test, reference, fewest=max(_FEWEST, test.shape[1] + 1))
     mean_r, covariance_r = reference.mean(axis=0), np.atleast_2d(np.cov(reference.T))
-    mean_t, covariance_t = _gaussians(test, weights, Groups(len(test), units))
+    groups = Groups(len(test), units)
+    mean_t, covariance_t = _gaussians(test, weights, groups)
     eigenvalues, vectors = np.linalg.eigh(covariance_r)
     root = vectors * np.sqrt(np.maximum(eigenvalues, 0)) @ vectors.T
     s = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance_t @ root), 0))
@@ -84,7 +86,21 @@ def frechet_distance(
     pairs = np.divide(products, sums, out=np.zeros_like(sums), where=sums > 0)
     b = (pairs.sum(axis=(1, 2)) + s.sum(axis=1) / 2) / 2
     per_t, per_r = concentration_of_means(test, weights, units), 1 / len(reference)
-    return plain - (trace_t + b) * per_t - (trace_r + b) * per_r
+    bias_t = trace_t * per_t + b * _concentration_of_products(per_t, weights, groups)
+    return plain - bias_t - (trace_r + b) * per_r
+
+
+def _concentration_of_products(
+    of_means: np.ndarray, weights: np.ndarray, groups: Groups
+) -> np.ndarray:
+    """Return what `concentration_of_means` would be for products of two features.
+
+    If features of two segments have a correlation, Gaussian products have its square.
+    """
+    alone, alike = concentration(weights), concentration(groups.weights(weights) * groups.sizes)
+    room = alike - alone
+    excess = np.maximum(of_means - alone, 0)
+    return alone + np.divide(excess**2, room, out=np.zeros_like(room), where=room > 0)
 
 
 def _gaussians(
@@ -196,7 +212,7 @@ class Bins:
         self.proportions = np.bincount(means.labels_, minlength=count) / len(reference)
 
     def proportions_of(
-        self, test: np.ndarray, weights: np.ndarray, units: np.ndarray
+        self, test: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the share of `test` in each bin, shape (R, bins), and the concentration, (R,)."""
         _check_sets(test, self._centres, fewest=1)
@@ -204,7 +220,7 @@ class Bins:
         return weighted_means(weights, inside), concentration_of_means(inside, weights, units)
 
     def differing_share(
-        self, test: np.ndarray, weights: np.ndarray, units: np.ndarray
+        self, test: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the share of bins whose proportion differs at the 5 % level (NDB / K), shape (R,).
 
@@ -220,7 +236,7 @@ class Bins:
         return (np.abs(p - q) > critical * error).mean(axis=1)
 
     def jensen_shannon_divergence(
-        self, test: np.ndarray, weights: np.ndarray, units: np.ndarray
+        self, test: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the divergence of the proportions in bits, less its bias, shape (R,).
 

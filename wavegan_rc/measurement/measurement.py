@@ -163,7 +163,7 @@ class Comparison(QuantityList):
 
 def _units(sums: SetSums) -> str:
     """Return the independent units in words, where they are not the segments themselves."""
-    return "" if sums.units.kind == "segment" else f" in {sums.units.in_words()}"
+    return "" if sums.units.kind == "segment" else f", {sums.units.in_words()}"
 
 
 def _draw(folder: Path) -> None:

@@ -122,7 +122,7 @@ def locking_square(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
     vectors = (weights.astype(np.float32) @ phasors.view(np.float32)).view(np.complex64)
     first = np.flatnonzero(np.diff(spectra.recordings, prepend=-1))
     if len(first) == len(sounding):
-        within = weights**2 @ (phasors.real**2 + phasors.imag**2)
+        within = weights**2 @ np.abs(phasors) ** 2
         pairs_within = weights**2 @ sounding**2
     else:
         within, pairs_within = np.zeros(vectors.shape), np.zeros(len(weights))
@@ -130,7 +130,7 @@ def locking_square(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
             within += np.abs(weights[:, own] @ phasors[own]) ** 2
             pairs_within += (weights[:, own] @ sounding[own]) ** 2
     pairs = _pairs_between(weights @ sounding, pairs_within)
-    return (vectors.real**2 + vectors.imag**2 - within) / pairs[:, None]
+    return (np.abs(vectors) ** 2 - within) / pairs[:, None]
 
 
 def _pairs_between(counts: np.ndarray, within: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ def mean_coherence_square(spectra: GroupedSpectra, weights: np.ndarray, stage: i
     """
     images = spectra.images[:, stage - 1, 1:-1]
     # The sum over bins is a quadratic form of the weights.
-    parts = np.concatenate([images.real, images.imag], axis=1)
+    parts = np.concatenate([np.real(images), np.imag(images)], axis=1)
     products = parts @ parts.T
     np.fill_diagonal(products, 0)
     squares = np.einsum("rg,rg->r", weights @ products, weights)
