@@ -155,7 +155,6 @@ def lock(kind: str, split: int) -> dict:
         "split": split,
         "told": {"a line locked, not planted": bool(locked[~at_planted].any())}
         | ({"planted line locked": bool(locked[at_planted].all())} if planted else {}),
-        "holds": {},
     }
 
 
@@ -173,10 +172,14 @@ def judge(arrangement: str, count: int, split: int) -> dict:
     families = defaultdict(list)
     for quantity in quantities:
         families[family(quantity)].append(quantity)
-    told = {
-        name: any(q.verdict in ("above", "below", "locked") for q in own)
+    p_values = {
+        name: min(tested)
         for name, own in families.items()
-        if any(q.p_value is not None for q in own)
+        if (tested := [q.p_value for q in own if q.p_value is not None])
+    }
+    told = {
+        name: any(q.verdict in ("above", "below", "locked") for q in families[name])
+        for name in p_values
     }
     holds = {
         name: float(np.mean([d.low <= 0 <= d.high for d in differences]))
@@ -191,6 +194,7 @@ def judge(arrangement: str, count: int, split: int) -> dict:
         "units": [sums.units.in_words() for sums in (test, real)],
         "untold": sorted({q.untold for q in quantities if q.untold}),
         "told": told,
+        "significant": {name: p < SIGNIFICANCE for name, p in p_values.items()},
         "holds": holds,
         "locked": locked,
     }
@@ -225,6 +229,7 @@ def make(splits: int, counts: Sequence[int]) -> None:
 def print_tables() -> None:
     """Print false verdicts and the coverage of intervals in percent."""
     print_table("told", "false verdicts, %", ARRANGEMENTS)
+    print_table("significant", "p-values below 5 %, %", ARRANGEMENTS)
     print_table("holds", "intervals that hold 0, %", ARRANGEMENTS)
     print_table("told", "sets with a line called locked, %", KINDS)
 
