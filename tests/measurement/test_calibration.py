@@ -20,12 +20,11 @@ from wavegan_rc.measurement.significance import (
 )
 from wavegan_rc.measurement.statistics import (
     bins_of,
-    image_coherence,
+    mean_coherence_square,
     mean_power,
     phase_locking,
     prominence_db,
     third_octave_levels_db,
-    unbiased_square,
 )
 from wavegan_rc.spectrogram import stage_combs
 from wavegan_rc.theory.interpolation import interpolation_kernel
@@ -253,9 +252,9 @@ def test_an_image_that_follows_full_band_speech_is_seen_by_coherence_only(image_
         return signal.oaconvolve(segments, low_pass, mode="same", axes=1)
 
     def coherence_of(spectra):
-        lengths = [image_coherence(spectra, uniform(spectra), stage) for stage in (1, 2)]
-        squares = [unbiased_square(length, spectra, uniform(spectra)) for length in lengths]
-        return np.array([square[0, 1:-1].mean() for square in squares])
+        return np.array(
+            [mean_coherence_square(spectra, uniform(spectra), stage)[0] for stage in (1, 2)]
+        )
 
     speech = draw(0, 400)
     stuffed = 4 * upsampled(low_passed(speech), "transposed", 4)

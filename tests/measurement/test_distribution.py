@@ -199,7 +199,7 @@ def test_differing_bins_against_the_chi_squared_test(seed):
     bins = Bins(reference)
     weights = np.zeros((1, 300))
     weights[0, :120] = 1 / 120
-    ours = np.rint(bins.proportions_of(test, weights)[0] * 120)
+    ours = np.rint(bins.proportions_of(test, weights)[0][0] * 120)
     theirs = np.rint(bins.proportions * 1000)
     p_values = [
         stats.chi2_contingency([[a, 120 - a], [b, 1000 - b]], correction=False).pvalue

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import integrate, special
 
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.bootstrap import weighted_means
@@ -11,6 +12,8 @@ from wavegan_rc.measurement.significance import (
     benjamini_hochberg,
     max_t_p_values,
     permuted_differences,
+    rayleigh_p_values,
+    sign_p_values,
 )
 
 
@@ -73,7 +76,7 @@ def test_two_silent_sets_have_no_difference_rather_than_a_warning():
     def level(weights):
         return np.full(len(weights), -math.inf)
 
-    assert np.isnan(permutation_test(level, 2, 2, permutations=9, seed=0)).all()
+    assert permutation_test(level, 2, 2, permutations=9, seed=0).tolist() == [1.0]
 
 
 def test_one_false_p_value_among_many_is_as_rare_as_one_alone():
@@ -111,3 +114,46 @@ def test_arguments_that_cannot_be_used_are_refused():
     for counts, permutations in (((1, 3), 9), ((2, 2), 0)):
         with pytest.raises(ParameterError, match="Received"):
             permuted_differences(values, *counts, permutations=permutations, seed=0)
+
+
+def exact_rayleigh(count, locking):
+    """Probability that `count` unit vectors of random directions add up to at least as much."""
+    kernel = lambda t: special.j1(count * locking * t) * special.j0(t) ** count  # noqa: E731
+    return 1 - count * locking * integrate.quad(kernel, 0, 200, limit=4000, epsabs=1e-13)[0]
+
+
+@pytest.mark.parametrize(
+    ("count", "locking", "within"),
+    [(5, 0.75, 0.05), (10, 0.54, 0.01), (20, 0.385, 0.01), (100, 0.173, 0.01)],
+)
+def test_p_values_of_locking_against_kluyvers_integral(count, locking, within):
+    exact = exact_rayleigh(count, locking)
+    assert exact == pytest.approx(0.05, abs=0.005)
+    found = rayleigh_p_values(np.array([locking]), count).item()
+    assert found == pytest.approx(exact, rel=within)
+
+
+@pytest.mark.parametrize(("count", "locking"), [(5, 0.9), (10, 0.9), (10, 0.7), (20, 0.6)])
+def test_small_p_values_of_locking_are_not_too_small(count, locking):
+    exact = exact_rayleigh(count, locking)
+    assert exact <= rayleigh_p_values(np.array([locking]), count).item() <= 2.1 * exact
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 1000, 1_000_000])
+def test_no_p_value_is_0_or_negative_and_more_locking_has_a_smaller_one(count):
+    for p_values in (rayleigh_p_values, sign_p_values):
+        found = p_values(np.linspace(0, 1, 101), count)
+        assert (found > 0).all()
+        assert (found <= 1).all()
+        assert (np.diff(found) <= 0).all()
+    assert sign_p_values(np.array([1.0]), 10).item() == pytest.approx(2 / 2**10)
+
+
+def test_infinities_and_unknown_draws_leave_a_p_value():
+    """One resample of minus infinity removed the test, and any difference was certain."""
+    null = np.random.default_rng(0).standard_normal((999, 2))
+    null[7, 0], null[9, 0] = -np.inf, np.nan
+    p_values = max_t_p_values(np.array([1.0, 0.5]), null)
+    assert (p_values > 0.2).all()
+    assert max_t_p_values(np.array([-np.inf, 0.0]), null)[0] == pytest.approx(3 / 1000)
+    assert np.isnan(max_t_p_values(np.array([np.nan]), null[:, 1:])).all()

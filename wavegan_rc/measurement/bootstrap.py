@@ -8,6 +8,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from wavegan_rc.errors import ParameterError
 
@@ -120,17 +121,97 @@ def concentration(weights: np.ndarray) -> np.ndarray:
     return np.einsum("rn,rn->r", weights, weights, dtype=np.float64)
 
 
-def weight_of_pairs(weights: np.ndarray) -> np.ndarray:
-    """Return the weight of all pairs of different segments, 1 - the sum of squared weights.
+def concentration_of_means(
+    values: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the variance of a mean over that of a segment: 1 / the effective number of segments.
 
-    A mean over pairs of different segments (a variance, a kernel) divides by it. Equal weights give
-    the usual unbiased estimate; in a resample, a segment drawn twice is not compared with itself.
+    Segments of one unit, a recording for example, are alike, so that there are fewer of them in
+    effect. If each segment is a unit, this is `concentration`.
 
     Args:
-        weights: Array of shape (R, N), rows adding up to 1.
+        values: Array of shape (N, D); variances are summed over D.
+        weights: Array of shape (R, N), rows adding up to 1, equal within a unit.
+        units: Number of each segment's unit, shape (N,). None: each segment is one.
 
     Returns:
-        float64 array of shape (R,); NaN where one segment has all the weight.
+        float64 array of shape (R,); NaN where one unit has all the weight.
+
+    Source:
+        K.-Y. Liang, S. L. Zeger, "Longitudinal data analysis using generalized linear models"
+        (1986), equation 7 (the variance of a mean of clusters); L. Kish, "Survey Sampling" (1965),
+        section 8.2 (its ratio to that of independent segments).
+
+    Example:
+        >>> values, uniform = np.array([[0.0], [0.0], [3.0], [3.0]]), np.full((1, 4), 0.25)
+        >>> concentration_of_means(values, uniform).tolist()
+        [0.25]
+        >>> concentration_of_means(values, uniform, np.array([0, 0, 1, 1])).tolist()
+        [0.5]
+    """
+    groups = Groups(len(values), units)
+    if groups.count == len(values):
+        return concentration(weights)
+    values = values - values.mean(axis=0)
+    own, whole = groups.weights(weights), groups.sums(values)
+    mean = weighted_means(weights, values)
+    squares = (values.astype(np.float64) ** 2).sum(axis=1)
+    spread = weighted_means(weights, squares) - (mean**2).sum(axis=1)
+    of_mean = own**2 @ (whole**2).sum(axis=1)
+    of_mean -= 2 * np.einsum("rd,rd->r", (own**2 * groups.sizes) @ whole, mean)
+    of_mean += (own * groups.sizes) ** 2 @ np.ones(groups.count) * (mean**2).sum(axis=1)
+    # Deviations from a mean of the same units are too small; so is the spread around it.
+    of_mean /= weight_of_pairs(own * groups.sizes)
+    whole_variance = spread + of_mean
+    return np.divide(of_mean, whole_variance, out=np.zeros_like(of_mean), where=whole_variance > 0)
+
+
+class Groups:
+    """Units of segments: sums over them, and their weights.
+
+    Args:
+        segments: Number of segments, N.
+        units: Number of each segment's unit, shape (N,). None: each segment is one.
+
+    Attributes:
+        count: Number of units.
+        sizes: Number of segments in each, shape (units,).
+    """
+
+    def __init__(self, segments: int, units: np.ndarray | None = None) -> None:
+        units = np.arange(segments) if units is None else units
+        _, self._first, self._own, self.sizes = np.unique(
+            units, return_index=True, return_inverse=True, return_counts=True
+        )
+        self.count = len(self.sizes)
+
+    @property
+    def alike(self) -> np.ndarray:
+        """Whether two segments are of one unit, shape (N, N)."""
+        return self._own[:, None] == self._own
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Return sums of values of shape (N, ...) over units, in float64."""
+        sums = np.zeros((self.count, *values.shape[1:]))
+        np.add.at(sums, self._own, values)
+        return sums
+
+    def weights(self, weights: np.ndarray) -> np.ndarray:
+        """Return the weight of one segment of each unit, float64, shape (R, units)."""
+        return weights[:, self._first].astype(np.float64)
+
+
+def weight_of_pairs(weights: np.ndarray) -> np.ndarray:
+    """Return the weight of all pairs of different units, 1 - the sum of squared weights.
+
+    A mean over pairs of different units (a variance, a kernel) divides by it. Equal weights give
+    the usual unbiased estimate; in a resample, a unit drawn twice is not compared with itself.
+
+    Args:
+        weights: Array of shape (R, units), rows adding up to 1.
+
+    Returns:
+        float64 array of shape (R,); NaN where one unit has all the weight.
 
     Example:
         >>> weight_of_pairs(np.array([[0.5, 0.5], [0.0, 1.0]])).tolist()
@@ -140,18 +221,25 @@ def weight_of_pairs(weights: np.ndarray) -> np.ndarray:
     return np.where(left > _ROUNDING, left, np.nan)
 
 
-def estimate(values: np.ndarray) -> Estimate:
+def estimate(values: np.ndarray, units: int | None = None) -> Estimate:
     """Return the value and percentile interval of a statistic of `bootstrap_weights`.
+
+    Resamples of `n` units spread too little, by `sqrt((n - 1) / n)`, and a normal interval does not
+    know that the spread is estimated. With `units` the percentiles are those that make the interval
+    of a mean Student's: of 10 units, 0.86 and 99.14 instead of 2.5 and 97.5.
 
     Args:
         values: Array of shape (resamples + 1, ...); row 0 is the value. Infinities count, NaN
             resamples do not.
+        units: Number of units that were resampled, at least 2. None: very many.
 
     Returns:
         Entries of shape (...); all NaN where the value is NaN, the interval NaN without resamples.
 
     Source:
-        B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3.
+        B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3; T. C.
+        Hesterberg, "What Teachers Should Know About the Bootstrap" (2015), section 5.3 (expanded
+        percentiles).
 
     Example:
         >>> estimate(np.array([5.0, 4.0, 5.0, 6.0, 7.0])).high.item()
@@ -169,6 +257,9 @@ def estimate(values: np.ndarray) -> Estimate:
 
     # A resample, not a point between two: infinities have no difference.
     tail = (1 - _LEVEL) / 2
+    if units is not None:
+        student = stats.t.ppf(tail, units - 1) * math.sqrt(units / (units - 1))
+        tail = float(stats.norm.cdf(student))
     low = order_statistic(np.floor(tail * last))
     high = order_statistic(np.ceil((1 - tail) * last))
     return Estimate(value, low, high)

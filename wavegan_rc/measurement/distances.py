@@ -3,7 +3,10 @@
 Without them silence, or one repeated sound, would count as free of artifacts. All functions take
 features scaled by `standardize`. Noise makes plain distances between finite sets positive, twice as
 much in a bootstrap resample (see `concentration`). The distances here subtract that bias, or its
-largest term: two sets drawn alike have about 0, and negative values as often as positive.
+largest term: two sets drawn alike have about 0, and negative values as often as positive. What is
+averaged over pairs of segments is averaged over pairs of different units, as recordings are: the
+segments of one are alike. `units` has the number of each segment's unit, shape (N,); weights are
+equal within a unit.
 """
 
 import numpy as np
@@ -11,8 +14,10 @@ from scipy import stats
 
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.bootstrap import (
+    Groups,
     check_weights,
     concentration,
+    concentration_of_means,
     weight_of_pairs,
     weighted_means,
 )
@@ -27,23 +32,27 @@ _MOST_BINS = 100
 _SIGNIFICANCE = 0.05
 
 
-def frechet_distance(test: np.ndarray, reference: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def frechet_distance(
+    test: np.ndarray, reference: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
+) -> np.ndarray:
     """Return the squared Frechet distance between Gaussians fitted to two sets, less its bias.
 
     With means m, covariances C and n segments, tr for trace:
 
         |m_t - m_r|^2 + tr(C_t + C_r - 2 (C_r^1/2 C_t C_r^1/2)^1/2) - bias,
-        bias = tr(C_t) / n_t + tr(C_r) / n_r + b / n_t + b / n_r,
+        bias = tr(C_t) / n_t + tr(C_r) / n_r + b / m_t + b / n_r,
         b = 1/2 sum over i, j of (1 + [i = j]) s_i s_j / (s_i + s_j),
 
-    where s are the square roots of the eigenvalues of C_r^1/2 C_t C_r^1/2. b is the second order of
-    the trace's Taylor series for sample covariances of Gaussian data. With 2.5 segments a feature
-    about 20 % of the bias remain.
+    where n_t is the effective number of segments (see `concentration_of_means`), m_t that for
+    products of features, and s are the square roots of the eigenvalues of C_r^1/2 C_t C_r^1/2. b is
+    the second order of the trace's Taylor series for sample covariances of Gaussian data. With 2.5
+    segments a feature about 20 % of the bias remain.
 
     Args:
         test: Array of shape (N, D), N above D and at least 10.
         reference: Array of shape (M, D), M above D and at least 10.
         weights: Array of shape (R, N) over `test`, rows adding up to 1.
+        units: Units of `test`. None: each segment is one.
 
     Returns:
         float64 array of shape (R,); negative for equal arrays.
@@ -65,7 +74,8 @@ def frechet_distance(test: np.ndarray, reference: np.ndarray, weights: np.ndarra
     """
     _check_sets(test, reference, fewest=max(_FEWEST, test.shape[1] + 1))
     mean_r, covariance_r = reference.mean(axis=0), np.atleast_2d(np.cov(reference.T))
-    mean_t, covariance_t = _gaussians(test, weights)
+    groups = Groups(len(test), units)
+    mean_t, covariance_t = _gaussians(test, weights, groups)
     eigenvalues, vectors = np.linalg.eigh(covariance_r)
     root = vectors * np.sqrt(np.maximum(eigenvalues, 0)) @ vectors.T
     s = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariance_t @ root), 0))
@@ -75,34 +85,59 @@ def frechet_distance(test: np.ndarray, reference: np.ndarray, weights: np.ndarra
     # The diagonal counts twice: s_i / 2 once more.
     pairs = np.divide(products, sums, out=np.zeros_like(sums), where=sums > 0)
     b = (pairs.sum(axis=(1, 2)) + s.sum(axis=1) / 2) / 2
-    per_t, per_r = concentration(weights), 1 / len(reference)
-    return plain - (trace_t + b) * per_t - (trace_r + b) * per_r
+    per_t, per_r = concentration_of_means(test, weights, units), 1 / len(reference)
+    bias_t = trace_t * per_t + b * _concentration_of_products(per_t, weights, groups)
+    return plain - bias_t - (trace_r + b) * per_r
 
 
-def _gaussians(test: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return means (R, D) and covariances (R, D, D) over pairs of different segments."""
+def _concentration_of_products(
+    of_means: np.ndarray, weights: np.ndarray, groups: Groups
+) -> np.ndarray:
+    """Return what `concentration_of_means` would be for products of two features.
+
+    If features of two segments have a correlation, Gaussian products have its square.
+    """
+    alone, alike = concentration(weights), concentration(groups.weights(weights) * groups.sizes)
+    room = alike - alone
+    excess = np.maximum(of_means - alone, 0)
+    return alone + np.divide(excess**2, room, out=np.zeros_like(room), where=room > 0)
+
+
+def _gaussians(
+    test: np.ndarray, weights: np.ndarray, groups: Groups
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return means (R, D) and covariances (R, D, D) over pairs of segments of different units."""
     centre = test.mean(axis=0)
-    centred = test - centre
+    centred = (test - centre).astype(np.float64)
     means = weighted_means(weights, centred)
+    own, whole = groups.weights(weights), groups.sums(centred)
     products = np.empty((len(weights), test.shape[1], test.shape[1]))
     for i in range(test.shape[1]):  # all rows at once would take N x D x D
-        row = weighted_means(weights, centred[:, i, None] * centred[:, i:])
+        columns = centred[:, i, None] * centred[:, i:]
+        row = weighted_means(weights, columns)
+        if groups.count < len(test):
+            sizes = groups.sizes[:, None]
+            row -= own**2 @ (sizes * groups.sums(columns) - whole[:, i, None] * whole[:, i:])
         products[:, i, i:] = products[:, i:, i] = row
     covariances = products - means[:, :, None] * means[:, None]
-    return means + centre, covariances / weight_of_pairs(weights)[:, None, None]
+    pairs = weight_of_pairs(own * groups.sizes)
+    return means + centre, covariances / pairs[:, None, None]
 
 
-def kernel_distance(test: np.ndarray, reference: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def kernel_distance(
+    test: np.ndarray, reference: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
+) -> np.ndarray:
     """Return the unbiased squared maximum mean discrepancy with the kernel (x . y / D + 1)^3.
 
-    Only pairs of different segments count: the weighted mean of the kernel over pairs i != j is
-    divided by their weight, 1 - sum of w_i^2. Of more than 2000 segments, 2000 are taken at even
+    Only pairs of different units count: the weighted mean of the kernel over them is divided by
+    their weight, 1 - sum of w^2 over units. Of more than 2000 segments, 2000 are taken at even
     spacing.
 
     Args:
         test: Array of shape (N, D), N at least 10.
         reference: Array of shape (M, D), M at least 10.
         weights: Array of shape (R, N) over `test`, rows adding up to 1.
+        units: Units of `test`. None: each segment is one.
 
     Returns:
         float64 array of shape (R,).
@@ -127,9 +162,11 @@ def kernel_distance(test: np.ndarray, reference: np.ndarray, weights: np.ndarray
     w = weights[:, kept].astype(np.float64)
     w /= w.sum(axis=1, keepdims=True)
     of_x, of_y = _kernel(x, x), _kernel(y, y)
-    np.fill_diagonal(of_x, 0)
+    groups = Groups(len(kept), None if units is None else units[kept])
+    of_x[groups.alike] = 0
     np.fill_diagonal(of_y, 0)
-    within_x = np.einsum("rn,rn->r", w @ of_x, w) / weight_of_pairs(w)
+    pairs = weight_of_pairs(groups.weights(w) * groups.sizes)
+    within_x = np.einsum("rn,rn->r", w @ of_x, w) / pairs
     within_y = of_y.sum() / (len(y) * (len(y) - 1))
     return within_x + within_y - 2 * (w @ _kernel(x, y).mean(axis=1))
 
@@ -174,27 +211,33 @@ class Bins:
         self._count = len(reference)
         self.proportions = np.bincount(means.labels_, minlength=count) / len(reference)
 
-    def proportions_of(self, test: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return the share of `test` in each bin, shape (R, bins)."""
+    def proportions_of(
+        self, test: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the share of `test` in each bin, shape (R, bins), and the concentration, (R,)."""
         _check_sets(test, self._centres, fewest=1)
-        nearest = _nearest(test, self._centres)
-        return weighted_means(weights, np.eye(len(self._centres))[nearest])
+        inside = np.eye(len(self._centres))[_nearest(test, self._centres)]
+        return weighted_means(weights, inside), concentration_of_means(inside, weights, units)
 
-    def differing_share(self, test: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def differing_share(
+        self, test: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the share of bins whose proportion differs at the 5 % level (NDB / K), shape (R,).
 
         The two-proportion z-test uses the effective number of segments. Sets drawn alike have 0.05.
         The share grows with the number of segments, so compare equal numbers. A bootstrap row has
         half the effective number and finds fewer differences: its interval is too low.
         """
-        p, q = self.proportions_of(test, weights), self.proportions
-        per_t, per_r = concentration(weights)[:, None], 1 / self._count
+        (p, per_t), q = self.proportions_of(test, weights, units), self.proportions
+        per_t, per_r = per_t[:, None], 1 / self._count
         pooled = (p * per_r + q * per_t) / (per_t + per_r)
         error = np.sqrt(pooled * (1 - pooled) * (per_t + per_r))
         critical = stats.norm.ppf(1 - _SIGNIFICANCE / 2)
         return (np.abs(p - q) > critical * error).mean(axis=1)
 
-    def jensen_shannon_divergence(self, test: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def jensen_shannon_divergence(
+        self, test: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the divergence of the proportions in bits, less its bias, shape (R,).
 
         Equal proportions have 0, sets that share no bin 1. The bias of first order in nats, with
@@ -206,12 +249,12 @@ class Bins:
             J. Lin, "Divergence measures based on the Shannon entropy" (1991), section 4; G. Miller,
             "Note on the bias of information estimates" (1955), from which the bias follows.
         """
-        p, q = self.proportions_of(test, weights), self.proportions
+        (p, per_t), q = self.proportions_of(test, weights, units), self.proportions
         middle = (p + q) / 2
         plain = stats.entropy(middle, axis=1) - (stats.entropy(p, axis=1) + stats.entropy(q)) / 2
         bias_t = np.where(p > 0, (1 - p) * q / (p + q), 0).sum(axis=1) / 4
         bias_r = ((1 - q) * p / (p + q)).sum(axis=1) / 4
-        bias = bias_t * concentration(weights) + bias_r / self._count
+        bias = bias_t * per_t + bias_r / self._count
         return (plain - bias) / np.log(2)
 
 

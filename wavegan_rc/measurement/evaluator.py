@@ -14,7 +14,7 @@ from wavegan_rc.measurement.distances import (
     nearest_distance,
 )
 from wavegan_rc.measurement.features import Levels, level_statistics, log_mel_features, standardize
-from wavegan_rc.measurement.grouped_spectra import SetSums
+from wavegan_rc.measurement.set_sums import SetSums
 from wavegan_rc.spectrogram import StageComb, line_neighbours
 
 # Least number for the covariances of the Frechet distance and the k-means bins.
@@ -24,6 +24,8 @@ _FEWEST_BINS_APART = 3
 # Quantities of all lines above the stopband edge.
 _OF_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
 NO_REAL = "no real audio to measure beside"
+# Quantities of phases relative to the start of a segment.
+OF_PHASES = ("phase_locking", "phase_locking_excess")
 _DISTANCES = (
     "frechet_distance",
     "kernel_distance",
@@ -113,6 +115,8 @@ class QuantityEvaluator:
         """Return the reason why a computed quantity is NaN."""
         if not sums.spectra.sounding.any():
             return "silence"
+        if key.name in OF_PHASES and sums.phases_untold:
+            return f"phases are compared between recordings: {sums.phases_untold}"
         if key.name in ("line_prominence_db", "phase_locking_excess", *_OF_LINES):
             return self._no_lines(key, sums)
         combs = self.combs
@@ -170,10 +174,10 @@ class QuantityEvaluator:
             difference = st.filtering_db(spectra, self.baseline.spectra, weights, highest)
             values[QuantityKey("filtering_db")] = difference
         of_segments = sums.segment_weights(weights)
-        levels = level_statistics(sums.segments, of_segments)._asdict()
+        levels = level_statistics(sums.segments, of_segments, sums.group)._asdict()
         values |= {QuantityKey(name): level for name, level in levels.items()}
         if self.baseline is not None and not self._no_distances(sums, self.baseline):
-            values |= self._distances(sums.segments, of_segments)
+            values |= self._distances(sums.segments, of_segments, sums.group)
         return values | self._of_combs(sums, weights)
 
     def _out_of_band(
@@ -183,14 +187,14 @@ class QuantityEvaluator:
         return st.out_of_band_db(sums.spectra, weights, stopband_hz, lines_hz)
 
     def _distances(
-        self, segments: np.ndarray, weights: np.ndarray
+        self, segments: np.ndarray, weights: np.ndarray, units: np.ndarray
     ) -> dict[QuantityKey, np.ndarray]:
         test = standardize(log_mel_features(segments, self.sample_rate), self._features)
         distances = (
-            frechet_distance(test, self._reference, weights),
-            kernel_distance(test, self._reference, weights),
-            self._bins.jensen_shannon_divergence(test, weights),
-            self._bins.differing_share(test, weights),
+            frechet_distance(test, self._reference, weights, units),
+            kernel_distance(test, self._reference, weights, units),
+            self._bins.jensen_shannon_divergence(test, weights, units),
+            self._bins.differing_share(test, weights, units),
             nearest_distance(test, self._reference, weights),
         )
         return {QuantityKey(name): d for name, d in zip(_DISTANCES, distances, strict=True)}
@@ -203,16 +207,14 @@ class QuantityEvaluator:
             return {}
         lines_hz = [line.frequency_hz for line in lines]
         prominence = st.prominence_db(spectra, weights, lines_hz)
-        everywhere = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
+        everywhere = st.locking_square(spectra, weights)
         locking = everywhere[:, st.bins_of(spectra, lines_hz)]
         excess = locking - st.means_around(spectra, everywhere, lines_hz)
         modulation = st.energy_modulation(spectra, weights, combs)
         values: dict[QuantityKey, np.ndarray] = {}
         for i, comb in enumerate(combs):
             own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
-            lengths = st.image_coherence(spectra, weights, comb.stage)
-            # At 0 Hz and half the sample rate, phases are only 0 or pi.
-            coherence = st.unbiased_square(lengths, spectra, weights)[:, 1:-1]
+            coherence = st.mean_coherence_square(spectra, weights, comb.stage)
             if self._bins_apart(sums, comb) < _FEWEST_BINS_APART:
                 coherence = coherence * np.nan  # the window couples near bins
             values |= {
@@ -221,7 +223,7 @@ class QuantityEvaluator:
                 ),
                 QuantityKey("phase_locking", comb.stage): locking[:, own].mean(axis=1),
                 QuantityKey("phase_locking_excess", comb.stage): excess[:, own].mean(axis=1),
-                QuantityKey("image_coherence", comb.stage): coherence.mean(axis=1),
+                QuantityKey("image_coherence", comb.stage): coherence,
                 QuantityKey("energy_modulation", comb.stage): modulation[:, i],
             }
         for j, line in enumerate(lines):

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import signal
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measurement.bootstrap import weight_of_pairs, weighted_means
+from wavegan_rc.measurement.bootstrap import Groups, weight_of_pairs, weighted_means
 from wavegan_rc.utils.extras import load_librosa
 
 # Several hundred segments determine the 40 x 40 covariance of two features a band, and bands are
@@ -115,7 +115,9 @@ class Levels(NamedTuple):
     clipped_share: np.ndarray
 
 
-def level_statistics(segments: np.ndarray, weights: np.ndarray) -> Levels:
+def level_statistics(
+    segments: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
+) -> Levels:
     """Return the loudness, its spread, the DC offset and the clipping of segments.
 
     Samples from 32766 / 32767 on count as clipped, since some encoders stop one step below full
@@ -123,7 +125,9 @@ def level_statistics(segments: np.ndarray, weights: np.ndarray) -> Levels:
 
     Args:
         segments: Floating-point array of shape (N, samples), full scale 1, N at least 2.
-        weights: Array of shape (R, N), rows adding up to 1.
+        weights: Array of shape (R, N), rows adding up to 1, equal within a unit.
+        units: Number of each segment's unit, a recording for example, shape (N,). None: each
+            segment is one.
 
     Raises:
         ParameterError: If `segments` is another array, or the weights do not fit.
@@ -142,8 +146,12 @@ def level_statistics(segments: np.ndarray, weights: np.ndarray) -> Levels:
     level = 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
     level -= level.mean()  # against cancellation in the variance below
     means = weighted_means(weights, np.stack([power, offset, clipped, level, level**2], axis=1))
-    # Pairs of different segments only: repeats must not narrow the spread.
-    variance = (means[:, 4] - means[:, 3] ** 2) / weight_of_pairs(weights)
+    # Pairs of different units only: repeats and likeness must not narrow the spread.
+    groups = Groups(len(segments), units)
+    within = groups.sizes * groups.sums(level**2) - groups.sums(level) ** 2
+    own = groups.weights(weights)
+    variance = means[:, 4] - means[:, 3] ** 2 - own**2 @ within
+    variance /= weight_of_pairs(own * groups.sizes)
     return Levels(
         rms_db=_decibels(means[:, 0]),
         spread_db=np.sqrt(np.maximum(variance, 0)),

@@ -12,10 +12,10 @@ from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measurement.blind.comb import FoundComb, find_combs
 from wavegan_rc.measurement.estimation import estimate_curves, estimate_quantities
 from wavegan_rc.measurement.evaluator import QuantityEvaluator
-from wavegan_rc.measurement.grouped_spectra import SetSums, sum_segments
 from wavegan_rc.measurement.measurement import Comparison, MeasuredSet, Measurement
 from wavegan_rc.measurement.references import data_of_run, reference_parts
 from wavegan_rc.measurement.segments import SegmentSet
+from wavegan_rc.measurement.set_sums import SetSums, sum_segments
 from wavegan_rc.measurement.sources import Source, open_segments
 from wavegan_rc.measurement.statistics import mean_power
 from wavegan_rc.runs.history import read_history, unfinished
@@ -196,5 +196,7 @@ def _combs_found_in(sums: SetSums, sample_rate: int) -> tuple[FoundComb, ...]:
         return ()
     uniform = np.full((1, sums.groups), 1 / sums.groups)
     power = mean_power(spectra, uniform)[0]
-    locking, count = spectra.locking_of_groups()
+    locking, count = spectra.locking_of_recordings()
+    if sums.phases_untold:
+        locking = np.zeros_like(locking)
     return find_combs(spectra.frequencies_hz, power, sample_rate, locking=locking, count=count)

@@ -11,13 +11,13 @@ import numpy as np
 from wavegan_rc.errors import DataError
 from wavegan_rc.measurement.blind.comb import FoundComb, origin_in_words, stage_of
 from wavegan_rc.measurement.evaluator import QuantityEvaluator
-from wavegan_rc.measurement.grouped_spectra import SetSums
 from wavegan_rc.measurement.quantities import QuantityList
 from wavegan_rc.measurement.segments import SegmentSet, in_words
+from wavegan_rc.measurement.set_sums import SetSums
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
 
 # Version of the JSON files, raised when a field changes its meaning or disappears.
-SCHEMA = "wavegan_rc.artifacts/3"
+SCHEMA = "wavegan_rc.artifacts/4"
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "artifacts.json", "artifacts.npz", "artifacts.png"
 COMPARISON_FILE = "comparison.json"
 
@@ -47,9 +47,9 @@ class MeasuredSet:
             "sample_rate": self.evaluator.sample_rate,
             "segment_length": self.segments.segment_length,
             "segments": self.segments.count,
-            "independent_segments": self.sums.independent,
+            "independent_segments": self.sums.unrepeated,
+            "independent_units": asdict(self.sums.units),
             "training_unfinished": self.unfinished,
-            "resampled_together": self.sums.spectra.group_size,
             "stopband_hz": self.evaluator.stopband_hz,
             "skipped": self.segments.skipped,
             "stages": [
@@ -68,12 +68,13 @@ class MeasuredSet:
         """Return the number and length of the segments, and of those of the reference."""
         segments, real = self.segments, self.real
         words = (
-            f"{in_words(self.sums.spectra.count, self.sums.independent)} of "
-            f"{segments.segment_length} samples, {segments.sample_rate} Hz"
+            f"{in_words(self.sums.spectra.count, self.sums.unrepeated)} of "
+            f"{segments.segment_length} samples, {segments.sample_rate} Hz{_units(self.sums)}"
         )
         if real is None:
             return words
-        return f"{words}, reference: {in_words(real.spectra.count, real.independent, 'real')}"
+        of_real = in_words(real.spectra.count, real.unrepeated, "real")
+        return f"{words}, reference: {of_real}{_units(real)}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ class Measurement(QuantityList):
             and {
                 "name": real.name,
                 "segments": real.spectra.count,
-                "independent_segments": real.independent,
+                "independent_segments": real.unrepeated,
+                "independent_units": asdict(real.units),
             },
             "found_combs": [
                 asdict(comb) | {"stage": stage_of(comb, stages)} for comb in self.found_combs
@@ -157,6 +159,11 @@ class Comparison(QuantityList):
             _write_json(result, Path(folder) / COMPARISON_FILE)
         except OSError as error:
             raise DataError(f"out cannot be written: {error}") from None
+
+
+def _units(sums: SetSums) -> str:
+    """Return the independent units in words, where they are not the segments themselves."""
+    return "" if sums.units.kind == "segment" else f", {sums.units.in_words()}"
 
 
 def _draw(folder: Path) -> None:

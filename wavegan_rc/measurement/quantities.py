@@ -30,7 +30,7 @@ _SHOWN_LINES = 5
 _SMALLEST_P_VALUE = 2 / (1 + PERMUTATIONS)
 _NOTHING = "nothing is there: minus infinity dB"
 _NOTHING_AT_TIMES = "in some resamples nothing is there: minus infinity dB"
-_NO_INTERVAL = "no interval: too few segments, or a count that resamples would bias"
+_NO_INTERVAL = "no interval: too few independent units, or a count that resamples would bias"
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Quantity:
         difference: Set minus reference. None without one.
         p_value: P-value of the difference, corrected for the number of stages or lines.
         locked_p_value: P-value of a line's phase locking, corrected for the number of lines.
+        untold: Reason why no verdict is possible. None if one is.
         reason: Reason for a missing estimate, or a note on it.
     """
 
@@ -57,6 +58,7 @@ class Quantity:
     difference: Estimate | None = None
     p_value: float | None = None
     locked_p_value: float | None = None
+    untold: str | None = None
     reason: str | None = None
 
     @property
@@ -73,17 +75,15 @@ class Quantity:
         """
         if self.estimate is None:
             return f"not measured: {self.reason}"
+        if self.untold is not None:
+            return f"{CANNOT_BE_TOLD}: {self.untold}"
         if self.locked_p_value is not None:
             if self.locked_p_value < SIGNIFICANCE:
                 return "locked"
             return f"below {_MARGIN:g}" if self.estimate.high < _MARGIN else CANNOT_BE_TOLD
-        if self.difference is None or math.isnan(self.difference.low):
+        if self.difference is None or self.p_value is None or math.isnan(self.difference.low):
             return ""
-        if self.p_value is None and math.isfinite(self.difference.value):
-            return ""
-        # An infinite difference (a sound against none) has no p-value.
-        certain = self.p_value is None or self.p_value < SIGNIFICANCE
-        return side(self.name, self.difference, certain=certain)
+        return side(self.name, self.difference, certain=self.p_value < SIGNIFICANCE)
 
     def to_record(self) -> dict[str, Any]:
         """Return a flat dict of numbers and words; missing and infinite numbers are None."""

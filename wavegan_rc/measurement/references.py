@@ -11,12 +11,13 @@ from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.audio.segments import Split, segments_of
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
-from wavegan_rc.measurement.grouped_spectra import MOST_KEPT
-from wavegan_rc.measurement.segments import SegmentSet
+from wavegan_rc.measurement.segments import Places, SegmentSet
+from wavegan_rc.measurement.set_sums import MOST_KEPT
 from wavegan_rc.measurement.sources import Source, open_segments
 from wavegan_rc.runs.run import Run
 
-_SHORTEST_STRETCH = 8
+# Neighbouring segments of an array that stay in one part.
+_ALIKE = 8
 
 
 def data_of_run(
@@ -70,15 +71,19 @@ def data_of_run(
 
 
 def _draw(corpus: Corpus, split: Split, config: Config, step: int, count: int) -> SegmentSet:
-    """Draw segments of a corpus as training does."""
+    """Draw segments of a corpus as training does, and put them in the order of the recordings."""
     segments = segments_of(config, corpus, split)
-    drawn = segments.draw(step, count)
+    names, starts = zip(*segments.sources(step, count), strict=True)
+    recording, start = np.unique(names, return_inverse=True)[1], np.array(starts)
+    order = np.lexsort((start, recording))
+    drawn = segments.draw(step, count)[order]
     return SegmentSet(
         f"real ({split.replace('_', ' ')})",
         config.sample_rate,
         config.segment_length,
         count,
         lambda: iter([drawn]),
+        places=Places(recording[order], start[order], random=True),
         apart=segments.independent(step, count),
     )
 
@@ -99,31 +104,45 @@ def reference_parts(source: Source, test: SegmentSet) -> tuple[SegmentSet, Segme
         sample_rate=test.sample_rate,
         resample=True,
     )
-    fewest = 2 * _stretch(reference)
-    if reference.count < fewest:
+    if reference.count < 2 * _ALIKE:
         raise DataError(
-            f"{reference.name}: a reference must have at least {fewest} segments. "
+            f"{reference.name}: a reference must have at least {2 * _ALIKE} segments. "
             f"Received: {reference.count}"
         )
-    return _part(reference, 1), _part(reference, 0)
+    second = _in_second_part(reference)
+    return _part(reference, 2, second), _part(reference, 1, ~second)
 
 
-def _stretch(reference: SegmentSet) -> int:
-    """Number of consecutive segments kept in one part, since neighbours are alike."""
-    return max(reference.independent, _SHORTEST_STRETCH)
+def _in_second_part(reference: SegmentSet) -> np.ndarray:
+    """Return which segments belong to the second of two parts without a common recording.
+
+    Each recording comes to the part that is shorter so far. A single recording is halved. Of
+    segments on their own, every other run of 8 is taken, since neighbours may be alike.
+    """
+    places = reference.places
+    if places is None:
+        return np.arange(reference.count) // _ALIKE % 2 == 1
+    _, recording, counts = np.unique(places.recording, return_inverse=True, return_counts=True)
+    if len(counts) == 1:
+        return np.arange(reference.count) >= reference.count // 2
+    sizes, part = [0, 0], []
+    for count in counts.tolist():
+        part.append(int(sizes[1] < sizes[0]))
+        sizes[part[-1]] += count
+    return np.array(part, bool)[recording]
 
 
-def _part(whole: SegmentSet, part: int) -> SegmentSet:
-    """Take every other stretch, so that all recordings are in both parts."""
-
-    def belongs(index: np.ndarray) -> np.ndarray:
-        return index // _stretch(whole) % 2 == part
-
+def _part(whole: SegmentSet, number: int, belongs: np.ndarray) -> SegmentSet:
     def source() -> Iterator[np.ndarray]:
         start = 0
         for block in whole.blocks():
-            yield block[belongs(np.arange(start, start + len(block)))]
+            yield block[belongs[start : start + len(block)]]
             start += len(block)
 
-    count = int(belongs(np.arange(whole.count)).sum())
-    return replace(whole, name=f"{whole.name} (part {part + 1})", count=count, source=source)
+    return replace(
+        whole,
+        name=f"{whole.name} (part {number})",
+        count=int(belongs.sum()),
+        source=source,
+        places=whole.places and whole.places[belongs],
+    )

@@ -1,12 +1,41 @@
 """A set of equal-length segments from one source."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from wavegan_rc.audio.files import LARGEST_SAMPLE
 from wavegan_rc.errors import DataError, ParameterError
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where segments lie in recordings; in the order of recordings, and of time within each.
+
+    Attributes:
+        recording: Number of each segment's recording, ascending, shape (count,).
+        start: First sample of each segment in its recording, ascending within one, shape (count,).
+        random: Whether the starts are random, so that the phase of any tone is, too.
+    """
+
+    recording: np.ndarray
+    start: np.ndarray
+    random: bool = False
+
+    def __getitem__(self, which: np.ndarray) -> "Places":
+        return Places(self.recording[which], self.start[which], self.random)
+
+
+def consecutive(counts: Sequence[int], segment_length: int) -> Places:
+    """Return the places of segments cut one after another, given the number in each recording.
+
+    Example:
+        >>> consecutive([1, 2], 64).start.tolist()
+        [0, 0, 64]
+    """
+    starts = [np.arange(count) * segment_length for count in counts]
+    return Places(np.repeat(np.arange(len(counts)), counts), np.concatenate(starts))
 
 
 @dataclass(frozen=True)
@@ -23,8 +52,7 @@ class SegmentSet:
         upsampling_factors: Factors of the generator, first stage first. None: not known.
         stopband_hz: Frequency in Hz above which the training data is empty. None: not known.
         skipped: (file, reason) of each file without a segment in the set.
-        independent: Number of consecutive segments resampled as one block (about one second of a
-            recording); a power of two.
+        places: Places in recordings. None: every segment was made or recorded on its own.
         apart: Number of segments that do not overlap. None: all of them.
 
     Example:
@@ -42,7 +70,7 @@ class SegmentSet:
     upsampling_factors: tuple[int, ...] | None = None
     stopband_hz: float | None = None
     skipped: tuple[tuple[str, str], ...] = ()
-    independent: int = 1
+    places: Places | None = None
     apart: int | None = None
 
     def blocks(self, size: int = 512) -> Iterator[np.ndarray]:

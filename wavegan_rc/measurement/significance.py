@@ -13,6 +13,8 @@ Statistic = Callable[[np.ndarray], np.ndarray]
 PERMUTATIONS = 1000
 # Equal statistics of two resamples differ by the rounding of float32 weights.
 _ROUNDING = 1e-6
+# No p-value is 0: what is smaller than any float is this.
+_SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def permuted_differences(
@@ -48,8 +50,11 @@ def permuted_differences(
     in_a = np.zeros((permutations + 1, count_a + count_b), dtype=bool)
     in_a[:, :count_a] = True
     rng.permuted(in_a[1:], axis=1, out=in_a[1:])
-    with np.errstate(invalid="ignore"):  # two equal infinities have no difference: NaN
-        return statistic(in_a / np.float32(count_a)) - statistic(~in_a / np.float32(count_b))
+    a, b = statistic(in_a / np.float32(count_a)), statistic(~in_a / np.float32(count_b))
+    with np.errstate(invalid="ignore"):
+        differences = a - b
+    # Two equal infinities do not differ. Where either is unknown, NaN stays.
+    return np.where((a == b) & np.isinf(a), 0.0, differences)
 
 
 def max_t_p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -57,10 +62,11 @@ def max_t_p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
 
     Each number is divided by its spread under the null hypothesis. The p-value is the share of
     draws in which any number is as far from 0. It bounds the family-wise error rate under any
-    dependence.
+    dependence. Infinities count as just beyond the largest finite number. Unknown draws (NaN) count
+    as being as far from 0 as any.
 
     Args:
-        observed: Array of shape (numbers,); NaN and infinities are not tested.
+        observed: Array of shape (numbers,); NaN is not tested.
         null: Draws under the null hypothesis, shape (draws, numbers).
 
     Returns:
@@ -76,18 +82,19 @@ def max_t_p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
         array([1. , 0.1, nan])
     """
     p_values = np.full(len(observed), np.nan)
-    if not len(null):
+    tested = np.flatnonzero(~np.isnan(observed))
+    if not len(null) or not tested.size:
         return p_values
-    with np.errstate(invalid="ignore"):
-        spread = null.std(axis=0)
-    tested = np.flatnonzero(np.isfinite(observed) & np.isfinite(spread))
-    if not tested.size:
-        return p_values
+    every = np.abs(np.vstack([observed[tested], null[:, tested]]))
+    largest = np.where(np.isfinite(every), every, 0).max(axis=0)
+    every = np.where(np.isfinite(every), every, 2 * np.where(largest > 0, largest, 1))
     # A number that never varies differs for certain if it is not 0.
-    scale = np.maximum(spread[tested], np.finfo(np.float64).tiny)
-    largest = np.abs(null[:, tested] / scale).max(axis=1)
-    far = np.abs(observed[tested] / scale) * (1 - _ROUNDING)
-    p_values[tested] = (1 + (largest[:, None] >= far).sum(axis=0)) / (1 + len(null))
+    spread = np.sqrt((every[1:] ** 2).mean(axis=0))
+    with np.errstate(over="ignore"):
+        every /= np.maximum(spread, _SMALLEST)
+    far = every[0] * (1 - _ROUNDING)
+    most = every[1:].max(axis=1)
+    p_values[tested] = (1 + (most[:, None] >= far).sum(axis=0)) / (1 + len(null))
     return p_values
 
 
@@ -131,27 +138,34 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 def rayleigh_p_values(locking: np.ndarray, count: float) -> np.ndarray:
     """Return the probability of at least this locking for uniform, independent phases.
 
-    Not for 0 Hz and half the sample rate, where spectra are real: see `sign_p_values`.
+    It is never 0, and above the true probability where that is small: of 10 segments and R = 0.9 it
+    is 3.8e-5, in truth 1.9e-5. Not for 0 Hz and half the sample rate, where spectra are real: see
+    `sign_p_values`.
 
     Args:
         locking: Lengths of mean phase vectors, 0 to 1.
         count: Number of segments with phases, at least 1.
 
     Source:
-        K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 6.3.1: `exp(-n R^2)` with
-        its first correction.
+        D. Wilkie, "Rayleigh Test for Randomness of Circular Data" (1983); J. H. Zar,
+        "Biostatistical Analysis" (1999), equation 27.4:
+        `exp(sqrt(1 + 4n + 4(n^2 - (nR)^2)) - (1 + 2n))`.
 
     Example:
-        >>> rayleigh_p_values(np.array([0.0, 0.1, 1.0]), 100).round(3)
+        >>> rayleigh_p_values(np.array([0.0, 0.1, 0.9]), 100).round(3)
         array([1.   , 0.369, 0.   ])
     """
-    z = count * np.asarray(locking) ** 2
-    correction = 1 + (2 * z - z**2) / (4 * count)
-    return np.clip(np.exp(-z) * correction, 0, 1)
+    unlocked = 1 - np.minimum(np.asarray(locking, np.float64), 1) ** 2
+    # The difference of the source is of large numbers; this is its product with their sum, over it.
+    root = np.sqrt(1 + 4 * count + 4 * count**2 * unlocked)
+    exponent = -4 * count**2 * (1 - unlocked) / (root + 1 + 2 * count)
+    return np.maximum(np.exp(exponent), _SMALLEST)
 
 
 def sign_p_values(locking: np.ndarray, count: float) -> np.ndarray:
     """Return the same where phases are 0 or pi: the locking is a mean of random signs.
+
+    It is at least `2**(1 - n)`: `n` random signs are equal as often as that.
 
     Source:
         The central limit theorem: `n R^2` is chi-squared with one degree of freedom.
@@ -160,4 +174,5 @@ def sign_p_values(locking: np.ndarray, count: float) -> np.ndarray:
         >>> sign_p_values(np.array([0.0, 0.196]), 100).round(3)
         array([1.  , 0.05])
     """
-    return stats.chi2.sf(count * np.asarray(locking) ** 2, 1)
+    by_limit = stats.chi2.sf(count * np.asarray(locking) ** 2, 1)
+    return np.maximum(by_limit, max(2.0 ** (1 - count), _SMALLEST))

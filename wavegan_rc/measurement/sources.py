@@ -1,6 +1,5 @@
 """Open a run, a generator, recordings or an array as a segment set."""
 
-import math
 import tokenize
 import warnings
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ import numpy as np
 
 from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording, resampled_blocks
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.measurement.segments import SegmentSet, check_at_least
+from wavegan_rc.measurement.segments import SegmentSet, check_at_least, consecutive
 from wavegan_rc.runs.run import Run
 from wavegan_rc.utils.text import one_line, printable
 
@@ -168,13 +167,8 @@ def _open_array(
     source = partial(_rows, array)
     if not all(np.isfinite(rows).all() for rows in source()):
         raise DataError(f"{name}: has NaN or infinite samples (as float32)")
-    independent = _neighbours(sample_rate, own_length, count) if is_signal else 1
-    return SegmentSet(name, sample_rate, own_length, count, source, independent=independent)
-
-
-def _neighbours(sample_rate: int, segment_length: int, longest: int) -> int:
-    """Number of consecutive segments in about a second, at most `longest`; a power of two."""
-    return 2 ** math.ceil(math.log2(min(max(1, sample_rate / segment_length), longest)))
+    places = consecutive([count], own_length) if is_signal else None
+    return SegmentSet(name, sample_rate, own_length, count, source, places=places)
 
 
 def _rows(array: np.ndarray) -> Iterator[np.ndarray]:
@@ -225,7 +219,7 @@ def _open_recordings(
         sum(usable.values()),
         partial(_cut, usable, segment_length, sample_rate),
         skipped=tuple(skipped),
-        independent=_neighbours(sample_rate, segment_length, max(usable.values())),
+        places=consecutive(list(usable.values()), segment_length),
     )
 
 

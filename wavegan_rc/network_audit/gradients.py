@@ -152,7 +152,7 @@ def _values(
         return sum_of_lines(powers[:, own], errors[own])[0] / whole[:, 0]
 
     fixed = _fixed_powers(gradients, weights, bins) / whole
-    locking = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
+    locking = st.locking_square(spectra, weights)
     modulation = st.energy_modulation(spectra, weights, combs)
     values: dict[_Key, np.ndarray] = {
         _Key("line_level_db"): level_of(np.arange(len(lines))),

@@ -69,7 +69,7 @@ def artifact_values(
         parts = st.out_of_band_db(spectra, weights, stopband_hz, lines_hz)
         values["out_of_band_total_db"] = parts["total"][0]
     prominence = st.prominence_db(spectra, weights, lines_hz)[0]
-    locking = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)[0]
+    locking = st.locking_square(spectra, weights)[0]
     at_line = st.bins_of(spectra, lines_hz)
     for comb in combs:
         own = [i for i, line in enumerate(lines) if line.stage == comb.stage]

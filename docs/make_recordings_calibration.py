@@ -1,0 +1,263 @@
+"""Calibrate verdicts on recordings: python docs/make_recordings_calibration.py --help.
+
+Each split divides the bundled speech, one speaker, into three parts without a common recording: a
+set to judge, real audio beside it, and audio to which distances are taken. All are drawn alike, so
+each verdict "above" or "below" is false. Recordings come in three arrangements:
+
+files: 4 files of two minutes each; segments at random positions
+utterances: a third of the utterances, cut at pauses; segments at random positions
+folders: utterances as files, cut into segments from their starts
+
+Then lines are tested for phase locking in noise, in noise with mains hum, and with organ chords:
+20 recordings of 2 s with tones of random phases, all on predicted lines. In every other set each
+recording has a tone of one phase, too, 20 dB below the noise.
+
+Each result is a line of calibration-recordings.jsonl; results that are there are not made again.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from calibration_sets import LENGTH, LINES_HZ, RATE
+
+from wavegan_rc.audio.preparation import prepare_corpus
+from wavegan_rc.measurement.estimation import estimate_quantities
+from wavegan_rc.measurement.evaluator import QuantityEvaluator
+from wavegan_rc.measurement.quantities import SIGNIFICANCE, Quantity
+from wavegan_rc.measurement.segments import Places, SegmentSet, consecutive
+from wavegan_rc.measurement.set_sums import SetSums, sum_segments
+from wavegan_rc.measurement.significance import benjamini_hochberg, rayleigh_p_values, sign_p_values
+from wavegan_rc.measurement.statistics import bins_of
+from wavegan_rc.spectrogram import stage_combs
+
+RESULTS = Path(__file__).with_name("calibration-recordings.jsonl")
+ARRANGEMENTS = ("files", "utterances", "folders")
+KINDS = ("noise", "hum", "organ")
+# A predicted line that no chord has.
+PLANTED_HZ = 7000
+COUNTS = (50, 300, 3000)
+COMBS = tuple(stage_combs([2] * 7, RATE))
+STOPBAND_HZ = 1700.0
+# A test at 5 % is as exact with 199 permutations as with 1000.
+RESAMPLES = 199
+# A pause is this quiet for so long.
+_PAUSE_DB, _PAUSE_S, _FRAME = -30.0, 0.2, 320
+# Least length of an utterance, in segments.
+_SHORTEST = 4
+
+Recordings = Sequence[np.ndarray]
+
+
+@cache
+def files() -> Recordings:
+    """Return the bundled recordings, prepared as for training, float32."""
+    corpus = prepare_corpus(None, sample_rate=RATE, cutoff_hz=1500.0, stopband_hz=STOPBAND_HZ)
+    return [
+        np.asarray(corpus.audio[r.start : r.start + r.length], np.float32) / np.float32(32768)
+        for r in corpus.recordings
+    ]
+
+
+@cache
+def utterances() -> Recordings:
+    """Return the files cut in the middle of each pause."""
+    return [part for file in files() for part in cut_at_pauses(file)]
+
+
+def cut_at_pauses(file: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the parts of a recording between the middles of its pauses, without short ones."""
+    frames = file[: len(file) // _FRAME * _FRAME].reshape(-1, _FRAME)
+    power = np.mean(frames**2, axis=1)
+    quiet = np.concatenate([[False], power < power.mean() * 10 ** (_PAUSE_DB / 10), [False]])
+    edges = np.flatnonzero(np.diff(quiet.astype(int))).reshape(-1, 2)
+    pauses = edges[np.diff(edges)[:, 0] * _FRAME >= _PAUSE_S * RATE]
+    for part in np.split(file, pauses.mean(axis=1).astype(int) * _FRAME):
+        if len(part) >= _SHORTEST * LENGTH:
+            yield part
+
+
+def random_positions(recordings: Recordings, count: int, rng: np.random.Generator) -> SegmentSet:
+    """Return segments that begin anywhere, in the order of the recordings."""
+    fitting = np.array([len(recording) - LENGTH for recording in recordings])
+    number = np.sort(rng.integers(fitting.sum(), size=count))
+    ends = np.cumsum(fitting)
+    own = np.searchsorted(ends, number, side="right")
+    start = number - (ends - fitting)[own]
+    cut = [recordings[i][s : s + LENGTH] for i, s in zip(own, start, strict=True)]
+    return _set(np.stack(cut), Places(own, start, random=True))
+
+
+def from_the_start(recordings: Recordings, count: int) -> SegmentSet:
+    """Return the segments of as many recordings as are needed for `count` segments."""
+    segments, counts = [], []
+    for recording in recordings:
+        if sum(counts) < count:
+            counts.append(len(recording) // LENGTH)
+            segments.append(recording[: counts[-1] * LENGTH].reshape(-1, LENGTH))
+    return _set(np.concatenate(segments), consecutive(counts, LENGTH))
+
+
+def _set(segments: np.ndarray, places: Places | None) -> SegmentSet:
+    return SegmentSet(
+        "speech", RATE, LENGTH, len(segments), lambda: iter([segments]), places=places
+    )
+
+
+def three_parts(arrangement: str, count: int, split: int) -> list[SetSums]:
+    """Return the sums of the set, of real audio and of the audio to which distances are taken."""
+    rng = np.random.default_rng([ARRANGEMENTS.index(arrangement), count, split])
+    recordings = files() if arrangement == "files" else utterances()
+    order = rng.permutation(len(recordings))
+    parts = [[recordings[i] for i in order[part::3]] for part in range(3)]
+    if arrangement == "folders":
+        sets = [from_the_start(part, count) for part in parts]
+    else:
+        sets = [random_positions(part, count, rng) for part in parts]
+    return [sum_segments(one, COMBS) for one in sets]
+
+
+def with_tones(kind: str, planted: bool, rng: np.random.Generator) -> np.ndarray:
+    """Return a recording of noise with steady tones of random phases, together as loud."""
+    notes = {"noise": (), "hum": (50.0,), "organ": (250.0, 312.5, 375.0)}[kind]
+    seconds = 2  # all frequencies are multiples of half a hertz
+    bins = (seconds * np.outer(notes, np.arange(1, 21)).ravel()).astype(int)
+    spectrum = np.zeros(seconds * RATE // 2 + 1, complex)
+    np.add.at(spectrum, bins, np.exp(2j * np.pi * rng.random(len(bins))) / np.sqrt(2 * len(bins)))
+    if planted:
+        spectrum[seconds * PLANTED_HZ] += 0.1 / np.sqrt(2) * np.exp(1j)
+    noise = rng.standard_normal(seconds * RATE)
+    return 0.1 * (noise + np.fft.irfft(spectrum) * seconds * RATE)
+
+
+def lock(kind: str, split: int) -> dict:
+    """Return whether any line, and whether a planted one, is called locked."""
+    planted = split % 2 == 1
+    rng = np.random.default_rng([3, KINDS.index(kind), split])
+    recordings = [with_tones(kind, planted, rng).astype(np.float32) for _ in range(20)]
+    sums = sum_segments(from_the_start(recordings, 10**6))
+    locking, count = sums.spectra.locking_of_recordings()
+    lines = bins_of(sums.spectra, LINES_HZ.tolist())
+    p_values = np.where(
+        LINES_HZ == RATE / 2,
+        sign_p_values(locking[lines], count),
+        rayleigh_p_values(locking[lines], count),
+    )
+    locked = benjamini_hochberg(p_values) < SIGNIFICANCE
+    at_planted = LINES_HZ == PLANTED_HZ
+    return {
+        "arrangement": kind,
+        "segments": sums.spectra.count,
+        "split": split,
+        "told": {"a line locked, not planted": bool(locked[~at_planted].any())}
+        | ({"planted line locked": bool(locked[at_planted].all())} if planted else {}),
+    }
+
+
+def family(quantity: Quantity) -> str:
+    """Return the name under which quantities are tested together."""
+    place = "" if quantity.stage is None else ", stages"
+    return quantity.name + (place if quantity.frequency_hz is None else ", lines")
+
+
+def judge(arrangement: str, count: int, split: int) -> dict:
+    """Return the verdicts of one split, and whether intervals hold the truth, by family."""
+    test, real, baseline = three_parts(arrangement, count, split)
+    evaluator = QuantityEvaluator(RATE, COMBS, STOPBAND_HZ, baseline, seed=split)
+    quantities = estimate_quantities(test, real, evaluator, with_locking=True, resamples=RESAMPLES)
+    families = defaultdict(list)
+    for quantity in quantities:
+        families[family(quantity)].append(quantity)
+    p_values = {
+        name: min(tested)
+        for name, own in families.items()
+        if (tested := [q.p_value for q in own if q.p_value is not None])
+    }
+    told = {
+        name: any(q.verdict in ("above", "below", "locked") for q in families[name])
+        for name in p_values
+    }
+    holds = {
+        name: float(np.mean([d.low <= 0 <= d.high for d in differences]))
+        for name, own in families.items()
+        if (differences := [q.difference for q in own if q.difference and q.difference.low < 1e9])
+    }
+    locked = any(q.locked_p_value is not None and q.verdict == "locked" for q in quantities)
+    return {
+        "arrangement": arrangement,
+        "segments": count,
+        "split": split,
+        "units": [sums.units.in_words() for sums in (test, real)],
+        "untold": sorted({q.untold for q in quantities if q.untold}),
+        "told": told,
+        "significant": {name: p < SIGNIFICANCE for name, p in p_values.items()},
+        "holds": holds,
+        "locked": locked,
+    }
+
+
+def results() -> list[dict]:
+    """Return the results so far."""
+    if not RESULTS.is_file():
+        return []
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()]
+
+
+def make(splits: int, counts: Sequence[int]) -> None:
+    """Judge what is not judged yet."""
+    done = {(r["arrangement"], r["segments"], r["split"]) for r in results()}
+    locked = {(r["arrangement"], r["split"]) for r in results()}
+    for split in range(splits):
+        for kind in KINDS:
+            if (kind, split) not in locked:
+                with RESULTS.open("a") as out:
+                    out.write(json.dumps(lock(kind, split)) + "\n")
+        for arrangement in ARRANGEMENTS:
+            for count in counts:
+                one = arrangement, count, split
+                # 50 consecutive segments are of two or three utterances.
+                if one in done or (arrangement, count) == ("folders", 50):
+                    continue
+                with RESULTS.open("a") as out:
+                    out.write(json.dumps(judge(*one)) + "\n")
+
+
+def print_tables() -> None:
+    """Print false verdicts and the coverage of intervals in percent."""
+    print_table("told", "false verdicts, %", ARRANGEMENTS)
+    print_table("significant", "p-values below 5 %, %", ARRANGEMENTS)
+    print_table("holds", "intervals that hold 0, %", ARRANGEMENTS)
+    print_table("told", "sets with a line called locked, %", KINDS)
+
+
+def print_table(kind: str, title: str, arrangements: Sequence[str]) -> None:
+    found: dict[tuple[str, int], list[dict]] = defaultdict(list)
+    for result in results():
+        if result["arrangement"] in arrangements:
+            found[result["arrangement"], result["segments"]].append(result)
+    columns = sorted(found, key=lambda key: (arrangements.index(key[0]), key[1]))
+    titles = [f"{arrangement}, {count}" for arrangement, count in columns]
+    print(f"\n| {title} | {' | '.join(titles)} |\n|---|{'---:|' * len(columns)}")
+    print(f"| splits | {' | '.join(str(len(found[column])) for column in columns)} |")
+    for name in dict.fromkeys(name for rows in found.values() for r in rows for name in r[kind]):
+        cells = []
+        for column in columns:
+            own = [r[kind][name] for r in found[column] if name in r[kind]]
+            cells.append(f"{100 * np.mean(own):.1f}" if own else "")
+        print(f"| `{name}` | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--splits", type=int, default=200)
+    parser.add_argument("--segments", type=int, nargs="+", default=list(COUNTS))
+    parser.add_argument("--table", action="store_true", help="print the tables of what was made")
+    flags = parser.parse_args()
+    if flags.table:
+        print_tables()
+    else:
+        make(flags.splits, flags.segments)
