@@ -12,7 +12,7 @@ from helpers.explain_page import WEB, run_modules
 from wavegan_rc.cli.explain import explain_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config.choices import PADDINGS, UPSAMPLERS
-from wavegan_rc.errors import ParameterError
+from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.explain import page
 from wavegan_rc.generator.file import Generator, save_generator
 from wavegan_rc.generator.folding import fold_generator
@@ -319,6 +319,17 @@ def test_the_page_of_a_run_shows_its_generator_first(small_generator, tmp_path, 
     assert titles == ["a <b>&lt; run (yours)", "transposed", "resize"]
     assert not re.search(r'(src|href)="(?!#|data:)', html)
     assert not list(tmp_path.glob("deep/*.partial*"))
+
+
+@pytest.mark.parametrize(
+    "other", [{"architecture": "residual"}, {"activation": "anti_aliased_relu"}]
+)
+def test_a_generator_that_the_page_cannot_run_is_refused(other, tmp_path):
+    generator = build_generator(segment_length=64, upsampling_factors=(4,), filters=4, **other)
+    save_generator(Generator(fold_generator(generator), 8000), tmp_path / "g.keras")
+    with pytest.raises(DataError, match="plain stages with ReLU only"):
+        page.write_page(tmp_path / "page.html", tmp_path / "g.keras")
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_a_generator_too_large_for_a_page_is_refused_with_its_size(
