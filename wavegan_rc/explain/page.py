@@ -53,8 +53,10 @@ def write_page(out: Path, run: Path | None = None) -> int:
     """
     if out.suffix != ".html" or out.is_dir():
         raise ParameterError(f"page must be a file that ends in .html. Received: {out}")
-    generators = {} if run is None else {f"{printable(run.resolve().name)} (yours)": load_generator(run)}
-    html = render_page(generators | kept_generators())
+    generators = kept_generators()
+    if run is not None:
+        generators = {f"{printable(run.resolve().name)} (yours)": load_generator(run)} | generators
+    html = render_page(generators)
     size = len(html.encode())
     if run is not None and size > _MOST_BYTES:
         raise DataError(
