@@ -274,6 +274,10 @@ def test_a_channel_shows_where_it_goes(opened):
 
 
 def test_the_whistle_is_heard_and_nearest_has_none_equally_loud(opened):
+    assert "8000 Hz: a line stands out" in wait(
+        opened, lambda b: text_of(b, "#hero-transposed-said")
+    )
+    assert "8000 Hz: a gap" in wait(opened, lambda b: text_of(b, "#hero-resize-said"))
     rate, transposed = heard(opened, "hero-transposed")
     _, nearest = heard(opened, "hero-resize")
     assert rate == 2 * RATE
@@ -294,7 +298,8 @@ def test_stages_are_chosen_seen_and_heard(opened):
     assert "a line stands out" in text_of(opened, "#stages-said")
     Select(find(opened, '[data-stage="6"]')).select_by_visible_text("resize")
     wait(opened, lambda b: "a gap, not a line" in text_of(b, "#stages-said"))
-    assert f"stages-words={'transposed%20' * 6}resize" in opened.current_url
+    words = f"stages-words={'transposed%20' * 6}resize"
+    wait(opened, lambda b: words in b.current_url)
     rate, mixed = heard(opened, "stages-hear")
     levels = prominence(rate, mixed)
     assert levels[-1] < -6

@@ -49,11 +49,12 @@ def write_page(out: Path, run: Path | None = None) -> int:
 
     Raises:
         ParameterError: If `out` has another suffix or is a folder.
-        DataError: If there is no generator, the page cannot run it, it is too large, or `out` cannot be written.
+        DataError: If there is no generator that the page can run, it is too large, or `out` cannot
+            be written.
     """
     if out.suffix != ".html" or out.is_dir():
         raise ParameterError(f"page must be a file that ends in .html. Received: {out}")
-    generators = {}
+    generators = kept_generators()
     if run is not None:
         own = load_generator(run)
         if own.weights.last is not None or own.weights.activation != "relu":
@@ -61,8 +62,8 @@ def write_page(out: Path, run: Path | None = None) -> int:
                 f"{run}: the page runs generators of plain stages with ReLU only; hear this one "
                 "with generate.py, measure it with measure.py"
             )
-        generators[f"{printable(run.resolve().name)} (yours)"] = own
-    html = render_page(generators | kept_generators())
+        generators = {f"{printable(run.resolve().name)} (yours)": own} | generators
+    html = render_page(generators)
     size = len(html.encode())
     if run is not None and size > _MOST_BYTES:
         raise DataError(

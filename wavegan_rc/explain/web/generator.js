@@ -1,17 +1,15 @@
 // Section 6: a trained generator, run in the page.
-import { all, breath, element, hertz, level, number, one, onClick, setValue, short, stageColour, valueOf } from "./dom.js";
+import { all, breath, element, hertz, level, number, one, onClick, setValue, short, valueOf } from "./dom.js";
 import { forward, readGenerator } from "./network.js";
 import { inARow, levellingGain, player, stop, wavFile } from "./player.js";
 import { barPlot, spectrumPlot, wavePlot } from "./plot.js";
 import { uniform } from "./random.js";
-import { keepFrequencies, lineProminences, meanPowerSpectrum, median, outOfBandRatio } from "./spectrum.js";
-import { decibels, predictedComb, range, sum, toneLevels } from "./theory.js";
+import { keepFrequencies, meanPowerSpectrum, outOfBandRatio } from "./spectrum.js";
+import { reportChain, reportLines } from "./tables.js";
+import { decibels, predictedComb, range } from "./theory.js";
 
 const MEASURED_DRAWS = 64;
 const IN_A_ROW = 16;
-
-const opened = new Map();
-const measurements = new Map();
 
 // Latent vectors of a seed, uniform in -1..1 as in training.
 function latentsOf(generator, seed, count) {
@@ -43,29 +41,9 @@ async function meanSpectrum(generator, told) {
   return meanPowerSpectrum(windows);
 }
 
-// The mean over time of each of `width` interleaved series, without `margin` at the ends; read
-// `shift` rows later.
-function means(values, width, margin, shift = 0) {
-  const rows = values.length / width;
-  const kept = range(Math.max(0, rows - 2 * margin)).map((n) => n + margin);
-  return range(width).map((c) => sum(kept.map((n) => values[(n + shift) * width + c])) / kept.length);
-}
-
-// What the last stage makes of the mean input: for each output phase, a sum of its taps times the
-// mean of the samples that they read.
-function predictedPhases({ stages }, input) {
-  const { kernel, bias, before, taps, channels, outputs } = stages.at(-1);
-  const read = range(taps).flatMap((t) => means(input, channels, taps, t - before));
-  return range(outputs).map((p) => (bias?.[p] ?? 0) + sum(read.map((mean, row) => mean * kernel[row * outputs + p])));
-}
-
-// Power in dB re a full-scale sine of the strongest tone that phases in turn make.
-function toneOf(phases) {
-  const mean = sum(phases) / phases.length;
-  return Math.max(...toneLevels(phases)) + decibels(2 * mean ** 2);
-}
-
 export function startGenerator(written) {
+  const opened = new Map();
+  const measurements = new Map();
   const current = () => {
     const which = Math.max(0, one("#generator-which").selectedIndex);
     if (!opened.has(which)) {
@@ -132,32 +110,6 @@ export function startGenerator(written) {
     one("#generator-said").textContent = parts.join(" ");
     reportLines(generator, [meanPowerSpectrum([shown.audio]), power]);
   }
-
-  // A row for each stage: the median prominence of its lines in this window and in the mean.
-  function reportLines({ comb, sampleRate, stages }, spectra) {
-    const prominences = spectra.map((power) => lineProminences(power, comb.map(({ hz }) => hz), sampleRate));
-    one("#generator-lines tbody").replaceChildren(...range(stages.length).reverse().map((i) => {
-      const own = range(comb.length).filter((k) => comb[k].stage === i + 1);
-      const named = own.slice(0, 3).map((k) => Number(comb[k].hz.toFixed(1))).join(", ") + (own.length > 3 ? ", \u2026" : "");
-      const dot = element("span", { class: "dot", style: `--stage: ${stageColour(i + 1, stages.length)}` });
-      const levels = prominences.map((each) => median(own.map((k) => each[k]).filter(Number.isFinite)));
-      return element("tr", {}, element("td", {}, dot, String(i + 1)), element("td", {}, `${named} Hz`),
-        ...levels.map((db) => element("td", {}, db === undefined ? "not measurable" : `${number(db)} dB`)));
-    }));
-  }
-
-  function reportChain(generator, { audio, input }) {
-    const { factor, taps } = generator.stages.at(-1);
-    const predicted = predictedPhases(generator, input);
-    const rows = [["predicted from the weights", predicted]];
-    if (!generator.postFilter) rows.push(["measured before tanh", means(audio.map(Math.atanh), factor, taps)]);
-    rows.push(["measured in the audio", means(audio, factor, taps)]);
-    const cells = rows.map(([name, phases]) => [name, ...phases.map((x) => number(x, 6)), dbfs(toneOf(phases))]);
-    cells.unshift(["mean of output phase", ...range(factor).map(String), `tone at ${hertz(generator.sampleRate / factor)}`]);
-    one("#generator-chain tbody").replaceChildren(...cells.map((row, r) => element("tr", {},
-      ...row.map((cell, c) => element(r && c ? "td" : "th", {}, cell)))));
-  }
-  const dbfs = (db) => (db > -130 ? `${number(db)} dB` : "none");
 
   // The chosen part of a sound, and how much louder it is played.
   function filtered(windows) {

@@ -24,17 +24,19 @@ function readAddress() {
 
 export function startLink() {
   const first = new Map(controls().map((control) => [control.id, written(control)]));
-  addEventListener("input", (event) => {
-    showValue(event.target);
+  const section = readAddress();
+  controls().forEach(showValue);
+  const write = (id) => {
     const changed = controls().filter((control) => first.get(control.id) !== written(control));
     const settings = changed.map((control) => `&${control.id}=${encodeURIComponent(written(control))}`);
-    const section = event.target.closest("section")?.id ?? "";
-    history.replaceState(null, "", `#${section}${settings.join("")}`);
+    history.replaceState(null, "", `#${id}${settings.join("")}`);
+  };
+  let waiting = null;
+  addEventListener("input", ({ target }) => {
+    showValue(target);
+    clearTimeout(waiting); // browsers refuse more than a few changes of the address a second
+    waiting = setTimeout(write, 200, target.closest("section")?.id ?? "");
   });
-  const address = location.hash;
-  const section = readAddress();
-  if (address) history.replaceState(null, "", address);
-  controls().forEach(showValue);
   all("button.set").forEach((button) => button.addEventListener("click", () => {
     button.dataset.set.split(" ").forEach((setting) => setValue(...setting.split("=")));
   }));

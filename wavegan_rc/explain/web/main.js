@@ -6,11 +6,12 @@ import { startOverlap } from "./overlap.js";
 import { stopWhenLeaving } from "./player.js";
 import { startShuffle } from "./shuffle.js";
 import { startSize } from "./size.js";
-import { startStages } from "./stages.js";
+import { startHero, startStages } from "./stages.js";
 import { startViews } from "./views.js";
 
 const data = JSON.parse(one("#data").textContent);
 const scroll = startLink();
+startHero(data.interpolation);
 startOverlap(data.interpolation);
 startViews();
 startSize();

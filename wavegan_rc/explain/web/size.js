@@ -10,7 +10,7 @@ export function kerasLines(length, geometry) {
   const reach = dilation * (kernelSize - 1) + 1;
   const valid = length * stride + Math.max(reach - stride, 0);
   const rest = valid - padding - transposedLength(length, geometry);
-  const options = [`filters`, `kernel_size=${kernelSize}`, `strides=${stride}`, ...(dilation > 1 ? [`dilation_rate=${dilation}`] : [])];
+  const options = ["filters", `kernel_size=${kernelSize}`, `strides=${stride}`, ...(dilation > 1 ? [`dilation_rate=${dilation}`] : [])];
   const lines = [`x = keras.layers.Conv1DTranspose(${options.join(", ")})(x)`];
   if (padding || rest > 0) lines.push(`x = keras.layers.Cropping1D((${padding}, ${Math.max(rest, 0)}))(x)`);
   if (rest < 0) lines.push(`x = keras.layers.ZeroPadding1D((0, ${-rest}))(x)`);
@@ -65,8 +65,13 @@ export function startSize() {
     one("#size-torch").textContent = torchLine(geometry);
   }
   const copy = (id) => onClick(`size-copy-${id}`, async () => {
-    await navigator.clipboard.writeText(one(`#size-${id}`).textContent)
-      .then(() => { one("#size-copied").textContent = "copied"; }, () => { getSelection().selectAllChildren(one(`#size-${id}`)); one("#size-copied").textContent = "selected: copy with Ctrl+C"; });
+    try {
+      await navigator.clipboard.writeText(one(`#size-${id}`).textContent);
+      one("#size-copied").textContent = "copied";
+    } catch { // not allowed, or no clipboard
+      getSelection().selectAllChildren(one(`#size-${id}`));
+      one("#size-copied").textContent = "selected: copy with Ctrl+C";
+    }
   });
   ["keras", "torch"].forEach(copy);
   one("#size").addEventListener("input", update);

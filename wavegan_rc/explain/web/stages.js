@@ -63,14 +63,14 @@ export function factorsOf(words) {
   return fit && factors.length <= MOST_STAGES && product <= MOST_PRODUCT ? factors : null;
 }
 
-function plotOf(sound, factors, height, floor = -110) {
+function plotOf(sound, factors, height) {
   if (!sound) return null;
   const power = meanPowerSpectrum(range(WINDOWS).map((i) => sound.subarray(i * WINDOW, (i + 1) * WINDOW)));
   const total = sum(power);
   const lines = predictedComb(factors, RATE);
   return {
     curves: [{ db: power.map((x) => decibels(x / total + 1e-15)), kind: "mean" }],
-    rate: RATE, lines, stages: factors.length, top: 0, floor, height, power,
+    rate: RATE, lines, stages: factors.length, top: 0, floor: -110, height, power,
   };
 }
 
@@ -81,6 +81,22 @@ function lastLine({ power, lines, stages }) {
   const db = prominences[k];
   const verdict = db > 6 ? "a line stands out by" : db < -6 ? "a gap, not a line:" : "no line:";
   return `${hertz(lines[k].hz)}: ${verdict} ${number(db, 0)} dB`;
+}
+
+// The two sounds at the top of the page: the same noise, seven doublings.
+export function startHero(interpolation) {
+  const factors = Array(7).fill(2);
+  for (const word of ["transposed", "resize"]) {
+    let sound = null;
+    const draw = spectrumPlot(`hero-${word}-spectrum`, () => plotOf(sound, factors, 190));
+    const ready = noiseThrough(factors.map(() => word), factors, 22, 1, interpolation).then((made) => {
+      sound = made;
+      draw();
+      one(`#hero-${word}-said`).textContent = lastLine(plotOf(made, factors));
+      return made;
+    });
+    player(`hero-${word}`, async () => ({ samples: await ready, rate: RATE }));
+  }
 }
 
 export function startStages(interpolation) {
@@ -132,8 +148,10 @@ export function startStages(interpolation) {
     list();
     sounds.clear();
     const now = (generation += 1);
-    mine = await compute(upsamplers());
+    mine = null;
+    const made = await compute(upsamplers());
     if (now !== generation) return;
+    mine = made;
     main();
     one("#stages-said").textContent = `Coloured marks: the lines that each stage can leave, with its number. At ${lastLine(plotOf(mine, factors))}.`;
     for (const word of words) {
@@ -148,11 +166,6 @@ export function startStages(interpolation) {
   const sounding = async (word) => ({ samples: sounds.get(word) ?? await compute(factors.map(() => word)), rate: RATE });
   player("stages-hear", async () => ({ samples: mine ?? await compute(upsamplers()), rate: RATE }));
   words.forEach((word) => player(`stages-hear-${word}`, () => sounding(word)));
-  for (const word of ["transposed", "resize"]) {
-    player(`hero-${word}`, async () => ({
-      samples: await noiseThrough(Array(7).fill(word), Array(7).fill(2), 22, 1, interpolation), rate: RATE,
-    }));
-  }
   onClick("stages-draw", () => { stop(); setValue("stages-seed", valueOf("stages-seed") + 1); });
   one("#stages").addEventListener("change", choose);
   let waiting = null;

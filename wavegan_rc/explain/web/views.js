@@ -53,7 +53,10 @@ export function startViews() {
     one("#views-play").setAttribute("aria-pressed", "false");
   }
   function play() {
-    if (timer) return stopPlay();
+    if (timer) {
+      stopPlay();
+      return;
+    }
     paint(0);
     one("#views-play").textContent = "Stop";
     one("#views-play").setAttribute("aria-pressed", "true");
@@ -61,7 +64,6 @@ export function startViews() {
       paint(painted + 1);
       if (painted === SIGNAL.length) stopPlay();
     }, 900);
-    return undefined;
   }
 
   function choose(row, column) {
