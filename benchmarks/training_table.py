@@ -70,22 +70,3 @@ def format_training(rows: Sequence[StepRow]) -> str:
             + ", ".join(f"{precision} {peak:.0f}" for precision, peak in peaks.items()),
         ]
     )
-
-
-def readme_table(rows: Sequence[StepRow]) -> str:
-    """Return the rows of all configurations as Markdown: ms per step, and relative to ours."""
-    columns = list(dict.fromkeys(row.arm for row in rows))
-    lines = [
-        f"| ms per step | {' | '.join(' '.join(column) for column in columns)} |",
-        f"|---|{'---:|' * len(columns)}",
-    ]
-    for program in dict.fromkeys(row.program for row in rows):
-        own = {row.arm: row for row in rows if row.program == program}
-        cells = [_cell(own[column]) if column in own else "-" for column in columns]
-        lines.append(f"| {program} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cell(row: StepRow) -> str:
-    relative = "" if row.program == "wavegan_rc" else f" ({row.times_ours:.2f} x)"
-    return f"{row.ms_per_step:.0f}{relative}"
