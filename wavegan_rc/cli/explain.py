@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from wavegan_rc.cli.parser import Parser
 from wavegan_rc.config.settings import SETTINGS
@@ -79,7 +80,7 @@ def explain_command(program: str, argv: Sequence[str]) -> int:
     return 0
 
 
-def _settings(flags: argparse.Namespace) -> dict[str, object]:
+def _settings(flags: argparse.Namespace) -> dict[str, Any]:
     """Return the settings to explain: flags, then those of the run or the file, then defaults."""
     if flags.run is not None and flags.config is not None:
         raise ParameterError("--config cannot be combined with a run")

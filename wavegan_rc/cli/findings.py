@@ -21,9 +21,9 @@ def _real_or_not(measurement: Measurement) -> str:
         return "There is no real audio to compare with, so it cannot be told from real or not."
     if distance.estimate is None:
         return f"How like real audio it is was not measured: {distance.reason}."
-    words = f"its Frechet distance is {max(distance.estimate.value, 0):.2g}"
+    words = f"its Frechet distance is {max(distance.estimate.value, 0):.3g}"
     if distance.reference is not None:
-        words += f", that of real audio {max(distance.reference.value, 0):.2g}"
+        words += f", that of real audio {max(distance.reference.value, 0):.3g}"
     if distance.verdict == "above":
         return f"It is not like real audio: {words}."
     return f"With these segments it cannot be told from real audio: {words}."

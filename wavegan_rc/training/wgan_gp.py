@@ -100,8 +100,10 @@ class WGANGP(Updates):
         """
         jit_compile = compiles_with_xla(devices=1) if jit_compile is None else jit_compile
         super().compile(optimizer=None, jit_compile=jit_compile)
-        generator_optimizer = generator_optimizer or _default_optimizer()
-        critic_optimizer = critic_optimizer or _default_optimizer()
+        if generator_optimizer is None:
+            generator_optimizer = _default_optimizer()
+        if critic_optimizer is None:
+            critic_optimizer = _default_optimizer()
         generator_optimizer.build(self.generator.trainable_variables)
         critic_optimizer.build(self.critic.trainable_variables)
         self.generator_optimizer = generator_optimizer
