@@ -11,14 +11,9 @@ from matplotlib import image
 from matplotlib.colors import to_hex
 
 from wavegan_rc.errors import DataError
+from wavegan_rc.figures.compared_figures import WIDE, spectra_figure, training_figure
 from wavegan_rc.report.document import build_document
-from wavegan_rc.report.figures import (
-    WIDE,
-    read_groups,
-    spectra_figure,
-    training_figure,
-    write_figures,
-)
+from wavegan_rc.report.figures import read_groups, write_figures
 
 TRANSPOSED = replace(SMALL, upsampler="transposed")
 
@@ -154,7 +149,7 @@ def test_many_settings_have_styles_of_their_own(tmp_path):
     ]
     document = document_of(runs, tmp_path)
     groups = read_groups(document)
-    styles = {(to_hex(each.group.style["color"]), each.group.style["linestyle"]) for each in groups}
+    styles = {(to_hex(each.style["color"]), each.style["linestyle"]) for each in groups}
     assert len(styles) == 8
 
 

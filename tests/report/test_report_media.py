@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import soundfile
-from helpers import tone
+from helpers import ROOT, tone
 from helpers.report_page import COUNT, HOSTILE, LENGTH, RATE, document_of, run_of, write_run
 from PIL import Image
 from scipy import signal
@@ -17,6 +17,8 @@ from scipy import signal
 from wavegan_rc.errors import DataError
 from wavegan_rc.figures.drawing import levels_db
 from wavegan_rc.figures.pixels import spectrogram_png
+from wavegan_rc.measurement.evaluator import QUANTITIES
+from wavegan_rc.measurement.segments import SegmentSet
 from wavegan_rc.report import media
 from wavegan_rc.report.comparisons import Difference
 from wavegan_rc.report.measured import Interval
@@ -26,7 +28,7 @@ from wavegan_rc.report.run_files import Session
 from wavegan_rc.report.sentences import Summary
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.verdicts import Verdict
-from wavegan_rc.report.words import interval_text
+from wavegan_rc.report.words import interval_text, meanings
 
 
 def low_passed_noise(seed, seconds=COUNT * LENGTH / RATE):
@@ -229,6 +231,40 @@ def test_a_recording_that_cannot_be_used_is_named(tmp_path, spoil):
         collect_sounds(document_of({"resize": [run_of(1, folder)]}))
 
 
+def test_a_run_that_was_stopped_early_is_heard_as_well(tmp_path, monkeypatch):
+    """It has no recordings: its segments are made, and real ones drawn from its data."""
+    rng = np.random.default_rng(0)
+    made, real = (0.1 * rng.standard_normal((COUNT, LENGTH)) for _ in range(2))
+    asked = []
+
+    def open_segments(path, *, count, seed):
+        asked.append((path, count, seed))
+        return SegmentSet("made", RATE, LENGTH, count, lambda: iter([made]))
+
+    parts = (SegmentSet("real", RATE, LENGTH, COUNT, lambda: iter([real])), None)
+    monkeypatch.setattr("wavegan_rc.report.sounds.open_segments", open_segments)
+    monkeypatch.setattr("wavegan_rc.report.sounds.data_of_run", lambda path, count: parts)
+    run = replace(run_of(1, tmp_path, seed=3), steps_asked=9000)
+    (first,), (second,) = collect_sounds(document_of({"resize": [run]})).rows
+    assert np.allclose(decoded(second.audio)[0], made.ravel(), atol=2 / 32768)
+    assert np.allclose(decoded(first.audio)[0], real.ravel(), atol=2 / 32768)
+    assert asked == [(str(tmp_path), COUNT, 3)]
+
+
+def test_quantities_link_to_their_pages_where_these_are_at_hand(tmp_path):
+    real = low_passed_noise(0)
+    run = run_of(1, write_run(tmp_path / "a", real, real))
+    cell = Cell(1.0, 0.0, 2.0, over="segments", count=64, runs={"r1": 1.0})
+    rows = [Row("rms_db", "dB", None, None, [], None, {"g1": cell}, {})]
+    document = document_of({"resize": [run]}, rows)
+    sounds = collect_sounds(document)
+    assert 'href="../docs/diversity.md"' in render_page(document, sounds, [], "../docs/{}.md")
+    assert "what it means" not in render_page(document, sounds, [])
+    for meaning in meanings().values():
+        assert (ROOT / "docs" / "explanation" / "quantities" / f"{meaning.page}.md").is_file()
+    assert set(meanings()) == set(QUANTITIES)
+
+
 class _Tags(HTMLParser):
     def __init__(self):
         super().__init__()
@@ -269,7 +305,7 @@ def test_hostile_text_is_text_wherever_it_stands(tmp_path):
     [
         ((8.63, 7.9, 10.21), "", "8.6 [7.9, 10.2]"),
         ((-0.00004, -0.001, 0.0012), "", "-0.0000 [-0.0010, 0.0012]"),
-        ((-0.00004, -0.001, 0.0012), "kernel_distance", "0.0000 [0.0000, 0.0012]"),
+        ((-0.00004, -0.001, 0.0012), "kernel_distance", "0.00000 [0.00000, 0.00120]"),
         ((1234.5, 1100.0, 1300.0), "", "1234 [1100, 1300]"),
         # Less than 0.1 dB cannot be heard, however well it is known.
         ((-86.198, -86.21, -86.18), "rms_db", "-86.2 [-86.2, -86.2]"),
@@ -281,4 +317,4 @@ def test_hostile_text_is_text_wherever_it_stands(tmp_path):
 )
 def test_digits_are_those_that_the_interval_gives_a_meaning(estimate, name, text):
     shown = interval_text(Interval(*estimate), name).replace("\N{MINUS SIGN}", "-")
-    assert shown == text.replace("-0.0000", "0.0000")
+    assert shown == text.replace("-0.0000 ", "0.0000 ")

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import yaml
-from helpers import PRESETS
+from helpers import PRESETS, report_runs
 from helpers.report_page import COUNT, HOSTILE, LENGTH, RATE, document_of, run_of, write_run
 from matplotlib.figure import Figure
 from scipy import stats
@@ -33,8 +33,10 @@ from wavegan_rc.report.comparisons import Difference
 from wavegan_rc.report.measured import Interval
 from wavegan_rc.report.page import render_page
 from wavegan_rc.report.rows import Cell, Row
+from wavegan_rc.report.sentences import Summary
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.verdicts import Verdict
+from wavegan_rc.report.write import write_report
 from wavegan_rc.training.train import train
 
 pytestmark = pytest.mark.slow
@@ -105,17 +107,18 @@ def page(tmp_path_factory):
         HOSTILE: [run_of(1, first, text=HOSTILE), run_of(2, second, seed=1)],
         NON_ASCII: [run_of(3, third)],
     }
-    text = f"{NON_ASCII} is better than {HOSTILE}: 8.6 dB [7.9, 9.2] less line prominence"
-    verdict = Verdict(
-        kind="tonal lines", quantity="line_prominence_db", text=text, group="g1", beside="g0"
-    )
+    text = f"8.6 dB [7.9, 9.2], than {HOSTILE}"
+    finding = f"{NON_ASCII} has weaker lines than {HOSTILE}."
     document = replace(
         document_of(groups, table_rows()),
         warnings=[f"{HOSTILE} and {NON_ASCII} differ in data"],
-        verdicts=[verdict],
+        summary=Summary(f"3 runs of {HOSTILE}", finding, ("Both are far from real audio.",)),
+        verdicts=[Verdict("line_prominence_db", "g2", "g1", "better", text)],
     )
     figures = [
-        folder / f"{name}.{kind}" for name in ("spectra", "training") for kind in ("png", "svg")
+        folder / f"{name}{end}"
+        for name in ("spectra", "training")
+        for end in (".png", ".svg", "-narrow.png")
     ]
     for file in figures:
         figure = Figure(figsize=(8, 3), layout="constrained")
@@ -261,13 +264,14 @@ def test_names_are_text(opened):
     with pytest.raises(Exception, match="no such alert"):
         opened.switch_to.alert.text  # noqa: B018
     assert opened.execute_script("return document.scripts.length") == 1
-    for place in ("title", "h1", ".warnings", ".verdicts", "#spectrograms h3", "#table", "#runs"):
+    for place in ("title", "h1", ".warnings", ".cards", "#spectrograms h3", "#table", "#runs"):
         text = opened.execute_script(
             "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent).join()",
             place,
         )
         assert HOSTILE in text, place
-    assert NON_ASCII in find(opened, ".verdicts").text
+    assert NON_ASCII in find(opened, ".cards").text
+    assert HOSTILE in find(opened, ".mark a").get_attribute("title")
     assert HOSTILE in Select(find(opened, "#choice-a")).first_selected_option.text
 
 
@@ -360,14 +364,58 @@ def test_marks_are_toggled(opened):
         )
 
     assert all(shown("cutoff"))
-    assert not any(shown("line"))
+    assert all(shown("line"))  # few, so that they are shown from the start
+    assert len(shown("line")) == 4 * 4 * 2  # on either axis
     click(opened, "#show-lines")
     click(opened, "#show-cutoff")
-    assert all(shown("line"))
-    assert len(shown("line")) == 4 * 4
+    assert not any(shown("line"))
     assert not any(shown("cutoff"))
-    height = "document.querySelector('#sound-r1 .cutoff line').getAttribute('y1')"
+    height = "document.querySelector('#sound-r1 .linear .cutoff line').getAttribute('y1')"
     assert opened.execute_script(f"return {height}") == "81.25%"  # 1500 of 8000 Hz
+
+
+def test_the_frequency_axis_is_chosen(opened):
+    linear, mel = (find(opened, f"#sound-r1 img.{scale}") for scale in ("linear", "mel"))
+    assert (mel.is_displayed(), linear.is_displayed()) == (True, False)
+    click(opened, "input[name=scale][value=linear]")
+    assert (mel.is_displayed(), linear.is_displayed()) == (False, True)
+    assert find(opened, "#sound-r1 .axis.linear").is_displayed()
+
+
+def test_a_card_plays_its_sound_by_one_click_or_key(opened):
+    button = find(opened, ".card.g2 .hear")
+    assert button.get_attribute("aria-label") == f"play {NON_ASCII}, seed 0"
+    button.click()
+    wait(opened, "!document.querySelector('#sound-r3 audio').paused")
+    assert "stop" in button.text
+    button.send_keys(Keys.ENTER)
+    wait(opened, "document.querySelector('#sound-r3 audio').paused")
+    wait(opened, "document.querySelector('.card.g2 .hear').textContent.includes('play')")
+
+
+def test_a_mark_leads_to_its_rows(opened):
+    mark = find(opened, ".card.g2 .mark a")
+    assert mark.text == "✓ better"
+    mark.send_keys(Keys.ENTER)
+    wait(opened, "document.querySelector('input[value=stage]').checked")
+    assert find(opened, "#row-line_prominence_db").is_displayed()
+
+
+def test_one_setting_has_one_colour_everywhere(opened):
+    colors = opened.execute_script("""
+        const color = (e, name) => getComputedStyle(e)[name];
+        return [".card.g2", ".row.g2 .panel", ".card.g2 .hear"].map((place) => {
+          const element = document.querySelector(place);
+          return place.endsWith("panel") ? color(element, "outlineColor")
+            : color(element, "borderTopColor");
+        });
+    """)
+    chips = opened.execute_script(
+        "return [...document.querySelectorAll('.card.g2 .chip line, thead th:nth-child(4) line')]"
+        ".map((line) => line.getAttribute('stroke'))"
+    )
+    assert set(colors) == {"rgb(213, 94, 0)"}  # vermilion of Okabe and Ito
+    assert set(chips) == {"#D55E00"}
 
 
 def test_seeds_are_chosen(opened):
@@ -379,39 +427,44 @@ def test_seeds_are_chosen(opened):
 
 
 def column(browser, index):
-    rows = "[...document.querySelectorAll('#table tbody tr:not([hidden])')]"
+    rows = "[...document.querySelectorAll('#table tbody:not([hidden]) tr:not(.heading)')]"
     value = f"row.cells[{index}].dataset.value ?? ''"
     return browser.execute_script(f"return {rows}.map((row) => {value})")
 
 
 def test_the_table_is_filtered_and_sorted(opened):
-    assert column(opened, 4) == ["-3.0"]
+    assert column(opened, 2) == ["-3.0"]
+    click(opened, "input[value='stage']")
+    assert column(opened, 2) == ["10.5", "2.25"]
     click(opened, "input[value='line']")
-    assert column(opened, 4) == ["0.5", "", "100.0", "-20.0"]
-    click(opened, "input[name='scope'][value='']")
-    click(opened, "#table th:nth-child(5) button")
-    assert column(opened, 4) == ["-20.0", "-3.0", "0.5", "2.25", "10.5", "100.0", ""]
-    assert find(opened, "#table th:nth-child(5)").get_attribute("aria-sort") == "ascending"
-    click(opened, "#table th:nth-child(5) button")
-    assert column(opened, 4) == ["100.0", "10.5", "2.25", "0.5", "-3.0", "-20.0", ""]
+    assert column(opened, 2) == ["0.5", "", "100.0", "-20.0"]
+    click(opened, "#table th:nth-child(3) button")
+    assert column(opened, 2) == ["-20.0", "0.5", "100.0", ""]
+    assert find(opened, "#table th:nth-child(3)").get_attribute("aria-sort") == "ascending"
+    click(opened, "#table th:nth-child(3) button")
+    assert column(opened, 2) == ["100.0", "0.5", "-20.0", ""]
     click(opened, "#table th:nth-child(1) button")
-    assert find(opened, "#table tbody tr:last-child th").text.startswith("out of band total")
     assert opened.execute_script("return document.querySelectorAll('[aria-sort]').length") == 1
+    # The heading stays above its rows.
+    first = "document.querySelector('#table tbody:not([hidden]) tr').className"
+    assert opened.execute_script(f"return {first}") == "heading"
 
 
-def test_the_table_says_every_number(opened):
+def test_the_table_says_every_number_and_what_is_better(opened):
     click(opened, "input[value='line']")
-    text = find(opened, "#table tbody tr:not([hidden])").text
+    text = find(opened, "#table tbody:not([hidden])").text
     minus = "\N{MINUS SIGN}"
     for part in (
+        "strongest line (dB)",
+        "less is better",
         f"{minus}86.2 [{minus}86.6, {minus}85.8]",
-        "0.50 [",
-        "p 0.500",
-        "p < 0.002",
-        "p 0.012",
+        "0.5 [",
+        "worse 2.0 [1.0, 3.0], p 0.012",
+        "2 kHz, stage 1",
     ):
         assert part in text
-    assert "seeds: 0.500, 0.500" in text
+    cell = find(opened, "#table tbody:not([hidden]) tr:nth-child(2) td:nth-child(3)")
+    assert cell.get_attribute("title") == "seeds: 0.5, 0.5"
 
 
 def copied(browser, button):
@@ -425,20 +478,15 @@ def test_the_table_is_copied(opened):
     opened.execute_cdp_cmd("Browser.setPermission", permission)
     click(opened, "input[value='line']")
     rows = copied(opened, "#copy-markdown").splitlines()
-    assert len(rows) == 2 + 4
+    assert len(rows) == 2 + 1 + 4
     assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
-    assert rows[0].startswith(
-        "| quantity | Hz | stage | real | \\<script\\>alert(1)\\</script\\> |"
-    )
-    assert "| line prominence (dB) | 2000 | 1 |" in rows[2]
-    assert "0.50 [\N{MINUS SIGN}0.50, 1.50]; p 0.500; cannot be told" in rows[2]
-    assert "seeds" not in rows[2]
+    assert rows[0].startswith("| quantity | real | \\<script\\>alert(1)\\</script\\> |")
+    assert rows[3].startswith("| 2 kHz, stage 1 |")
+    assert "| 0.5 [\N{MINUS SIGN}0.5, 1.5]; cannot be told |" in rows[3]
     latex = copied(opened, "#copy-latex")
-    assert latex.startswith("\\begin{tabular}{lrrrrrr}\n\\hline\nquantity & Hz & stage & real & ")
+    assert latex.startswith("\\begin{tabular}{lrrr}\n\\hline\nquantity & real & ")
     assert "$<$script$>$" in latex
-    assert latex.count("\\\\\n") == 5
-    click(opened, "input[value='whole']")
-    assert copied(opened, "#copy-markdown").splitlines()[0].startswith("| quantity | real |")
+    assert latex.count("\\\\\n") == 6
 
 
 def test_where_the_clipboard_is_refused_the_text_is_shown(opened):
@@ -515,14 +563,12 @@ def test_p_values_are_those_of_the_binomial_distribution(opened):
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_it_fits_and_can_be_read(opened, screenshots, size, scheme):
     emulate(opened, size, scheme)
-    click(opened, "#show-lines")
     kind = "phone" if size == PHONE else "desktop"
     screenshot(opened, screenshots / f"{kind}-{scheme}.png")
     assert opened.execute_script("return document.documentElement.scrollWidth") <= size[0]
-    # Elements outside a box of their own that scrolls.
     beyond = opened.execute_script("""
         return [...document.querySelectorAll("body *")]
-          .filter((e) => !e.closest(".scroll, svg, [hidden]"))
+          .filter((e) => !e.closest("svg, [hidden]"))
           .filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
           .map((e) => e.outerHTML.slice(0, 200));
     """)
@@ -580,7 +626,7 @@ def test_it_prints(opened, screenshots):
     assert luminance(color(opened, "paper")) == pytest.approx(1)
     for selector in ("#sound-r1 .controls", "#listening", "nav", "fieldset"):
         assert not find(opened, selector).is_displayed(), selector
-    for selector in ("#sound-r1 .picture", ".verdicts", "#table", ".drawing"):
+    for selector in ("#sound-r1 .picture", ".cards", "#table", ".drawing"):
         assert find(opened, selector).is_displayed(), selector
     emulate(opened)
     pdf = opened.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})
@@ -589,6 +635,50 @@ def test_it_prints(opened, screenshots):
     assert opened.execute_script(
         "return [...document.querySelectorAll('details')].every((d) => d.open)"
     )
+
+
+FIVE = {"filters": 16, "batch_size": 8, "latent_dim": 8, "kernel_size": 12, "learning_rate": 1e-3}
+
+
+def settings_of(count, differing):
+    """Settings that differ in the radius of phase shuffle, or in five settings more."""
+    first = report_runs.SMALL
+    others = [
+        replace(first, phase_shuffle_radius=2 + i, **(FIVE if differing == 5 else {}))
+        for i in range(1, count)
+    ]
+    return [first, *others]
+
+
+@pytest.mark.parametrize("differing", [1, 5])
+@pytest.mark.parametrize("count", [1, 2, 5, 10])
+def test_it_fits_whatever_is_compared(browser, tmp_path, screenshots, count, differing):
+    """Two seeds of each setting, on a desk and on a phone, in light and in dark."""
+    runs = []
+    rng = np.random.default_rng(0)
+    audio = 0.1 * rng.standard_normal(16 * 512)
+    for i, config in enumerate(settings_of(count, differing)):
+        values = [{"out_of_band_total_db": 9.0 - i + 0.1 * seed} for seed in range(2)]
+        own = report_runs.write_seeds(tmp_path, f"{i}", values, config)
+        for run in own:
+            write_run(run, audio, audio)
+        runs += own
+    page = write_report(runs, tmp_path / "report")
+    for size in (DESKTOP, PHONE):
+        for scheme in ("light", "dark"):
+            emulate(browser, size, scheme)
+            browser.get(page.as_uri())
+            kind = "phone" if size == PHONE else "desktop"
+            screenshot(browser, screenshots / f"{count}-{differing}-{kind}-{scheme}.png")
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
+            heights = browser.execute_script(
+                "return ['h1', '.warnings'].map((e) => document.querySelector(e)?.offsetHeight)"
+            )
+            assert heights[0] <= (160 if size == PHONE else 100)
+            assert (heights[1] or 0) <= (420 if size == PHONE else 260)
+            hear = [e.rect["y"] for e in browser.find_elements(By.CSS_SELECTOR, ".hear")]
+            assert hear[0] < size[1]  # on the first screen
+            assert len(hear) == count + 1
 
 
 @pytest.fixture(scope="module")
@@ -615,13 +705,13 @@ def smoke_report(tmp_path_factory):
 
 def test_the_command_leaves_page_numbers_and_figures(smoke_report):
     numbers = json.loads((smoke_report / "report.json").read_text(encoding="utf-8"))
-    assert numbers["schema"] == "wavegan_rc.report/2"
+    assert numbers["schema"] == "wavegan_rc.report/3"
     assert [group["label"] for group in numbers["groups"]] == [
-        "learning_rate 0.0004",
-        "learning_rate 0.5",
+        "learning rate 0.0004",
+        "learning rate 0.5",
     ]
     figures = {file.name for file in (smoke_report / "figures").iterdir()}
-    assert {"spectra.png", "spectra.svg", "training.png", "training.svg"} <= figures
+    assert {"spectra.png", "spectra.svg", "spectra-narrow.png", "training.svg"} <= figures
     assert (smoke_report / "index.html").stat().st_size < 6e6
 
 

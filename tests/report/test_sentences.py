@@ -197,6 +197,14 @@ def test_how_far_from_real_audio_is_said_of_each_setting(noise, distance, words)
     assert summary_of({NOISE: BETTER}, rows=rows).more[0] == words
 
 
+def test_of_many_settings_their_number_is_said():
+    cells = {f"g{i}": FAR if i > 1 else LIKE for i in range(1, 7)}
+    rows = [Row(NOISE, "dB", None, None, [], None, cells, {})]
+    assert summary_of({NOISE: UNKNOWN}, count=6, rows=rows).more[0] == (
+        "Transposed cannot be told from real speech; 5 settings are far from real speech."
+    )
+
+
 def test_what_was_compared_is_said_with_what_all_runs_share():
     assert summary_of({}).about == (
         "10 runs, trained on bundled speech, 16 kHz sample rate, low-passed at 1.5 kHz, 2,000 "

@@ -13,7 +13,7 @@ from scipy import signal
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganWarning
-from wavegan_rc.figures.history_figure import history_figure
+from wavegan_rc.figures.history_figure import history_figure, losses_figure
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measurement.features import log_mel_features, standardize
 from wavegan_rc.training import updates
@@ -354,13 +354,16 @@ def test_the_figure_draws_what_the_files_say(tmp_path):
         {"step": 30, "out_of_band_total_db": -30.0, "line_prominence_db/stage_2": 4.0},
         {"step": 40, "line_prominence_db/stage_1": 5.0},
     ]
-    upper, lower = history_figure(*written(tmp_path, rows)).axes
+    upper, lower = history_figure(*written(tmp_path, rows), "a run").axes
     assert drawn(upper)["generated"] == [[20, -10], [30, -30]]
-    assert {y for _, y in drawn(upper)["real: -86.0 dB, off the scale"]} == {-86}
-    assert upper.get_ylim()[0] > -40  # not flattened
+    assert [text.get_text() for text in upper.texts] == ["real audio: -86.0 dB"]
+    assert -86 in {y for line in upper.lines for y in line.get_ydata()}
+    assert upper.get_ylim()[0] < -86  # the level of real audio stands on the plot
+    assert upper.get_title(loc="left").startswith("a run\n")
+    assert "less is better" in upper.get_title(loc="left")
     stages = {label: xy for label, xy in drawn(lower).items() if label.startswith("stage")}
     # Stage 2 was measured once only.
-    assert stages == {"stage 1: 1000, 2000, ... Hz": [[20, 3], [40, 5]]}
+    assert stages == {"stage 1: 1 kHz, 2 kHz, ...": [[20, 3], [40, 5]]}
     assert lower.get_xlabel() == "step"
 
 
@@ -369,20 +372,29 @@ def test_stages_differ_in_color_and_style(tmp_path):
         {"step": step, "line_prominence_db/stage_1": 0.0, "line_prominence_db/stage_2": 1.0}
         for step in (1, 2)
     ]
-    (axis,) = history_figure(*written(tmp_path, rows, real=None)).axes
+    (axis,) = history_figure(*written(tmp_path, rows, real=None), "a run").axes
     shown = [line for line in axis.lines if line.get_label().startswith("stage")]
     assert len({to_hex(line.get_color()) for line in shown}) == 2
     assert len({line.get_linestyle() for line in shown}) == 2
 
 
-def test_real_audio_within_the_scale_is_not_said_to_be_off_it(tmp_path):
-    rows = [{"step": step, "out_of_band_total_db": ratio} for step, ratio in ((1, -10), (2, -30))]
-    (axis,) = history_figure(*written(tmp_path, rows, real=-29.0)).axes
-    assert {y for _, y in drawn(axis)["real: -29.0 dB"]} == {-29}
+def test_losses_are_drawn_and_a_wild_beginning_does_not_flatten_them(tmp_path):
+    rows = [
+        {"step": step, "wasserstein_estimate": 1e4 if step == 1 else 2.0, "generator_loss": 1.0}
+        for step in range(1, 201)
+    ]
+    history, _ = written(tmp_path, rows)
+    upper, lower = losses_figure(history, "a run, seed 0").axes
+    assert len(drawn(upper)["Wasserstein estimate"]) == 200
+    assert upper.get_ylim()[1] < 3
+    assert upper.get_title(loc="left").startswith("a run, seed 0\n")
+    assert 1 in {y for line in lower.lines for y in line.get_ydata()}
+    history.write_text(json.dumps(rows[0]) + "\n")
+    assert losses_figure(history, "a run") is None
 
 
 @pytest.mark.parametrize("measured", [0, 1])
 def test_there_is_no_figure_of_fewer_than_two_measurements(tmp_path, measured):
     values = {"out_of_band_total_db": -10.0, "line_prominence_db/stage_1": 3.0}
     rows = [{"step": 1, "critic_loss": 1.0}, *[{"step": 2, **values}] * measured]
-    assert history_figure(*written(tmp_path, rows)) is None
+    assert history_figure(*written(tmp_path, rows), "a run") is None

@@ -111,7 +111,7 @@ def test_settings_losses_artifacts_and_results_arrive_in_one_run(tool, request):
         for key, value in row.items():
             assert got[key] == pytest.approx(value, rel=1e-6)
     assert "out_of_band_total_db" in rows[6]
-    expected = {"spectrogram", "artifacts-over-training"}
+    expected = {"spectrogram", "spectrum", "losses", "artifacts-over-training"}
     expected |= {"generated", "real"} if tool == "wandb" else {"joined", "real-joined", "summary"}
     assert files >= expected
 

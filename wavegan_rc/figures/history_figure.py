@@ -18,12 +18,9 @@ from wavegan_rc.runs.history import read_history
 RATIO = "out_of_band_total_db"
 PROMINENCE = "line_prominence_db/stage_"
 _STYLES = ("-", "--", "-.")
-# Names in the history, with their meanings.
-_LOSSES = {
-    "wasserstein_estimate": "Wasserstein estimate (less is better)",
-    "generator_loss": "generator loss (only its steadiness says something)",
-}
-_GRADIENT = {"gradient_norm": "critic's gradient norm (1 is best)"}
+# Names in the history by name in the legend, in two panels.
+_LOSSES = {"Wasserstein estimate": "wasserstein_estimate", "generator": "generator_loss"}
+_GRADIENT = {"critic": "gradient_norm"}
 
 
 @default_style()
@@ -43,8 +40,8 @@ def losses_figure(history_file: Path, title: str) -> Figure | None:
     figure = Figure(figsize=(11, 5.5), dpi=120, layout="constrained")
     axes = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
     for axis, names in zip(axes, (_LOSSES, _GRADIENT), strict=True):
-        drawn = [series(rows, name) for name in names]
-        for i, (label, points) in enumerate(zip(names.values(), drawn, strict=True)):
+        drawn = [series(rows, name) for name in names.values()]
+        for i, (label, points) in enumerate(zip(names, drawn, strict=True)):
             axis.plot(*points.T, linewidth=1, label=label, **line_style(i))
         # The first steps swing widely: 98 % of the values fill the plot.
         values = np.concatenate([points[:, 1] for points in drawn])
@@ -55,7 +52,9 @@ def losses_figure(history_file: Path, title: str) -> Figure | None:
     axes[1].axhline(1, color=REAL_COLOR, linestyle="--", linewidth=1, zorder=0)
     axes[0].set_ylabel("loss")
     axes[1].set_ylabel("norm")
-    set_title(axes[0], title)
+    what = "Losses: less is better in the Wasserstein estimate; the generator's has no such side"
+    set_title(axes[0], f"{title}\n{what}")
+    set_title(axes[1], "Norm of the critic's gradient: 1 is best")
     return _finish(figure, axes)
 
 

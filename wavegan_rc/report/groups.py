@@ -126,13 +126,13 @@ def _value(run: Run, name: str) -> Any:
 
 
 def _telling_names(runs: Sequence[Run]) -> list[str]:
-    """Return few settings that tell runs apart: each one chosen splits them the most."""
-    chosen: list[str] = []
+    """Return few settings that tell runs apart: the upsampler, then those that split the most."""
     names = setting_names()
 
     def kinds(names: Sequence[str]) -> int:
         return len({tuple(_value(run, name) for name in names) for run in runs})
 
+    chosen = names[: kinds(names[:1]) > 1]
     while kinds(chosen) < kinds(names):
         chosen.append(max(names, key=lambda name: kinds([*chosen, name])))
     return [name for name in names if name in chosen]

@@ -177,7 +177,8 @@ def _note(row: Row, group: str) -> str:
     over = SEEDS if SEEDS in (each.over for each in row.cells.values()) else SEGMENTS
     p_value = "" if difference.p_value is None else f", p {p_text(difference.p_value, over)}"
     size = interval_text(difference) + p_value
-    return f"{judged.get(difference.verdict, difference.verdict)} {size}".strip()
+    note = f"{judged.get(difference.verdict, difference.verdict)} {size}".strip()
+    return "; ".join(filter(None, (note, difference.reason)))
 
 
 def _tooltip(cell: Cell) -> str:

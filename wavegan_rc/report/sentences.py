@@ -34,7 +34,7 @@ _UNTOLD = "cannot be told from"
 
 @dataclass(frozen=True)
 class Summary:
-    """What a report says first: what was compared, the finding, and how sure it is."""
+    """First words of a report: runs compared, the finding, and how sure it is."""
 
     about: str
     finding: str
@@ -70,13 +70,14 @@ def _about(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> str
         return values.pop() if len(values) == 1 else False
 
     data, rate, cutoff, steps = map(shared, ("data", "sample_rate", "cutoff_hz", "steps"))
+    seeds = _span([len(group.runs) for group in groups])
     words = [
         f"{len(runs)} run{'s' * (len(runs) > 1)}",
         "" if data is False else f"trained on {data or 'bundled speech'}",
         f"{hz_text(rate)} sample rate" if rate else "",
         f"low-passed at {hz_text(cutoff)}" if cutoff else "",
         f"{steps:,} steps" if steps else "",
-        f"{_span([len(group.runs) for group in groups])} seeds a setting",
+        f"{seeds} seed{'s' * (seeds != '1')} a setting",
         f"{_span([measurements[run.id].segments for run in runs])} windows measured of each",
     ]
     return ", ".join(filter(None, words))
@@ -162,14 +163,14 @@ class _Story:
             if same:
                 than = "" if found else f" than {self._groups[0].label}"
                 clause = self._clause(same[0], several=len(same) > 1)
-                found.append(f"{self._names(same)} {clause}{than}")
+                found.append(f"{self._names([each.group for each in same])} {clause}{than}")
         unknown = [each for each in own if each.verdict not in _CERTAIN]
         if unknown:
-            found.append(f"of {self._names(unknown)} it cannot be told")
+            found.append(f"of {self._names([each.group for each in unknown])} it cannot be told")
         return f"{lead} {'; '.join(found)}."
 
-    def _names(self, verdicts: Sequence[Verdict]) -> str:
-        names = [self._labels[each.group] for each in verdicts]
+    def _names(self, group_ids: Sequence[str]) -> str:
+        names = [self._labels[each] for each in group_ids]
         return listed(names) if len(names) <= _MOST_NAMED else f"{len(names)} settings"
 
     def untold(self) -> str:
@@ -201,11 +202,11 @@ class _Story:
         """Say how far each setting is from real audio."""
         found: dict[str, list[str]] = {}
         for group in self._groups:
-            found.setdefault(self._nearness(group), []).append(group.label)
+            found.setdefault(self._nearness(group), []).append(group.id)
         words = []
         for nearness, names in found.items():
             all_of = {1: "it", 2: "both"}.get(len(names), "all")
-            subject = all_of if len(names) == len(self._groups) else listed(names)
+            subject = all_of if len(names) == len(self._groups) else self._names(names)
             if nearness:
                 verb = "" if nearness == _UNTOLD else "is " if len(names) == 1 else "are "
                 words.append(f"{subject} {verb}{nearness} {self._audio}")
