@@ -11,6 +11,7 @@ from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
 from wavegan_rc.measurement.grouped_spectra import group_spectra
+from wavegan_rc.measurement.phase_pairs import mean_coherence_square
 from wavegan_rc.measurement.significance import (
     benjamini_hochberg,
     max_t_p_values,
@@ -20,7 +21,6 @@ from wavegan_rc.measurement.significance import (
 )
 from wavegan_rc.measurement.statistics import (
     bins_of,
-    mean_coherence_square,
     mean_power,
     phase_locking,
     prominence_db,

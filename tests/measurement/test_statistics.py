@@ -11,13 +11,12 @@ from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
 from wavegan_rc.measurement.grouped_spectra import group_spectra, join_groups, most_groups
+from wavegan_rc.measurement.phase_pairs import locking_square, mean_coherence_square
 from wavegan_rc.measurement.significance import rayleigh_p_values, sign_p_values
 from wavegan_rc.measurement.statistics import (
     energy_modulation,
     filtering_db,
     image_coherence,
-    locking_square,
-    mean_coherence_square,
     mean_power,
     out_of_band_db,
     phase_locking,

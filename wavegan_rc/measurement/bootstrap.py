@@ -166,6 +166,24 @@ def concentration_of_means(
     return np.divide(of_mean, whole_variance, out=np.zeros_like(of_mean), where=whole_variance > 0)
 
 
+def concentration_of_products(
+    of_means: np.ndarray, weights: np.ndarray, groups: "Groups"
+) -> np.ndarray:
+    """Return what `concentration_of_means` would be for products of two features.
+
+    If values of two segments are correlated, products of Gaussian values have the square of it.
+
+    Args:
+        of_means: Result of `concentration_of_means`, shape (R,).
+        weights: Array of shape (R, N), rows adding up to 1, equal within a unit.
+        groups: Units of the segments.
+    """
+    alone, alike = concentration(weights), concentration(groups.weights(weights) * groups.sizes)
+    room = alike - alone
+    excess = np.maximum(of_means - alone, 0)
+    return alone + np.divide(excess**2, room, out=np.zeros_like(room), where=room > 0)
+
+
 class Groups:
     """Units of segments: sums over them, and their weights.
 
@@ -187,7 +205,7 @@ class Groups:
 
     @property
     def alike(self) -> np.ndarray:
-        """Whether two segments are of one unit, shape (N, N)."""
+        """True where two segments are of one unit, shape (N, N)."""
         return self._own[:, None] == self._own
 
     def sums(self, values: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.bootstrap import (
     Groups,
     check_weights,
-    concentration,
     concentration_of_means,
+    concentration_of_products,
     weight_of_pairs,
     weighted_means,
 )
@@ -86,21 +86,8 @@ def frechet_distance(
     pairs = np.divide(products, sums, out=np.zeros_like(sums), where=sums > 0)
     b = (pairs.sum(axis=(1, 2)) + s.sum(axis=1) / 2) / 2
     per_t, per_r = concentration_of_means(test, weights, units), 1 / len(reference)
-    bias_t = trace_t * per_t + b * _concentration_of_products(per_t, weights, groups)
+    bias_t = trace_t * per_t + b * concentration_of_products(per_t, weights, groups)
     return plain - bias_t - (trace_r + b) * per_r
-
-
-def _concentration_of_products(
-    of_means: np.ndarray, weights: np.ndarray, groups: Groups
-) -> np.ndarray:
-    """Return what `concentration_of_means` would be for products of two features.
-
-    If features of two segments have a correlation, Gaussian products have its square.
-    """
-    alone, alike = concentration(weights), concentration(groups.weights(weights) * groups.sizes)
-    room = alike - alone
-    excess = np.maximum(of_means - alone, 0)
-    return alone + np.divide(excess**2, room, out=np.zeros_like(room), where=room > 0)
 
 
 def _gaussians(

@@ -14,6 +14,7 @@ from wavegan_rc.measurement.distances import (
     nearest_distance,
 )
 from wavegan_rc.measurement.features import Levels, level_statistics, log_mel_features, standardize
+from wavegan_rc.measurement.phase_pairs import locking_square, mean_coherence_square
 from wavegan_rc.measurement.set_sums import SetSums
 from wavegan_rc.spectrogram import StageComb, line_neighbours
 
@@ -207,14 +208,14 @@ class QuantityEvaluator:
             return {}
         lines_hz = [line.frequency_hz for line in lines]
         prominence = st.prominence_db(spectra, weights, lines_hz)
-        everywhere = st.locking_square(spectra, weights)
+        everywhere = locking_square(spectra, weights)
         locking = everywhere[:, st.bins_of(spectra, lines_hz)]
         excess = locking - st.means_around(spectra, everywhere, lines_hz)
         modulation = st.energy_modulation(spectra, weights, combs)
         values: dict[QuantityKey, np.ndarray] = {}
         for i, comb in enumerate(combs):
             own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
-            coherence = st.mean_coherence_square(spectra, weights, comb.stage)
+            coherence = mean_coherence_square(spectra, weights, comb.stage)
             if self._bins_apart(sums, comb) < _FEWEST_BINS_APART:
                 coherence = coherence * np.nan  # the window couples near bins
             values |= {

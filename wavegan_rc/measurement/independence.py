@@ -180,7 +180,7 @@ def stretch_length(levels: np.ndarray, recording: np.ndarray, index: np.ndarray)
         >>> rng = np.random.default_rng(0)
         >>> one, index = np.zeros(1000, int), np.arange(1000)
         >>> stretch_length(rng.standard_normal((1000, 1)), one, index)
-        5
+        6
         >>> stretch_length(np.cumsum(rng.standard_normal((1000, 1)), axis=0), one, index) is None
         True
     """

@@ -11,7 +11,7 @@ from wavegan_rc.errors import DataError, ParameterError
 
 @dataclass(frozen=True)
 class Places:
-    """Where segments lie in recordings; in the order of recordings, and of time within each.
+    """The places of segments in recordings, in the order of recordings and of time within each.
 
     Attributes:
         recording: Number of each segment's recording, ascending, shape (count,).

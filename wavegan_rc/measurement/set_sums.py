@@ -1,4 +1,4 @@
-"""What one pass over a segment set keeps, in groups of independent units."""
+"""Sums over a segment set from one pass, in groups of independent units."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

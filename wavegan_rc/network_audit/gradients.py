@@ -14,6 +14,7 @@ from scipy import signal
 from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights
 from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, group_spectra
+from wavegan_rc.measurement.phase_pairs import locking_square
 from wavegan_rc.measurement.quantities import side
 from wavegan_rc.measurement.statistics import line_powers, standard_errors, sum_of_lines
 from wavegan_rc.network_audit.kernels import shuffle_factors
@@ -152,7 +153,7 @@ def _values(
         return sum_of_lines(powers[:, own], errors[own])[0] / whole[:, 0]
 
     fixed = _fixed_powers(gradients, weights, bins) / whole
-    locking = st.locking_square(spectra, weights)
+    locking = locking_square(spectra, weights)
     modulation = st.energy_modulation(spectra, weights, combs)
     values: dict[_Key, np.ndarray] = {
         _Key("line_level_db"): level_of(np.arange(len(lines))),

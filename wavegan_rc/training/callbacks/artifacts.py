@@ -13,6 +13,7 @@ from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.features import level_statistics, log_mel_features, standardize
 from wavegan_rc.measurement.grouped_spectra import group_spectra
+from wavegan_rc.measurement.phase_pairs import locking_square
 from wavegan_rc.spectrogram import stage_combs
 from wavegan_rc.training.callbacks.base import Phase, StepCallback, due
 from wavegan_rc.utils.interruptions import OptionalWork
@@ -69,7 +70,7 @@ def artifact_values(
         parts = st.out_of_band_db(spectra, weights, stopband_hz, lines_hz)
         values["out_of_band_total_db"] = parts["total"][0]
     prominence = st.prominence_db(spectra, weights, lines_hz)[0]
-    locking = st.locking_square(spectra, weights)[0]
+    locking = locking_square(spectra, weights)[0]
     at_line = st.bins_of(spectra, lines_hz)
     for comb in combs:
         own = [i for i, line in enumerate(lines) if line.stage == comb.stage]
