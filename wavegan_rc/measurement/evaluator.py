@@ -15,7 +15,9 @@ from wavegan_rc.measurement.distances import (
 )
 from wavegan_rc.measurement.features import Levels, level_statistics, log_mel_features, standardize
 from wavegan_rc.measurement.grouped_spectra import SetSums
-from wavegan_rc.spectrogram import StageComb, line_neighbours
+from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_of_lines
+from wavegan_rc.spectrogram import StageComb, line_prominence_db
+from wavegan_rc.theory.lines import line_neighbours
 
 # Least number for the covariances of the Frechet distance and the k-means bins.
 FEWEST_SEGMENTS = 100
@@ -24,6 +26,7 @@ _FEWEST_BINS_APART = 3
 # Quantities of all lines above the stopband edge.
 _OF_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
 NO_REAL = "no real audio to measure beside"
+_HIDDEN = "not told from noise, which could hide so much"
 _DISTANCES = (
     "frechet_distance",
     "kernel_distance",
@@ -38,6 +41,7 @@ QUANTITIES = (
     *Levels._fields,
     *_DISTANCES,
     "line_prominence_db",
+    "line_level_db",
     "phase_locking",
     "phase_locking_excess",
     "image_coherence",
@@ -113,7 +117,7 @@ class QuantityEvaluator:
         """Return the reason why a computed quantity is NaN."""
         if not sums.spectra.sounding.any():
             return "silence"
-        if key.name in ("line_prominence_db", "phase_locking_excess", *_OF_LINES):
+        if key.name in ("line_prominence_db", "line_level_db", "phase_locking_excess", *_OF_LINES):
             return self._no_lines(key, sums)
         combs = self.combs
         apart = 0 if key.stage is None else self._bins_apart(sums, combs[key.stage - 1])
@@ -127,7 +131,7 @@ class QuantityEvaluator:
     def _no_lines(self, key: QuantityKey, sums: SetSums) -> str:
         every = [line for comb in self.combs for line in comb.lines]
         places = [line.frequency_hz for line in every]
-        around = line_neighbours(st.bins_of(sums.spectra, places), sums.spectra.power.shape[1])
+        around = line_neighbours(bins_of(sums.spectra, places), sums.spectra.power.shape[1])
         edge = (self.stopband_hz or 0) if key.name in _OF_LINES else 0
         own = [
             len(near)
@@ -140,22 +144,35 @@ class QuantityEvaluator:
             return "no predicted line lies above the stopband edge"
         if min(own) == 0:
             apart = self._bins_apart(sums, self.combs[0])
-            return f"lines too close together for this segment length: {apart} bins apart"
+            suited = self.combs[0].period * 16
+            return (
+                f"lines too close together for this segment length: {apart} bins apart; segments "
+                f"of {suited} samples separate them"
+            )
         return "no power at a line or around it"
 
     def notes(self, sums: SetSums) -> dict[QuantityKey, str]:
         """Return notes on values of a set, by quantity."""
-        if self.stopband_hz is None or not self.combs:
+        lines = [line for comb in self.combs for line in comb.lines]
+        if not lines:
             return {}
         uniform = np.full((1, sums.groups), 1 / sums.groups)
-        parts = self._out_of_band(sums, uniform, self.stopband_hz)
-        if parts["lines"][0] > parts["floor"][0]:
-            return {}
-        return {
-            QuantityKey(
-                "out_of_band_lines_db"
-            ): "no line is told from noise, which could hide so much"
+        powers, errors = line_powers(
+            sums.spectra,
+            st.mean_power(sums.spectra, uniform),
+            [line.frequency_hz for line in lines],
+        )
+        families = {
+            QuantityKey("line_level_db", x.stage, x.frequency_hz): [j] for j, x in enumerate(lines)
         }
+        for comb in self.combs:
+            own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
+            families[QuantityKey("line_level_db", comb.stage)] = own
+        if self.stopband_hz is not None:
+            above = [j for j, line in enumerate(lines) if line.frequency_hz > self.stopband_hz]
+            families[QuantityKey("out_of_band_lines_db")] = above
+        found = {key: sum_of_lines(powers[:, own], errors[own]) for key, own in families.items()}
+        return {key: _HIDDEN for key, (power, floor) in found.items() if not power[0] > floor}
 
     def values(self, sums: SetSums, weights: np.ndarray) -> dict[QuantityKey, np.ndarray]:
         """Return every quantity, of shape (resamples,), for weights (resamples, groups)."""
@@ -202,11 +219,18 @@ class QuantityEvaluator:
         if not lines:
             return {}
         lines_hz = [line.frequency_hz for line in lines]
-        prominence = st.prominence_db(spectra, weights, lines_hz)
+        power = st.mean_power(spectra, weights)
+        prominence = line_prominence_db(spectra.frequencies_hz, power, lines_hz, self.sample_rate)
         everywhere = st.unbiased_square(st.phase_locking(spectra, weights), spectra, weights)
-        locking = everywhere[:, st.bins_of(spectra, lines_hz)]
+        locking = everywhere[:, bins_of(spectra, lines_hz)]
         excess = locking - st.means_around(spectra, everywhere, lines_hz)
         modulation = st.energy_modulation(spectra, weights, combs)
+        powers, errors = line_powers(spectra, power, lines_hz)
+        whole = st.whole_power(power)
+
+        def level_db(own: list[int]) -> np.ndarray:
+            return st.relative_db(sum_of_lines(powers[:, own], errors[own])[0], whole)
+
         values: dict[QuantityKey, np.ndarray] = {}
         for i, comb in enumerate(combs):
             own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
@@ -216,17 +240,21 @@ class QuantityEvaluator:
             if self._bins_apart(sums, comb) < _FEWEST_BINS_APART:
                 coherence = coherence * np.nan  # the window couples near bins
             values |= {
-                QuantityKey("line_prominence_db", comb.stage): np.median(
-                    prominence[:, own], axis=1
+                QuantityKey("line_prominence_db", comb.stage): over_lines(
+                    prominence[:, own], np.median
                 ),
+                QuantityKey("line_level_db", comb.stage): level_db(own),
                 QuantityKey("phase_locking", comb.stage): locking[:, own].mean(axis=1),
-                QuantityKey("phase_locking_excess", comb.stage): excess[:, own].mean(axis=1),
+                QuantityKey("phase_locking_excess", comb.stage): over_lines(
+                    excess[:, own], np.mean
+                ),
                 QuantityKey("image_coherence", comb.stage): coherence.mean(axis=1),
                 QuantityKey("energy_modulation", comb.stage): modulation[:, i],
             }
         for j, line in enumerate(lines):
             place = (line.stage, line.frequency_hz)
             values[QuantityKey("line_prominence_db", *place)] = prominence[:, j]
+            values[QuantityKey("line_level_db", *place)] = level_db([j])
             values[QuantityKey("phase_locking", *place)] = locking[:, j]
             values[QuantityKey("phase_locking_excess", *place)] = excess[:, j]
         return values
