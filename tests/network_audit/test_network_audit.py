@@ -1,5 +1,6 @@
 """Audits at the networks: kernels, critic gradients and silence, planted, measured and spoilt."""
 
+import functools
 import json
 import shutil
 import zipfile
@@ -46,6 +47,7 @@ pytestmark = pytest.mark.slow
 RATE = 16000
 
 
+@functools.cache
 def exported(seed=0, biased=True, **options) -> Stages:
     """A small random generator, with biases that are not zero, as it is exported."""
     shape = {"segment_length": 1024, "upsampling_factors": (4, 4), "kernel_size": 10, "filters": 8}

@@ -17,7 +17,7 @@ from wavegan_rc.measurement.features import Levels, level_statistics, log_mel_fe
 from wavegan_rc.measurement.grouped_spectra import SetSums
 from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_of_lines
 from wavegan_rc.spectrogram import StageComb, line_prominence_db
-from wavegan_rc.theory.lines import line_neighbours
+from wavegan_rc.theory.lines import line_neighbours, suited_length
 
 # Least number for the covariances of the Frechet distance and the k-means bins.
 FEWEST_SEGMENTS = 100
@@ -144,7 +144,7 @@ class QuantityEvaluator:
             return "no predicted line lies above the stopband edge"
         if min(own) == 0:
             apart = self._bins_apart(sums, self.combs[0])
-            suited = self.combs[0].period * 16
+            suited = suited_length([self.combs[0].period])
             return (
                 f"lines too close together for this segment length: {apart} bins apart; segments "
                 f"of {suited} samples separate them"

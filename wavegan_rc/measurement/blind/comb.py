@@ -118,9 +118,8 @@ def find_combs(
     found = []
     for lines in _search(scores, density, explained):
         comb = lines.comb
-        lines_hz = comb.spacing * np.rint(lines.bins / comb.spacing) * bin_hz
-        if comb.image:
-            lines_hz = lines.bins * bin_hz
+        multiples = comb.spacing * np.rint(lines.bins / comb.spacing)
+        lines_hz = (lines.bins if comb.image else multiples) * bin_hz
         prominence = _prominence_db(lines.bins, density)
         strongest = int(prominence.argmax())
         found.append(
@@ -162,13 +161,13 @@ def scores_of(
 
 
 def _prominence_db(bins: np.ndarray, density: np.ndarray) -> np.ndarray:
-    """Return prominences; the two-sided density is made one-sided at half the rate."""
+    """Return the prominence of each tone by itself, so that close ones do not hide the floor."""
+    # One-sided, as the function expects it.
     power = density.copy()
     power[[0, -1]] /= 2
-    frequencies = np.arange(len(density), dtype=float)
-    return line_prominence_db(
-        frequencies, power, bins.astype(float).tolist(), 2 * (len(density) - 1)
-    )
+    frequencies, rate = np.arange(len(density), dtype=float), 2 * (len(density) - 1)
+    each = [line_prominence_db(frequencies, power, [float(b)], rate) for b in bins]
+    return np.concatenate(each)
 
 
 def _fitted(comb: Comb, bins: np.ndarray, density: np.ndarray) -> Comb:
@@ -218,6 +217,7 @@ def _search(
             prominence[bins == len(density) - 1] -= 10 * math.log10(2)
             yield from _standing_out(comb, number, bins, prominence)
         explained = explained | line_bins(comb, len(explained))
+        explained[hits] = True
 
 
 def _standing_out(

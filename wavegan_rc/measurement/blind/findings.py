@@ -1,5 +1,6 @@
 """Findings of the search without knowing the factors, in words and as JSON."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,9 +37,17 @@ class Findings:
         """Return the entries of `artifacts.json`."""
         named = {"found_images": self.images, "found_combs": self.combs}
         return {
-            name: [asdict(each) | {"stage": stage_of(each.period, stages)} for each in found]
+            name: [_json(each) | {"stage": stage_of(each.period, stages)} for each in found]
             for name, found in named.items()
-        } | {"peaks": [asdict(peak) for peak in self.peaks]}
+        } | {"peaks": [_json(peak) for peak in self.peaks]}
+
+
+def _json(found: FoundComb | FoundImages | NarrowPeak) -> dict[str, Any]:
+    """Return fields as JSON values; a tone in digital silence has an infinite prominence: null."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(found).items()
+    }
 
 
 def searched_in_words(sample_rate: int, segment_length: int) -> str:

@@ -75,40 +75,37 @@ def strongest_peaks(
     locking, count = spectra.locking_of_groups()
     density, scores = scores_of(power[0], locking, count)
     standing = {
-        int(bin_)
+        int(peak)
         for values in scores.values()
-        for bin_ in strongest_first(np.where(values >= _LEAST_SCORE, values, 0), density)
+        for peak in strongest_first(np.where(values >= _LEAST_SCORE, values, 0), density)
     }
     # A tone is one peak, though its power and its phase may show it in bins next to each other.
-    bins = np.array([b for b in sorted(standing) if not standing & {b - 1, b - 2}], dtype=int)
-    if not len(bins):
-        return ()
-    frequencies = spectra.frequencies_hz
-    bin_hz = float(frequencies[1])
-    powers, errors = line_powers(spectra, power, frequencies[bins].tolist())
-    prominence = st.prominence_db(spectra, uniform, frequencies[bins].tolist())[0]
-    p_values = np.where(
-        bins == len(frequencies) - 1,
-        sign_p_values(locking[bins], count),
-        rayleigh_p_values(locking[bins], count),
-    )
-    whole, digits = st.whole_power(power), -math.floor(math.log10(_PLACE_ERROR * bin_hz))
+    bins = [b for b in sorted(standing) if not standing & {b - 1, b - 2}]
+    whole = st.whole_power(power)
     found = []
-    for i in np.argsort(-powers[0], kind="stable"):
-        if math.isnan(prominence[i]) or len(found) == _MOST:
-            continue
-        hz = round(float(refined(bins[[i]], density)[0]) * bin_hz, digits)
-        level = st.relative_db(sum_of_lines(powers[:, [i]], errors[[i]])[0], whole)[0]
+    for b in bins:
+        # Each by itself, so that close ones do not hide the floor.
+        hz = [float(spectra.frequencies_hz[b])]
+        level = st.relative_db(sum_of_lines(*line_powers(spectra, power, hz))[0], whole)[0]
+        test = sign_p_values if b == len(density) - 1 else rayleigh_p_values
+        p_value = float(test(locking[b], count)) * len(density)
+        place_hz = _with_its_digits(float(refined(np.array([b]), density)[0]), spectra)
         found.append(
             NarrowPeak(
-                hz,
+                place_hz,
                 float(level),
-                float(prominence[i]),
-                min(1.0, max(float(p_values[i]) * len(frequencies), sys.float_info.min)),
-                _predicted_by(hz, bin_hz, stages, combs, images),
+                float(st.prominence_db(spectra, uniform, hz)[0, 0]),
+                min(1.0, max(p_value, sys.float_info.min)),
+                _predicted_by(place_hz, float(spectra.frequencies_hz[1]), stages, combs, images),
             )
         )
-    return tuple(found)
+    return tuple(sorted(found, key=lambda peak: -peak.level_db)[:_MOST])
+
+
+def _with_its_digits(place: float, spectra: GroupedSpectra) -> float:
+    """Return a place in bins as a frequency in Hz, with the digits that it has."""
+    bin_hz = float(spectra.frequencies_hz[1])
+    return round(place * bin_hz, -math.floor(math.log10(_PLACE_ERROR * bin_hz)))
 
 
 def _predicted_by(
