@@ -615,7 +615,11 @@ def gated():
     ("limit", "passed", "words"),
     [
         ("line_prominence_db=6", False, r"line_prominence_db, 4000 Hz, stage 2 \(bandwidth 46.9"),
-        ("line_prominence_db=40", True, "line_prominence_db, 4000 Hz, stage 2 is .*, at most 40"),
+        (
+            "line_prominence_db=40",
+            True,
+            "line_prominence_db, 4000 Hz, stage 2 .* is .*, at most 40",
+        ),
         ("difference.line_level_db=3", False, "difference.line_level_db, .* is .*, above 3"),
         ("difference.rms_db=3", True, "difference.rms_db is .*, at most 3"),
         ("above=0", False, "above is [0-9]+, above 0"),

@@ -433,6 +433,8 @@ def test_a_run_is_audited_whole_and_alike_each_time(smoke_run, tmp_path):
     result = read_json(tmp_path / "a")
     assert result["schema"] == "wavegan_rc.networks/2"
     assert [tone["stage"] for tone in result["kernels"]] == [1, 1, 2, 2]
+    assert [probe["stage"] for probe in result["probes"]] == [1, 2]
+    assert all(-120 <= probe["mirrored_db"] < 20 for probe in result["probes"])
     assert len(result["silence"]) == 4 + 1 + 2 * 2
     gradients = result["gradients"]
     assert gradients["checkpoint"] == "step-000003.weights.h5"

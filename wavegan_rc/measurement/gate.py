@@ -16,6 +16,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.evaluator import QUANTITIES
 from wavegan_rc.measurement.measurement import Measurement
@@ -88,23 +90,19 @@ def _outcome(measurement: Measurement, name: str, bound: float) -> Outcome:
         return _compared(name, _COUNTS[name](measurement), bound)
     quantity = name.removeprefix(_DIFFERENCE)
     named = [q for q in measurement.quantities if q.name == quantity]
-    values = {i: _value(q, name != quantity) for i, q in enumerate(named)}
-    missing = [named[i] for i, value in values.items() if math.isnan(value)]
-    largest = max(
-        values, key=lambda i: -math.inf if math.isnan(values[i]) else values[i], default=0
-    )
-    if named and values[largest] > bound:
-        words = name + named[largest].place
-        if quantity == "line_prominence_db":
-            words += f" (bandwidth {measurement.measured.bandwidth_hz:.3g} Hz)"
-        return _compared(words, values[largest], bound)
     if not named:
         return Outcome(False, f"{name} was not measured: no upsampling factors are known")
-    if missing:
+    values = np.array([_value(q, name != quantity) for q in named])
+    largest = int(np.nan_to_num(values, nan=-np.inf, posinf=np.inf, neginf=-np.inf).argmax())
+    missing = [q for q, value in zip(named, values, strict=True) if math.isnan(value)]
+    if missing and not values[largest] > bound:
         reason = missing[0].reason or "no reference to compare with"
         more = f"; nor {len(missing) - 1} more of them" if len(missing) > 1 else ""
         return Outcome(False, f"{name}{missing[0].place} was not measured: {reason}{more}")
-    return _compared(name + named[largest].place, values[largest], bound)
+    words = name + named[largest].place
+    if quantity == "line_prominence_db":
+        words += f" (bandwidth {measurement.measured.bandwidth_hz:.3g} Hz)"
+    return _compared(words, values[largest], bound)
 
 
 def _value(quantity: Quantity, of_difference: bool) -> float:
