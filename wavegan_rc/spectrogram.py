@@ -12,13 +12,8 @@ import numpy as np
 from scipy import signal
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.theory.lines import line_neighbours, line_reach
 from wavegan_rc.utils.extras import load_librosa
-
-# A Hann window spreads a tone over two bins on either side. Neighbours begin beyond, and end
-# halfway to the next line if lines are 16 bins apart (a generator that starts from 16 samples).
-_TONE_REACH = 2
-_FARTHEST_NEIGHBOUR = 8
-_FEWEST_NEIGHBOURS = 4
 
 
 @dataclass(frozen=True)
@@ -223,8 +218,9 @@ def line_prominence_db(
 ) -> np.ndarray:
     """Return the power of each line over that of the bins around it, in dB.
 
-    The reference is the median of the bins 3 to 8 away on either side, without those that another
-    line reaches. A generator that starts from 6 samples or fewer leaves too few such bins.
+    The reference is the median of the bins around; see `line_neighbours`. A bin has a bandwidth of
+    1.5 times the sample rate over the FFT length, so a steady tone stands out more, the longer the
+    segments are.
 
     Args:
         frequencies_hz: Evenly spaced frequencies of the bins in Hz, shape (bins,).
@@ -233,7 +229,7 @@ def line_prominence_db(
         sample_rate: Sample rate in Hz.
 
     Returns:
-        Array of shape (..., lines) in dB; NaN where fewer than 4 bins remain, or they are silent.
+        Array of shape (..., lines) in dB; NaN where no bins remain, or they are silent.
 
     Raises:
         ParameterError: If a line lies outside the spectrum.
@@ -254,36 +250,11 @@ def line_prominence_db(
     no_twin = np.isclose(frequencies_hz, 0) | np.isclose(frequencies_hz, sample_rate / 2)
     power = np.where(no_twin, 2 * power, power)
     around = np.full((*power.shape[:-1], len(bins)), math.nan)
-    for i, neighbours in enumerate(line_neighbours(bins, power.shape[-1])):
+    reach = line_reach(bins, spacing)
+    for i, neighbours in enumerate(line_neighbours(bins, power.shape[-1], reach)):
         if len(neighbours):
             around[..., i] = np.median(power[..., neighbours], axis=-1)
     at_lines = power[..., bins]
     measurable = (around > 0) & (at_lines > 0)
     ratio = np.divide(at_lines, around, out=np.ones_like(around), where=measurable)
     return np.where(measurable, 10 * np.log10(ratio), math.nan)
-
-
-def line_neighbours(line_bins: np.ndarray, bins: int) -> list[np.ndarray]:
-    """Return the bins 3 to 8 away from each line that no other line reaches.
-
-    Args:
-        line_bins: Bin indices of all lines.
-        bins: Number of bins in the spectrum.
-
-    Returns:
-        Bin indices for each line; empty where fewer than 4 remain.
-
-    Example:
-        >>> line_neighbours(np.array([10]), 14)[0].tolist()
-        [2, 3, 4, 5, 6, 7, 13]
-    """
-    reached = np.zeros(bins, dtype=bool)
-    for shift in range(-_TONE_REACH, _TONE_REACH + 1):
-        reached[np.clip(line_bins + shift, 0, bins - 1)] = True
-    found = []
-    for centre in line_bins:
-        lowest, highest = centre - _FARTHEST_NEIGHBOUR, centre + _FARTHEST_NEIGHBOUR
-        nearby = np.arange(max(0, lowest), min(highest, bins - 1) + 1)
-        neighbours = nearby[~reached[nearby]]
-        found.append(neighbours if len(neighbours) >= _FEWEST_NEIGHBOURS else neighbours[:0])
-    return found

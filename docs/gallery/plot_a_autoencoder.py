@@ -69,4 +69,6 @@ for upsampler in ("transposed", "resize"):
     for quantity in measured.quantities:
         median = quantity.name == "line_prominence_db" and quantity.frequency_hz is None
         if median and quantity.estimate is not None:
-            print(f"{upsampler:10} stage {quantity.stage}: lines of {quantity.estimate.value:5.1f} dB")
+            print(
+                f"{upsampler:10} stage {quantity.stage}: lines of {quantity.estimate.value:5.1f} dB"
+            )

@@ -99,9 +99,12 @@ def test_a_planted_comb_is_found_in_noise(period, level_db):
     ("period", "level_db"), [(2, -70), (4, -60), (5, -40), (16, -70), (25, -60)]
 )
 def test_a_planted_comb_is_found_in_speech(period, level_db, speech):
-    segments = speech(0, 400)
-    level_db += 10 * np.log10(np.mean(segments**2))
-    assert periods(found(segments + comb(period, level_db))) == [period]
+    right = 0
+    for step in range(4):
+        segments = speech(step, 400)
+        planted_db = level_db + 10 * np.log10(np.mean(segments**2))
+        right += periods(found(segments + comb(period, planted_db, step))) == [period]
+    assert right >= 3  # a peak of the noise on a line of twice the period, as above
 
 
 def test_prominence_is_that_of_the_lines():
@@ -145,8 +148,9 @@ def test_stronger_lines_within_a_comb_are_reported_where_there_are_enough_to_tel
     assert wide.p_value < 0.05
     assert [round(hz, -2) for hz in wide.lines_hz] == [3200, 6400]
     assert (narrow.period, narrow.within) == (25, None)
-    # 2 of 3 lines are the strongest by chance once in 3 times.
-    assert [c.period for c in found(noise(200) + comb(8, -25) + comb(4, -8, seed=1))] == [8]
+    # Few lines are told apart by how much stronger they are.
+    wide, narrow = found(noise(200) + comb(8, -25) + comb(4, -8, seed=1))
+    assert (wide.period, wide.within, narrow.period) == (4, 8, 8)
 
 
 def test_two_combs_of_which_neither_holds_the_other_are_both_found():
@@ -243,12 +247,12 @@ def test_sets_without_noise_or_variety_have_no_false_comb():
 
 
 def random_peaks(rng, bins=257):
-    """Each in any bin that is farther than 8 from those before."""
+    """Each in any bin that is farther than 7 from those before."""
     left = np.arange(4, bins)
     while len(left):
         peak = rng.choice(left)
         yield peak
-        left = left[np.abs(left - peak) > 8]
+        left = left[np.abs(left - peak) > 7]
 
 
 def test_wealth_from_peaks_anywhere_passes_x_less_often_than_once_in_x():
@@ -272,7 +276,7 @@ def test_wealth_is_that_of_a_bettor_who_counts_bins():
     lines = np.arange(32, 257, 32)  # period 16
     others = np.array(list(random_peaks(rng)))
     peaks = [32, 96, 192, 224, 160]
-    peaks += [p for p in others if all(abs(p - q) > 8 for q in peaks)]
+    peaks += [p for p in others if all(abs(p - q) > 7 for q in peaks)]
     is_open = {b for b in range(4, 257) if not explained[b]}
     wealth, most, hits, bets = 0.9 / (16 * 15), 0.0, 0, 0
     for peak in peaks:
@@ -283,7 +287,7 @@ def test_wealth_is_that_of_a_bettor_who_counts_bins():
             if chance > 0:
                 wealth *= share / chance if on_line else (1 - share) / (1 - chance)
             hits, bets, most = hits + on_line, bets + 1, max(most, wealth)
-        is_open -= set(range(peak - 8, peak + 9))
+        is_open -= set(range(peak - 7, peak + 8))
     evidence = strongest_evidence(np.array(peaks), explained)
     assert (evidence.comb.period, evidence.comb.image) == (16, 0)
     assert evidence.log_wealth == pytest.approx(np.log(most))
@@ -295,7 +299,7 @@ def test_a_tone_almost_midway_between_bins_may_show_in_either():
     nothing = np.zeros(129, dtype=bool)
     for peaks, hits in (([37, 73, 110], 3), ([36, 73, 109], 3), ([38, 74, 108], 0)):
         evidence = strongest_evidence(np.array(peaks), nothing)
-        on_lines = len(evidence.hits) if evidence.comb[:2] == (7, 0) else 0
+        on_lines = len(evidence.hits) if evidence.comb.period == 7 else 0
         assert on_lines == hits
 
 

@@ -11,6 +11,7 @@ from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
 from wavegan_rc.measurement.grouped_spectra import group_spectra, join_groups, most_groups
+from wavegan_rc.measurement.lines import line_powers, sum_of_lines
 from wavegan_rc.measurement.phase_pairs import locking_square, mean_coherence_square
 from wavegan_rc.measurement.significance import rayleigh_p_values, sign_p_values
 from wavegan_rc.measurement.statistics import (
@@ -21,7 +22,9 @@ from wavegan_rc.measurement.statistics import (
     out_of_band_db,
     phase_locking,
     prominence_db,
+    relative_db,
     third_octave_levels_db,
+    whole_power,
 )
 from wavegan_rc.spectrogram import stage_combs
 
@@ -200,7 +203,7 @@ def test_a_locked_tone_is_locked_and_unlocked_noise_has_uniform_p_values():
     rejected = []
     lines = np.rint(np.array(LINES[:-1]) / (RATE / LENGTH)).astype(int)  # without half the rate
     for seed in range(1000):
-        spectra = grouped(noise(40, seed))
+        spectra = grouped(noise(40, seed), ())
         locking = phase_locking(spectra, uniform(spectra))[0, lines[seed % len(lines)]]
         rejected.append(rayleigh_p_values(locking, 40))
     assert np.mean(np.array(rejected) < 0.05) == pytest.approx(0.05, abs=0.02)
@@ -409,3 +412,25 @@ def test_combs_of_many_lines_name_each_multiple_once():
         own = [line.frequency_hz for line in comb.lines]
         every = [k * RATE / comb.period for k in range(1, comb.period // 2 + 1)]
         assert sorted([*own, *comb.shared_hz]) == every
+
+
+@pytest.mark.parametrize("swelling", [False, True])
+def test_the_level_of_a_line_does_not_depend_on_the_segment_length(swelling):
+    """Issue 19: prominence rises from 22 to 34 dB, or falls from 21 to 6.5 with 4 Hz syllables."""
+    time = np.arange(24 * 16384) / RATE
+    tone = np.sqrt(2) * 0.01 * np.sin(2 * np.pi * 4000 * time + 0.3)
+    audio = noise(768).ravel() + (1 + np.cos(2 * np.pi * 4 * time) if swelling else 1) * tone
+    expected = 10 * np.log10(np.mean(tone**2) * (1.5 if swelling else 1) / np.mean(audio**2))
+    floors = []
+    for length in (512, 1024, 2048, 4096, 8192, 16384):
+        segments = audio.reshape(-1, length).astype(np.float32)
+        spectra = grouped(segments, ())
+        power = mean_power(spectra, uniform(spectra))
+        powers, errors = line_powers(spectra, power, [4000.0, 3000.0])
+        (line, _), (_, floor) = (sum_of_lines(powers[:, [i]], errors[[i]]) for i in (0, 1))
+        whole = whole_power(power)
+        assert relative_db(line, whole)[0] == pytest.approx(expected, abs=0.5)
+        floors.append(relative_db(floor, whole)[0])
+    # 1.4 dB, since a line of 1024 samples is wider, and 0.6 dB for the error of an error from 24
+    # segments. The floor of a single bin would fall by 7.5 dB.
+    assert np.ptp(floors) < 3

@@ -1,5 +1,6 @@
 """Audits at the networks: kernels, critic gradients and silence, planted, measured and spoilt."""
 
+import functools
 import json
 import shutil
 import zipfile
@@ -46,6 +47,7 @@ pytestmark = pytest.mark.slow
 RATE = 16000
 
 
+@functools.cache
 def exported(seed=0, biased=True, **options) -> Stages:
     """A small random generator, with biases that are not zero, as it is exported."""
     shape = {"segment_length": 1024, "upsampling_factors": (4, 4), "kernel_size": 10, "filters": 8}
@@ -431,6 +433,8 @@ def test_a_run_is_audited_whole_and_alike_each_time(smoke_run, tmp_path):
     result = read_json(tmp_path / "a")
     assert result["schema"] == "wavegan_rc.networks/2"
     assert [tone["stage"] for tone in result["kernels"]] == [1, 1, 2, 2]
+    assert [probe["stage"] for probe in result["probes"]] == [1, 2]
+    assert all(-120 <= probe["mirrored_db"] < 20 for probe in result["probes"])
     assert len(result["silence"]) == 4 + 1 + 2 * 2
     gradients = result["gradients"]
     assert gradients["checkpoint"] == "step-000003.weights.h5"

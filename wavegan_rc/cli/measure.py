@@ -1,10 +1,9 @@
 """The `measure` command."""
 
 import json
-import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,7 @@ _EXAMPLES = (
 def measure_command(program: str, argv: Sequence[str]) -> int:
     """Measure artifacts in runs, generators, recordings or arrays, and compare with real audio."""
     flags = _parser(program).parse(argv)
+    from wavegan_rc.measurement.gate import check_limits, parse_limits
     from wavegan_rc.measurement.measure import compare, measure
     from wavegan_rc.measurement.sources import is_generator
 
@@ -36,7 +36,7 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
         if flags.networks and not is_generator(path):
             raise ParameterError(f"networks needs runs or generator files. Received: {path}")
     check_out(flags.paths, flags.out)
-    first, found = None, []
+    first, outcomes = None, []
     for path, folder in zip(flags.paths, result_folders(flags.paths, flags.out), strict=True):
         measurement = measure(
             path,
@@ -50,8 +50,7 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
         measurement.save(folder)
         print(f"{path}: {measurement.measured.in_words()}")
         _tell(measurement, folder, whole=flags.all)
-        for words in measurement.found_in_words():
-            print(f"found without knowing the factors: {words}")
+        print(_findings_in_words(measurement))
         if measurement.measured.unfinished:
             print(f"the training is unfinished: {measurement.measured.unfinished}")
         if first is None:
@@ -62,16 +61,34 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
             table = comparison.table(reference="reference")
             print(f"{path} compared with {flags.paths[0]}:\n{table}")
         print(f"wrote {folder}", flush=True)
-        found += [f"{path}: {message}" for message in crossed(measurement, bounds)]
+        outcomes += [(path, outcome) for outcome in check_limits(measurement, bounds)]
     if flags.networks:
         from wavegan_rc.network_audit.audit import audit_networks
 
         for path, folder in zip(flags.paths, result_folders(flags.paths, flags.out), strict=True):
             networks = audit_networks(Path(path).expanduser(), folder, seed=flags.seed)
             print(f"networks of {path}:\n{networks.table()}\nwrote {folder}", flush=True)
-    for message in found:
-        print(f"fail: {message}", file=sys.stderr)
-    return EXIT_LIMIT_CROSSED if found else 0
+    for path, (passed, words) in outcomes:
+        print(
+            f"{'pass' if passed else 'fail'}: {path}: {words}",
+            file=sys.stdout if passed else sys.stderr,
+        )
+    return 0 if all(outcome.passed for _, outcome in outcomes) else EXIT_LIMIT_CROSSED
+
+
+def _findings_in_words(measurement: "Measurement") -> str:
+    """Return what was searched for without knowing the factors, and what was found, in lines."""
+    from wavegan_rc.measurement.blind.findings import searched_in_words
+
+    segments = measurement.measured.segments
+    searched = searched_in_words(segments.sample_rate, segments.segment_length)
+    found = measurement.found_in_words()
+    rows = [f"searched without knowing the factors: {searched}{'' if found else ': none found'}"]
+    rows += [f"found without knowing the factors: {words}" for words in found]
+    if measurement.findings.peaks:
+        rows.append("strongest narrow peaks:")
+        rows += [f"  {peak.in_words()}" for peak in measurement.findings.peaks]
+    return "\n".join(rows)
 
 
 def _tell(measurement: "Measurement", folder: Path, *, whole: bool) -> None:
@@ -110,7 +127,7 @@ def _parser(program: str) -> Parser:
         "length of a segment",
         unit="samples",
         low=1,
-        null="that of the run, or 2048",
+        null="that of the run, or one that suits the factors",
     )
     parser.flag(
         "stopband_hz",
@@ -127,7 +144,9 @@ def _parser(program: str) -> Parser:
     parser.flag(
         "fail_above",
         tuple[str, ...],
-        "limits such as line_prominence_db=6; exit code 1 if one is exceeded",
+        "limits on a quantity (line_prominence_db=6), on its difference to the reference "
+        "(difference.rms_db=3), or on a number of cases (above=0 found=0 not_measured=0 "
+        "skipped=0); exit code 1 if one is exceeded or not measured",
         default=(),
         metavar="NAME=X",
     )
@@ -171,51 +190,3 @@ def check_out(paths: Sequence[str], out: Path) -> None:
 
 def _whole(path: str) -> str:
     return os.path.abspath(os.path.expanduser(path))
-
-
-def crossed(measurement: "Measurement", limits: Mapping[str, float]) -> list[str]:
-    """Return a sentence for each limit that a quantity exceeds at any stage or line.
-
-    Raises:
-        ParameterError: If a limit names a quantity that was not measured.
-    """
-    found = []
-    for name, bound in limits.items():
-        named = [q for q in measurement.quantities if q.name == name]
-        if not named:
-            names = ", ".join(dict.fromkeys(q.name for q in measurement.quantities))
-            raise ParameterError(f"fail_above must name one of {names}. Received: {name}")
-        values = [float(q.estimate.value) for q in named if q.estimate]
-        if not values:
-            raise ParameterError(f"fail_above: {name} was not measured: {named[0].reason}")
-        if max(values) > bound:
-            found.append(f"{name} is {max(values):.3g}, above {bound:g}")
-    return found
-
-
-def parse_limits(limits: Sequence[str]) -> dict[str, float]:
-    """Return bounds by the name of the quantity from `name=value` words.
-
-    Raises:
-        ParameterError: If a word has another form, or names no quantity.
-
-    Example:
-        >>> parse_limits(["line_prominence_db=6"])
-        {'line_prominence_db': 6.0}
-    """
-    from wavegan_rc.measurement.evaluator import QUANTITIES
-
-    bounds = {}
-    for limit in limits:
-        name, _, text = limit.partition("=")
-        if name not in QUANTITIES:
-            raise ParameterError(
-                f"fail_above must name one of {', '.join(QUANTITIES)}. Received: {name}"
-            )
-        try:
-            bounds[name] = float(text)
-        except ValueError:
-            bounds[name] = math.nan
-        if math.isnan(bounds[name]):
-            raise ParameterError(f"fail_above must be name=value. Received: {limit}")
-    return bounds

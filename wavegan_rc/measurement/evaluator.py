@@ -14,9 +14,11 @@ from wavegan_rc.measurement.distances import (
     nearest_distance,
 )
 from wavegan_rc.measurement.features import Levels, level_statistics, log_mel_features, standardize
+from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_of_lines
 from wavegan_rc.measurement.phase_pairs import locking_square, mean_coherence_square
 from wavegan_rc.measurement.set_sums import SetSums
-from wavegan_rc.spectrogram import StageComb, line_neighbours
+from wavegan_rc.spectrogram import StageComb, line_prominence_db
+from wavegan_rc.theory.lines import line_neighbours, suited_length
 
 # Least number for the covariances of the Frechet distance and the k-means bins.
 FEWEST_SEGMENTS = 100
@@ -27,6 +29,7 @@ _OF_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
 NO_REAL = "no real audio to measure beside"
 # Quantities of phases relative to the start of a segment.
 OF_PHASES = ("phase_locking", "phase_locking_excess")
+_HIDDEN = "not told from noise, which could hide so much"
 _DISTANCES = (
     "frechet_distance",
     "kernel_distance",
@@ -41,6 +44,7 @@ QUANTITIES = (
     *Levels._fields,
     *_DISTANCES,
     "line_prominence_db",
+    "line_level_db",
     "phase_locking",
     "phase_locking_excess",
     "image_coherence",
@@ -118,7 +122,7 @@ class QuantityEvaluator:
             return "silence"
         if key.name in OF_PHASES and sums.phases_untold:
             return f"phases are compared between recordings: {sums.phases_untold}"
-        if key.name in ("line_prominence_db", "phase_locking_excess", *_OF_LINES):
+        if key.name in ("line_prominence_db", "line_level_db", "phase_locking_excess", *_OF_LINES):
             return self._no_lines(key, sums)
         combs = self.combs
         apart = 0 if key.stage is None else self._bins_apart(sums, combs[key.stage - 1])
@@ -132,7 +136,7 @@ class QuantityEvaluator:
     def _no_lines(self, key: QuantityKey, sums: SetSums) -> str:
         every = [line for comb in self.combs for line in comb.lines]
         places = [line.frequency_hz for line in every]
-        around = line_neighbours(st.bins_of(sums.spectra, places), sums.spectra.power.shape[1])
+        around = line_neighbours(bins_of(sums.spectra, places), sums.spectra.power.shape[1])
         edge = (self.stopband_hz or 0) if key.name in _OF_LINES else 0
         own = [
             len(near)
@@ -145,22 +149,35 @@ class QuantityEvaluator:
             return "no predicted line lies above the stopband edge"
         if min(own) == 0:
             apart = self._bins_apart(sums, self.combs[0])
-            return f"lines too close together for this segment length: {apart} bins apart"
+            suited = suited_length([self.combs[0].period])
+            return (
+                f"lines too close together for this segment length: {apart} bins apart; segments "
+                f"of {suited} samples separate them"
+            )
         return "no power at a line or around it"
 
     def notes(self, sums: SetSums) -> dict[QuantityKey, str]:
         """Return notes on values of a set, by quantity."""
-        if self.stopband_hz is None or not self.combs:
+        lines = [line for comb in self.combs for line in comb.lines]
+        if not lines:
             return {}
         uniform = np.full((1, sums.groups), 1 / sums.groups)
-        parts = self._out_of_band(sums, uniform, self.stopband_hz)
-        if parts["lines"][0] > parts["floor"][0]:
-            return {}
-        return {
-            QuantityKey(
-                "out_of_band_lines_db"
-            ): "no line is told from noise, which could hide so much"
+        powers, errors = line_powers(
+            sums.spectra,
+            st.mean_power(sums.spectra, uniform),
+            [line.frequency_hz for line in lines],
+        )
+        families = {
+            QuantityKey("line_level_db", x.stage, x.frequency_hz): [j] for j, x in enumerate(lines)
         }
+        for comb in self.combs:
+            own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
+            families[QuantityKey("line_level_db", comb.stage)] = own
+        if self.stopband_hz is not None:
+            above = [j for j, line in enumerate(lines) if line.frequency_hz > self.stopband_hz]
+            families[QuantityKey("out_of_band_lines_db")] = above
+        found = {key: sum_of_lines(powers[:, own], errors[own]) for key, own in families.items()}
+        return {key: _HIDDEN for key, (power, floor) in found.items() if not power[0] > floor}
 
     def values(self, sums: SetSums, weights: np.ndarray) -> dict[QuantityKey, np.ndarray]:
         """Return every quantity, of shape (resamples,), for weights (resamples, groups)."""
@@ -207,11 +224,18 @@ class QuantityEvaluator:
         if not lines:
             return {}
         lines_hz = [line.frequency_hz for line in lines]
-        prominence = st.prominence_db(spectra, weights, lines_hz)
+        power = st.mean_power(spectra, weights)
+        prominence = line_prominence_db(spectra.frequencies_hz, power, lines_hz, self.sample_rate)
         everywhere = locking_square(spectra, weights)
-        locking = everywhere[:, st.bins_of(spectra, lines_hz)]
+        locking = everywhere[:, bins_of(spectra, lines_hz)]
         excess = locking - st.means_around(spectra, everywhere, lines_hz)
         modulation = st.energy_modulation(spectra, weights, combs)
+        powers, errors = line_powers(spectra, power, lines_hz)
+        whole = st.whole_power(power)
+
+        def level_db(own: list[int]) -> np.ndarray:
+            return st.relative_db(sum_of_lines(powers[:, own], errors[own])[0], whole)
+
         values: dict[QuantityKey, np.ndarray] = {}
         for i, comb in enumerate(combs):
             own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
@@ -219,17 +243,21 @@ class QuantityEvaluator:
             if self._bins_apart(sums, comb) < _FEWEST_BINS_APART:
                 coherence = coherence * np.nan  # the window couples near bins
             values |= {
-                QuantityKey("line_prominence_db", comb.stage): np.median(
-                    prominence[:, own], axis=1
+                QuantityKey("line_prominence_db", comb.stage): over_lines(
+                    prominence[:, own], np.median
                 ),
+                QuantityKey("line_level_db", comb.stage): level_db(own),
                 QuantityKey("phase_locking", comb.stage): locking[:, own].mean(axis=1),
-                QuantityKey("phase_locking_excess", comb.stage): excess[:, own].mean(axis=1),
+                QuantityKey("phase_locking_excess", comb.stage): over_lines(
+                    excess[:, own], np.mean
+                ),
                 QuantityKey("image_coherence", comb.stage): coherence,
                 QuantityKey("energy_modulation", comb.stage): modulation[:, i],
             }
         for j, line in enumerate(lines):
             place = (line.stage, line.frequency_hz)
             values[QuantityKey("line_prominence_db", *place)] = prominence[:, j]
+            values[QuantityKey("line_level_db", *place)] = level_db([j])
             values[QuantityKey("phase_locking", *place)] = locking[:, j]
             values[QuantityKey("phase_locking_excess", *place)] = excess[:, j]
         return values

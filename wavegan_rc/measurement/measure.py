@@ -9,7 +9,10 @@ import numpy as np
 
 from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.measurement.blind.comb import FoundComb, find_combs
+from wavegan_rc.measurement.blind.comb import find_combs
+from wavegan_rc.measurement.blind.findings import Findings
+from wavegan_rc.measurement.blind.images import find_images
+from wavegan_rc.measurement.blind.narrow_peaks import strongest_peaks
 from wavegan_rc.measurement.estimation import estimate_curves, estimate_quantities
 from wavegan_rc.measurement.evaluator import QuantityEvaluator
 from wavegan_rc.measurement.measurement import Comparison, MeasuredSet, Measurement
@@ -21,6 +24,9 @@ from wavegan_rc.measurement.statistics import mean_power
 from wavegan_rc.runs.history import read_history, unfinished
 from wavegan_rc.runs.run import Run
 from wavegan_rc.spectrogram import StageComb, stage_combs
+
+# Images this coherent repeat the peaks of the band below.
+_REPEATS = 0.1
 
 
 def measure(
@@ -45,8 +51,8 @@ def measure(
             None: those of the run or generator; for other sources no lines are measured.
         stopband_hz: Frequency in Hz above which the training data is empty, between 0 and half the
             sample rate. None: that of the run or generator; for other sources not known.
-        segment_length: Segment length in samples. None: that of the generator or array, 2048 for
-            recordings.
+        segment_length: Segment length in samples. None: that of the generator or array; for
+            recordings the least that separates the lines, 2048 without factors.
         seed: Seed of generated segments and of resamples, at least 0.
 
     Raises:
@@ -69,8 +75,8 @@ def measure(
     )
     sums, real, evaluator = measured.sums, measured.real, measured.evaluator
     quantities = estimate_quantities(sums, real, evaluator, with_locking=True)
-    combs = _combs_found_in(sums, evaluator.sample_rate)
-    return Measurement(quantities, measured, combs, estimate_curves(sums, real, evaluator))
+    curves = estimate_curves(sums, real, evaluator)
+    return Measurement(quantities, measured, _findings(sums, evaluator), curves)
 
 
 def compare(
@@ -143,7 +149,17 @@ def _read(
     seed: int,
 ) -> MeasuredSet:
     """Open a source and its reference, check the options, and sum both."""
-    test = open_segments(x, segment_length=segment_length, sample_rate=sample_rate, seed=seed)
+    if upsampling_factors is not None and min(upsampling_factors, default=0) < 2:
+        raise ParameterError(
+            f"upsampling_factors must be at least 2. Received: {list(upsampling_factors)}"
+        )
+    test = open_segments(
+        x,
+        segment_length=segment_length,
+        upsampling_factors=upsampling_factors,
+        sample_rate=sample_rate,
+        seed=seed,
+    )
     stopband_hz = test.stopband_hz if stopband_hz is None else stopband_hz
     if stopband_hz is not None and not 0 < stopband_hz < test.sample_rate / 2:
         raise ParameterError(
@@ -172,10 +188,10 @@ def _combs(test: SegmentSet, factors: Sequence[int] | None) -> tuple[StageComb, 
         )
         warnings.warn(message, WaveganWarning, stacklevel=4)
         return ()
-    if min(factors, default=0) < 2 or test.segment_length % math.prod(factors):
+    if test.segment_length % math.prod(factors):
         raise ParameterError(
-            "upsampling_factors must be at least 2, with a product that divides the segment "
-            f"length, {test.segment_length}. Received: {list(factors)}"
+            "upsampling_factors must have a product that divides the segment length, "
+            f"{test.segment_length}. Received: {list(factors)}"
         )
     return stage_combs(factors, test.sample_rate)
 
@@ -190,13 +206,22 @@ def _unfinished(path: str | Path) -> str | None:
         return "its history cannot be read"
 
 
-def _combs_found_in(sums: SetSums, sample_rate: int) -> tuple[FoundComb, ...]:
-    spectra = sums.spectra
-    if not spectra.sounding.any():
-        return ()
-    uniform = np.full((1, sums.groups), 1 / sums.groups)
-    power = mean_power(spectra, uniform)[0]
+def _findings(sums: SetSums, evaluator: QuantityEvaluator) -> Findings:
+    """Search for images, combs and narrow peaks without knowing the factors."""
+    spectra, sample_rate = sums.spectra, evaluator.sample_rate
+    images = find_images(sums.segments, sums.group, sample_rate)
+    repeating = [each.period for each in images if each.coherence > _REPEATS]
+    power = mean_power(spectra, np.full((1, sums.groups), 1 / sums.groups))[0]
     locking, count = spectra.locking_of_recordings()
     if sums.phases_untold:
         locking = np.zeros_like(locking)
-    return find_combs(spectra.frequencies_hz, power, sample_rate, locking=locking, count=count)
+    combs = find_combs(
+        spectra.frequencies_hz,
+        power,
+        sample_rate,
+        locking=locking,
+        count=count,
+        repeats_every=max(repeating, default=None),
+    )
+    peaks = strongest_peaks(spectra, (locking, count), evaluator.combs, combs, images)
+    return Findings(images, combs, peaks)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.measurement.blind.comb import FoundComb, origin_in_words, stage_of
+from wavegan_rc.measurement.blind.findings import Findings
 from wavegan_rc.measurement.evaluator import QuantityEvaluator
+from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH
 from wavegan_rc.measurement.quantities import QuantityList
 from wavegan_rc.measurement.segments import SegmentSet, in_words
 from wavegan_rc.measurement.set_sums import SetSums
@@ -40,6 +41,12 @@ class MeasuredSet:
     real: SetSums | None = None
     unfinished: str | None = None
 
+    @property
+    def bandwidth_hz(self) -> float:
+        """Noise bandwidth in Hz of a bin, in which lines stand out, under the Hann window."""
+        segments = self.segments
+        return HANN_NOISE_BANDWIDTH * segments.sample_rate / segments.segment_length
+
     def to_json(self) -> dict[str, Any]:
         """Return the description of the set as in the JSON files."""
         return {
@@ -49,6 +56,7 @@ class MeasuredSet:
             "segments": self.segments.count,
             "independent_segments": self.sums.unrepeated,
             "independent_units": asdict(self.sums.units),
+            "bandwidth_hz": self.bandwidth_hz,
             "training_unfinished": self.unfinished,
             "stopband_hz": self.evaluator.stopband_hz,
             "skipped": self.segments.skipped,
@@ -69,7 +77,8 @@ class MeasuredSet:
         segments, real = self.segments, self.real
         words = (
             f"{in_words(self.sums.spectra.count, self.sums.unrepeated)} of "
-            f"{segments.segment_length} samples, {segments.sample_rate} Hz{_units(self.sums)}"
+            f"{segments.segment_length} samples, {segments.sample_rate} Hz{_units(self.sums)} "
+            f"(bandwidth of prominences: {self.bandwidth_hz:.3g} Hz)"
         )
         if real is None:
             return words
@@ -83,23 +92,19 @@ class Measurement(QuantityList):
 
     Attributes:
         measured: The set, for `compare`.
-        found_combs: Combs found in the spectrum without knowing the factors.
+        findings: Images, combs and narrow peaks found without knowing the factors.
         arrays: `frequencies_hz`, `power` (value, low, high), `phase_locking` and `image_coherence`
             (by stage); with a reference also `real_power`, `real_phase_locking` and
             `real_image_coherence`.
     """
 
     measured: MeasuredSet
-    found_combs: tuple[FoundComb, ...]
+    findings: Findings
     arrays: Mapping[str, np.ndarray]
 
     def found_in_words(self) -> list[str]:
-        """Return a sentence for each found comb, with the stage that can make it."""
-        combs = self.measured.evaluator.combs
-        return [
-            comb.in_words() + (f"; {origin_in_words(comb, combs)}" if combs else "")
-            for comb in self.found_combs
-        ]
+        """Return a sentence for each found pattern, with the stage that can make it."""
+        return self.findings.in_words(self.measured.evaluator.combs)
 
     def save(self, folder: str | Path) -> None:
         """Write `artifacts.json`, `artifacts.npz` and the figure `artifacts.png`.
@@ -108,7 +113,6 @@ class Measurement(QuantityList):
             DataError: If the folder cannot be written.
         """
         folder, real = Path(folder), self.measured.real
-        stages = self.measured.evaluator.combs
         result = {
             "set": self.measured.to_json(),
             "real": real
@@ -118,9 +122,7 @@ class Measurement(QuantityList):
                 "independent_segments": real.unrepeated,
                 "independent_units": asdict(real.units),
             },
-            "found_combs": [
-                asdict(comb) | {"stage": stage_of(comb, stages)} for comb in self.found_combs
-            ],
+            **self.findings.to_json(self.measured.evaluator.combs),
             "quantities": [quantity.to_json() for quantity in self.quantities],
         }
         try:

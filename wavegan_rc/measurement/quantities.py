@@ -67,6 +67,12 @@ class Quantity:
         return {"db": "dB", "bits": "bits"}.get(self.name.rpartition("_")[2], "")
 
     @property
+    def place(self) -> str:
+        """Frequency and stage in words, as they follow a name; empty for the whole set."""
+        words = "" if self.frequency_hz is None else f", {self.frequency_hz:g} Hz"
+        return words if self.stage is None else f"{words}, stage {self.stage}"
+
+    @property
     def verdict(self) -> str:
         """Verdict in words: whether a line is locked, or the side of the reference.
 
@@ -230,11 +236,7 @@ def _of_all_lines(lines: Sequence[Quantity], shown: int) -> str:
 
 
 def _row(quantity: Quantity) -> str:
-    label = quantity.name
-    if quantity.frequency_hz is not None:
-        label += f", {quantity.frequency_hz:g} Hz"
-    if quantity.stage is not None:
-        label += f", stage {quantity.stage}"
+    label = quantity.name + quantity.place
     value, reference = (_cell(quantity.name, e) for e in (quantity.estimate, quantity.reference))
     p_value = "" if quantity.p_value is None else p_value_text(quantity.p_value)
     words = quantity.verdict

@@ -2,7 +2,7 @@
 
 import tokenize
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +12,15 @@ from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measurement.segments import SegmentSet, check_at_least, consecutive
 from wavegan_rc.runs.run import Run
+from wavegan_rc.theory.lines import suited_length
 from wavegan_rc.utils.text import one_line, printable
 
 # `wavegan_rc.generator` has this name too, but loads TensorFlow.
 _LATENTS_FILE = "latents.npz"
 # Files of a run that repeat its samples, or hold real segments.
 _JOINED_FILES = frozenset({"joined.wav", "real-joined.wav"})
+JOINS_SEGMENTS = "joins segments of a run, whose samples are there one by one"
 
-_DEFAULT_SEGMENT_LENGTH = 2048
 # Shorter spectra have too few bins for a line and its neighbours.
 _SHORTEST_SEGMENT = 64
 # soundfile divides 16-bit samples by this.
@@ -50,6 +51,7 @@ def open_segments(
     source: Source,
     *,
     segment_length: int | None = None,
+    upsampling_factors: Sequence[int] | None = None,
     sample_rate: int | None = None,
     count: int = 512,
     seed: int = 0,
@@ -65,7 +67,8 @@ def open_segments(
             audio; `.npy` file or array, float or int16 (full scale 32768), of shape (segments,
             samples), or (samples,) with `segment_length`.
         segment_length: Segment length in samples, at least 64. None: the generator's or the
-            array's own, 2048 for recordings.
+            array's own; for recordings the least that suits the factors, 2048 without any.
+        upsampling_factors: Upsampling factors of the generator, each at least 1. None: not known.
         sample_rate: Sample rate in Hz; required for arrays. None: the generator's own, or that of
             the first usable recording. Recordings of another rate are skipped or resampled.
         count: Number of segments drawn from a generator, at least 1.
@@ -96,7 +99,7 @@ def open_segments(
     if Path(source).suffix == ".npy":
         array = _read_npy(str(source))
         return _open_array(str(source), array, segment_length, sample_rate)
-    length = segment_length or _DEFAULT_SEGMENT_LENGTH
+    length = segment_length or suited_length(upsampling_factors or ())
     return _open_recordings(str(source), length, sample_rate, resample)
 
 
@@ -190,7 +193,7 @@ def _open_recordings(
     for file in files:
         try:
             if file in joined and len(joined) < len(files):
-                raise DataError("joins segments of a run, whose samples are there one by one")
+                raise DataError(JOINS_SEGMENTS)
             own_rate = _rate_of(file)
             if sample_rate not in (None, own_rate) and not resample:
                 raise DataError(f"has a sample rate of {own_rate} Hz, not {sample_rate} Hz")

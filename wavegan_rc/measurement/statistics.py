@@ -9,12 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra
-from wavegan_rc.spectrogram import StageComb, line_neighbours, line_prominence_db
-
-# In standard errors: noise seldom makes deeper dips.
-_DEEPEST_NOISE = 3
-# In standard errors of the sum: noise alone seldom adds up to more.
-_FLOOR = 2
+from wavegan_rc.measurement.lines import bins_of, line_powers, sum_of_lines
+from wavegan_rc.spectrogram import StageComb, line_prominence_db
+from wavegan_rc.theory.lines import line_neighbours
 
 
 def _mean(sums: np.ndarray, spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
@@ -42,10 +39,6 @@ def out_of_band_db(
 ) -> dict[str, np.ndarray]:
     """Return the power above the stopband edge over all power, total and in parts, in dB.
 
-    Under a Hann window a tone of power `p` on a bin has `p` there and `p / 4` in each neighbour,
-    and noise of density `d` has `1.5 d` in every bin: the power is the sum of the bins over 1.5.
-    The power of the lines is that above the median of the bins around; see `sum_of_lines`.
-
     Args:
         spectra: Sums of the set.
         weights: Array of shape (resamples, groups).
@@ -59,36 +52,39 @@ def out_of_band_db(
     """
     power = mean_power(spectra, weights)
     outside = spectra.frequencies_hz > stopband_hz
-    whole = power.sum(axis=1) / HANN_NOISE_BANDWIDTH
     total = power[:, outside].sum(axis=1) / HANN_NOISE_BANDWIDTH
     above = np.asarray(lines_hz) > stopband_hz
     lines, floor = np.full(len(power), np.nan), np.nan
     if above.any():
-        bins = bins_of(spectra, np.asarray(lines_hz)[above])
-        prominence = _prominences(spectra, power, lines_hz)[:, above]
-        powers = line_powers(power[:, bins], prominence)
-        lines, floor = sum_of_lines(powers, standard_errors(spectra, bins))
+        powers, errors = line_powers(spectra, power, lines_hz)
+        lines, floor = sum_of_lines(powers[:, above], errors[above])
     parts = {"total": total, "lines": lines, "rest": np.maximum(total - lines, 0), "floor": floor}
+    whole = whole_power(power)
+    return {name: relative_db(part, whole) for name, part in parts.items()}
+
+
+def whole_power(power: np.ndarray) -> np.ndarray:
+    """Return the mean square of the signal, shape (resamples,), from the power in all bins.
+
+    Under a Hann window noise of density `d` has `1.5 d` in every bin, and a tone of power `p` has
+    `p` in its bin and `p / 4` in each neighbour: the power is the sum of the bins over 1.5.
+    """
+    return power.sum(axis=1) / HANN_NOISE_BANDWIDTH
+
+
+def relative_db(part: np.ndarray | float, whole: np.ndarray) -> np.ndarray:
+    """Return a power over the whole power in dB: -inf for 0, NaN for silence."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return {
-            name: np.where(whole > 0, 10 * np.log10(part / whole), np.nan)
-            for name, part in parts.items()
-        }
+        return np.where(whole > 0, 10 * np.log10(part / whole), np.nan)
 
 
 def prominence_db(
     spectra: GroupedSpectra, weights: np.ndarray, lines_hz: Sequence[float]
 ) -> np.ndarray:
     """Return the prominence of each line, shape (resamples, lines); see `line_prominence_db`."""
-    return _prominences(spectra, mean_power(spectra, weights), lines_hz)
-
-
-def _prominences(
-    spectra: GroupedSpectra, power: np.ndarray, lines_hz: Sequence[float]
-) -> np.ndarray:
-    return line_prominence_db(
-        spectra.frequencies_hz, power, lines_hz, 2 * spectra.frequencies_hz[-1]
-    )
+    frequencies_hz = spectra.frequencies_hz
+    power = mean_power(spectra, weights)
+    return line_prominence_db(frequencies_hz, power, lines_hz, 2 * frequencies_hz[-1])
 
 
 def phase_locking(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
@@ -209,63 +205,3 @@ def filtering_db(
         return np.full(len(weights), np.nan)
     with np.errstate(invalid="ignore"):
         return np.sqrt(np.mean((ours - theirs) ** 2, axis=1))
-
-
-def bins_of(spectra: GroupedSpectra, lines_hz: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return the bin index of each line."""
-    return np.rint(np.asarray(lines_hz) / spectra.frequencies_hz[1]).astype(int)
-
-
-def line_powers(at_lines: np.ndarray, prominence: np.ndarray) -> np.ndarray:
-    """Return the power of each line above the median of the bins around it.
-
-    Args:
-        at_lines: Mean power in the lines' bins, shape (resamples, lines).
-        prominence: Prominence of the lines in dB, shape (resamples, lines).
-
-    Returns:
-        Array of shape (resamples, lines): negative for dips, NaN without prominence.
-
-    Example:
-        >>> line_powers(np.array([[100.0]]), np.array([[20.0]])).tolist()
-        [[99.0]]
-    """
-    return at_lines * (1 - 10 ** (-prominence / 10))
-
-
-def standard_errors(spectra: GroupedSpectra, bins: np.ndarray) -> np.ndarray:
-    """Return standard errors of the mean power in some bins over groups; 0 for a single group."""
-    groups, counts = len(spectra.counts), spectra.counts[:, None]
-    if groups < 2:
-        return np.zeros(len(bins))
-    power = spectra.power[:, bins]
-    deviations = power - counts * (power.sum(axis=0) / counts.sum())
-    return deviations.std(axis=0, ddof=1) * np.sqrt(groups) / counts.sum()
-
-
-def sum_of_lines(powers: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, float]:
-    """Add up the power of lines; return it with the least power distinguishable from noise.
-
-    A dip at one line takes nothing from others: powers more than 3 standard errors below 0 are left
-    out. Other negative powers stay, so that noise cancels.
-
-    Args:
-        powers: Result of `line_powers`, shape (resamples, lines).
-        errors: Standard errors of the lines' bins, shape (lines,).
-
-    Returns:
-        Sum of shape (resamples,), at least the floor, NaN if no line can be measured; and the
-        floor, 2 standard errors of the sum.
-
-    Example:
-        >>> total, floor = sum_of_lines(np.array([[9.0, -8.0, np.nan]]), np.array([0.1, 0.1, 0.1]))
-        >>> total.tolist(), round(floor, 3)
-        ([9.0], 0.283)
-    """
-    measured = ~np.isnan(powers[0])
-    if not measured.any():
-        return np.full(len(powers), np.nan), np.nan
-    powers, errors = powers[:, measured], errors[measured]
-    floor = float(_FLOOR * np.sqrt(np.sum(errors**2)))
-    together = np.where(powers < -_DEEPEST_NOISE * errors, 0, powers)
-    return np.maximum(np.nansum(together, axis=1), floor), floor

@@ -18,7 +18,7 @@ from wavegan_rc.network_audit.critic import (
     shuffle_radius,
     with_independent_shifts,
 )
-from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, silence_test
+from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, probes, silence_test
 from wavegan_rc.network_audit.generator_stages import open_stages
 from wavegan_rc.network_audit.gradients import Gradients, gradient_audit
 from wavegan_rc.network_audit.result import NetworkAudit
@@ -69,6 +69,7 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
         str(path),
         sample_rate,
         kernels,
+        probes(stages, seed),
         silence,
         gradients,
         checkpoint,

@@ -9,7 +9,7 @@ from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights
 from wavegan_rc.measurement.grouped_spectra import group_spectra
-from wavegan_rc.measurement.statistics import line_powers, standard_errors, sum_of_lines
+from wavegan_rc.measurement.lines import line_powers, sum_of_lines
 from wavegan_rc.network_audit.generator_stages import Stages
 from wavegan_rc.network_audit.kernels import (
     endless_output,
@@ -18,11 +18,14 @@ from wavegan_rc.network_audit.kernels import (
     periodic_line_powers,
 )
 from wavegan_rc.network_audit.levels import absolute_level
+from wavegan_rc.network_audit.probes import Probe, probe_stages
 from wavegan_rc.spectrogram import CombLine, predicted_comb
 
 LATENTS = 512
 # Latents for the mean feature maps.
 _LATENTS_OF_MEANS = 256
+# Latents for maps to shift; one batch.
+_LATENTS_OF_PROBES = 8
 _SCALES = (1.0, 0.1, 0.01, 0.001)
 
 
@@ -102,6 +105,13 @@ def mean_maps(stages: Stages, seed: int) -> list[np.ndarray]:
     return stages.mean_maps(draw_latents(_LATENTS_OF_MEANS, _latent_dim(stages), seed))
 
 
+def probes(stages: Stages, seed: int) -> list[Probe]:
+    """Return the responses of every stage to sines and shifts, around maps of some latents."""
+    latents = draw_latents(_LATENTS_OF_PROBES, _latent_dim(stages), seed)
+    (maps,) = stages.maps(latents)
+    return probe_stages(stages.folded, maps, seed=seed)
+
+
 def silence_test(
     stages: Stages, means: list[np.ndarray], *, sample_rate: int, seed: int
 ) -> tuple[list[Silence], dict[str, np.ndarray]]:
@@ -159,10 +169,9 @@ def _measured(
     power = st.mean_power(spectra, weights)
     lines_hz = [line.frequency_hz for line in comb]
     prominence_db = st.prominence_db(spectra, weights, lines_hz)
-    bins = st.bins_of(spectra, lines_hz)
-    lines = line_powers(power[:, bins], prominence_db)
+    lines, errors = line_powers(spectra, power, lines_hz)
     squares = weights @ spectra.positions.sum(axis=1) / (weights @ spectra.counts) / length
-    together, _ = sum_of_lines(lines, standard_errors(spectra, bins))
+    together, _ = sum_of_lines(lines, errors)
     if not squares[0]:  # silence has no lines
         together = np.zeros(len(power))
     strongest = np.nan_to_num(lines[0], nan=-np.inf).argmax()

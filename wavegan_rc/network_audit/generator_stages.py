@@ -1,6 +1,7 @@
 """Stages of an exported generator: their weights, their inputs, and the audio from there on."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,14 +40,19 @@ class Stages:
         """Return the period of a stage's pattern (stages from 1) in samples of audio."""
         return math.prod(self.factors[stage - 1 :])
 
-    def mean_maps(self, latents: np.ndarray) -> list[np.ndarray]:
-        """Return means over latents and time of each stage's input, each of shape (channels,)."""
+    def maps(self, latents: np.ndarray) -> Iterator[list[np.ndarray]]:
+        """Yield each stage's input, of shape (latents, time, channels), for batches of latents."""
         inputs = [_input_of(self.model, stage) for stage in range(1, len(self.folded) + 1)]
         model = keras.Model(self.model.input, inputs)
-        sums = [0.0] * len(inputs)
         for start in range(0, len(latents), BATCH_SIZE):
             maps = model(latents[start : start + BATCH_SIZE], training=False)
-            means = [np.asarray(m, np.float64).mean(axis=1).sum(axis=0) for m in maps]
+            yield [np.asarray(each) for each in maps]
+
+    def mean_maps(self, latents: np.ndarray) -> list[np.ndarray]:
+        """Return means over latents and time of each stage's input, each of shape (channels,)."""
+        sums = [0.0] * len(self.folded)
+        for maps in self.maps(latents):
+            means = [each.mean(axis=1, dtype=np.float64).sum(axis=0) for each in maps]
             sums = [total + mean for total, mean in zip(sums, means, strict=True)]
         return [np.asarray(total / len(latents)) for total in sums]
 

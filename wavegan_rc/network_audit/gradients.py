@@ -14,9 +14,9 @@ from scipy import signal
 from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights
 from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, group_spectra
+from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_of_lines
 from wavegan_rc.measurement.phase_pairs import locking_square
 from wavegan_rc.measurement.quantities import side
-from wavegan_rc.measurement.statistics import line_powers, standard_errors, sum_of_lines
 from wavegan_rc.network_audit.kernels import shuffle_factors
 from wavegan_rc.network_audit.levels import interval
 from wavegan_rc.spectrogram import StageComb, stage_combs
@@ -141,13 +141,13 @@ def _values(
     )
     lines = [line for comb in combs for line in comb.lines]
     lines_hz = [line.frequency_hz for line in lines]
-    bins = st.bins_of(spectra, lines_hz)
+    bins = bins_of(spectra, lines_hz)
     power = st.mean_power(spectra, weights)
     whole = power.sum(axis=1, keepdims=True) / HANN_NOISE_BANDWIDTH
     # A constant critic has no gradient, and nothing is relative to it.
     whole = np.where(whole > 0, whole, np.nan)
     prominence = st.prominence_db(spectra, weights, lines_hz)
-    powers, errors = line_powers(power[:, bins], prominence), standard_errors(spectra, bins)
+    powers, errors = line_powers(spectra, power, lines_hz)
 
     def level_of(own: np.ndarray) -> np.ndarray:
         return sum_of_lines(powers[:, own], errors[own])[0] / whole[:, 0]
@@ -164,12 +164,7 @@ def _values(
         layer, own = len(combs) + 1 - comb.stage, _of_stage(lines, comb.stage)
         values[_Key("line_level_db", layer)] = level_of(own)
         values[_Key("fixed_level_db", layer)] = fixed[:, own].sum(axis=1)
-        measured = own[~np.isnan(prominence[0, own])]
-        values[_Key("line_prominence_db", layer)] = (
-            np.median(prominence[:, measured], axis=1)
-            if len(measured)
-            else np.full(len(weights), np.nan)
-        )
+        values[_Key("line_prominence_db", layer)] = over_lines(prominence[:, own], np.median)
         values[_Key("phase_locking", layer)] = locking[:, bins[own]].mean(axis=1)
         values[_Key("energy_modulation", layer)] = modulation[:, comb.stage - 1]
     for j, line in enumerate(lines):

@@ -30,6 +30,20 @@ class FoldedStage:
         """Return the gain of each phase for a constant, shape (factor, channels, filters)."""
         return _by_phase(self.kernel.sum(axis=0, dtype=np.float64), self.factor)
 
+    def through(self, maps: np.ndarray, *, is_last: bool) -> np.ndarray:
+        """Return the stage's output for endless (periodic) maps: convolution and nonlinearity.
+
+        Args:
+            maps: Array of shape (..., time, channels).
+            is_last: Whether tanh follows the stage, as it does the last one, instead of ReLU.
+
+        Returns:
+            Array of shape (..., factor * time, filters), up to a delay.
+        """
+        outputs = _circular(maps, self.kernel) + self.bias
+        high = outputs.reshape(*maps.shape[:-2], maps.shape[-2] * self.factor, -1)
+        return np.tanh(high) if is_last else np.maximum(high, 0)
+
     def rounding(self) -> np.ndarray:
         """Return a bound on the float32 rounding of gains, shape (channels, filters).
 
@@ -126,11 +140,8 @@ def endless_output(
     """
     maps = np.asarray(means, np.float64)[None]
     for number, stage in enumerate(stages, start=1):
-        outputs = _circular(maps, stage.kernel) + stage.bias
-        maps = outputs.reshape(len(maps) * stage.factor, -1)
-        if number < len(stages):
-            maps = np.maximum(maps, 0)
-    audio = np.tanh(maps)
+        maps = stage.through(maps, is_last=number == len(stages))
+    audio = maps
     if post_filter is not None:
         audio = _circular(audio, post_filter[:, None, None])
     return audio[:, 0]
@@ -139,7 +150,7 @@ def endless_output(
 def _circular(maps: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Return the circular convolution, up to a delay."""
     taps = kernel.astype(np.float64)
-    return np.sum([np.roll(maps, -t, axis=0) @ taps[t] for t in range(len(taps))], axis=0)
+    return sum(np.roll(maps, -t, axis=-2) @ taps[t] for t in range(len(taps)))  # pyright: ignore
 
 
 def periodic_line_powers(period: np.ndarray) -> np.ndarray:

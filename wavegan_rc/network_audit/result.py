@@ -12,6 +12,7 @@ from wavegan_rc.measurement.quantities import within_bounds
 from wavegan_rc.network_audit.generator import LATENTS, KernelTone, Silence
 from wavegan_rc.network_audit.gradients import GradientQuantity, Gradients
 from wavegan_rc.network_audit.levels import FLOOR_DB
+from wavegan_rc.network_audit.probes import Probe
 
 # Version of the JSON, raised when a field changes its meaning or disappears.
 SCHEMA = "wavegan_rc.networks/2"
@@ -26,6 +27,7 @@ class NetworkAudit:
         name: Path of the run or generator.
         sample_rate: Sample rate in Hz.
         kernels: Tones that stages make of constants.
+        probes: Responses of the stages to sines and shifts.
         silence: Predicted lines for silent inputs.
         gradients: Gradients of the critic. None without a critic.
         checkpoint: Checkpoint file of the critic. None without a critic.
@@ -35,6 +37,7 @@ class NetworkAudit:
     name: str
     sample_rate: int
     kernels: Sequence[KernelTone]
+    probes: Sequence[Probe]
     silence: Sequence[Silence]
     gradients: Gradients | None
     checkpoint: str | None
@@ -55,13 +58,15 @@ class NetworkAudit:
             "name": self.name,
             "sample_rate": self.sample_rate,
             "kernels": [_finite(vars(tone)) for tone in self.kernels],
+            "probes": [_finite(vars(probe)) for probe in self.probes],
             "silence": [_silence_json(silence) for silence in self.silence],
             "gradients": gradients,
         }
 
     def table(self) -> str:
         """Return a table of everything but single lines."""
-        rows = [*_kernel_rows(self.kernels), "", *_silence_rows(self.silence)]
+        rows = [*_kernel_rows(self.kernels), "", *_probe_rows(self.probes), ""]
+        rows += _silence_rows(self.silence)
         if self.gradients is not None:
             rows += ["", *_gradient_rows(self.gradients)]
         return "\n".join(rows)
@@ -76,6 +81,19 @@ def _kernel_rows(tones: Sequence[KernelTone]) -> Iterator[str]:
     for tone in tones:
         place = f"stage {tone.stage}, {tone.frequency_hz:g} Hz"
         yield f"{place:24}{_number(tone.kernel_db):>16}{_number(tone.mean_maps_db):>26}"
+
+
+def _probe_rows(probes: Sequence[Probe]) -> Iterator[str]:
+    yield (
+        "Output of a stage for sines, dB re the sine and its harmonics; equivariance: range over "
+        "error when the input is shifted, dB"
+    )
+    heads = ("aliasing", "mirrored", "tonal", "other", "equivariance")
+    yield f"{'':24}" + "".join(f"{head:>14}" for head in heads)
+    for probe in probes:
+        levels = (probe.aliasing_db, probe.mirrored_db, probe.tonal_db, probe.other_db)
+        cells = (*levels, probe.equivariance_db)
+        yield f"{f'stage {probe.stage}':24}" + "".join(f"{_number(cell):>14}" for cell in cells)
 
 
 def _silence_rows(found: Sequence[Silence]) -> Iterator[str]:

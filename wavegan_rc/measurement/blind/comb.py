@@ -2,13 +2,15 @@
 
 A stage repeats every `period` output samples. From a constant it makes tones at multiples of
 `sample_rate / period`, from a tone at `f` images at the multiples plus and minus `f`. The search
-tries every integer period, with all multiples and with the images of any `f`.
+tries the multiples of every spacing of at least 8 bins, and for whole periods the images of any
+`f`.
 
 Each bin gets two scores relative to both sides: by power, and by phase locking (`peaks`). Without a
 comb the highest scores may stand anywhere; betting that they stand on a comb's lines gives p-values
 for the whole search (`evidence`), doubled for the two scores. The best comb is reported, its lines
-are left out, and the search repeats while p < 0.05. Within a found comb, the multiples of a wider
-spacing are reported if they stand out among its lines (rank-sum test of the power scores).
+are left out, and the search repeats while p < 0.05. Within a found comb of a whole period, the
+multiples of wider spacings are reported if they stand out among its lines, and so on within those
+(t-test of the prominences).
 
 Limits:
 
@@ -17,105 +19,48 @@ Limits:
 - Any evenly spaced tones count, also harmonics of a steady note or of mains hum.
 - The spacing may be a multiple of the true one, if the lines between do not show, or a fraction of
   it, if a peak of the noise lies between few lines.
-- Levels of a few lines do not separate nested spacings: of 8 lines, any 2 are the strongest by
-  chance once in 28 times.
 - Phases carry no information if segments were cut at hops other than multiples of the period.
 """
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measurement.blind.evidence import MIDWAY, Evidence, line_bins, strongest_evidence
-from wavegan_rc.measurement.blind.peaks import locking_scores, power_scores, strongest_first
-from wavegan_rc.spectrogram import StageComb, line_prominence_db
+from wavegan_rc.measurement.blind.evidence import (
+    MIDWAY,
+    Comb,
+    Evidence,
+    line_bins,
+    strongest_evidence,
+)
+from wavegan_rc.measurement.blind.found_comb import FoundComb, Score
+from wavegan_rc.measurement.blind.peaks import (
+    locking_scores,
+    power_scores,
+    refined,
+    strongest_first,
+)
+from wavegan_rc.spectrogram import line_prominence_db
 
 _LEVEL = 0.05
 _SHORTEST_SEGMENT = 64
 # Relative to all power; fainter bins are rounding.
 _FAINTEST = 1e-12
-
-Score = Literal["power", "locking"]
-
-
-@dataclass(frozen=True)
-class FoundComb:
-    """Evenly spaced tones that chance does not explain.
-
-    Attributes:
-        spacing_hz: Spacing in Hz, `sample_rate / period`.
-        period: Period of the stage's pattern in output samples.
-        image_of_hz: Distance in Hz of the tones from the multiples of the spacing, to the nearest
-            bin: they are images of this frequency. 0: they are the multiples.
-        p_value: Probability of so much evidence without a comb; with `within`, of so high ranks
-            among its lines by chance.
-        lines_hz: Peaks on its lines in Hz, ascending.
-        prominence_db: Median prominence of the peaks in dB.
-        score: Score with the evidence.
-        within: Period of the found comb that has these lines and weaker ones. None: independent.
-    """
-
-    spacing_hz: float
-    period: int
-    image_of_hz: float
-    p_value: float
-    lines_hz: tuple[float, ...]
-    prominence_db: float
-    score: Score
-    within: int | None = None
-
-    def in_words(self) -> str:
-        """Return the place, the p-value and the prominence of the tones in words."""
-        place = f"multiples of {self.spacing_hz:g} Hz"
-        if self.image_of_hz:
-            place = f"images of {self.image_of_hz:g} Hz around the {place}"
-        if self.within is not None:
-            place += f", stronger than the other lines of period {self.within}"
-        by = "power" if self.score == "power" else "phase"
-        return (
-            f"{place} (period {self.period}): {len(self.lines_hz)} lines by their {by}, "
-            f"p = {self.p_value:.1g}, median prominence {self.prominence_db:.1f} dB"
-        )
-
-
-def stage_of(comb: FoundComb, stages: Sequence[StageComb]) -> int | None:
-    """Return the last stage whose period is a multiple of a comb's; None without one.
-
-    Example:
-        >>> from dataclasses import replace
-        >>> from wavegan_rc.spectrogram import stage_combs
-        >>> comb = FoundComb(1000.0, 16, 0.0, 1e-9, (1000.0, 2000.0, 3000.0), 9.0, "power")
-        >>> stage_of(comb, stage_combs([2] * 7, 16000))
-        4
-        >>> stage_of(replace(comb, period=48), stage_combs([2] * 7, 16000)) is None
-        True
-    """
-    fitting = (stage.stage for stage in stages if stage.period % comb.period == 0)
-    return max(fitting, default=None)
-
-
-def origin_in_words(comb: FoundComb, stages: Sequence[StageComb]) -> str:
-    """Return the stage that can make such tones, or other causes, in words."""
-    stage = stage_of(comb, stages)
-    if stage is None:
-        return (
-            "no stage has this period, so it is no image of upsampling; evenly spaced tones of the "
-            "sound itself, such as a voice's pitch or mains hum, make such a pattern"
-        )
-    return f"stage {stage} repeats every {stages[stage - 1].period} samples and can make them"
+# Standard error of a tone's place in bins.
+_PLACE_ERROR = 0.1
+# Least standard deviation of prominences in dB: smaller differences are not heard.
+_LEAST_SPREAD_DB = 0.5
 
 
 class _Lines(NamedTuple):
     """A found comb in bins."""
 
-    period: int
-    image: int
+    comb: Comb
     p_value: float
     bins: np.ndarray
     score: Score
@@ -129,10 +74,11 @@ def find_combs(
     *,
     locking: np.ndarray,
     count: float,
+    repeats_every: int | None = None,
 ) -> tuple[FoundComb, ...]:
     """Find evenly spaced tones of unknown spacing, as described in the module's docstring.
 
-    Periods from 2 to a sixteenth of the segment length are tried. The search is deterministic.
+    Spacings of at least 8 bins are tried. The search is deterministic.
 
     Args:
         frequencies_hz: Frequencies of the bins in Hz, shape (bins,), up to half the sample rate;
@@ -141,6 +87,8 @@ def find_combs(
         sample_rate: Sample rate in Hz.
         locking: Phase locking of each bin (`statistics.phase_locking`), 0 to 1, shape (bins,).
         count: Number of segments with phases, at least 1.
+        repeats_every: Period in samples at which the whole signal has images. Only the band that
+            they repeat is searched, since its peaks return in them. None: no images.
 
     Returns:
         Combs with p < 0.05, widest spacing first. At most 5 % of sets without a comb have one.
@@ -162,40 +110,88 @@ def find_combs(
     _check(frequencies_hz, power, sample_rate, locking, count)
     if not np.any(power):
         return ()
+    density, scores = scores_of(power, locking, count)
+    explained = np.zeros(len(density), dtype=bool)
+    if repeats_every is not None:
+        explained[round((len(density) - 1) / repeats_every) + 1 :] = True
+    bin_hz = float(frequencies_hz[1])
+    found = []
+    for lines in _search(scores, density, explained):
+        comb = lines.comb
+        multiples = comb.spacing * np.rint(lines.bins / comb.spacing)
+        lines_hz = (lines.bins if comb.image else multiples) * bin_hz
+        prominence = _prominence_db(lines.bins, density)
+        strongest = int(prominence.argmax())
+        found.append(
+            FoundComb(
+                sample_rate / comb.period if comb.period else comb.spacing * bin_hz,
+                comb.period or None,
+                comb.image * bin_hz,
+                lines.p_value,
+                tuple(sorted(lines_hz.tolist())),
+                float(np.median(prominence)),
+                float(lines_hz[strongest]),
+                float(prominence[strongest]),
+                lines.score,
+                lines.within,
+            )
+        )
+    return tuple(sorted(found, key=lambda comb: (-comb.spacing_hz, comb.image_of_hz)))
+
+
+def scores_of(
+    power: np.ndarray, locking: np.ndarray, count: float
+) -> tuple[np.ndarray, dict[Score, np.ndarray]]:
+    """Return the two-sided power in each bin, and the bins' scores by power and by locking.
+
+    Args:
+        power: Mean power spectrum, one-sided, shape (bins,).
+        locking: Phase locking of each bin, shape (bins,).
+        count: Number of segments with phases.
+    """
     # All bins but 0 Hz and half the sample rate include the power of a negative twin.
     twins = np.ones(len(power))
     twins[[0, -1]] = 2
     faint = _FAINTEST * np.sum(power, dtype=np.float64)
     density = power * twins + faint
-    scores: dict[Score, np.ndarray] = {
+    return density, {
         "power": power_scores(density),
         "locking": locking_scores(np.where(density > 2 * faint, locking, 0), count),
     }
-    found = []
-    for lines in _search(scores, density):
-        lines_hz = np.sort(frequencies_hz[lines.bins]).tolist()
-        prominence = line_prominence_db(frequencies_hz, density / twins, lines_hz, sample_rate)
-        found.append(
-            FoundComb(
-                sample_rate / lines.period,
-                lines.period,
-                float(frequencies_hz[lines.image]),
-                lines.p_value,
-                tuple(lines_hz),
-                float(np.median(prominence)),
-                lines.score,
-                lines.within,
-            )
-        )
-    return tuple(sorted(found, key=lambda comb: (comb.period, comb.image_of_hz)))
 
 
-def _search(scores: dict[Score, np.ndarray], density: np.ndarray) -> Iterator[_Lines]:
+def _prominence_db(bins: np.ndarray, density: np.ndarray) -> np.ndarray:
+    """Return the prominence of each tone by itself, so that close ones do not hide the floor."""
+    # One-sided, as the function expects it.
+    power = density.copy()
+    power[[0, -1]] /= 2
+    frequencies, rate = np.arange(len(density), dtype=float), 2 * (len(density) - 1)
+    each = [line_prominence_db(frequencies, power, [float(b)], rate) for b in bins]
+    return np.concatenate(each)
+
+
+def _fitted(comb: Comb, bins: np.ndarray, density: np.ndarray) -> Comb:
+    """Fit the spacing to tones by least squares, to a whole period if it agrees with one.
+
+    The spacing is rounded to a tenth of its standard error.
+    """
+    number = np.rint(bins / comb.spacing)
+    spacing = float((number * refined(bins, density)).sum() / (number**2).sum())
+    error = _PLACE_ERROR / math.sqrt((number**2).sum())
+    period = round(2 * (len(density) - 1) / spacing)
+    exact = 2 * (len(density) - 1) / period
+    if abs(exact - spacing) < 2 * error:
+        return Comb(exact, 0, period)
+    return Comb(round(spacing, 1 - math.floor(math.log10(error))))
+
+
+def _search(
+    scores: dict[Score, np.ndarray], density: np.ndarray, explained: np.ndarray
+) -> Iterator[_Lines]:
     """Yield the comb with the most evidence by either score, then repeat without its lines."""
     peaks: dict[Score, np.ndarray] = {
         name: strongest_first(values, density) for name, values in scores.items()
     }
-    explained = np.zeros(len(density), dtype=bool)
     while True:
         tried: dict[Score, Evidence] = {
             name: strongest_evidence(bins, explained) for name, bins in peaks.items()
@@ -206,11 +202,57 @@ def _search(scores: dict[Score, np.ndarray], density: np.ndarray) -> Iterator[_L
         p_value = max(len(tried) * math.exp(-log_wealth), sys.float_info.min)
         if p_value >= _LEVEL:
             return
-        yield _Lines(comb.period, comb.image, p_value, hits, score)
-        explained |= line_bins(comb, len(explained))
-        if comb.image == 0:
-            for period, by_rank, bins in _standing_out(comb.period, scores["power"]):
-                yield _Lines(period, 0, by_rank, bins, "power", within=comb.period)
+        if not comb.period:
+            comb = _fitted(comb, hits, density)
+        yield _Lines(comb, p_value, hits, score)
+        if comb.period and not comb.image:
+            number = np.arange(1, comb.period // 2 + 1)
+            exact = number * comb.spacing
+            below, above = np.rint(exact - MIDWAY).astype(int), np.rint(exact + MIDWAY).astype(int)
+            bins = np.where(density[below] >= density[above], below, above)
+            open_lines = ~explained[bins]
+            number, bins = number[open_lines], bins[open_lines]
+            prominence = _prominence_db(bins, density)
+            # A bin at half the rate is half as wide, so an equal tone stands out 3 dB more.
+            prominence[bins == len(density) - 1] -= 10 * math.log10(2)
+            yield from _standing_out(comb, number, bins, prominence)
+        explained = explained | line_bins(comb, len(explained))
+        explained[hits] = True
+
+
+def _standing_out(
+    comb: Comb, number: np.ndarray, bins: np.ndarray, prominence_db: np.ndarray
+) -> Iterator[_Lines]:
+    """Yield wider spacings whose lines are more prominent than the others of a comb.
+
+    P-values are multiplied by the number of spacings. The search goes on within the found lines,
+    and among the others.
+
+    Source:
+        Student's t-test of two samples of equal variance, with a least standard deviation.
+    """
+    wider = [p for p in range(2, comb.period) if comb.period % p == 0]
+    tried = []
+    for p in wider:
+        own = number % (comb.period // p) == 0
+        if own.any() and not own.all() and len(own) > 3:
+            sides = prominence_db[own], prominence_db[~own]
+            freedom = len(own) - 2
+            variance = sum(((side - side.mean()) ** 2).sum() for side in sides) / freedom
+            error = max(math.sqrt(variance), _LEAST_SPREAD_DB) * math.sqrt(
+                sum(1 / len(side) for side in sides)
+            )
+            statistic = (sides[0].mean() - sides[1].mean()) / error
+            tried.append((len(wider) * float(stats.t.sf(statistic, freedom)), p, own))
+    p_value, period, own = min(tried, key=lambda test: test[:2], default=(1.0, 0, number))
+    if p_value >= _LEVEL:
+        return
+    narrower = comb.period // period
+    inner = Comb(comb.spacing * narrower, 0, period)
+    p_value = max(p_value, sys.float_info.min)
+    yield _Lines(inner, p_value, bins[own], "power", within=comb.period)
+    yield from _standing_out(inner, number[own] // narrower, bins[own], prominence_db[own])
+    yield from _standing_out(comb, number[~own], bins[~own], prominence_db[~own])
 
 
 def _check(
@@ -244,29 +286,3 @@ def _check(
             )
     if not 1 <= count < math.inf:
         raise ParameterError(f"count of segments must be at least 1. Received: {count}")
-
-
-def _standing_out(period: int, scores: np.ndarray) -> Iterator[tuple[int, float, np.ndarray]]:
-    """Yield period, p-value and bins of wider spacings whose lines outrank others of a comb.
-
-    P-values are multiplied by the number of spacings. Lines of a found spacing are left out next.
-    """
-    number = np.arange(1, period // 2 + 1)
-    exact = number * 2 * (len(scores) - 1) / period
-    below, above = np.rint(exact - MIDWAY).astype(int), np.rint(exact + MIDWAY).astype(int)
-    bins = np.where(scores[below] >= scores[above], below, above)
-    wider = [p for p in range(2, period) if period % p == 0]
-    while True:
-        tried = []
-        for p in wider:
-            own = number % (period // p) == 0
-            if own.any() and not own.all():
-                test = stats.mannwhitneyu(
-                    scores[bins[own]], scores[bins[~own]], alternative="greater"
-                )
-                tried.append((len(wider) * float(test.pvalue), p, own))
-        p_value, best, own = min(tried, key=lambda test: test[:2], default=(1.0, 0, number))
-        if p_value >= _LEVEL:
-            return
-        yield best, p_value, bins[own]
-        number, bins = number[~own], bins[~own]

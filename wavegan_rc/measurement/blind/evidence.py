@@ -7,9 +7,11 @@ bins, whatever the distribution of the scores. A bet on the comb with the share
 otherwise, 1 on average. It ever passes `x` with probability at most `1 / x` (Ville), so the number
 of peaks need not be chosen.
 
-A stake of 1 is divided: `1 / (P (P - 1))` to period P (these add up to 1); 0.9 of that to the
-multiples of its spacing, the rest evenly to the images of each bin up to half the spacing. Hence
-`1 / (stake * wealth)` is a p-value for the search among all combs.
+A stake of 1 is divided: 0.9 to the multiples of the spacing of whole periods, `1 / (P (P - 1))` of
+it to period P (these add up to 1); 0.05 to their images, for each period evenly among the bins up
+to half the spacing; 0.05 evenly to spacings of any size, in steps that move the highest line by
+half a bin. Hence `1 / (stake * wealth)` is a p-value for the search among all combs. Only combs
+that meet many of the strongest peaks are followed; others would have less evidence.
 
 Source:
     J. Ville, "Étude critique de la notion de collectif" (1939); G. Shafer et al., "Test
@@ -18,36 +20,38 @@ Source:
 """
 
 import math
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from wavegan_rc.measurement.blind.peaks import LOWEST_BIN, closed_by
 
 # In bins; a tone this near to the middle of two bins may show in either.
 MIDWAY = 0.25
-# Space for a line and its neighbours.
-_FEWEST_BINS_APART = 16
-_SHARE_OF_MULTIPLES = 0.9
+# Space for a line and its neighbours; the lines that closer combs have would hide one another.
+FEWEST_BINS_APART = 8
+_STAKES = {"multiples": 0.9, "images": 0.05, "any spacing": 0.05}
 # Number of strongest peaks whose distances from the multiples are tried as images.
 _IMAGES_TRIED = 8
-# Bounds the memory: long segments have ten thousand combs.
-_COMBS_AT_ONCE = 512
+# Numbers of strongest peaks by which combs are chosen, and number of combs followed.
+_STRONGEST = (3, 6, 12, 24, 48)
+_COMBS_FOLLOWED = 32
 
 
 class Comb(NamedTuple):
     """Tones at the multiples of a spacing, or `image` bins above and below them.
 
     Attributes:
-        period: Sample rate over spacing, in samples.
+        spacing: Spacing in bins.
         image: Distance from the multiples in bins.
-        log_stake: Logarithm of the stake.
+        period: Sample rate over spacing, in samples. 0: no whole number.
     """
 
-    period: int
-    image: int
-    log_stake: float
+    spacing: float
+    image: int = 0
+    period: int = 0
 
 
 class Evidence(NamedTuple):
@@ -64,6 +68,15 @@ class Evidence(NamedTuple):
     hits: np.ndarray
 
 
+class _Candidates(NamedTuple):
+    """Combs with their stakes, each an array of shape (combs,)."""
+
+    spacing: np.ndarray
+    image: np.ndarray
+    period: np.ndarray
+    log_stake: np.ndarray
+
+
 def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
     """Return the comb with the most evidence.
 
@@ -78,53 +91,84 @@ def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
         (16, 7, True)
     """
     unexplained = peaks[~explained[peaks]]
-    combs = list(_candidates(unexplained[:_IMAGES_TRIED], len(explained)))
-    best = Evidence(-math.inf, combs[0], peaks[:0])
-    for start in range(0, len(combs), _COMBS_AT_ONCE):
-        block = combs[start : start + _COMBS_AT_ONCE]
-        lines = np.stack([line_bins(comb, len(explained)) for comb in block])
-        log_wealth, depths = _highest_wealth(peaks, lines, explained)
-        log_wealth += [comb.log_stake for comb in block]
-        i = int(log_wealth.argmax())
-        if log_wealth[i] > best.log_wealth:
-            followed = peaks[: depths[i]]
-            hits = followed[lines[i, followed] & ~explained[followed]]
-            best = Evidence(float(log_wealth[i]), block[i], hits)
-    return best
+    followed = _chosen(unexplained, len(explained))
+    lines = _meets(np.arange(len(explained)), followed)
+    lines[:, :LOWEST_BIN] = False
+    log_wealth, depths = _highest_wealth(peaks, lines, explained)
+    log_wealth += followed.log_stake
+    best = int(log_wealth.argmax())
+    met = peaks[: depths[best]]
+    hits = met[lines[best, met] & ~explained[met]]
+    comb = Comb(
+        float(followed.spacing[best]), int(followed.image[best]), int(followed.period[best])
+    )
+    return Evidence(float(log_wealth[best]), comb, hits)
 
 
 def line_bins(comb: Comb, count: int) -> np.ndarray:
     """Return a mask of the bins, of `count`, that may show a line of a comb.
 
     Example:
-        >>> np.flatnonzero(line_bins(Comb(7, 0, 0.0), 129)).tolist()  # 256 / 7 = 36.57
+        >>> np.flatnonzero(line_bins(Comb(256 / 7), 129)).tolist()  # 36.57 bins
         [36, 37, 73, 109, 110]
     """
-    multiples = np.arange(comb.period // 2 + 2) * (2 * (count - 1) / comb.period)
-    lines = np.concatenate([multiples - comb.image, multiples + comb.image])
-    lines = lines[(lines > 0) & (lines < count - 0.5)]
-    reached = np.zeros(count, dtype=bool)
-    for side in (-MIDWAY, MIDWAY):
-        reached[np.minimum(np.rint(lines + side).astype(int), count - 1)] = True
+    alone = _Candidates(*(np.array([value]) for value in (*comb, 0.0)))
+    reached = _meets(np.arange(count), alone)[0]
     reached[:LOWEST_BIN] = False
     return reached
 
 
-def _candidates(peaks: np.ndarray, count: int) -> Iterator[Comb]:
-    """Yield the multiples of each spacing, and images on which a peak lies.
+def _meets(bins: np.ndarray, combs: _Candidates) -> np.ndarray:
+    """Return whether bins may show a line of combs, shape (combs, bins)."""
+    spacing = combs.spacing[:, None]
+    from_multiple = np.abs(bins - np.rint(bins / spacing) * spacing)
+    return np.abs(from_multiple - combs.image[:, None]) <= 0.5 + MIDWAY
 
-    The images of other bins have a stake too, but little evidence.
-    """
-    for period in range(2, 2 * (count - 1) // _FEWEST_BINS_APART + 1):
-        stake = 1 / (period * (period - 1))
-        yield Comb(period, 0, math.log(_SHARE_OF_MULTIPLES * stake))
-        spacing = 2 * (count - 1) / period
-        farthest = int(spacing / 2)
-        each = math.log((1 - _SHARE_OF_MULTIPLES) * stake / farthest)
-        beside = np.rint(np.abs(peaks - np.rint(peaks / spacing) * spacing))
-        for image in np.unique(beside.astype(int)).tolist():
-            if 1 < image <= farthest:
-                yield Comb(period, image, each)
+
+@lru_cache(maxsize=8)
+def _multiples(count: int) -> _Candidates:
+    """Return the multiples of each whole period's spacing, then those of any spacing."""
+    last = count - 1
+    period = np.arange(2, 2 * last // FEWEST_BINS_APART + 1)
+    # A step moves the line nearest to the last bin by half a bin; three lines are the fewest.
+    steps = math.floor(math.log(last / 3 / FEWEST_BINS_APART) / math.log1p(0.5 / last))
+    free = FEWEST_BINS_APART * (1 + 0.5 / last) ** np.arange(max(steps, 0))
+    whole = math.log(_STAKES["multiples"]) - np.log(period * (period - 1))
+    each = np.full(len(free), math.log(_STAKES["any spacing"] / max(len(free), 1)))
+    return _Candidates(
+        np.concatenate([2 * last / period, free]),
+        np.zeros(len(period) + len(free), int),
+        np.concatenate([period, np.zeros(len(free), int)]),
+        np.concatenate([whole, each]),
+    )
+
+
+def _images(peaks: np.ndarray, count: int) -> _Candidates:
+    """Return images at whole periods on which a peak lies; others have little evidence."""
+    period = np.arange(2, 2 * (count - 1) // FEWEST_BINS_APART + 1)[:, None]
+    spacing = 2 * (count - 1) / period
+    image = np.rint(np.abs(peaks - np.rint(peaks / spacing) * spacing)).astype(int)
+    row, column = np.nonzero((image > 1) & (image <= spacing // 2))
+    period, image = np.divmod(np.unique(period[row, 0] * count + image[row, column]), count)
+    spacing = 2 * (count - 1) / period
+    stake = _STAKES["images"] / (period * (period - 1)) / (spacing // 2)
+    return _Candidates(spacing, image, period, np.log(stake))
+
+
+def _chosen(peaks: np.ndarray, count: int) -> _Candidates:
+    """Return the combs that meet the strongest peaks most often, for their number of lines."""
+    parts = zip(_multiples(count), _images(peaks[:_IMAGES_TRIED], count), strict=True)
+    every = _Candidates(*(np.concatenate(columns) for columns in parts))
+    strongest = peaks[: _STRONGEST[-1]]
+    hits = np.cumsum(_meets(strongest, every), axis=1)
+    chance = np.minimum(np.where(every.image > 0, 2, 1) * (1 + MIDWAY) / every.spacing, 0.9)
+    promise = np.zeros(len(chance))
+    for depth in {min(depth, len(strongest)) for depth in _STRONGEST} - {0}:
+        share = hits[:, depth - 1] / depth
+        gain = depth * (special.rel_entr(share, chance) + special.rel_entr(1 - share, 1 - chance))
+        promise = np.maximum(promise, np.where(share > chance, gain, 0))
+    order = np.argsort(-(promise + every.log_stake), kind="stable")[:_COMBS_FOLLOWED]
+    return _Candidates(*(column[order] for column in every))
 
 
 def _highest_wealth(
@@ -134,27 +178,25 @@ def _highest_wealth(
 
     `lines` masks the bins of each comb's lines, shape (combs, bins).
     """
+    closed_after = np.full(len(explained), len(peaks))
+    for depth in range(len(peaks))[::-1]:
+        closed_after[closed_by(peaks[depth])] = depth
     is_open = ~explained
     is_open[:LOWEST_BIN] = False
-    by_bin = np.ascontiguousarray(lines.T)
-    on_lines, open_bins = by_bin[is_open].sum(axis=0), int(is_open.sum())
-    log_wealth, hits = np.zeros(len(lines)), np.zeros(len(lines))
-    highest, depths = np.zeros(len(lines)), np.zeros(len(lines), dtype=int)
-    bets = 0
-    for depth, peak in enumerate(peaks, start=1):
-        if not explained[peak]:
-            hit = by_bin[peak]
-            share, chance = (1 + hits) / (2 + bets), on_lines / open_bins
-            # If none or all of the open bins are on lines, nothing can be won or lost.
-            chance = np.where((chance > 0) & (chance < 1), chance, share)
-            log_wealth += np.log(np.where(hit, share / chance, (1 - share) / (1 - chance)))
-            hits += hit
-            bets += 1
-            higher = log_wealth > highest
-            highest[higher], depths[higher] = log_wealth[higher], depth
-        closing = np.arange(len(is_open))[closed_by(peak)]
-        closing = closing[is_open[closing]]
-        on_lines -= by_bin[closing].sum(axis=0)
-        open_bins -= len(closing)
-        is_open[closing] = False
-    return highest, depths
+    order = np.flatnonzero(is_open)[np.argsort(closed_after[is_open], kind="stable")]
+    bets = np.flatnonzero(~explained[peaks])
+    if not len(bets):
+        return np.zeros(len(lines)), np.zeros(len(lines), dtype=int)
+    closed = np.searchsorted(closed_after[order], bets)
+    # Bins of lines that are closed before each bet.
+    met = np.cumsum(np.pad(lines[:, order], ((0, 0), (1, 0))), axis=1)
+    chance = (met[:, -1:] - met[:, closed]) / np.maximum(len(order) - closed, 1)
+    hit = lines[:, peaks[bets]]
+    share = (1 + np.cumsum(hit, axis=1) - hit) / (2 + np.arange(len(bets)))
+    # If none or all of the open bins are on lines, nothing can be won or lost.
+    chance = np.where((chance > 0) & (chance < 1), chance, share)
+    gains = np.log(np.where(hit, share / chance, (1 - share) / (1 - chance)))
+    log_wealth = np.cumsum(gains, axis=1)
+    best = log_wealth.argmax(axis=1)
+    highest = log_wealth[np.arange(len(lines)), best]
+    return np.maximum(highest, 0), np.where(highest > 0, bets[best] + 1, 0)

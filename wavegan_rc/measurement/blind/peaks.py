@@ -1,10 +1,11 @@
 """Peaks of a spectrum, strongest first, whatever its colour and roughness."""
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
-# Distances in bins of the neighbours on either side, beyond a tone's reach under a Hann window.
-_NEAREST, _FARTHEST = 3, 8
+# Distances in bins of the neighbours on either side, beyond a tone's reach under a Hann window and
+# before the next line of a comb with lines 8 bins apart.
+_NEAREST, _FARTHEST = 3, 7
 # Offsets and slow drifts fill the bins below.
 LOWEST_BIN = 4
 # Bins on either side that define the roughness of the spectrum.
@@ -61,13 +62,13 @@ def locking_scores(locking: np.ndarray, count: float) -> np.ndarray:
     """
     surprise = count * np.asarray(locking, np.float64) ** 2
     # Phases are 0 or pi (see `sign_p_values`); bounded as in other bins.
-    surprise[-1] = min(-stats.chi2.logsf(surprise[-1], 1), count)
+    surprise[-1] = min(-np.log(2) - special.log_ndtr(-np.sqrt(surprise[-1])), count)
     side = _higher_side(surprise)
     return np.where(surprise > (1 + _LEAST) * side, surprise / (1 + side), 0)
 
 
 def _higher_side(values: np.ndarray) -> np.ndarray:
-    """Return the higher median of the bins 3 to 8 below and above each bin."""
+    """Return the higher median of the bins 3 to 7 below and above each bin."""
     around = _windows(values, _FARTHEST)
     side = _FARTHEST - _NEAREST + 1
     return np.maximum(np.median(around[:, :side], axis=1), np.median(around[:, -side:], axis=1))
@@ -84,7 +85,7 @@ def closed_by(peak: int) -> slice:
 
     Example:
         >>> closed_by(20)
-        slice(12, 29, None)
+        slice(13, 28, None)
     """
     return slice(max(0, peak - _FARTHEST), peak + _FARTHEST + 1)
 
@@ -115,3 +116,29 @@ def strongest_first(scores: np.ndarray, power: np.ndarray) -> np.ndarray:
         peaks.append(first + int((left[beside] * power[beside]).argmax()))
         left[closed_by(peaks[-1])] = 0
     return np.array(peaks, dtype=int)
+
+
+def refined(bins: np.ndarray, density: np.ndarray) -> np.ndarray:
+    """Return the places of tones between bins, from the higher neighbour under a Hann window.
+
+    Args:
+        bins: Bins of the peaks.
+        density: Mean power spectrum as for `power_scores`.
+
+    Source:
+        T. Grandke, "Interpolation algorithms for discrete Fourier transforms of weighted signals"
+        (1983), section II: with the ratio `r` of the neighbour's amplitude to the peak's, the
+        distance is `(2 r - 1) / (1 + r)`.
+
+    Example:
+        >>> places = np.arange(65) - 30.3
+        >>> window = np.abs(np.sinc(places) / (1 - places**2))
+        >>> refined(np.array([30]), window**2).round(3).tolist()
+        [30.3]
+    """
+    inner, tones = np.clip(bins, 1, len(density) - 2), density - _higher_side(density)
+    below, above = tones[inner - 1], tones[inner + 1]
+    ratio = np.sqrt(np.maximum(np.maximum(below, above), 0) / np.maximum(tones[bins], 1e-300))
+    away = np.clip((2 * ratio - 1) / (1 + ratio), 0, 0.5)
+    # At half the sample rate there is only one place for a tone.
+    return bins + np.where(bins == inner, np.where(above > below, away, -away), 0)

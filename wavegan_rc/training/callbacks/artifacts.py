@@ -13,6 +13,7 @@ from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.features import level_statistics, log_mel_features, standardize
 from wavegan_rc.measurement.grouped_spectra import group_spectra
+from wavegan_rc.measurement.lines import bins_of, over_lines
 from wavegan_rc.measurement.phase_pairs import locking_square
 from wavegan_rc.spectrogram import stage_combs
 from wavegan_rc.training.callbacks.base import Phase, StepCallback, due
@@ -69,12 +70,14 @@ def artifact_values(
     if stopband_hz is not None:
         parts = st.out_of_band_db(spectra, weights, stopband_hz, lines_hz)
         values["out_of_band_total_db"] = parts["total"][0]
-    prominence = st.prominence_db(spectra, weights, lines_hz)[0]
+    prominence = st.prominence_db(spectra, weights, lines_hz)
     locking = locking_square(spectra, weights)[0]
-    at_line = st.bins_of(spectra, lines_hz)
+    at_line = bins_of(spectra, lines_hz)
     for comb in combs:
         own = [i for i, line in enumerate(lines) if line.stage == comb.stage]
-        values[f"line_prominence_db/stage_{comb.stage}"] = np.median(prominence[own])
+        values[f"line_prominence_db/stage_{comb.stage}"] = over_lines(
+            prominence[:, own], np.median
+        )[0]
         values[f"phase_locking/stage_{comb.stage}"] = locking[at_line[own]].mean()
     return {name: float(value) for name, value in values.items() if np.isfinite(value)}
 

@@ -1,0 +1,62 @@
+"""Findings of the search without knowing the factors, in words and as JSON."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wavegan_rc.measurement.blind.evidence import FEWEST_BINS_APART
+from wavegan_rc.measurement.blind.found_comb import FoundComb, origin_in_words, stage_of
+from wavegan_rc.measurement.blind.images import LONGEST_PERIOD, FoundImages
+from wavegan_rc.measurement.blind.narrow_peaks import NarrowPeak
+from wavegan_rc.spectrogram import StageComb
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Patterns of a set that were found without knowing the factors.
+
+    Attributes:
+        images: Images of the whole signal, longest period first.
+        combs: Evenly spaced tones, widest spacing first.
+        peaks: Strongest narrow peaks at any frequency, strongest first.
+    """
+
+    images: tuple[FoundImages, ...] = ()
+    combs: tuple[FoundComb, ...] = ()
+    peaks: tuple[NarrowPeak, ...] = ()
+
+    def in_words(self, stages: Sequence[StageComb]) -> list[str]:
+        """Return a sentence for each image and comb, with the stage that can make it."""
+        return [
+            each.in_words() + (f"; {origin_in_words(each.period, stages)}" if stages else "")
+            for each in (*self.images, *self.combs)
+        ]
+
+    def to_json(self, stages: Sequence[StageComb]) -> dict[str, Any]:
+        """Return the entries of `artifacts.json`."""
+        named = {"found_images": self.images, "found_combs": self.combs}
+        return {
+            name: [_json(each) | {"stage": stage_of(each.period, stages)} for each in found]
+            for name, found in named.items()
+        } | {"peaks": [_json(peak) for peak in self.peaks]}
+
+
+def _json(found: FoundComb | FoundImages | NarrowPeak) -> dict[str, Any]:
+    """Return fields as JSON values; a tone in digital silence has an infinite prominence: null."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(found).items()
+    }
+
+
+def searched_in_words(sample_rate: int, segment_length: int) -> str:
+    """Return the range of the search in words.
+
+    Example:
+        >>> searched_in_words(16000, 2048)
+        'tones 62.5 Hz or more apart, images at periods of 2 to 32 samples'
+    """
+    closest = FEWEST_BINS_APART * sample_rate / segment_length
+    longest = min(LONGEST_PERIOD, segment_length // FEWEST_BINS_APART)
+    return f"tones {closest:.4g} Hz or more apart, images at periods of 2 to {longest} samples"

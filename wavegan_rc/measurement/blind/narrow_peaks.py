@@ -1,0 +1,129 @@
+"""The strongest narrow peaks of a set, at any frequency."""
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wavegan_rc.measurement import statistics as st
+from wavegan_rc.measurement.blind.comb import scores_of
+from wavegan_rc.measurement.blind.found_comb import FoundComb
+from wavegan_rc.measurement.blind.images import FoundImages
+from wavegan_rc.measurement.blind.peaks import refined, strongest_first
+from wavegan_rc.measurement.grouped_spectra import GroupedSpectra
+from wavegan_rc.measurement.lines import line_powers, sum_of_lines
+from wavegan_rc.measurement.significance import rayleigh_p_values, sign_p_values
+from wavegan_rc.spectrogram import StageComb
+
+_MOST = 8
+# In units of the roughness around, or of minus the log p-value of locking: noise seldom has more.
+_LEAST_SCORE = 8.0
+_LEVEL = 0.05
+# Digits of a frequency: a tone's place is known to about a tenth of a bin.
+_PLACE_ERROR = 0.1
+
+
+@dataclass(frozen=True)
+class NarrowPeak:
+    """A narrow peak of the mean spectrum.
+
+    Attributes:
+        frequency_hz: Frequency in Hz, with the digits that it has.
+        level_db: Power relative to that of the signal in dB, at least twice its standard error.
+        prominence_db: Level above the bins around in dB.
+        locked_p_value: P-value of its phase locking, corrected for the number of bins.
+        predicted_by: Stage, found comb or images that predict the frequency. None: nothing does.
+    """
+
+    frequency_hz: float
+    level_db: float
+    prominence_db: float
+    locked_p_value: float
+    predicted_by: str | None
+
+    def in_words(self) -> str:
+        """Return all numbers in words."""
+        locked = "locked" if self.locked_p_value < _LEVEL else "not locked"
+        return (
+            f"{self.frequency_hz:.7g} Hz: {self.level_db:.1f} dB relative to the signal, "
+            f"{self.prominence_db:.1f} dB out, {locked}, "
+            f"predicted by {self.predicted_by or 'nothing'}"
+        )
+
+
+def strongest_peaks(
+    spectra: GroupedSpectra,
+    phases: tuple[np.ndarray, int],
+    stages: Sequence[StageComb],
+    combs: Sequence[FoundComb],
+    images: Sequence[FoundImages],
+) -> tuple[NarrowPeak, ...]:
+    """Return up to 8 narrow peaks that noise seldom has, strongest first.
+
+    Args:
+        spectra: Sums of the set.
+        phases: Phase locking in each bin, and the number of phases; see `locking_of_recordings`.
+        stages: Stages of the generator; none: not known.
+        combs: Combs that were found.
+        images: Images that were found.
+    """
+    groups = len(spectra.counts)
+    uniform = np.full((1, groups), 1 / groups)
+    power = st.mean_power(spectra, uniform)
+    if not power.any():
+        return ()
+    locking, count = phases
+    density, scores = scores_of(power[0], locking, count)
+    standing = {
+        int(peak)
+        for values in scores.values()
+        for peak in strongest_first(np.where(values >= _LEAST_SCORE, values, 0), density)
+    }
+    # A tone is one peak, though its power and its phase may show it in bins next to each other.
+    bins = [b for b in sorted(standing) if not standing & {b - 1, b - 2}]
+    whole = st.whole_power(power)
+    found = []
+    for b in bins:
+        # Each by itself, so that close ones do not hide the floor.
+        hz = [float(spectra.frequencies_hz[b])]
+        level = st.relative_db(sum_of_lines(*line_powers(spectra, power, hz))[0], whole)[0]
+        test = sign_p_values if b == len(density) - 1 else rayleigh_p_values
+        p_value = float(test(locking[b], count)) * len(density)
+        place_hz = _with_its_digits(float(refined(np.array([b]), density)[0]), spectra)
+        found.append(
+            NarrowPeak(
+                place_hz,
+                float(level),
+                float(st.prominence_db(spectra, uniform, hz)[0, 0]),
+                min(1.0, max(p_value, sys.float_info.min)),
+                _predicted_by(place_hz, float(spectra.frequencies_hz[1]), stages, combs, images),
+            )
+        )
+    return tuple(sorted(found, key=lambda peak: -peak.level_db)[:_MOST])
+
+
+def _with_its_digits(place: float, spectra: GroupedSpectra) -> float:
+    """Return a place in bins as a frequency in Hz, with the digits that it has."""
+    bin_hz = float(spectra.frequencies_hz[1])
+    return round(place * bin_hz, -math.floor(math.log10(_PLACE_ERROR * bin_hz)))
+
+
+def _predicted_by(
+    hz: float,
+    bin_hz: float,
+    stages: Sequence[StageComb],
+    combs: Sequence[FoundComb],
+    images: Sequence[FoundImages],
+) -> str | None:
+    for stage in stages:
+        if any(abs(line.frequency_hz - hz) <= bin_hz / 2 for line in stage.lines):
+            return f"stage {stage.stage}"
+    for comb in combs:
+        if any(abs(line_hz - hz) <= bin_hz for line_hz in comb.lines_hz):
+            return f"the comb of {comb.spacing_hz:.6g} Hz"
+    for image in images:
+        if abs(hz - round(hz / image.spacing_hz) * image.spacing_hz) <= bin_hz / 2:
+            return f"the images every {image.spacing_hz:.6g} Hz"
+    return None
