@@ -100,15 +100,12 @@ class WGANGP(Updates):
         """
         jit_compile = compiles_with_xla(devices=1) if jit_compile is None else jit_compile
         super().compile(optimizer=None, jit_compile=jit_compile)
-        if generator_optimizer is None:
-            generator_optimizer = _default_optimizer()
-        if critic_optimizer is None:
-            critic_optimizer = _default_optimizer()
-        generator_optimizer.build(self.generator.trainable_variables)
-        critic_optimizer.build(self.critic.trainable_variables)
-        self.generator_optimizer = generator_optimizer
-        self.critic_optimizer = critic_optimizer
-        self.optimizer = backend.Optimizers(generator_optimizer, critic_optimizer)
+        of_generator = generator_optimizer or _default_optimizer()
+        of_critic = critic_optimizer or _default_optimizer()
+        of_generator.build(self.generator.trainable_variables)
+        of_critic.build(self.critic.trainable_variables)
+        self.generator_optimizer, self.critic_optimizer = of_generator, of_critic
+        self.optimizer = backend.Optimizers(of_generator, of_critic)
 
     def call(self, latents: Any) -> Any:
         """Return the audio of latents, by the average generator, of shape (batch, samples, 1)."""
