@@ -466,7 +466,8 @@ def test_a_label_is_short_however_many_settings_differ(tmp_path):
     third = replace(other, filters=16)
     runs = [write_run(tmp_path / f"{i}", each) for i, each in enumerate((SMALL, other, third))]
     groups = group_runs([read_run(run, f"r{i}") for i, run in enumerate(runs)])
-    assert [group.label for group in groups] == ["64 filters", "32 filters", "16 filters"]
+    labels = [group.label for group in groups]
+    assert labels == ["resize, 64 filters", "transposed, 32 filters", "transposed, 16 filters"]
     runs += [write_run(tmp_path / "4", replace(third, upsampler="resize"))]
     groups = group_runs([read_run(run, f"r{i}") for i, run in enumerate(runs)])
     assert groups[3].label == "resize, 16 filters"

@@ -50,11 +50,11 @@ def test_failures_beside_training_are_a_warning_each_and_come_after_the_checkpoi
     assert [text.split(" failed; training continues without it: ") for text in said] == [
         ["the event file of TensorBoard", "[Errno 28] No space left on device"],
         ["the measurement", "no LaTeX"],
-        ["the picture of artifacts over training", "no LaTeX"],
-        ["the picture of the spectrograms", "no LaTeX"],
+        ["the pictures of the sound", "no LaTeX"],
+        ["the pictures of the training", "no LaTeX"],
         ["the preview", "no LaTeX"],
     ]
-    # Measurement, events and preview of each step; then the two pictures.
+    # Measurement, events and preview of each step; then the pictures.
     assert saved == [1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3]
     assert [row["step"] for row in history(run)] == [1, 2, 3]
     assert len(list((run / "samples").glob("0*.wav"))) == 2

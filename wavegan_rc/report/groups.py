@@ -148,7 +148,6 @@ _IN_LABELS = {
     "critic_steps": "{} critic steps",
     "cutoff_hz": "low-pass {}",
     "upsampling_factors": "factors {}",
-    "emphasis": "emphasis {}",
     "data": "{}",
 }
 
