@@ -15,8 +15,10 @@ from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganError, WaveganWarning
+from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.measurement.evaluator import QUANTITIES
 from wavegan_rc.measurement.measure import compare, measure
+from wavegan_rc.measurement.quantities import Quantity
 from wavegan_rc.training.train import train
 
 RATE, LENGTH, COUNT = 16000, 512, 300
@@ -584,3 +586,13 @@ def test_a_pitch_that_falls_on_a_line_is_not_put_down_to_the_stage(locked):
     if not locked:
         assert line.reason.startswith("not locked in phase, so it may be a pitch of the sound")
         assert f"above; {line.reason}" in found.table()
+
+
+def test_without_a_p_value_there_is_no_verdict():
+    """Of two sets of noise, lines were `above` because one resample was minus infinity."""
+    difference = Estimate(3.0, 1.0, np.inf)
+    found = Quantity("out_of_band_lines_db", difference, difference=difference)
+    assert found.verdict == ""
+    assert replace(found, p_value=0.2).verdict == "cannot be told"
+    assert replace(found, p_value=0.01).verdict == "above"
+    assert replace(found, untold="2 recordings").verdict == "cannot be told: 2 recordings"
