@@ -182,7 +182,7 @@ def judge(arrangement: str, count: int, split: int) -> dict:
         for name in p_values
     }
     holds = {
-        name: float(np.mean([d.low <= 0 <= d.high for d in differences]))
+        name: round(float(np.mean([d.low <= 0 <= d.high for d in differences])), 3)
         for name, own in families.items()
         if (differences := [q.difference for q in own if q.difference and q.difference.low < 1e9])
     }
@@ -243,6 +243,8 @@ def print_table(kind: str, title: str, arrangements: Sequence[str]) -> None:
     titles = [f"{arrangement}, {count}" for arrangement, count in columns]
     print(f"\n| {title} | {' | '.join(titles)} |\n|---|{'---:|' * len(columns)}")
     print(f"| splits | {' | '.join(str(len(found[column])) for column in columns)} |")
+    untold = [sum(bool(r.get("untold")) for r in found[column]) for column in columns]
+    print(f"| splits without a verdict | {' | '.join(map(str, untold))} |")
     for name in dict.fromkeys(name for rows in found.values() for r in rows for name in r[kind]):
         cells = []
         for column in columns:

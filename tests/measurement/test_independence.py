@@ -296,3 +296,26 @@ def test_a_signal_in_an_array_is_one_recording(tmp_path):
     sums = sum_segments(open_segments(tmp_path / "a.npy", **options))
     assert (sums.units.kind, sums.units.recordings) == ("stretch", 1)
     assert 300 / 10 <= sums.units.count <= 300 / 5
+
+
+def test_the_level_of_draws_from_one_recording_has_an_interval_that_holds_the_truth():
+    """1000 segments drawn from 600, as a run draws its held-out ones; levels swell like syllables.
+
+    Of 240 such recordings the interval held the truth in 92 %; with the draws as units in 55 %.
+    """
+    rng, held = np.random.default_rng(1), []
+    swelling = signal.lfilter([1], [1, -0.6], rng.standard_normal(100_000))[1000:]
+    levels = 3 * swelling / swelling.std()
+    truth = 10 * np.log10(np.mean(10 ** (levels / 10)))
+    for part in levels[: 40 * 601].reshape(40, 601):
+        segments = 10 ** (part[:, None] / 20) * rng.standard_normal((601, LENGTH))
+        start = np.sort(rng.integers(0, 600 * LENGTH, 1000))
+        drawn = segments.ravel()[start[:, None] + np.arange(LENGTH)]
+        places = Places(np.zeros(1000, int), start, random=True)
+        sums = sum_segments(segment_set([drawn.ravel()], places))
+        assert sums.units.kind == "stretch"
+        weights = bootstrap_weights(sums.groups, 400, seed=1)
+        power = weights @ sums.spectra.power.sum(axis=1) / (weights @ sums.spectra.counts) / 1.5
+        interval = estimate(10 * np.log10(power), sums.units.count)
+        held.append(interval.low <= truth <= interval.high)
+    assert np.mean(held) >= 0.85

@@ -16,9 +16,11 @@ from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganError, WaveganWarning
+from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.measurement.evaluator import QUANTITIES
 from wavegan_rc.measurement.gate import check_limits, parse_limits
 from wavegan_rc.measurement.measure import compare, measure
+from wavegan_rc.measurement.quantities import Quantity
 from wavegan_rc.training.train import train
 
 RATE, LENGTH, COUNT = 16000, 512, 300
@@ -682,3 +684,13 @@ def test_three_of_four_files_that_are_nan_are_no_pass(tmp_path, capsys):
     assert code == 1
     assert "skipped is 3, above 0" in err
     assert run([*argv, "skipped=3"], capsys)[0] == 0
+
+
+def test_without_a_p_value_there_is_no_verdict():
+    """Of two sets of noise, lines were `above` because one resample was minus infinity."""
+    difference = Estimate(3.0, 1.0, np.inf)
+    found = Quantity("out_of_band_lines_db", difference, difference=difference)
+    assert found.verdict == ""
+    assert replace(found, p_value=0.2).verdict == "cannot be told"
+    assert replace(found, p_value=0.01).verdict == "above"
+    assert replace(found, untold="2 recordings").verdict == "cannot be told: 2 recordings"

@@ -132,7 +132,7 @@ def pool(first: SetSums, second: SetSums) -> tuple[SetSums, int]:
     """Pool two sets, with groups of about one size; return the pool and the first's group count.
 
     If the sets are alike, groups of equal size are exchangeable. The smaller groups are joined, as
-    long as the fewest units are left.
+    long as they are not fewer than the others.
     """
     first, second = _with_groups_like(first, second), _with_groups_like(second, first)
     others = second.spectra.sums()
@@ -151,7 +151,7 @@ def pool(first: SetSums, second: SetSums) -> tuple[SetSums, int]:
 
 def _with_groups_like(sums: SetSums, other: SetSums) -> SetSums:
     ratio = other.spectra.counts.mean() / sums.spectra.counts.mean()
-    factor = min(int(ratio), sums.groups // FEWEST_UNITS)
+    factor = min(int(ratio), sums.groups // max(FEWEST_UNITS, other.groups))
     if factor < 2:
         return sums
     labels = np.arange(sums.groups) // factor
