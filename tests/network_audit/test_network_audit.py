@@ -18,7 +18,7 @@ from matplotlib import image
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.generator.file import load_generator, save_generator
+from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import fold_generator, folded_model
 from wavegan_rc.network_audit.audit import audit_networks
 from wavegan_rc.network_audit.critic import input_gradients, load_run, with_independent_shifts
@@ -565,6 +565,17 @@ def other_network(*names, length=16):
 def test_other_generators_are_refused_with_the_reason(names):
     with pytest.raises(DataError, match="only generators exported by this package"):
         open_stages("generator", other_network(*names))
+
+
+@pytest.mark.parametrize(
+    "other", [{"architecture": "residual"}, {"activation": "anti_aliased_relu"}]
+)
+def test_generators_of_other_stages_are_refused(other, tmp_path):
+    generator = build_generator(segment_length=64, upsampling_factors=(4,), filters=4, **other)
+    save_generator(Generator(fold_generator(generator), 8000), tmp_path / "g.keras")
+    with pytest.raises(DataError, match=r"g.keras: only generators of plain stages with ReLU"):
+        audit_networks(tmp_path / "g.keras", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_broken_weights_and_foreign_files_are_refused(smoke_run, tmp_path):

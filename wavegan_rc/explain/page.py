@@ -57,7 +57,7 @@ def write_page(out: Path, run: Path | None = None) -> int:
     generators = kept_generators()
     if run is not None:
         own = load_generator(run)
-        if own.weights.last is not None or own.weights.activation != "relu":
+        if not own.weights.is_plain:
             raise DataError(
                 f"{run}: the page runs generators of plain stages with ReLU only; hear this one "
                 "with generate.py, measure it with measure.py"

@@ -88,6 +88,11 @@ class GeneratorWeights:
     activation: Activation = "relu"
     last: ConvolutionWeights | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether all stages are plain ones, with ReLU between them."""
+        return self.last is None and self.activation == "relu"
+
 
 def fold_generator(generator: keras.Model) -> GeneratorWeights:
     """Fold the interpolation of each stage into its kernel.

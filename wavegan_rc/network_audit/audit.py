@@ -40,8 +40,8 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
 
     Raises:
         ParameterError: If `seed` is negative.
-        DataError: If the networks cannot be read, are not of this package, or `out` cannot be
-            written.
+        DataError: If the networks cannot be read, have other than plain stages with ReLU, or `out`
+            cannot be written.
 
     Warns:
         WaveganWarning: If a run's data cannot be used (gradients are then measured at generated
@@ -50,6 +50,8 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
     if seed < 0:
         raise ParameterError(f"seed must be at least 0. Received: {seed}")
     generator = load_generator(path)
+    if not generator.weights.is_plain:
+        raise DataError(f"{path}: only generators of plain stages with ReLU are audited")
     sample_rate = generator.sample_rate
     stages = open_stages(str(path), generator.model)
     gradients = checkpoint = None
