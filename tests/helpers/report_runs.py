@@ -84,7 +84,6 @@ def write_measurement(run, found, config=SMALL, *, segments=512, seed=0):
         "sample_rate": config.sample_rate,
         "segment_length": config.segment_length,
         "segments": segments,
-        "resampled_together": 1,
         "stopband_hz": config.stopband_hz,
         "skipped": [],
         "stages": stages,

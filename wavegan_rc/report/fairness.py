@@ -135,6 +135,6 @@ def _silent_or_alone(all_runs: Sequence[Run], measurements: Mapping[str, Measure
         "Measured without real audio: {}. Put the recordings back where `data` names them and "
         "report again.": alone,
         f"Fewer than {FEWEST_SEGMENTS} real segments that neither overlap nor repeat: "
-        "{}. Their intervals are too narrow. Use more recordings.": few,
+        "{}. Their comparison with real audio is rough. Use more recordings.": few,
     }
     return [text.format(named(runs)) for text, runs in warnings.items() if runs]
