@@ -350,9 +350,12 @@ def test_a_generator_too_large_for_a_page_is_refused_with_its_size(
         (["{tmp}/nothing", "--page", "{tmp}/page.html"], "no such generator file"),
         (["--page", "{tmp}"], "page must be a file that ends in .html"),
         (["--page", "{tmp}/page.txt"], "page must be a file that ends in .html"),
-        (["--page", "{tmp}/page.html", "--factors", "4"], "cannot be combined with --factors"),
+        (
+            ["--page", "{tmp}/page.html", "--upsampling-factors", "4"],
+            "cannot be combined with --upsampling-factors",
+        ),
         (["--page", "{tmp}/page.html", "--draws", "0"], "cannot be combined with --draws"),
-        (["{tmp}"], "run must be given with --page"),
+        (["{tmp}"], "not a run folder"),
         (["--page", "{tmp}/file/page.html"], "page cannot be written"),
     ],
 )
