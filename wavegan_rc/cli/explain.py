@@ -17,7 +17,6 @@ _FEWEST_DRAWS = 10
 _SETTINGS = ("upsampler", "upsampling_factors", "kernel_size", "sample_rate")
 _EXAMPLES = (
     "--upsampler transposed --kernel-size 25 --upsampling-factors 4,4,4,4",
-    "runs/001-resize",
     "--config wavegan16384 --draws 0",
     "runs/001-resize --page",
 )
