@@ -50,7 +50,6 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
         measurement.save(folder)
         print(f"{path}: {measurement.measured.in_words()}")
         _tell(measurement, folder, whole=flags.all)
-        print(_findings_in_words(measurement))
         if measurement.measured.unfinished:
             print(f"the training is unfinished: {measurement.measured.unfinished}")
         if first is None:
@@ -76,32 +75,34 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
     return 0 if all(outcome.passed for _, outcome in outcomes) else EXIT_LIMIT_CROSSED
 
 
-def _findings_in_words(measurement: "Measurement") -> str:
-    """Return what was searched for without knowing the factors, and what was found, in lines."""
+def _tell(measurement: "Measurement", folder: Path, *, whole: bool) -> None:
+    """Print what was found in a few lines; all of it goes to a file, and is printed if asked."""
+    from wavegan_rc.cli.findings import in_three_lines
+
+    everything = f"{measurement.table()}\n{_searched(measurement)}"
+    try:
+        write_whole(folder / TABLE_FILE, everything + "\n")
+    except OSError as error:
+        raise DataError(f"out cannot be written: {error}") from None
+    print(in_three_lines(measurement))
+    for words in measurement.found_in_words():
+        print(f"found without knowing the factors: {words}")
+    if whole:
+        print(everything)
+
+
+def _searched(measurement: "Measurement") -> str:
+    """Return what was searched for without knowing the factors, and the strongest peaks."""
     from wavegan_rc.measurement.blind.findings import searched_in_words
 
     segments = measurement.measured.segments
     searched = searched_in_words(segments.sample_rate, segments.segment_length)
-    found = measurement.found_in_words()
-    rows = [f"searched without knowing the factors: {searched}{'' if found else ': none found'}"]
-    rows += [f"found without knowing the factors: {words}" for words in found]
+    none = "" if measurement.found_in_words() else ": none found"
+    rows = [f"searched without knowing the factors: {searched}{none}"]
     if measurement.findings.peaks:
         rows.append("strongest narrow peaks:")
         rows += [f"  {peak.in_words()}" for peak in measurement.findings.peaks]
     return "\n".join(rows)
-
-
-def _tell(measurement: "Measurement", folder: Path, *, whole: bool) -> None:
-    """Print what was found in three lines; the table goes to a file, and is printed if asked."""
-    from wavegan_rc.cli.findings import in_three_lines
-
-    print(in_three_lines(measurement))
-    try:
-        write_whole(folder / TABLE_FILE, measurement.table() + "\n")
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
-    if whole:
-        print(measurement.table())
 
 
 def _parser(program: str) -> Parser:

@@ -152,7 +152,7 @@ def load_generator(path: str | Path) -> Generator:
         with zipfile.ZipFile(file) as archive:
             settings = json.loads(_read_member(archive, SETTINGS_MEMBER, _MOST_TEXT))
             weights = _read_member(archive, _WEIGHTS_MEMBER, file.stat().st_size)
-        if isinstance(settings, dict) and "stages" not in settings:
+        if isinstance(settings, dict) and "arrays" not in settings:
             raise DataError(f"{file}: an earlier version of wavegan_rc wrote it: train again")
         _check_settings(settings)
         check_weights(io.BytesIO(weights), len(weights))
