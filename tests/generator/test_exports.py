@@ -151,6 +151,7 @@ def test_a_missing_package_is_named_with_its_extra(small, monkeypatch):
 def test_what_takes_tensorflow_says_so(command, argv, capsys, monkeypatch):
     pytest.importorskip("jax")
     monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.delitem(sys.modules, "keras")  # as in a new process
     with pytest.raises(SystemExit) as ended:
         run_command(command, "program", argv)
     err = capsys.readouterr().err

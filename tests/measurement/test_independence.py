@@ -164,7 +164,9 @@ def test_of_too_few_recordings_nothing_is_told(tmp_path):
         )
         assert np.isnan(quantity.estimate.low)
     assert "cannot be told: 4 independent recordings" in result.table()
-    assert ", 4 independent recordings, reference: " in result.measured.in_words()
+    words = result.measured.in_words()
+    assert ", 4 independent recordings (" in words
+    assert "reference: 900 real segments, 15 independent recordings" in words
     assert result.measured.to_json()["independent_units"]["count"] == 4
     found = {q.name: q for q in result.quantities}
     # There is a value all the same, and the reference has its interval.

@@ -77,8 +77,8 @@ def test_without_biases_silence_gives_silence():
 def test_default_generator_halves_its_filters_down_to_sixteen():
     generator = build_generator()
     widths = [generator.get_layer(f"stage_{i}").filters for i in range(1, 8)]
-    assert widths == [64, 32, 16, 16, 16, 16, 1]
-    assert generator.get_layer("feature_map").output.shape == (None, 16, 128)
+    assert widths == [32, 16, 16, 16, 16, 16, 1]
+    assert generator.get_layer("feature_map").output.shape == (None, 16, 64)
     assert (generator.input_shape, generator.output_shape) == ((None, 64), (None, 2048, 1))
 
 
