@@ -230,7 +230,7 @@ def test_other_recordings_are_refused(straight, tmp_path):
     ],
 )
 def test_a_run_whose_records_are_damaged_is_one_line(straight, tmp_path, name, text):
-    expected, config = straight
+    expected, _ = straight
     run = tmp_path / "run"
     shutil.copytree(expected, run)
     (run / name).write_text(text)

