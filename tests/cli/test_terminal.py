@@ -1,5 +1,6 @@
 """What a person meets in the terminal: help, guesses at typing errors, presets, short results."""
 
+import json
 import re
 import signal
 import subprocess
@@ -237,3 +238,23 @@ def test_ctrl_c_says_what_was_saved_how_to_resume_and_how_to_listen(tmp_path):
         "to listen: wavegan-rc generate runs/001-resize",
         "run: runs/001-resize",
     ]
+
+
+def test_of_too_few_recordings_nothing_is_claimed(tmp_path, capsys):
+    """Three recordings with a tone 40 dB out: it was said that no predicted line stands out."""
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        tone = 0.1 * np.sin(2 * np.pi * 4000 * np.arange(48000) / 16000)
+        audio = 0.01 * rng.standard_normal(48000) + tone
+        soundfile.write(tmp_path / f"{number}.wav", audio, 16000, subtype="FLOAT")
+    argv = [str(tmp_path), "--upsampling-factors", "4,4", "--out", str(tmp_path / "m")]
+    code, out, _ = run("measure", argv, capsys)
+    assert code == 0
+    assert "cannot be told: 3 independent stretches, at least 10 are needed" in out
+    assert "The most prominent line is at 4000 Hz, 4" in out
+    assert "No predicted line" not in out
+    table = (tmp_path / "m" / "artifacts.txt").read_text()
+    assert "may be a pitch" not in table
+    assert "phase not tested" in table
+    found = json.loads((tmp_path / "m" / "artifacts.json").read_text())
+    assert {peak["locked_p_value"] for peak in found["peaks"]} == {None}

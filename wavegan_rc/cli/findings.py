@@ -26,6 +26,8 @@ def _real_or_not(measurement: Measurement) -> str:
         words += f", that of real audio {max(distance.reference.value, 0):.3g}"
     if distance.verdict == "above":
         return f"It is not like real audio: {words}."
+    if distance.untold is not None:
+        return f"How like real audio it is cannot be told ({distance.untold}): {words}."
     return f"With these segments it cannot be told from real audio: {words}."
 
 
@@ -42,7 +44,25 @@ def _artifact(measurement: Measurement, line: Quantity | None) -> str:
             f"The strongest artifact is noise {above}, {noise.difference.value:.0f} dB louder than "
             "in real audio."
         )
+    too_few = measurement.measured.sums.units.too_few
+    if too_few is not None:
+        most = _most_prominent(measurement)
+        return f"Whether lines or noise are artifacts cannot be told: {too_few}.{most}"
+    if not measurement.measured.evaluator.combs:
+        return "Nothing shows that there is noise out of band."
     return "No predicted line stands out, and nothing shows that there is noise out of band."
+
+
+def _most_prominent(measurement: Measurement) -> str:
+    lines = [
+        (q.estimate.value, q.frequency_hz)
+        for q in _named(measurement, "line_prominence_db")
+        if q.frequency_hz is not None and q.estimate is not None
+    ]
+    if not lines:
+        return ""
+    value, hz = max(lines)
+    return f" The most prominent line is at {hz:g} Hz, {value:.0f} dB above its surroundings."
 
 
 def _origin(measurement: Measurement, line: Quantity | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wavegan_rc.config.choices import AdversarialLoss
 from wavegan_rc.figures.drawing import set_title
 from wavegan_rc.figures.frequency_axis import frequencies_text
 from wavegan_rc.figures.style import REAL_COLOR, default_style, line_style
@@ -24,12 +25,15 @@ _GRADIENT = {"critic": "gradient_norm"}
 
 
 @default_style()
-def losses_figure(history_file: Path, title: str) -> Figure | None:
+def losses_figure(
+    history_file: Path, title: str, loss: AdversarialLoss = "wgan_gp"
+) -> Figure | None:
     """Draw the losses and the critic's gradient norm over the steps.
 
     Args:
         history_file: `history.jsonl` of a run.
         title: Title.
+        loss: Loss of the run, which decides what is better.
 
     Returns:
         Figure. None if the history has fewer than two rows.
@@ -49,12 +53,15 @@ def losses_figure(history_file: Path, title: str) -> Figure | None:
             low, high = np.quantile(values, [0.01, 0.99])
             margin = 0.05 * (high - low) or 1
             axis.set_ylim(low - margin, high + margin)
-    axes[1].axhline(1, color=REAL_COLOR, linestyle="--", linewidth=1, zorder=0)
     axes[0].set_ylabel("loss")
     axes[1].set_ylabel("norm")
-    what = "Losses: less is better in the Wasserstein estimate; the generator's has no such side"
-    set_title(axes[0], f"{title}\n{what}")
-    set_title(axes[1], "Norm of the critic's gradient: 1 is best")
+    losses, norm = "Losses", "Norm of the critic's gradient"
+    if loss == "wgan_gp":
+        axes[1].axhline(1, color=REAL_COLOR, linestyle="--", linewidth=1, zorder=0)
+        losses += ": less is better in the Wasserstein estimate; the generator's has no such side"
+        norm += ": 1 is best"
+    set_title(axes[0], f"{title}\n{losses}")
+    set_title(axes[1], norm)
     return _finish(figure, axes)
 
 

@@ -90,7 +90,7 @@ class GeneratorWeights:
 
     @property
     def is_plain(self) -> bool:
-        """Whether all stages are plain ones, with ReLU between them."""
+        """Return whether all stages are plain ones, with ReLU between them."""
         return self.last is None and self.activation == "relu"
 
 

@@ -109,7 +109,7 @@ def _pitch(
         for line, p in locked.items()
         if line.stage == key.stage and key.frequency_hz in (None, line.frequency_hz)
     ]
-    return None if min(own, default=1) < SIGNIFICANCE else _OF_A_PITCH
+    return _OF_A_PITCH if own and min(own) >= SIGNIFICANCE else None
 
 
 def estimate_curves(

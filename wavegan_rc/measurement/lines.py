@@ -60,8 +60,9 @@ def line_powers(
     groups = len(spectra.counts)
     # Of a tone's 1.5 times its power under a Hann window, its own bin has 1.
     share = HANN_NOISE_BANDWIDTH if reach else 1.0
-    # A bin at half the rate is half as wide as others.
-    width = np.where(np.arange(count) == count - 1, 0.5, 1)
+    # The bins at 0 Hz and at half the rate are half as wide as others.
+    width = np.ones(count)
+    width[[0, -1]] = 0.5
     powers, errors = np.full((len(power), len(bins)), np.nan), np.zeros(len(bins))
     for i, (line, neighbours) in enumerate(zip(bins, around, strict=True)):
         if not len(neighbours):

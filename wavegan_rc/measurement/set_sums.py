@@ -122,6 +122,7 @@ def sum_segments(segment_set: SegmentSet, combs: Sequence[StageComb] = ()) -> Se
             labels, seconds = stretches
             spectra, group = join_groups(spectra, labels), labels[group]
             units = Units(len(spectra.counts), "stretch", recordings, seconds)
+    units = replace(units, count=min(units.count, len(spectra.counts)))
     unrepeated = count if segment_set.apart is None else segment_set.apart
     if len(kept) == count:
         unrepeated = min(unrepeated, len({segment.tobytes() for segment in sample}))

@@ -25,12 +25,13 @@ class DownsampleConv1D(keras.layers.Layer):
 
     - `strided`: `Conv1D(filters, kernel_size, strides, padding="same")`
     - `average`: `Conv1D(filters, kernel_size, padding="same")`, `AveragePooling1D(strides)`
+      (equal if `strides` divides the length)
     - `blur`, `sinc`: as `average`, with a triangle or a Kaiser-windowed sinc as low-pass
 
-    The low-passes are the interpolation filters of `resize`, `linear` and `sinc`, with a gain of 1
-    at 0 Hz. The backward pass of this layer is then the `UpsampleConv1D` of that name. The backward
-    pass of `strided` is a transposed convolution, which puts a comb into the gradient that teaches
-    the generator.
+    The low-passes of `average`, `blur` and `sinc` are the interpolation filters of `resize`,
+    `linear` and `sinc`, with a gain of 1 at 0 Hz. The backward pass of the layer is then an
+    `UpsampleConv1D` with that interpolation filter. The backward pass of `strided` is a transposed
+    convolution, which puts a comb into the gradient that teaches the generator.
 
     A low-pass is folded into the kernel: a kernel `w` and a low-pass `h` are one strided
     convolution with `w * h`. Beyond the ends of the input are zeros. Output sample `n` sums tap `k`

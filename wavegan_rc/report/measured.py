@@ -10,6 +10,7 @@ from wavegan_rc.errors import DataError, WaveganError
 from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.measurement.measure import measure
 from wavegan_rc.measurement.measurement import ARRAYS_FILE, JSON_FILE, SCHEMA, Measurement
+from wavegan_rc.measurement.quantities import CANNOT_BE_TOLD
 from wavegan_rc.measurement.references import data_of_run
 from wavegan_rc.report.run_files import Run, finite, read_json
 from wavegan_rc.runs.run import Run as RunFolder
@@ -201,13 +202,16 @@ def _number(quantity: Mapping[str, Any]) -> Number:
     estimate, reason = _interval(quantity), quantity["reason"]
     if estimate.value is None and reason is None:
         reason = _NOT_STATED
+    verdict = str(quantity["verdict"])
+    if verdict.startswith(f"{CANNOT_BE_TOLD}: "):
+        verdict, _, reason = verdict.partition(": ")
     return Number(
         estimate,
         _interval(quantity["reference"]),
         _interval(quantity["difference"]),
         finite(quantity["p_value"]),
         finite(quantity["locked_p_value"]),
-        str(quantity["verdict"]),
+        verdict,
         None if reason is None else str(reason),
     )
 

@@ -71,8 +71,8 @@ def relativistic_loss(higher: Any, lower: Any) -> Any:
         lower: Scores that should be lower, shape (batch, 1), paired with them.
 
     Source:
-        Y. Huang et al., "The GAN is dead; long live the GAN! A Modern Baseline GAN" (2024),
-        equation 2.
+        Y. Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline" (2024),
+        section 2.
 
     Example:
         >>> round(float(relativistic_loss(ops.ones((4, 1)), ops.ones((4, 1)))), 4)  # log 2
@@ -90,11 +90,12 @@ def zero_centred_penalty(gradients: Any) -> tuple[Any, Any]:
             (batch, samples, channels).
 
     Returns:
-        Two float32 scalars. The first is half the sum of R1 and R2.
+        Two float32 scalars. The first is the mean of R1 and R2 without their weight: times gamma it
+        is gamma / 2 times the two mean squared norms.
 
     Source:
-        Y. Huang et al., "The GAN is dead; long live the GAN! A Modern Baseline GAN" (2024),
-        equation 5.
+        Y. Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline" (2024),
+        section 2.
 
     Example:
         >>> penalty, norm = zero_centred_penalty(ops.ones((2, 9, 1)))

@@ -16,7 +16,7 @@ class RelativisticGAN(WGANGP):
     draws them to 0. `gradient_penalty_weight` is gamma.
 
     Source:
-        Y. Huang et al., "The GAN is dead; long live the GAN! A Modern Baseline GAN" (2024),
+        Y. Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline" (2024),
         section 2.
     """
 

@@ -24,7 +24,7 @@ MEASURED_SEGMENTS = 512
 
 
 def export_generator(model: WGANGP, run: Run, config: Config) -> keras.Model:
-    """Write the average generator in Keras's own layers, which load without this package."""
+    """Write the average generator; see `folded_model` for what can load it."""
     weights = fold_generator(model.average_generator)
     generator = Generator(weights, config.sample_rate, config.stopband_hz)
     save_generator(generator, run.generator)
@@ -105,7 +105,7 @@ def _draw_history(run: Run, config: Config) -> None:
 
     title = _title(run, config)
     figures = {
-        "losses": losses_figure(run.history, title),
+        "losses": losses_figure(run.history, title, config.loss),
         "artifacts-over-training": history_figure(run.history, run.summary, title),
     }
     for name, figure in figures.items():

@@ -85,8 +85,9 @@ def find_combs(
             the FFT length is the even segment length.
         power: Mean power spectrum under a Hann window, one-sided, any scale, shape (bins,).
         sample_rate: Sample rate in Hz.
-        locking: Phase locking of each bin (`statistics.phase_locking`), 0 to 1, shape (bins,).
-        count: Number of segments with phases, at least 1.
+        locking: Phase locking of each bin, 0 to 1, shape (bins,); see
+            `GroupedSpectra.locking_of_recordings`.
+        count: Number of recordings with phases, at least 1.
         repeats_every: Period in samples at which the whole signal has images. Only the band that
             they repeat is searched, since its peaks return in them. None: no images.
 

@@ -33,19 +33,23 @@ class NarrowPeak:
         frequency_hz: Frequency in Hz, with the digits that it has.
         level_db: Power relative to that of the signal in dB, at least twice its standard error.
         prominence_db: Level above the bins around in dB.
-        locked_p_value: P-value of its phase locking, corrected for the number of bins.
+        locked_p_value: P-value of its phase locking, corrected for the number of bins. None: too
+            few recordings to test it.
         predicted_by: Stage, found comb or images that predict the frequency. None: nothing does.
     """
 
     frequency_hz: float
     level_db: float
     prominence_db: float
-    locked_p_value: float
+    locked_p_value: float | None
     predicted_by: str | None
 
     def in_words(self) -> str:
         """Return all numbers in words."""
-        locked = "locked" if self.locked_p_value < _LEVEL else "not locked"
+        if self.locked_p_value is None:
+            locked = "phase not tested"
+        else:
+            locked = "locked" if self.locked_p_value < _LEVEL else "not locked"
         return (
             f"{self.frequency_hz:.7g} Hz: {self.level_db:.1f} dB relative to the signal, "
             f"{self.prominence_db:.1f} dB out, {locked}, "
@@ -97,7 +101,7 @@ def strongest_peaks(
                 place_hz,
                 float(level),
                 float(st.prominence_db(spectra, uniform, hz)[0, 0]),
-                min(1.0, max(p_value, sys.float_info.min)),
+                min(1.0, max(p_value, sys.float_info.min)) if locking.any() else None,
                 _predicted_by(place_hz, float(spectra.frequencies_hz[1]), stages, combs, images),
             )
         )
