@@ -258,3 +258,22 @@ def test_of_too_few_recordings_nothing_is_claimed(tmp_path, capsys):
     assert "phase not tested" in table
     found = json.loads((tmp_path / "m" / "artifacts.json").read_text())
     assert {peak["locked_p_value"] for peak in found["peaks"]} == {None}
+
+
+def test_a_locked_tone_that_hardly_stands_out_is_named(tmp_path, capsys):
+    """A tone of fixed phase, 1 dB out: the phase tells it, not the level."""
+    rng = np.random.default_rng(0)
+    tone = 0.0015 * np.sin(2 * np.pi * 4000 * np.arange(2048) / 16000)
+    segments = 0.1 * rng.standard_normal((512, 2048)) + tone
+    np.save(tmp_path / "x.npy", segments.astype(np.float32))
+    argv = [str(tmp_path / "x.npy"), "--sample-rate", "16000", "--upsampling-factors", "4,4"]
+    code, out, _ = run("measure", [*argv, "--out", str(tmp_path / "m")], capsys)
+    assert code == 0
+    assert re.search(r"A faint tone at 4000 Hz, -\d+ dB .*, as that of stage 2 would\.", out), out
+
+
+def test_a_run_without_a_generator_says_how_to_go_on(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    code, _, err = run("generate", [str(tmp_path)], capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"the run has no generator yet: `train --resume {tmp_path}` goes on with it" in err

@@ -48,9 +48,18 @@ def _artifact(measurement: Measurement, line: Quantity | None) -> str:
     if too_few is not None:
         most = _most_prominent(measurement)
         return f"Whether lines or noise are artifacts cannot be told: {too_few}.{most}"
-    if not measurement.measured.evaluator.combs:
-        return "Nothing shows that there is noise out of band."
-    return "No predicted line stands out, and nothing shows that there is noise out of band."
+    locked = [p for p in measurement.findings.peaks if p.is_locked and p.predicted_by]
+    if locked:
+        tone = locked[0]
+        return (
+            f"A faint tone at {tone.frequency_hz:g} Hz, {tone.level_db:.0f} dB relative to the "
+            f"signal, starts alike in all segments, as that of {tone.predicted_by} would."
+        )
+    evaluator = measurement.measured.evaluator
+    lines = "No predicted line stands out" if evaluator.combs else "No lines could be predicted"
+    if evaluator.stopband_hz is None:
+        return f"{lines}, and no stopband is known above which sound would be an artifact."
+    return f"{lines}, and nothing shows that there is noise out of band."
 
 
 def _most_prominent(measurement: Measurement) -> str:

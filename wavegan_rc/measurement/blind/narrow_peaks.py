@@ -44,12 +44,15 @@ class NarrowPeak:
     locked_p_value: float | None
     predicted_by: str | None
 
+    @property
+    def is_locked(self) -> bool:
+        """Return whether its phase is locked; False if that was not tested."""
+        return self.locked_p_value is not None and self.locked_p_value < _LEVEL
+
     def in_words(self) -> str:
         """Return all numbers in words."""
-        if self.locked_p_value is None:
-            locked = "phase not tested"
-        else:
-            locked = "locked" if self.locked_p_value < _LEVEL else "not locked"
+        locked = "locked" if self.is_locked else "not locked"
+        locked = "phase not tested" if self.locked_p_value is None else locked
         return (
             f"{self.frequency_hz:.7g} Hz: {self.level_db:.1f} dB relative to the signal, "
             f"{self.prominence_db:.1f} dB out, {locked}, "
