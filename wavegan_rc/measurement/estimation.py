@@ -63,12 +63,12 @@ def estimate_quantities(
             continue
         reference = difference = None
         untold = _untold(key, test)
-        own = _estimate(key, values, test.units.count, untold)
+        own = _estimate(key, values, test.resampled, untold)
         if other is not None and key in theirs and not np.isnan(theirs[key][0]):
             untold_there = _untold(key, other)
-            reference = _estimate(key, theirs[key], other.units.count, untold_there)
+            reference = _estimate(key, theirs[key], other.resampled, untold_there)
             untold = untold or (untold_there and f"the reference has {untold_there}")
-            fewest = min(test.units.count, other.units.count)
+            fewest = min(test.resampled, other.resampled)
             difference = _estimate(key, _difference(values, theirs[key]), fewest, untold)
         found.append(
             Quantity(

@@ -55,6 +55,11 @@ class SetSums:
         return len(self.spectra.counts)
 
     @property
+    def resampled(self) -> int:
+        """Number of units that resampling tells apart: groups, where these have several units."""
+        return min(self.units.count, self.groups)
+
+    @property
     def phases_untold(self) -> str | None:
         """Reason why phases tell nothing: too few recordings. None if they do."""
         recordings = len(np.unique(self.spectra.recordings))
@@ -122,7 +127,6 @@ def sum_segments(segment_set: SegmentSet, combs: Sequence[StageComb] = ()) -> Se
             labels, seconds = stretches
             spectra, group = join_groups(spectra, labels), labels[group]
             units = Units(len(spectra.counts), "stretch", recordings, seconds)
-    units = replace(units, count=min(units.count, len(spectra.counts)))
     unrepeated = count if segment_set.apart is None else segment_set.apart
     if len(kept) == count:
         unrepeated = min(unrepeated, len({segment.tobytes() for segment in sample}))
