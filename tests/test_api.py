@@ -113,19 +113,22 @@ def test_only_commands_print():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, own_cache):
-    """A run, its progress, and what was logged."""
+def trained(tmp_path_factory):
+    """A run, its progress, and what was logged; nothing was prepared before."""
     shown, logged = [], []
     handler = logging.Handler()
     handler.emit = lambda record: logged.append(record.getMessage())
     logger = logging.getLogger("wavegan_rc")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("empty-cache")))
     try:
         out = str(tmp_path_factory.mktemp("runs"))
         config = wavegan_rc.Config.read("smoke", out=out, measure_every=0, critic_steps=1)
         run = wavegan_rc.train(config, on_progress=lambda *each: shown.append(each))
     finally:
+        patch.undo()
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
     return run, shown, logged
