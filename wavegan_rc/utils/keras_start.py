@@ -71,6 +71,9 @@ def choose_backend() -> str:
     cores = usable_cores()
     # TensorFlow does not know the core limit of a container.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(1 if cores <= _FEW_CORES else cores))
+    # TensorFlow uses oneDNN by itself only on CPUs with AVX-512. On two cores with AVX2, a training
+    # step at the defaults takes 0.77 (resize) and 0.92 (transposed) of the time with it (measured).
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if backend == "tensorflow" and cores <= _FEW_CORES:
         _keep_freed_memory()
     return backend
