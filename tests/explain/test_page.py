@@ -230,12 +230,58 @@ def test_random_stages_leave_the_lines_that_theory_predicts():
         assert levels[word][-1] < -10
 
 
+@pytest.mark.parametrize("factors", [(4, 4, 4, 4), (8, 8, 8), (2,) * 8, (4, 4, 8, 8)])
+def test_the_last_line_is_measured_however_close_the_lines_stand(factors):
+    script = """const [said, { factors, filters }] = [[], given];
+        for (const word of ["transposed", "resize"]) {
+            const words = factors.map(() => word);
+            const sound = await stages.noiseThrough(words, factors, 9, 1, filters);
+            said.push(stages.lastLine(stages.plotOf(sound, factors)));
+        }
+        return said;"""
+    given = {"factors": factors, "filters": INTERPOLATION}
+    transposed, nearest = run_modules(script, given)
+    assert re.fullmatch(
+        r"8000 Hz: a line stands out by \d+ dB, at a level of \u2212\d+ dB", transposed
+    )
+    assert re.fullmatch(
+        r"8000 Hz: a gap, not a line: \u2212\d+ dB, at a level of \u2212\d+ dB", nearest
+    )
+
+
+@pytest.mark.parametrize("upsampler", ["transposed", "resize"])
+def test_the_chain_shows_the_constant_and_not_the_ends_of_what_is_slow(upsampler):
+    """Plain means of even and odd samples would show a tone of -82 dB for nearest here."""
+    rows, size, channels = 1024, 6, 3
+    kernel = 0.05 * RANDOM.normal(size=(size, channels))
+    fold = polyphase_fold(upsampler, size, 2)
+    folded = np.einsum("ptk,kc->tcp", fold.matrix, kernel)
+    constant = RANDOM.uniform(0.5, 1, channels)
+    drift = np.sin(41 * np.pi * ((np.arange(rows) + 0.5) / rows - 0.5))
+    stage = {"factor": 2, "taps": len(folded), "channels": channels, "outputs": 2}
+    stage |= {"before": fold.before, "kernel": folded.ravel().tolist()}
+    script = """const input = Float64Array.from(given.input);
+        const audio = Float64Array.from(network.upsample(input, given.stage), Math.tanh);
+        return tables.chain({ stages: [given.stage] }, { audio, input }).map(({ tone }) => tone);"""
+    signal = (constant + drift[:, None]).ravel().tolist()
+    predicted, before, _ = infinite(run_modules(script, {"stage": stage, "input": signal}))
+    gains = [phase_gains(upsampler, kernel[:, c], 2) for c in range(channels)]
+    even, odd = constant @ gains
+    if upsampler == "resize":
+        assert predicted < -150
+        assert before < -120
+    else:
+        assert predicted == pytest.approx(10 * np.log10((even - odd) ** 2 / 2), abs=0.01)
+        assert before == pytest.approx(predicted, abs=0.1)
+
+
 def test_factors_are_read_or_refused():
     texts = [
         "2 2 2",
         "4,4, 4",
+        "7",
         "2x3",
-        "2 \u00d7 7",
+        "2 \u00d7 7",  # two stages or seven?
         "",
         "1 2",
         "9",
@@ -245,7 +291,7 @@ def test_factors_are_read_or_refused():
         "2 " * 9,
     ]
     found = run_modules("return given.map(stages.factorsOf);", texts)
-    assert found == [[2, 2, 2], [4, 4, 4], [2, 3], [2, 7], *[None] * 7]
+    assert found == [[2, 2, 2], [4, 4, 4], [7], *[None] * 9]
 
 
 def test_the_keras_lines_give_the_length_that_the_page_says():

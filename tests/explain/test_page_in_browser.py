@@ -130,7 +130,7 @@ def slide(browser, name, value):
 def choose_generator(browser, word):
     """Choose by typing, as a person does; chromedriver's own choice sends no "input"."""
     select = find(browser, "#generator-which")
-    select.send_keys(word)
+    select.send_keys({"resize": "nearest"}.get(word, word))
     wait(browser, lambda _: select.get_attribute("value") == word)
 
 
@@ -188,15 +188,32 @@ def test_the_tone_of_uneven_overlap_is_pythons(opened):
         expected = overlap_level_db(size, factor)
         if np.isfinite(expected):
             assert f"a tone of \u2212{abs(expected):.1f} dB at" in said
+            assert said.endswith("relative to the constant")
         else:
             assert said == "all gains equal: no tone"
         assert text_of(opened, "#overlap-resize") == "all gains equal: no tone"
-    click(opened, "#overlap-draw")
+    assert not find(opened, "#overlap-draw").is_displayed()
+    click(opened, 'button[data-set*="taps=random"]')
     assert "a tone of" in text_of(opened, "#overlap-transposed")
     assert text_of(opened, "#overlap-resize") == "all gains equal: no tone"
     before = text_of(opened, "#overlap-transposed")
     click(opened, "#overlap-draw")
     assert text_of(opened, "#overlap-transposed") != before
+
+
+def test_counts_are_said_in_sentences(opened):
+    for size, factor, said in (
+        (1, 2, "1 tap lies at 1 of 2 output samples, none at the other."),
+        (1, 3, "1 tap lies at 1 of 3 output samples, none at the others."),
+        (3, 2, "2 taps meet at 1 of 2 output samples, 1 at the other."),
+        (4, 2, "2 taps meet at every output sample."),
+    ):
+        slide(opened, "overlap-kernel", size)
+        slide(opened, "overlap-factor", factor)
+        assert text_of(opened, "#overlap-counts").endswith(said)
+    slide(opened, "overlap-kernel", 1)
+    tone = "a tone of 0.0 dB at 8000 Hz, as strong as the constant"
+    assert tone in text_of(opened, "#overlap-transposed")
 
 
 def test_a_checkerboard_counts_1_2_4(opened):
@@ -223,9 +240,9 @@ def test_the_painter_steps_and_plays(opened):
 def test_a_cell_of_the_matrix_lights_its_row_and_column(opened):
     def lit(kind):
         cells = opened.find_elements(By.CSS_SELECTOR, f"#views-matrix .grid:first-of-type .{kind}")
-        return [(cell.get_attribute("data-n"), cell.get_attribute("data-m")) for cell in cells]
+        return [tuple(cell.get_attribute("data-at").split()) for cell in cells]
 
-    cell = find(opened, '#views-matrix [data-n="3"][data-m="7"]')
+    cell = find(opened, '#views-matrix [data-at="3 7"]')
     opened.execute_script(
         "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", cell
     )
@@ -234,7 +251,7 @@ def test_a_cell_of_the_matrix_lights_its_row_and_column(opened):
     assert ("0", "7") in lit("column")
     assert "= 8." in text_of(opened, "#views-cell")  # 2 x 4
     find(opened, "#views-matrix").send_keys(Keys.ARROW_LEFT, Keys.ARROW_UP)
-    assert "Column 7" in text_of(opened, "#views-cell")
+    assert "Column 7 makes sample 7 of the long signal" in text_of(opened, "#views-cell")
     assert "= 12." in text_of(opened, "#views-cell")
 
 
@@ -255,8 +272,14 @@ def test_the_output_size_and_its_refusals(opened):
     wait(opened, lambda b: text_of(b, "#size-copied"))
     slide(opened, "size-output", 2)
     assert "must be smaller than the stride, 2" in find(opened, "#size-error").text
+    assert "among the 2 lengths below" in find(opened, "#size-error").text
+    assert "every length from 16 to 17" in find(opened, "#size-range").text
+    assert not find(opened, "#size-body").is_displayed()
     slide(opened, "size-stride", 3)
     assert "output_padding=2" in text_of(opened, "#size-torch")
+    assert find(opened, "#size-copy-keras").is_enabled()
+    slide(opened, "size-dilation", 2)
+    assert not find(opened, "#size-copy-keras").is_enabled()
     slide(opened, "size-padding", 12)
     slide(opened, "size-length", 1)
     assert "Nothing is left" in find(opened, "#size-error").text
@@ -294,9 +317,10 @@ def test_the_whistle_is_heard_and_nearest_has_none_equally_loud(opened):
 
 def test_stages_are_chosen_seen_and_heard(opened):
     opened.execute_script("document.querySelector('#stages').scrollIntoView()")
+    wait(opened, lambda b: "computing" in text_of(b, "#stages-subpixel-said"))
     wait(opened, lambda b: "Hz" in text_of(b, "#stages-subpixel-said"))
     assert "a line stands out" in text_of(opened, "#stages-said")
-    Select(find(opened, '[data-stage="6"]')).select_by_visible_text("resize")
+    Select(find(opened, '[data-stage="6"]')).select_by_visible_text("nearest neighbour")
     wait(opened, lambda b: "a gap, not a line" in text_of(b, "#stages-said"))
     words = f"stages-words={'transposed%20' * 6}resize"
     wait(opened, lambda b: words in b.current_url)
@@ -309,9 +333,11 @@ def test_stages_are_chosen_seen_and_heard(opened):
     wait(opened, lambda b: b.execute_script(first) == "linear")
     field = find(opened, "#stages-factors")
     field.clear()
-    field.send_keys("4 1 banana")
-    wait(opened, lambda b: "Factors must be" in find(b, "#stages-error").text)
-    assert "Received: 4 1 banana" in find(opened, "#stages-error").text
+    for wrong in ("4 1 banana", "2 x 7"):
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(wrong)
+        said = f"as in 2 2 2 2 2 2 2, with a product of at most 1024. Received: {wrong}"
+        wait(opened, lambda b, s=said: s in find(b, "#stages-error").text)
     field.clear()
     field.send_keys("4 4 4 4")
     wait(opened, lambda b: len(b.find_elements(By.CSS_SELECTOR, "#stages-list label")) == 4)
@@ -331,9 +357,9 @@ def saved_window(browser):
 
 
 def test_samples_of_the_page_are_those_of_keras(opened, generators):
-    for word, seed in (("transposed", 1), ("resize", 2)):
+    for word, seed in (("transposed", 3), ("resize", 4)):
         choose_generator(opened, word)
-        if seed == 2:
+        if seed == 4:
             click(opened, "#generator-draw")
         first, second = latents_of(seed, 2)
         expected = synthesize(generators[word].model, np.stack([first, second]))
@@ -347,43 +373,54 @@ def test_samples_of_the_page_are_those_of_keras(opened, generators):
         slider.send_keys(Keys.HOME)
 
 
+def decibels(said):
+    return float(said.replace("\u2212", "-").removesuffix(" dB"))
+
+
 def test_the_chain_from_weights_to_line_closes(opened, generators):
     rows = opened.find_elements(By.CSS_SELECTOR, "#generator-chain tr")
     cells = [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")] for row in rows]
-    predicted, before, audio = (cells[i][1:] for i in (1, 2, 3))
-    assert predicted == before
-    latents = latents_of(1, 1)
-    samples = synthesize(generators["transposed"].model, latents)[0]
-    margin = 2 * generators["transposed"].weights.stages[-1].kernel.shape[0]
-    even, odd = samples[margin:-margin].reshape(-1, 2).mean(axis=0, dtype=float)
-    level = 10 * np.log10(2 * ((even - odd) / 2) ** 2)
-    assert float(audio[2].replace("\u2212", "-").removesuffix(" dB")) == pytest.approx(
-        level, abs=0.1
-    )
+    predicted, before, audio = (decibels(row[-1]) for row in cells[1:])
+    assert predicted == pytest.approx(before, abs=0.1)
+    samples = synthesize(generators["transposed"].model, latents_of(3, 1))
+    _, power = mean_power_spectrum(samples, RATE)
+    assert audio == pytest.approx(10 * np.log10(2 * power[-1]), abs=0.1)
+    said = text_of(opened, "#generator .aside")
+    assert f"its level is \u2212{abs(audio):.0f} dB" in said
+    assert f"1000 Hz, with \u2212{abs(10 * np.log10(2 * power[128])):.0f} dB here" in said
+    choose_generator(opened, "resize")
+    assert text_of(opened, "#generator-chain tr:nth-child(2)").endswith("none")
 
 
 def test_lines_are_measured_as_python_measures_them(opened, generators):
     opened.execute_script("document.querySelector('#generator').scrollIntoView()")
-    wait(opened, lambda b: b.find_elements(By.CSS_SELECTOR, "#generator-lines tbody tr"))
+    mean = "#generator-lines tbody tr td:last-child"
+    assert text_of(opened, mean) == "\u2026"
+    wait(opened, lambda b: "dB" in text_of(b, mean))
+    said = text_of(opened, "#generator .aside")
+    for column in (3, 4):
+        assert text_of(opened, f"#generator-lines tbody td:nth-child({column})") in said
     rows = opened.find_elements(By.CSS_SELECTOR, "#generator-lines tbody tr")
     comb = predicted_comb((2,) * 7, RATE)
     model = generators["transposed"].model
-    for column, latents in ((2, latents_of(1, 1)), (3, latents_of(2026, 64))):
+    for column, latents in ((2, latents_of(3, 1)), (3, latents_of(2026, 64))):
         frequencies, power = mean_power_spectrum(synthesize(model, latents), RATE)
         levels = line_prominence_db(frequencies, power, [line.frequency_hz for line in comb], RATE)
         for row, stage in zip(rows, range(7, 0, -1), strict=True):
             own = [level for line, level in zip(comb, levels, strict=True) if line.stage == stage]
-            shown = row.find_elements(By.TAG_NAME, "td")[column].text.replace("\u2212", "-")
-            assert float(shown.removesuffix(" dB")) == pytest.approx(np.median(own), abs=0.15)
+            shown = decibels(row.find_elements(By.TAG_NAME, "td")[column].text)
+            assert shown == pytest.approx(np.median(own), abs=0.15)
 
 
-def test_the_artifact_is_heard_alone_and_muted(opened):
+def test_the_artifact_is_heard_alone_and_muted_and_saved(opened):
     for choice, kept in (("alone", lambda hz: hz < 1650), ("muted", lambda hz: hz > 1750)):
         click(opened, f"#generator-{choice}")
         rate, samples = heard(opened, "generator-hear-draws")
         power = np.abs(np.fft.rfft(samples)) ** 2
         frequencies = np.fft.rfftfreq(len(samples), 1 / rate)
         assert power[kept(frequencies)].sum() < 1e-6 * power.sum()
+        saved = np.abs(np.fft.rfft(saved_window(opened))) ** 2
+        assert saved[kept(np.fft.rfftfreq(LENGTH, 1 / RATE))].sum() < 1e-6 * saved.sum()
         assert a_weighted_db(rate, samples) == pytest.approx(-30, abs=1.5)
         louder = text_of(opened, "#generator-gain")
         assert (choice == "alone") == bool(re.match(r"played \d\d dB louder", louder))
@@ -418,8 +455,7 @@ def test_an_address_brings_back_what_was_seen(opened, page):
     opened.get(address)
     assert text_of(opened, 'output[for="overlap-kernel"]') == "9"
     assert (
-        Select(find(opened, "#generator-which")).first_selected_option.text
-        == "resize (nearest neighbour)"
+        Select(find(opened, "#generator-which")).first_selected_option.text == "nearest neighbour"
     )
     assert opened.current_url == address
     for hostile in (
@@ -455,6 +491,32 @@ def screenshots(tmp_path_factory):
     return folder
 
 
+# The least contrast of numbers on coloured boxes (WCAG 2.2, 1.4.3), as the browser blends colours.
+_CONTRASTS = """
+const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+const paper = getComputedStyle(document.body).backgroundColor;
+const luminance = (...layers) => {
+  for (const [colour, alpha] of [[paper, 1], ...layers]) {
+    context.globalAlpha = alpha;
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 1, 1);
+  }
+  const linear = (x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+  const [r, g, b] = context.getImageData(0, 0, 1, 1).data;
+  return 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+};
+const texts = ["overlap-board", "shuffle-picture", "views-scatter", "views-phases"]
+  .flatMap((id) => [...document.querySelectorAll(`#${id} rect + text`)]);
+return Math.min(...texts.map((text) => {
+  const [box, own] = [getComputedStyle(text.previousElementSibling), getComputedStyle(text)];
+  const under = [box.fill, box.opacity * box.fillOpacity];
+  const pair = [luminance(under), luminance(under, [own.fill, Number(own.opacity)])];
+  return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+}));
+"""
+_SCROLLS = "return document.getElementById(arguments[0]).closest('.scroll').matches('.wide')"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE])
 def test_it_fits_desktop_and_phone_in_light_and_dark(opened, size, scheme, screenshots):
@@ -462,13 +524,18 @@ def test_it_fits_desktop_and_phone_in_light_and_dark(opened, size, scheme, scree
     opened.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
     for section in ("stages", "generator"):
         opened.execute_script(f"document.querySelector('#{section}').scrollIntoView()")
-        selector = {"stages": "#stages-subpixel path", "generator": "#generator-lines td"}[section]
-        wait(opened, lambda b, s=selector: b.find_elements(By.CSS_SELECTOR, s))
+        selector = {"stages": "#stages-subpixel path", "generator": "#generator-spectrum .mean"}
+        wait(opened, lambda b, s=selector[section]: b.find_elements(By.CSS_SELECTOR, s))
     script = """const root = document.documentElement;
         return [root.scrollWidth, innerWidth, getComputedStyle(root).scrollBehavior];"""
     width, window, scrolling = opened.execute_script(script)
     assert width <= window
     assert scrolling == "auto"
+    assert opened.execute_script(_CONTRASTS) >= 4.5
+    if size == PHONE:
+        assert not opened.execute_script(_SCROLLS, "views-zeros")
+        slide(opened, "shuffle-factor", 8)
+        wait(opened, lambda b: b.execute_script(_SCROLLS, "shuffle-picture"))
     height = opened.execute_script("return document.documentElement.scrollHeight")
     clip = {"x": 0, "y": 0, "width": window, "height": height, "scale": 1}
     options = {"captureBeyondViewport": True, "clip": clip}

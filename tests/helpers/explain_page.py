@@ -22,7 +22,7 @@ def run_modules(script: str, given: Any) -> Any:
     node = shutil.which("node")
     if node is None:
         pytest.skip("needs the program node")
-    modules = ("fourier", "network", "random", "spectrum", "stages", "size", "theory")
+    modules = ("fourier", "network", "random", "spectrum", "stages", "size", "tables", "theory")
     lines = [f'import * as {name} from "{(WEB / f"{name}.js").as_uri()}";' for name in modules]
     lines.append("let text = ''; for await (const part of process.stdin) text += part;")
     lines.append("const given = JSON.parse(text);")

@@ -26,13 +26,20 @@ LARGEST_FACTOR = 8
 # Of the whole file. Browsers on phones open it in seconds.
 _MOST_BYTES = 6_000_000
 # Kept in the package, for those who have trained nothing yet.
-_KEPT = {"transposed": "transposed convolution", "resize": "resize (nearest neighbour)"}
+_KEPT = ("transposed", "resize")
+_NAMES = {
+    "transposed": "transposed",
+    "resize": "nearest neighbour",
+    "linear": "linear",
+    "sinc": "sinc",
+    "subpixel": "pixel shuffle",
+}
 _MEANINGS = {
     "transposed": "zeros between the samples, then the kernel",
-    "resize": "nearest neighbour: each sample repeated, then the kernel",
+    "resize": "each sample repeated, then the kernel",
     "linear": "straight lines between the samples, then the kernel",
     "sinc": "band-limited interpolation, then the kernel",
-    "subpixel": "pixel shuffle: a kernel for each phase",
+    "subpixel": "a kernel for each phase",
 }
 _IMPORT = re.compile(r'(?m)^import \{[^}]*\} from "\./([a-z_]+)\.js";\n')
 
@@ -106,8 +113,9 @@ def render_page(generators: dict[str, Generator]) -> str:
         data=Markup(_json_for_html(page_data(generators))),
         upsamplers=UPSAMPLERS,
         largest_factor=LARGEST_FACTOR,
+        names=_NAMES,
         meanings=_MEANINGS,
-        titles=[(title, _KEPT.get(title, title)) for title in generators],
+        titles=[(title, _NAMES.get(title, title)) for title in generators],
         version=wavegan_rc.__version__,
     )
 

@@ -64,6 +64,38 @@ export function drawing(id, draw) {
   return redraw;
 }
 
+// Says what is wrong with a section's settings and hides what follows from them; "" shows it again.
+export function refuse(section, message) {
+  one(`#${section}-error`).textContent = message;
+  one(`#${section}-error`).hidden = !message;
+  one(`#${section}-body`).hidden = Boolean(message);
+}
+
+// Chooses by pointer among parts that carry their numbers in `data-at`, and by arrow keys.
+// Not "pointerover": new parts under a resting pointer send it, and would undo the arrow keys.
+export function pointing(area, choose, step) {
+  const pointed = ({ target: { dataset: { at } } }) => at && choose(...at.split(" ").map(Number));
+  area.setAttribute("tabindex", "0");
+  area.addEventListener("pointermove", pointed);
+  area.addEventListener("click", pointed);
+  area.addEventListener("keydown", (event) => {
+    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!move) return;
+    event.preventDefault();
+    step(...move);
+  });
+}
+
+// Marks what is wider than its place, so that it says that it scrolls.
+export function markWide() {
+  const mark = ({ target }) => {
+    const area = target.closest(".scroll");
+    area.classList.toggle("wide", area.scrollWidth > area.clientWidth + 1);
+  };
+  const observer = new ResizeObserver((entries) => entries.forEach(mark));
+  all(".scroll, .scroll > *").forEach((each) => observer.observe(each));
+}
+
 export const onClick = (id, action) => one(`#${id}`).addEventListener("click", action);
 
 // Lets the browser draw and answer before the next piece of work.
@@ -72,6 +104,7 @@ export const breath = () => new Promise((resolve) => { setTimeout(resolve, 0); }
 // Colours of input samples, phases and stages: one hue each, far apart.
 export const hue = (index) => `oklch(var(--hues) ${(250 + 137.5 * index) % 360})`;
 export const stageColour = (stage, stages) => hue(stages - stage + 2);
+export const dot = (stage, stages) => element("span", { class: "dot", style: `--stage: ${stageColour(stage, stages)}` });
 
 // Numbers for people.
 export const number = (value, digits = 1) => (Object.is(value, -0) ? 0 : value).toFixed(digits).replace("-", "\u2212");

@@ -57,9 +57,16 @@ export function startGenerator(written) {
   const latents = () => between(...pair(), valueOf("generator-walk"));
   let shown = {};
 
-  const drawWave = wavePlot("generator-wave", () => shown.audio);
-  const drawLatents = barPlot("generator-latents", () => shown.latents);
-  const drawSpectrum = spectrumPlot("generator-spectrum", () => shown.audio && {
+  const drawWave = wavePlot("generator-wave", () => shown.audio && {
+    values: shown.audio,
+    most: shown.audio.reduce((peak, x) => Math.max(peak, Math.abs(x)), 1e-9),
+    from: "0 s",
+    to: `${short(current().segmentLength / current().sampleRate)} s`,
+  });
+  const drawLatents = barPlot("generator-latents", () => shown.latents && {
+    values: shown.latents, most: 1, from: "number 1", to: `number ${shown.latents.length}`,
+  });
+  const drawSpectrum = spectrumPlot("generator-spectrum", 300, () => shown.audio && {
     curves: [
       { db: meanPowerSpectrum([shown.audio]).map((x) => decibels(2 * x + 1e-15)), kind: "one" },
       ...(measurements.has(current()) ? [{ db: measurements.get(current()).map((x) => decibels(2 * x + 1e-15)), kind: "mean" }] : []),
@@ -75,19 +82,18 @@ export function startGenerator(written) {
   function draw() {
     const generator = current();
     shown = { latents: latents(), ...forward(generator, latents()) };
-    const seconds = generator.segmentLength / generator.sampleRate;
-    one("#generator-wave-said").textContent = `one window: ${generator.segmentLength} samples, ${short(seconds)} s; a sound is 16 windows in a row`;
+    one("#generator-wave-said").textContent = `one window: ${generator.segmentLength} samples. “Hear this window” repeats it ${IN_A_ROW} times.`;
     const edge = generator.stopbandHz;
-    one("#generator-muted-text").textContent = edge ? `without the artifact (muted above ${hertz(edge)})` : "without the predicted lines";
-    one("#generator-alone-text").textContent = edge ? `the artifact alone (only above ${hertz(edge)})` : "the predicted lines alone";
+    one("#generator-muted-text").textContent = edge ? `only below ${hertz(edge)} (lines stay there)` : "without the predicted lines";
+    one("#generator-alone-text").textContent = edge ? `only above ${hertz(edge)} (what the generator invented)` : "the predicted lines alone";
     one("#generator-about").textContent = edge
       ? `Its recordings were low-passed and hold nothing above ${hertz(edge)}. Whatever stands in the shaded band, the generator invented.`
       : "Its recordings have no upper limit, so only the predicted lines show what the generator invented.";
     one("#generator-gain").textContent = "";
     [drawWave, drawLatents, drawSpectrum].forEach((each) => each());
     reportChain(generator, shown);
-    if (measurements.has(generator)) report(generator);
-    else measureWhenSeen();
+    report(generator);
+    measureWhenSeen();
   }
 
   let seen = false;
@@ -96,35 +102,37 @@ export function startGenerator(written) {
     if (!seen || measuring || measurements.has(current())) return;
     measuring = true;
     const generator = current();
-    const told = (done) => { one("#generator-said").textContent = `measuring: draw ${done} of ${MEASURED_DRAWS}`; };
-    measurements.set(generator, await meanSpectrum(generator, told));
+    measurements.set(generator, await meanSpectrum(generator, (done) => report(current(), done)));
     measuring = false;
     draw();
   }
 
-  function report(generator) {
+  function report(generator, done = 0) {
     const power = measurements.get(generator);
     const { sampleRate: rate, stopbandHz: edge } = generator;
-    const parts = ["Thin: this window. Strong: the mean of 64 draws. Marks: the lines that each stage can leave, with its number."];
-    if (edge) parts.push(`Power in the shaded band: ${level(outOfBandRatio(power, edge, rate))} of the whole.`);
+    const parts = ["Thin: this window.", power ? `Strong: the mean of ${MEASURED_DRAWS} draws.` : `The mean of ${MEASURED_DRAWS} draws: computing, draw ${done} \u2026`];
+    if (power && edge) parts.push(`Power in the shaded band: ${level(outOfBandRatio(power, edge, rate))} of the whole.`);
     one("#generator-said").textContent = parts.join(" ");
-    reportLines(generator, [meanPowerSpectrum([shown.audio]), power]);
+    if (!done) reportLines(generator, [meanPowerSpectrum([shown.audio]), power]);
   }
 
-  // The chosen part of a sound, and how much louder it is played.
-  function filtered(windows) {
+  // The chosen part of a sound.
+  function chosenPart(samples) {
+    if (valueOf("generator-all")) return samples;
     const { sampleRate: rate, stopbandHz: edge, comb } = current();
-    const samples = inARow(windows);
     const near = (hz) => comb.some((predicted) => Math.abs(predicted.hz - hz) < 4);
     const outside = edge ? (hz) => hz > edge : near;
-    if (valueOf("generator-all")) return told(samples, samples, rate);
-    const alone = valueOf("generator-alone");
-    return told(samples, keepFrequencies(samples, rate, (hz) => outside(hz) === alone), rate);
+    return keepFrequencies(samples, rate, (hz) => outside(hz) === valueOf("generator-alone"));
   }
-  function told(whole, part, rate) {
-    const more = 20 * Math.log10(levellingGain(part, rate) / levellingGain(whole, rate));
+
+  // The chosen part of windows in a row; tells how much louder it is played.
+  function filtered(windows) {
+    const { sampleRate: rate } = current();
+    const whole = inARow(windows);
+    const samples = chosenPart(whole);
+    const more = 20 * Math.log10(levellingGain(samples, rate) / levellingGain(whole, rate));
     one("#generator-gain").textContent = Math.abs(more) > 0.5 ? `played ${number(more, 0)} dB louder than the whole` : "";
-    return { samples: part, rate };
+    return { samples, rate };
   }
 
   player("generator-hear", async () => filtered(range(IN_A_ROW).map(() => shown.audio)));
@@ -134,7 +142,10 @@ export function startGenerator(written) {
     latentsOf(current(), valueOf("generator-seed"), IN_A_ROW))));
   onClick("generator-draw", () => { stop(); setValue("generator-seed", valueOf("generator-seed") + 1); });
   onClick("generator-save", () => {
-    const link = element("a", { download: `window-${valueOf("generator-seed")}.wav`, href: URL.createObjectURL(wavFile(shown.audio, current().sampleRate)) });
+    const part = ["all", "muted", "alone"].find((name) => valueOf(`generator-${name}`));
+    const samples = part === "all" ? shown.audio : chosenPart(inARow([shown.audio]));
+    const file = wavFile(samples, current().sampleRate);
+    const link = element("a", { download: `window-${valueOf("generator-seed")}-${part}.wav`, href: URL.createObjectURL(file) });
     link.click();
     URL.revokeObjectURL(link.href);
   });

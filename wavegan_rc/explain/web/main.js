@@ -1,5 +1,5 @@
 // Starts the sections of the page.
-import { one } from "./dom.js";
+import { markWide, one } from "./dom.js";
 import { startGenerator } from "./generator.js";
 import { startLink } from "./link.js";
 import { startOverlap } from "./overlap.js";
@@ -19,4 +19,5 @@ startShuffle();
 startStages(data.interpolation);
 startGenerator(data.generators);
 stopWhenLeaving();
+markWide();
 scroll();

@@ -17,13 +17,15 @@ function tapsOf(kind, size, factor, seed) {
 
 const isEven = (counts) => counts.every((count) => count === counts[0]);
 
+const meet = (count) => (count === 1 ? "1 tap lies" : `${count} taps meet`);
+
 function said(counts, factor) {
   const size = sum(counts);
   const rest = size % factor;
   const times = `${size} = ${Math.floor(size / factor)} \u00d7 ${factor}${rest ? ` + ${rest}` : ""}`;
   return isEven(counts)
-    ? `K is a multiple of s (${times}): ${counts[0]} taps meet at every output sample.`
-    : `K is no multiple of s (${times}): ${Math.max(...counts)} taps meet at ${rest} of ${factor} output samples, ${Math.min(...counts)} at the others.`;
+    ? `K is a multiple of s (${times}): ${meet(counts[0])} at every output sample.`
+    : `K is no multiple of s (${times}): ${meet(Math.max(...counts))} at ${rest} of ${factor} output samples, ${Math.min(...counts) || "none"} at the other${factor - rest > 1 ? "s" : ""}.`;
 }
 
 function toneSaid(gains) {
@@ -31,7 +33,8 @@ function toneSaid(gains) {
   const k = levels.indexOf(Math.max(...levels)) + 1;
   const strongest = levels[k - 1];
   if (strongest === -Infinity) return "all gains equal: no tone";
-  return `gains differ: a tone of ${level(strongest)} at ${hertz((k * OUTPUT_RATE) / gains.length)}`;
+  const against = Math.abs(strongest) < 0.05 ? "as strong as" : "relative to";
+  return `gains differ: a tone of ${level(strongest)} at ${hertz((k * OUTPUT_RATE) / gains.length)}, ${against} the constant`;
 }
 
 export function startOverlap(interpolation) {
@@ -51,6 +54,7 @@ export function startOverlap(interpolation) {
   ];
   const update = () => {
     const { size, factor } = now();
+    one("#overlap-draw").hidden = valueOf("overlap-taps") !== "random";
     const counts = overlapCounts(size, factor);
     one("#overlap-counts").textContent = said(counts, factor);
     one("#overlap-transposed").textContent = toneSaid(gainsOf("transposed"));
@@ -62,10 +66,7 @@ export function startOverlap(interpolation) {
   };
   one("#overlap").addEventListener("input", update);
   one("#overlap details").addEventListener("toggle", redraw[3]);
-  onClick("overlap-draw", () => {
-    setValue("overlap-taps", "random");
-    setValue("overlap-seed", valueOf("overlap-seed") + 1);
-  });
+  onClick("overlap-draw", () => setValue("overlap-seed", valueOf("overlap-seed") + 1));
   update();
 }
 
@@ -99,21 +100,24 @@ function tapPicture(width, { size, factor, kernel }) {
   return [base + 46, shapes];
 }
 
-// The output for a constant, as bars: the gains in turn.
+// The output for a constant, as bars: the gains in turn. Where bars are narrow, numbers stand upright.
 function gainPicture(width, gains) {
-  const height = 150;
-  const bars = Math.min(24, Math.max(2 * gains.length, 16));
+  const height = 170;
+  const bars = 16;
   const step = width / bars;
+  const upright = gains.length > 4;
   const most = Math.max(...gains.map(Math.abs));
   const zero = gains.some((gain) => gain < 0) ? height / 2 : height - 24;
-  const scale = (zero - 22) / most;
+  const scale = (zero - (upright ? 58 : 40)) / most;
+  const label = (gain, x, y) => text(short(gain), x, y, upright
+    ? { "text-anchor": gain > 0 ? "start" : "end", transform: `rotate(-90 ${x} ${y}) translate(0 4)` } : { "text-anchor": "middle" });
   const shapes = range(bars).flatMap((m) => {
     const gain = gains[m % gains.length];
     const [x, size] = [m * step, Math.abs(gain) * scale];
-    const shown = m < gains.length ? [text(short(gain), x + step / 2, (gain > 0 ? zero - size : zero + size + 12) - 5, { "text-anchor": "middle" })] : [];
+    const shown = m < gains.length ? [label(gain, x + step / 2, gain > 0 ? zero - size - 5 : zero + size + (upright ? 5 : 12))] : [];
     return [box(x + 2, gain > 0 ? zero - size : zero, step - 4, size, { fill: hue(m % gains.length), rx: 2 }), ...shown];
   });
-  return [height, [...shapes, line(0, zero, width, zero), text("output samples \u2192", 0, height - 6, { class: "faint" })]];
+  return [height, [...shapes, line(0, zero, width, zero), text("gain", 0, 12, { class: "faint" }), text("output samples \u2192", 0, height - 6, { class: "faint" })]];
 }
 
 // The two-dimensional counts, as a board.
@@ -125,7 +129,7 @@ function board(width, { size, factor }) {
   return [step * cells, range(cells ** 2).flatMap((i) => {
     const [row, column] = [Math.floor(i / cells), i % cells];
     const product = counts[row % factor] * counts[column % factor];
-    return [box(column * step, row * step, step - 1, step - 1, { fill: "var(--accent)", opacity: 0.1 + (0.75 * product) / most }),
+    return [box(column * step, row * step, step - 1, step - 1, { fill: "var(--accent)", opacity: 0.05 + (0.35 * product) / most }),
       text(product, (column + 0.5) * step, (row + 0.5) * step + 4, { "text-anchor": "middle" })];
   })];
 }

@@ -1,16 +1,18 @@
 // Curves over frequency and over time.
-import { box, drawing, hertz, line, number, path, shape, stageColour, text } from "./dom.js";
+import { box, drawing, hertz, line, number, path, shape, short, stageColour, text } from "./dom.js";
 
 const LEFT = 38;
 const BOTTOM = 34;
 const TOP = 22;
+// Pixels between neighbouring lines, at least: for a line with its number, and for a tick at all.
+const ROOM_FOR_NUMBER = 28;
+const ROOM_FOR_TICK = 3;
 
 // A spectrum in dB with the predicted lines of each stage. `content` returns null while there is
-// nothing, else { curves: [{ db, kind }], rate, lines, stages, top, floor, edgeHz, height }.
-export function spectrumPlot(id, content) {
+// nothing, else { curves: [{ db, kind }], rate, lines, stages, top, floor, edgeHz }.
+export function spectrumPlot(id, height, content) {
   return drawing(id, (width) => {
     const shown = content();
-    const height = shown?.height ?? 300;
     if (!shown) return [height, []];
     const { curves, rate, lines, stages, top, floor, edgeHz } = shown;
     const right = width - 6;
@@ -19,12 +21,13 @@ export function spectrumPlot(id, content) {
     const shapes = [];
     if (edgeHz) shapes.push(box(x(edgeHz), TOP, right - x(edgeHz), height - TOP - BOTTOM, { class: "bandshade" }));
     for (const { hz, stage } of lines) {
-      const colour = stageColour(stage, stages);
-      const late = stages - stage < 4;
-      shapes.push(line(x(hz), late ? TOP - 4 : height - BOTTOM - 8, x(hz), height - BOTTOM, {
-        style: `stroke: ${colour}; stroke-width: ${late ? 2 : 1}; opacity: ${late ? 0.55 : 0.8}`,
+      const room = (right - LEFT) / lines.filter((other) => other.stage >= stage).length;
+      if (room < ROOM_FOR_TICK) continue;
+      const numbered = room >= ROOM_FOR_NUMBER;
+      shapes.push(line(x(hz), numbered ? TOP - 4 : height - BOTTOM - 8, x(hz), height - BOTTOM, {
+        style: `stroke: ${stageColour(stage, stages)}; stroke-width: ${numbered ? 2 : 1}; opacity: ${numbered ? 0.55 : 0.8}`,
       }));
-      if (late) shapes.push(text(stage, x(hz), TOP - 8, { "text-anchor": "middle", style: `fill: ${colour}; font-size: 11px` }));
+      if (numbered) shapes.push(text(stage, x(hz), TOP - 8, { "text-anchor": "middle", style: "font-size: 11px" }));
     }
     shapes.push(...axes({ width: right, height, rate, top, floor, x, y }));
     for (const { db, kind } of curves) {
@@ -51,28 +54,28 @@ function axes({ width, height, rate, top, floor, x, y }) {
   return shapes;
 }
 
-// A waveform.
-export function wavePlot(id, content) {
+// A plot around zero: the greatest value and its opposite at the left, names of both axes.
+function aroundZero(id, content, draw) {
   return drawing(id, (width) => {
-    const samples = content();
-    const height = 130;
-    if (!samples) return [height, []];
-    const most = samples.reduce((peak, x) => Math.max(peak, Math.abs(x)), 1e-9);
-    const points = [...samples].map((value, n) => [(width * n) / (samples.length - 1), height / 2 - (0.46 * height * value) / most]);
-    return [height, [line(0, height / 2, width, height / 2), path(points, { class: "curve" })]];
+    const shown = content();
+    const height = 150;
+    if (!shown) return [height, []];
+    const { values, most, from, to } = shown;
+    const [middle, scale] = [(height - 20) / 2, (0.46 * (height - 20)) / most];
+    const faint = { class: "faint" };
+    return [height, [line(LEFT, middle, width, middle), ...draw([...values], LEFT, width - LEFT, middle, scale),
+      ...[most, 0, -most].map((value) => text(short(value), LEFT - 6, middle - scale * value + 4, { ...faint, "text-anchor": "end" })),
+      text(from, LEFT, height - 4, faint), text(to, width, height - 4, { ...faint, "text-anchor": "end" })]];
   });
 }
 
-// Values as bars around zero.
-export function barPlot(id, content) {
-  return drawing(id, (width) => {
-    const values = content() ?? [];
-    const height = 130;
-    const step = width / values.length;
-    const bars = [...values].map((value, i) => {
-      const size = (0.46 * height * Math.abs(value));
-      return box(i * step, value > 0 ? height / 2 - size : height / 2, Math.max(step - 1, 0.5), size, { fill: "var(--calm)" });
-    });
-    return [height, [line(0, height / 2, width, height / 2), shape("g", {}, ...bars)]];
-  });
-}
+// A waveform: `content` returns { values, most, from, to }.
+export const wavePlot = (id, content) => aroundZero(id, content, (values, left, width, middle, scale) =>
+  [path(values.map((value, n) => [left + (width * n) / (values.length - 1), middle - scale * value]), { class: "curve" })]);
+
+// Values as bars.
+export const barPlot = (id, content) => aroundZero(id, content, (values, left, width, middle, scale) => {
+  const step = width / values.length;
+  return [shape("g", {}, ...values.map((value, i) => box(left + i * step, middle - Math.max(0, scale * value),
+    Math.max(step - 1, 0.5), Math.abs(scale * value), { fill: "var(--calm)" })))];
+});

@@ -1,5 +1,5 @@
 // Section 4: channels at the low rate become samples at the high rate.
-import { box, drawing, hue, line, one, text, valueOf } from "./dom.js";
+import { box, drawing, hue, line, one, pointing, text, valueOf } from "./dom.js";
 import { range } from "./theory.js";
 
 const TIMES = 4;
@@ -15,17 +15,7 @@ export function startShuffle() {
     one("#shuffle-said").textContent = `Channel ${channel} at time ${time} becomes sample ${time} \u00d7 ${factor} + ${channel} = ${chosen}.`;
     draw();
   }
-  const svg = one("#shuffle-picture");
-  svg.setAttribute("tabindex", "0");
-  const pointed = ({ target: { dataset: { index } } }) => { if (index && Number(index) !== chosen) choose(Number(index)); };
-  svg.addEventListener("pointermove", pointed);
-  svg.addEventListener("click", pointed);
-  svg.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (!move) return;
-    event.preventDefault();
-    choose(chosen + move);
-  });
+  pointing(one("#shuffle-picture"), choose, (down, right) => choose(chosen + down + right));
   one("#shuffle").addEventListener("input", () => choose(chosen));
   choose(chosen);
 }
@@ -39,8 +29,8 @@ function shufflePicture(width, factor, chosen) {
     const centre = LABELS + (time + 0.5) * factor * step;
     const [x, y] = [LABELS + index * step, channel * 28];
     const lit = index === chosen;
-    const look = { fill: hue(channel), rx: 4, opacity: lit ? 1 : 0.45, "data-index": index, style: "cursor: pointer" };
-    const outline = lit ? { stroke: "var(--ink)", "stroke-width": 2 } : {};
+    const look = { fill: hue(channel), rx: 4, "fill-opacity": 0.45, "data-at": index, style: "cursor: pointer" };
+    const outline = lit ? { stroke: "var(--ink)", "stroke-width": 3 } : {};
     const label = { "text-anchor": "middle", "pointer-events": "none" };
     return [
       line(centre, y + 22, x + step / 2, below, { style: `stroke: ${hue(channel)}; stroke-width: ${lit ? 3 : 1}; opacity: ${lit ? 1 : 0.25}` }),

@@ -1,5 +1,5 @@
 // Section 3: the length of the output, term by term.
-import { box, drawing, element, hue, one, onClick, text, valueOf } from "./dom.js";
+import { box, drawing, element, hue, one, onClick, refuse, text, valueOf } from "./dom.js";
 import { convolvedLength, range, transposedLength } from "./theory.js";
 
 // The lines that make this layer in Keras. Its "valid" layer cuts nothing; what it gives more or
@@ -45,24 +45,18 @@ export function startSize() {
   function update() {
     const state = now();
     const wrong = problem(state);
-    one("#size-error").textContent = wrong;
-    one("#size-error").hidden = !wrong;
-    one("#size-body").hidden = Boolean(wrong);
+    refuse("size", wrong);
     one("#size-copied").textContent = "";
+    one("#size-range").textContent = rangeOf(state);
     if (wrong) return;
     one("#size-formula").replaceChildren(...terms(state).flatMap(([words, value], i) => [
       i && i < 3 ? " + " : " ", element("b", { style: `--term: ${hue(i)}` }, `${words} = ${String(value).replace("-", "\u2212")}`),
     ]), ` \u2192 ${state.size} samples`);
     draw();
-    const { length, geometry } = state;
-    const lengths = range(geometry.stride).map((extra) => transposedLength(length, { ...geometry, outputPadding: extra }))
-      .filter((size) => size > 0);
-    const back = convolvedLength(state.size, geometry);
-    one("#size-range").textContent = lengths.length > 1
-      ? `The strided convolution takes every length from ${lengths[0]} to ${lengths.at(-1)} to the same ${back} samples; the way back must choose one, and output padding (0 to ${geometry.stride - 1}) does.`
-      : `The convolution takes ${lengths[0]} samples to ${back}, and no other length.`;
-    one("#size-keras").textContent = kerasLines(length, geometry);
-    one("#size-torch").textContent = torchLine(geometry);
+    const lines = kerasLines(state.length, state.geometry);
+    one("#size-keras").textContent = lines;
+    one("#size-copy-keras").disabled = lines.startsWith("#");
+    one("#size-torch").textContent = torchLine(state.geometry);
   }
   const copy = (id) => onClick(`size-copy-${id}`, async () => {
     try {
@@ -78,19 +72,30 @@ export function startSize() {
   update();
 }
 
-// Bars that grow from left to right, and the cut going back.
+// The lengths that the convolution takes to L, among which output padding chooses.
+function rangeOf({ length, geometry }) {
+  const lengths = range(geometry.stride).map((extra) => transposedLength(length, { ...geometry, outputPadding: extra }))
+    .filter((size) => size > 0);
+  if (!lengths.length) return "";
+  const back = convolvedLength(lengths[0], geometry);
+  return lengths.length > 1
+    ? `The strided convolution takes every length from ${lengths[0]} to ${lengths.at(-1)} to the same ${back} samples; the way back must choose one, and output padding (0 to ${geometry.stride - 1}) does.`
+    : `The convolution takes ${lengths[0]} samples to ${back}, and no other length.`;
+}
+
+// Bars that grow from left to right, what is cut from both ends, and what remains.
 function termPicture(width, terms, size) {
   const longest = terms.slice(0, 3).reduce((total, [, value]) => total + value, 0);
   const scale = width / longest;
   let at = 0;
-  const shapes = terms.flatMap(([words, value, means], i) => {
-    const from = value < 0 ? at + value : at;
+  const cut = -terms[3][1] / 2;
+  const shapes = terms.flatMap(([, value, means], i) => {
+    const bars = value < 0 ? [[0, cut], [longest - cut, cut]] : [[at, value]];
     at += value;
-    const y = i * 30;
-    const x = Math.min(from * scale, width - 200);
-    return [box(from * scale, y, Math.abs(value) * scale, 12, { fill: hue(i), rx: 3, opacity: value < 0 ? 0.45 : 1 }),
-      text(value ? means : "", Math.max(0, x), y + 25, { class: "faint" })];
+    const x = Math.max(0, Math.min(bars[0][0] * scale, width - 200));
+    return [...bars.map(([from, size]) => box(from * scale, i * 30, size * scale, 12, { fill: hue(i), rx: 3, opacity: value < 0 ? 0.45 : 1 })),
+      text(value ? means : "", x, i * 30 + 25, { class: "faint" })];
   });
-  const y = terms.length * 30 + 6;
-  return [y + 34, [...shapes, box(0, y, size * scale, 14, { fill: "var(--ink)", rx: 3 }), text(`${size} samples`, 0, y + 30)]];
+  const [x, y] = [cut * scale, terms.length * 30 + 6];
+  return [y + 34, [...shapes, box(x, y, size * scale, 14, { fill: "var(--ink)", rx: 3 }), text(`${size} samples`, Math.min(x, width - 80), y + 30)]];
 }

@@ -1,5 +1,5 @@
 // Section 2: one transposed convolution in four views.
-import { box, drawing, element, hue, line, number, one, onClick, text, valueOf } from "./dom.js";
+import { box, drawing, element, hue, line, number, one, onClick, pointing, refuse, text, valueOf } from "./dom.js";
 import { convolutionMatrix, polyphase, scatterAdd, sum, timesTransposed, transposedLength, zeroInsertion } from "./theory.js";
 
 const SIGNAL = [1, 3, 2, 4];
@@ -7,15 +7,15 @@ const TAPS = [1, 2, 4, 3, 5, 2];
 const ROW = 32;
 const NAMES = 104;
 
-// Width of a cell: narrower on a phone.
-const cellOf = (width) => (width < 600 ? 26 : 40);
+// Width of a cell, narrower on a phone: as wide as `count` of them allow.
+const cellOf = (width, count) => Math.max(22, Math.min(40, Math.floor((width - NAMES) / count)));
 
 // A row of cells with numbers, from a column on.
 function cells(cell, values, y, start = 0, look = () => ({})) {
   return values.flatMap((value, i) => {
     const { fill = "var(--tint)", opacity = 1, bold = false } = look(i);
     const x = NAMES + (start + i) * cell;
-    return [box(x + 1, y, cell - 3, ROW - 4, { fill, rx: 4, opacity: opacity * (fill.startsWith("oklch") ? 0.5 : 1) }),
+    return [box(x + 1, y, cell - 3, ROW - 4, { fill, rx: 4, "fill-opacity": fill.startsWith("oklch") ? 0.45 : 1, opacity }),
       text(value, x + cell / 2 - 1, y + ROW / 2 + 3, { "text-anchor": "middle", opacity, "font-weight": bold ? 700 : 400 })];
   });
 }
@@ -34,9 +34,9 @@ export function startViews() {
   const fits = () => now().length >= 1;
   const drawn = (id, draw) => drawing(id, (width) => (fits() ? draw(width) : [0, []]));
   const redraw = [
-    drawn("views-scatter", (width) => scatter(cellOf(width), now(), painted)),
-    drawn("views-zeros", (width) => zeros(cellOf(width), now())),
-    drawn("views-phases", (width) => phases(cellOf(width), now())),
+    drawn("views-scatter", (width) => scatter(width, now(), painted)),
+    drawn("views-zeros", (width) => zeros(width, now())),
+    drawn("views-phases", (width) => phases(width, now())),
   ];
 
   function paint(count) {
@@ -74,16 +74,12 @@ export function startViews() {
     one("#views-matrix").replaceChildren(grid("C", matrix, n, m, "row", "column"),
       grid("C transposed", matrix[0].map((_, c) => matrix.map((r) => r[c])), m, n, "column", "row"));
     const terms = SIGNAL.map((x, i) => [matrix[i][m], x]).filter(([tap]) => tap).map(([tap, x]) => `${tap}\u00b7${x}`);
-    one("#views-cell").textContent = `Row ${n + 1} of C: where the kernel lies for input sample ${n + 1}. Column ${m + 1}: what makes output sample ${m + 1}: ${terms.join(" + ") || "nothing"} = ${sum(SIGNAL.map((x, i) => x * matrix[i][m]))}.`;
+    one("#views-cell").textContent = `Row ${n + 1} of C makes sample ${n + 1} of the short signal; in the transpose it is the copy that short sample ${n + 1} paints. Column ${m + 1} makes sample ${m + 1} of the long signal, the output of the transpose: ${terms.join(" + ") || "nothing"} = ${sum(SIGNAL.map((x, i) => x * matrix[i][m]))}.`;
   }
 
   function update() {
-    one("#views-error").hidden = fits();
-    one("#views-body").hidden = !fits();
-    if (!fits()) {
-      one("#views-error").textContent = `With this padding nothing is left of the output: its length would be ${now().length}. Lower P, or raise K or s.`;
-      return;
-    }
+    refuse("views", fits() ? "" : `With this padding nothing is left of the output: its length would be ${now().length}. Lower P, or raise K or s.`);
+    if (!fits()) return;
     stopPlay();
     paint(SIGNAL.length);
     redraw.forEach((each) => each());
@@ -98,19 +94,7 @@ export function startViews() {
 
   onClick("views-step", () => { stopPlay(); paint((painted % SIGNAL.length) + 1); });
   onClick("views-play", play);
-  const matrix = one("#views-matrix");
-  const pointed = ({ target: { dataset: { n, m } } }) => {
-    if (n && (Number(n) !== chosen[0] || Number(m) !== chosen[1])) choose(Number(n), Number(m));
-  };
-  // Not "pointerover": new cells under a resting pointer send it, and would undo the arrow keys.
-  matrix.addEventListener("pointermove", pointed);
-  matrix.addEventListener("click", pointed);
-  matrix.addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
-    if (!move) return;
-    event.preventDefault();
-    choose(chosen[0] + move[0], chosen[1] + move[1]);
-  });
+  pointing(one("#views-matrix"), choose, (down, right) => choose(chosen[0] + down, chosen[1] + right));
   one("#views").addEventListener("input", update);
   update();
 }
@@ -119,15 +103,15 @@ function grid(title, matrix, row, column, rowClass, columnClass) {
   const made = element("div", { class: "grid", style: `grid-template-columns: repeat(${matrix[0].length}, auto)` });
   matrix.forEach((values, r) => values.forEach((value, c) => {
     const lit = [r === row && rowClass, c === column && columnClass, value === 0 && "zero"].filter(Boolean).join(" ");
-    const [n, m] = rowClass === "row" ? [r, c] : [c, r];
-    made.append(element("span", { class: lit, "data-n": n, "data-m": m }, String(value)));
+    made.append(element("span", { class: lit, "data-at": rowClass === "row" ? `${r} ${c}` : `${c} ${r}` }, String(value)));
   }));
   return element("div", {}, element("p", { class: "said" }, title), made);
 }
 
-function scatter(cell, { kernel, geometry, length }, painted) {
+function scatter(width, { kernel, geometry, length }, painted) {
   const { stride, padding } = geometry;
   const whole = (SIGNAL.length - 1) * stride + kernel.length;
+  const cell = cellOf(width, whole);
   const kept = (m) => m >= padding && m < padding + length;
   const shapes = [];
   const total = Array(whole).fill(0);
@@ -144,7 +128,7 @@ function scatter(cell, { kernel, geometry, length }, painted) {
   return [y + ROW, shapes, NAMES + whole * cell];
 }
 
-function zeros(cell, { kernel, geometry }) {
+function zeros(width, { kernel, geometry }) {
   const { stuffed, padded, reversed, output } = zeroInsertion(SIGNAL, kernel, geometry);
   const around = kernel.length - 1 - geometry.padding;
   const start = Math.max(0, around);
@@ -158,12 +142,14 @@ function zeros(cell, { kernel, geometry }) {
     ["output", output, Math.max(0, -around), () => ({ bold: true })],
   ];
   const widest = Math.max(...rows.map(([, values, from]) => from + values.length));
+  const cell = cellOf(width, widest);
   const shapes = rows.flatMap(([words, values, from, look], r) => [named(words, r * (ROW + 8)), ...cells(cell, values, r * (ROW + 8), from, look)]);
   return [rows.length * (ROW + 8), shapes, NAMES + widest * cell];
 }
 
-function phases(cell, { kernel, geometry }) {
+function phases(width, { kernel, geometry }) {
   const { kernels, output } = polyphase(SIGNAL, kernel, geometry);
+  const cell = cellOf(width, output.length);
   const shapes = kernels.flatMap((taps, p) => [
     named(`phase ${p}`, p * ROW), ...cells(cell, taps.length ? taps : ["\u2013"], p * ROW, 0, () => ({ fill: hue(p) })),
     text(`sum ${sum(taps)}`, NAMES + Math.max(1, Math.ceil(kernel.length / geometry.stride)) * cell + 12, p * ROW + ROW / 2 + 3, { class: "faint" }),
