@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 import wavegan_rc
 from wavegan_rc.config.choices import UPSAMPLERS, Upsampler
-from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.errors import DataError
 from wavegan_rc.generator.file import Generator, load_generator
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.utils.atomic_files import write_whole
@@ -41,19 +41,16 @@ def write_page(out: Path, run: Path | None = None) -> int:
     """Write the page, whole or not at all.
 
     Args:
-        out: Output file, ending in `.html`; its folder is created if missing.
+        out: Output file; its folder is created if missing.
         run: Run folder or generator file, shown before the two generators of this package.
 
     Returns:
         Size of the file in bytes.
 
     Raises:
-        ParameterError: If `out` has another suffix or is a folder.
         DataError: If there is no generator that the page can run, it is too large, or `out` cannot
             be written.
     """
-    if out.suffix != ".html" or out.is_dir():
-        raise ParameterError(f"page must be a file that ends in .html. Received: {out}")
     generators = kept_generators()
     if run is not None:
         own = load_generator(run)
@@ -74,7 +71,7 @@ def write_page(out: Path, run: Path | None = None) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, html)
     except OSError as error:
-        raise DataError(f"page cannot be written: {error}") from None
+        raise DataError(f"out cannot be written: {error}") from None
     return size
 
 

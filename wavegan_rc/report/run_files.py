@@ -13,6 +13,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run as RunFolder
+from wavegan_rc.runs.run import similar_name
 from wavegan_rc.utils.text import printable
 
 
@@ -94,7 +95,7 @@ def read_run(path: Path, run_id: str) -> Run:
             file cannot be read.
     """
     if not path.is_dir():
-        raise DataError(f"{path}: no such run folder")
+        raise DataError(f"{path}: no such run folder{similar_name(path)}")
     folder = RunFolder(path)
     config = folder.read_config()
     if config is None:
@@ -104,10 +105,7 @@ def read_run(path: Path, run_id: str) -> Run:
     if made < config.steps or not folder.summary.is_file():
         made = _stopped_at(folder)
     if not made or not folder.generator.is_file():
-        raise DataError(
-            f"{path}: a run must have a {folder.generator.name} of its last checkpoint, which the "
-            f"end of a training or Ctrl-C leaves; `train --resume` continues it"
-        )
+        raise DataError(folder.without_generator())
     record = read_json(folder.environment)
     fingerprint, resumed = record.get("data_fingerprint"), record.get("resumed", [])
     try:
@@ -123,14 +121,13 @@ def read_run(path: Path, run_id: str) -> Run:
 
 def _stopped_at(folder: RunFolder) -> int:
     """Return the last checkpoint's step, or 0 if the generator is not of this checkpoint."""
-    last = max(folder.checkpoints.glob("step-*.json"), default=None, key=lambda path: path.name)
-    if last is None or not folder.generator.is_file():
+    step = folder.last_step()
+    if not step or not folder.generator.is_file():
         return 0
     # Ctrl-C saves a checkpoint, then the generator; a training that was killed, or still runs, has
     # a checkpoint that is newer than its generator.
-    if folder.generator.stat().st_mtime_ns < last.stat().st_mtime_ns:
-        return 0
-    return int(last.stem.rpartition("-")[2])
+    checkpoint = folder.checkpoints / f"step-{step:06d}.json"
+    return step * (folder.generator.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns)
 
 
 def expand_folders(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:

@@ -33,6 +33,10 @@ END_SIGNALS = (
 class EndSignals:
     """A context that notes the first of `END_SIGNALS`; Ctrl-C after it raises KeyboardInterrupt.
 
+    Python handles signals between two instructions of the main thread. Compiling a network is one
+    instruction for a minute, so a thread answers the first signal, and ends the process at the
+    second Ctrl-C if the main thread does not handle the first within a second.
+
     Other signals are not counted: shells and `timeout` send one signal twice. A signal that is
     ignored from the start, as under `nohup`, stays ignored.
 
@@ -49,10 +53,16 @@ class EndSignals:
         self._message = message
         self._then = then
         self._previous: dict[int, Any] = {}
+        self._handled = threading.Event()
 
     def __enter__(self) -> Self:
         # Only the main thread may set handlers.
         if threading.current_thread() is threading.main_thread():
+            reading, self._writing = os.pipe()
+            os.set_blocking(self._writing, False)
+            self._wakeup = signal.set_wakeup_fd(self._writing)
+            self._thread = threading.Thread(target=self._answer, args=[reading], daemon=True)
+            self._thread.start()
             for number in END_SIGNALS:
                 # None: a handler that was not set from Python, and cannot be set again.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
@@ -60,6 +70,10 @@ class EndSignals:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.set_wakeup_fd(self._wakeup)
+            os.close(self._writing)
+            self._thread.join()
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
@@ -69,10 +83,23 @@ class EndSignals:
         self.received = number
         if signal.SIGINT in self._previous:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        # The terminal may be gone, or the signal may have interrupted another print.
-        with suppress(OSError, RuntimeError):
-            _logger.warning("\n%s", self._message)
+        self._handled.set()
         self._then()
+
+    def _answer(self, pipe: int) -> None:
+        """Answer signals, whose numbers Python writes to a pipe at once."""
+        count = 0
+        with open(pipe, "rb", buffering=0) as signals:
+            while number := signals.read(1):
+                if number[0] not in END_SIGNALS:
+                    continue
+                count += 1
+                if count == 1:
+                    # The terminal may be gone.
+                    with suppress(OSError, RuntimeError):
+                        _logger.warning("\n%s", self._message)
+                elif number[0] == signal.SIGINT and not self._handled.wait(1):
+                    os._exit(128 + signal.SIGINT)
 
 
 class OptionalWork:
