@@ -277,7 +277,7 @@ def test_a_killed_run_is_refused_with_the_command_that_makes_its_generator(
     (run_folder / "environment.json").write_text("{}")
     code, _, err = run(command, [run_folder], capsys)
     assert (code, err.count("\n")) == (2, 1)
-    assert err.endswith("the run has no checkpoint and no generator: train it again\n")
+    assert err.endswith("the run is unfinished and has no checkpoint: train it again\n")
     (run_folder / "checkpoints" / "step-000500.json").write_text("{}")
     code, _, err = run(command, [run_folder], capsys)
     assert (code, err.count("\n")) == (2, 1)

@@ -31,11 +31,7 @@ EXIT_BY_SIGNAL = 128  # plus the signal's number, as a shell reports it
 
 
 def require_tensorflow(asked: str) -> None:
-    """Raise a ParameterError unless Keras runs on TensorFlow.
-
-    Args:
-        asked: Command that needs it, for the message.
-    """
+    """Raise a ParameterError unless Keras runs on TensorFlow."""
     backend = choose_backend()
     if backend != "tensorflow":
         raise ParameterError(
@@ -92,10 +88,6 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
 
 def as_typed(message: str, argv: Sequence[str]) -> str:
     """Name settings as flags in a message that begins with one; files name them without hyphens.
-
-    Args:
-        message: Message of an error.
-        argv: Arguments of the command. Without flags, settings come from a file or a process.
 
     Example:
         >>> as_typed("cutoff_hz must be below sample_rate / 2", ["--sample-rate=3000"])

@@ -40,10 +40,6 @@ _IMPORT = re.compile(r'(?m)^import \{[^}]*\} from "\./([a-z_]+)\.js";\n')
 def write_page(out: Path, run: Path | None = None) -> int:
     """Write the page, whole or not at all.
 
-    Args:
-        out: Output file; its folder is created if missing.
-        run: Run folder or generator file, shown before the two generators of this package.
-
     Returns:
         Size of the file in bytes.
 
@@ -86,11 +82,7 @@ def kept_generators() -> dict[str, Generator]:
 
 
 def render_page(generators: dict[str, Generator]) -> str:
-    """Render the page as HTML that opens from disk and loads nothing.
-
-    Args:
-        generators: Generators by title; the first is shown first.
-    """
+    """Render the page as HTML that opens from disk and loads nothing."""
     web = resources.files("wavegan_rc.explain") / "web"
     environment = Environment(
         loader=PackageLoader("wavegan_rc.explain", "web"),
@@ -114,9 +106,6 @@ def bundled_modules(folder: Traversable) -> str:
 
     A module follows those that it imports. Import lines and the word `export` are left out, so all
     modules share one scope: a name that two of them declare is a syntax error in any browser.
-
-    Args:
-        folder: Folder of modules, which import one another in single lines by relative names.
     """
     texts = {
         file.name.removesuffix(".js"): file.read_text(encoding="utf-8")
@@ -132,11 +121,7 @@ def bundled_modules(folder: Traversable) -> str:
 
 
 def page_data(generators: dict[str, Generator]) -> dict[str, Any]:
-    """Return the numbers that the page takes from this package, as JSON values.
-
-    Args:
-        generators: Generators by title.
-    """
+    """Return the numbers that the page takes from this package, as JSON values."""
     return {
         "interpolation": {
             word: {factor: _filter(word, factor) for factor in range(2, LARGEST_FACTOR + 1)}
@@ -177,11 +162,7 @@ class _Arrays:
 
 
 def exported(generator: Generator) -> dict[str, Any]:
-    """Return a generator as JSON values: sizes, and all arrays in one text, float32 in base64.
-
-    Args:
-        generator: Generator.
-    """
+    """Return a generator as JSON values: sizes, and all arrays in one text, float32 in base64."""
     weights, arrays = generator.weights, _Arrays()
     dense = {
         "kernel": arrays.place(weights.kernel),

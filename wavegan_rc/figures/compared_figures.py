@@ -60,7 +60,10 @@ class DrawnGroup:
 
 def _new_figure(width: float, height: float) -> Figure:
     dpi = 120 if width == WIDE else 160
-    return Figure(figsize=(width, height), dpi=dpi, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained", facecolor="white")
+    # SVG takes the layout of PNG, where texts are a little narrower.
+    figure.get_layout_engine().set(w_pad=0.1)  # pyright: ignore[reportOptionalMemberAccess]
+    return figure
 
 
 def _legend(figure: Figure, axis: Axes, width: float) -> None:
@@ -73,13 +76,7 @@ def _legend(figure: Figure, axis: Axes, width: float) -> None:
 
 @default_style()
 def spectra_figure(groups: Sequence[DrawnGroup], edges_hz: set[float], width: float) -> Figure:
-    """Draw the mean spectra of all groups and of real audio, and the predicted lines below.
-
-    Args:
-        groups: Groups in report order.
-        edges_hz: Stopband edges to mark.
-        width: Width in inches.
-    """
+    """Draw the mean spectra of all groups and of real audio, and the predicted lines below."""
     combs = _combs(groups)
     figure = _new_figure(width, 5 + 1.6 * len(combs))
     axes = figure.subplots(
@@ -136,11 +133,6 @@ def training_figure(
     groups: Sequence[DrawnGroup], real_ratio_db: float | None, width: float
 ) -> Figure | None:
     """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
-
-    Args:
-        groups: Groups in report order.
-        real_ratio_db: Out-of-band ratio of real audio. None if it is not known.
-        width: Width in inches.
 
     Returns:
         Figure, or None if no group has two measurements during all of its trainings.

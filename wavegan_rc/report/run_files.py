@@ -65,7 +65,7 @@ class Run:
         """Id and name."""
         return f"{self.id} ({self.name})"
 
-    def about(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return how the run was made, as JSON values."""
         config = self.config
         return {
@@ -73,7 +73,7 @@ class Run:
             "name": self.name,
             "path": self.path_text,
             "seed": config.seed,
-            "settings": json.loads(json.dumps(dataclasses.asdict(config))),
+            "settings": dataclasses.asdict(config),
             **dataclasses.asdict(self.sessions[0]),
             "resumed": len(self.sessions) - 1,
             "data_fingerprint": self.data_fingerprint,
@@ -88,12 +88,7 @@ class Run:
 
 
 def read_run(path: Path, run_id: str) -> Run:
-    """Read a run folder: a finished run, or one that was stopped early and left a generator.
-
-    Raises:
-        DataError: If the folder holds no run, the run has no generator of its last checkpoint, or a
-            file cannot be read.
-    """
+    """Read a run folder: a finished run, or one that was stopped early and left a generator."""
     if not path.is_dir():
         raise DataError(f"{path}: no such run folder{similar_name(path)}")
     folder = RunFolder(path)
@@ -131,14 +126,7 @@ def _stopped_at(folder: RunFolder) -> int:
 
 
 def expand_folders(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Replace folders of runs by the runs in them that have a generator.
-
-    Returns:
-        Run folders, and a sentence for each run that is left out.
-
-    Raises:
-        DataError: If a folder cannot be searched.
-    """
+    """Replace folders by the runs in them, and return why runs without a generator are left out."""
     found, left_out = [], []
     for path in (path.expanduser() for path in paths):
         inner = []
@@ -169,11 +157,7 @@ def _session(record: Any) -> Session:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object from a file that may hold anything.
-
-    Raises:
-        DataError: If the file cannot be read or holds something else.
-    """
+    """Read a JSON object; raise a DataError if the file holds anything else."""
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

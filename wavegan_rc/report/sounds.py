@@ -10,9 +10,8 @@ import numpy as np
 
 from wavegan_rc.audio.files import open_recording
 from wavegan_rc.errors import DataError
-from wavegan_rc.figures.drawing import levels_db
+from wavegan_rc.figures.drawing import levels_db, spectrogram_png
 from wavegan_rc.figures.frequency_axis import Scale, hz_text, on_scale
-from wavegan_rc.figures.pixels import spectrogram_png
 from wavegan_rc.figures.spectra import marked_lines
 from wavegan_rc.measurement.references import data_of_run
 from wavegan_rc.measurement.sources import open_segments
@@ -121,9 +120,6 @@ def collect_sounds(document: Document) -> Sounds:
     Returns:
         The sounds. The top of the scale is the loudest point of the first real audio, in steps of
         5 dB. One gain serves all players of artifacts, which can therefore be compared by ear.
-
-    Raises:
-        DataError: If a recording is missing or cannot be read.
     """
     rows = _read_rows(document)
     top_db = math.ceil(float(rows[0][0].levels_db.max()) / 5) * 5.0

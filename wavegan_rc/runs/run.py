@@ -88,7 +88,7 @@ class Run:
         """Return a sentence on a run that has no generator of its last checkpoint."""
         step = self.last_step()
         if not step:
-            return f"{self.path}: the run has no checkpoint and no generator: train it again"
+            return f"{self.path}: the run is unfinished and has no checkpoint: train it again"
         return (
             f"{self.path}: the run was killed, or still trains, and has no generator of its last "
             f"checkpoint: `train --resume {self.path} --steps {step}` writes one"
