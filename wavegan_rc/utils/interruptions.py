@@ -1,5 +1,6 @@
 """Interruptions of a program: end signals, closed terminals, failures of optional work."""
 
+import _thread
 import contextlib
 import logging
 import os
@@ -34,8 +35,8 @@ class EndSignals:
     """A context that notes the first of `END_SIGNALS`; Ctrl-C after it raises KeyboardInterrupt.
 
     Python handles signals between two instructions of the main thread. Compiling a network is one
-    instruction for a minute, so a thread answers the first signal, and ends the process at the
-    second Ctrl-C if the main thread does not handle the first within a second.
+    instruction for a minute, so a thread answers the first signal, and ends the process if the main
+    thread does not handle a second Ctrl-C within a second.
 
     Other signals are not counted: shells and `timeout` send one signal twice. A signal that is
     ignored from the start, as under `nohup`, stays ignored.
@@ -53,7 +54,7 @@ class EndSignals:
         self._message = message
         self._then = then
         self._previous: dict[int, Any] = {}
-        self._handled = threading.Event()
+        self._interrupted = threading.Event()
 
     def __enter__(self) -> Self:
         # Only the main thread may set handlers.
@@ -82,24 +83,31 @@ class EndSignals:
             return
         self.received = number
         if signal.SIGINT in self._previous:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._handled.set()
+            signal.signal(signal.SIGINT, self._on_ctrl_c)
         self._then()
+
+    def _on_ctrl_c(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._interrupted.set()
+        raise KeyboardInterrupt
 
     def _answer(self, pipe: int) -> None:
         """Answer signals, whose numbers Python writes to a pipe at once."""
-        count = 0
+        answered = False
         with open(pipe, "rb", buffering=0) as signals:
-            while number := signals.read(1):
-                if number[0] not in END_SIGNALS:
-                    continue
-                count += 1
-                if count == 1:
+            while numbers := signals.read(64):
+                if not answered and set(numbers) & set(END_SIGNALS):
+                    answered = True
                     # The terminal may be gone.
                     with suppress(OSError, RuntimeError):
                         _logger.warning("\n%s", self._message)
-                elif number[0] == signal.SIGINT and not self._handled.wait(1):
-                    os._exit(128 + signal.SIGINT)
+                    # Shells and `timeout` send a signal twice: what came until now counts as one.
+                    os.set_blocking(pipe, False)
+                    signals.read(64)
+                    os.set_blocking(pipe, True)
+                elif signal.SIGINT in numbers and not self._interrupted.wait(0.1):
+                    _thread.interrupt_main()  # signals of one instruction count as one
+                    if not self._interrupted.wait(1):
+                        os._exit(128 + signal.SIGINT)
 
 
 class OptionalWork:
