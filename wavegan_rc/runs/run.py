@@ -81,8 +81,8 @@ class Run:
 
     def last_step(self) -> int:
         """Return the step of the last checkpoint, or 0 without one."""
-        last = max(self.checkpoints.glob("step-*.json"), default=None, key=lambda file: file.name)
-        return 0 if last is None else int(last.stem.rpartition("-")[2])
+        names = [file.stem.removeprefix("step-") for file in self.checkpoints.glob("step-*.json")]
+        return max((int(name) for name in names if name.isdecimal()), default=0)
 
     def without_generator(self) -> str:
         """Return a sentence on a run that has no generator of its last checkpoint."""
