@@ -1,6 +1,7 @@
 import os
 import platform
 import re
+import runpy
 import subprocess
 import sys
 
@@ -413,6 +414,21 @@ def test_the_installed_program_lists_its_commands():
     assert "generate" in listed.stdout
     wrong = subprocess.run([*program, "trian"], capture_output=True, text=True)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [(["--help"], 0, "one of bench, "), (["nosuch"], 2, "extra must be one of bench, ")],
+)
+def test_the_list_of_packages_without_tensorflow_answers_mistakes(
+    argv, code, said, monkeypatch, capsys
+):
+    script = str(ROOT / "scripts" / "without_tensorflow.py")
+    monkeypatch.setattr(sys, "argv", [script, *argv])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(script)
+    assert ended.value.code == code
+    assert said in " ".join("".join(capsys.readouterr()).split())
 
 
 def test_scripts_are_thin():

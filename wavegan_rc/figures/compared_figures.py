@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from wavegan_rc.figures.drawing import decibels, draw_band, over_seeds, set_title
 from wavegan_rc.figures.frequency_axis import frequencies_text
@@ -60,10 +61,8 @@ class DrawnGroup:
 
 def _new_figure(width: float, height: float) -> Figure:
     dpi = 120 if width == WIDE else 160
-    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained", facecolor="white")
-    # SVG takes the layout of PNG, where texts are a little narrower.
-    figure.get_layout_engine().set(w_pad=0.1)  # pyright: ignore[reportOptionalMemberAccess]
-    return figure
+    layout = ConstrainedLayoutEngine(w_pad=0.1)  # SVG takes that of PNG, whose texts are narrower
+    return Figure(figsize=(width, height), dpi=dpi, layout=layout, facecolor="white")
 
 
 def _legend(figure: Figure, axis: Axes, width: float) -> None:
