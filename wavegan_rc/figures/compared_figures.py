@@ -26,15 +26,7 @@ _Stage = tuple[int, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class DrawnGroup:
-    """A group of runs as the figures draw it.
-
-    Attributes:
-        title: Name of the group.
-        style: Colour and line style.
-        stages: Lines in Hz by stage.
-        arrays: Arrays of each run's measurement.
-        histories: Rows of each run's history.
-    """
+    """A group of runs as the figures draw it: lines in Hz by stage, each run's measurement."""
 
     title: str
     style: Mapping[str, Any]

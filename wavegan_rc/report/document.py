@@ -28,12 +28,9 @@ class Document:
     """Runs compared: the content of a report.
 
     Attributes:
-        version: Version of this package.
         created: Time of the report, UTC.
         groups: Groups in report order; the first is the reference.
         measurements: Measurements by run id.
-        summary: First sentences.
-        verdicts: Verdicts by kind of artifact, then by group.
     """
 
     title: str

@@ -89,10 +89,5 @@ def artifact_only(
 
 
 def data_uri(content: bytes, media_type: str) -> str:
-    """Return an address that holds a file.
-
-    Example:
-        >>> data_uri(b"abc", "image/png")
-        'data:image/png;base64,YWJj'
-    """
+    """Return an address that holds a file."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"

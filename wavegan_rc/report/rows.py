@@ -29,13 +29,11 @@ class Cell(Interval):
     """A group's number: one run's value, or the mean over seeds.
 
     Attributes:
-        over: `segments` or `seeds`, the units that the interval and the p-value describe.
-        count: Number of units.
+        over: `segments` or `seeds`, the units that are counted and that the interval describes.
         p_value: P-value of the difference from real audio. None without a test.
         verdict: Verdict beside real audio, or on a line's phase locking.
         reason: Reason for a missing value or interval. None if nothing is missing.
         runs: Values by run id.
-        beside_real: Difference from real audio.
         locked_p_value: P-value of a line's phase locking in a single run.
     """
 
