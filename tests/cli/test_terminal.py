@@ -248,23 +248,24 @@ def test_ctrl_c_is_answered_at_once_while_compiled_code_runs(tmp_path):
     code = (
         "import hashlib\n"
         "from wavegan_rc.cli.process import run_command\n"
-        "from wavegan_rc.training.callbacks.checkpoints import StopOnSignal\n"
+        "from wavegan_rc.utils.interruptions import EndSignals\n"
         "def command(*_):\n"
-        "    with StopOnSignal():\n"
+        "    with EndSignals('stopping once it is compiled'):\n"
         "        print('compiling', flush=True)\n"
-        "        hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)\n"
+        "        hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9)\n"
         "run_command(command, 'train', [])"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "compiling\n"
-    process.send_signal(signal.SIGINT)
-    assert process.stderr.readline() == "\n"
-    assert process.stderr.readline().startswith("stopping after the first step, once it is compil")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 128 + signal.SIGINT
-    process.communicate()
+    argv, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    with subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            assert process.stdout.readline() == "compiling\n"
+            process.send_signal(signal.SIGINT)
+            answer = [process.stderr.readline() for _ in range(2)]
+            assert answer == ["\n", "stopping once it is compiled\n"]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 128 + signal.SIGINT
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("command", ["report", "measure", "generate"])
