@@ -68,3 +68,20 @@ def make_wav(tmp_path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from helpers.browser import chromium  # few tests need Selenium
+
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory):
+    """The folder for screenshots: $WAVEGAN_SCREENSHOTS, else pytest's temporary one."""
+    asked = os.environ.get("WAVEGAN_SCREENSHOTS")
+    folder = Path(asked) if asked else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

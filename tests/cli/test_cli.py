@@ -1,6 +1,7 @@
 import os
 import platform
 import re
+import runpy
 import subprocess
 import sys
 
@@ -92,9 +93,12 @@ def test_print_config_can_be_read_back(tmp_path, capsys):
         (["--upsampler", "deconv"], ["upsampler", "transposed, resize", "deconv"]),
         (["--bogus", "1"], ["--bogus"]),
         (["--step", "1"], ["--step"]),
-        (["--phase-shuffle-per-example", "maybe"], ["phase_shuffle_per_example", "maybe"]),
-        (["--cutoff-hz", "8000"], ["cutoff_hz", "8000"]),
-        (["--upsampling-factors", "3"], ["upsampling_factors", "2048"]),
+        (
+            ["--phase-shuffle-per-example", "maybe"],
+            ["--phase-shuffle-per-example must be", "maybe"],
+        ),
+        (["--cutoff-hz", "8000"], ["--cutoff-hz must be", "8000"]),
+        (["--upsampling-factors", "3"], ["of --upsampling-factors, 3 = 3", "2048"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
         (["--data", "nowhere"], ["nowhere: no such folder"]),
         (["--data", "~nosuchuser/speech"], ["~nosuchuser/speech cannot be searched"]),
@@ -349,7 +353,7 @@ def test_the_file_is_blamed_only_for_what_it_says(tmp_path, capsys):
     file.write_text("steps: 5\nbatch_size: 0\n")
     assert str(file) in run(["--config", str(file)], capsys)[2]
     both = run(["--config", str(file), "--batch-size", "-1"], capsys)[2]
-    assert "batch_size" in both
+    assert both.startswith("error: --batch-size must be ")
     assert str(file) not in both
 
 
@@ -379,7 +383,7 @@ def test_an_output_folder_that_cannot_be_written(where, tmp_path, capsys):
         out = str(tmp_path / "taken" / ("runs" if where == "in-file" else ""))
     code, _, err = run(["--out", out], capsys)
     assert (code, err.count("\n")) == (2, 1)
-    assert err.startswith("error: out cannot be written")
+    assert err.startswith("error: --out cannot be written")
 
 
 def test_help_states_units_and_defaults_and_loads_no_heavy_library():
@@ -410,6 +414,21 @@ def test_the_installed_program_lists_its_commands():
     assert "generate" in listed.stdout
     wrong = subprocess.run([*program, "trian"], capture_output=True, text=True)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "said"),
+    [(["--help"], 0, "one of bench, "), (["nosuch"], 2, "extra must be one of bench, ")],
+)
+def test_the_list_of_packages_without_tensorflow_answers_mistakes(
+    argv, code, said, monkeypatch, capsys
+):
+    script = str(ROOT / "scripts" / "without_tensorflow.py")
+    monkeypatch.setattr(sys, "argv", [script, *argv])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(script)
+    assert ended.value.code == code
+    assert said in " ".join("".join(capsys.readouterr()).split())
 
 
 def test_scripts_are_thin():
@@ -491,11 +510,11 @@ print((taken() - before) * resource.getpagesize() / 2**25)
 @pytest.mark.parametrize(
     ("command", "argv", "message"),
     [
-        ("measure", ["x", "--stopband-hz=abc"], "stopband_hz must be a finite number (above 0)"),
-        ("measure", ["x", "--segment-length", "4.5"], "segment_length must be a whole number"),
-        ("sweep", ["x", "--at-once", "abc"], "at_once must be a whole number (at least 1)"),
-        ("sweep", ["x", "--engine", "dask"], "engine must be one of local, ray. Received: 'dask'"),
-        ("export", ["x", "--format", "bogus"], "format must be one of savedmodel, onnx, litert"),
+        ("measure", ["x", "--stopband-hz=abc"], "--stopband-hz must be a finite number (above 0)"),
+        ("measure", ["x", "--segment-length", "4.5"], "--segment-length must be a whole number"),
+        ("sweep", ["x", "--at-once", "abc"], "--at-once must be a whole number (at least 1)"),
+        ("sweep", ["x", "--engine", "dask"], "--engine must be one of local, ray. Received: dask"),
+        ("export", ["x", "--format", "bogus"], "--format must be one of savedmodel, onnx, litert"),
         ("export", ["x"], "required: --format"),
         ("generate", ["x", "--sample-count", "0"], "count must be a whole number (at least 1)"),
         ("generate", ["x", "--interpolate=1"], "--interpolate"),

@@ -83,7 +83,9 @@ def test_a_command_is_guessed_at(monkeypatch, capsys):
     assert capsys.readouterr().err.endswith("Received: trian; did you mean train?\n")
 
 
-@pytest.mark.parametrize("argv", [["train", "--resume"], ["generate"], ["explain"]])
+@pytest.mark.parametrize(
+    "argv", [["train", "--resume"], ["generate"], ["explain"], ["report"], ["measure"]]
+)
 def test_the_name_of_a_run_is_guessed_at(argv, tmp_path, capsys):
     (tmp_path / "001-resize").mkdir()
     command, *flags = argv
@@ -106,7 +108,7 @@ def test_lists_take_commas_and_spaces(text, capsys):
 def test_lists_with_holes_are_refused(text, capsys):
     code, _, err = run("train", ["--upsampling-factors", text, "--print-config"], capsys)
     assert (code, err.count("\n")) == (2, 1)
-    assert "upsampling_factors must be a list of 1 to 20 whole numbers" in err
+    assert "--upsampling-factors must be a list of 1 to 20 whole numbers" in err
 
 
 def test_presets_are_found_by_name_from_anywhere(tmp_path, monkeypatch, capsys):
@@ -240,6 +242,103 @@ def test_ctrl_c_says_what_was_saved_how_to_resume_and_how_to_listen(tmp_path):
     ]
 
 
+@pytest.mark.slow
+def test_ctrl_c_is_answered_at_once_while_compiled_code_runs(tmp_path):
+    """One call that takes minutes and lets other threads run, as a compiler's does."""
+    code = (
+        "import hashlib\n"
+        "from wavegan_rc.cli.process import run_command\n"
+        "from wavegan_rc.utils.interruptions import EndSignals\n"
+        "def command(*_):\n"
+        "    with EndSignals('stopping once it is compiled'):\n"
+        "        print('compiling', flush=True)\n"
+        "        hashlib.pbkdf2_hmac('sha256', b'', b'', 2 * 10**9)\n"
+        "run_command(command, 'train', [])"
+    )
+    argv, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    with subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            assert process.stdout.readline() == "compiling\n"
+            process.send_signal(signal.SIGINT)
+            answer = [process.stderr.readline() for _ in range(2)]
+            assert answer == ["\n", "stopping once it is compiled\n"]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 128 + signal.SIGINT
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("command", ["report", "measure", "generate"])
+def test_a_killed_run_is_refused_with_the_command_that_makes_its_generator(
+    command, tmp_path, capsys
+):
+    run_folder = tmp_path / "001-resize"
+    (run_folder / "checkpoints").mkdir(parents=True)
+    (run_folder / "config.yaml").write_text(config_as_yaml(Config()))
+    (run_folder / "environment.json").write_text("{}")
+    code, _, err = run(command, [run_folder], capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.endswith("the run is unfinished and has no checkpoint: train it again\n")
+    (run_folder / "checkpoints" / "step-000500.json").write_text("{}")
+    code, _, err = run(command, [run_folder], capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.endswith(f"`train --resume {run_folder} --steps 500` writes one\n")
+
+
+def test_a_sweep_file_that_is_missing_is_answered_by_those_there_are(capsys):
+    for name in ("gpu", "configs/sweeps/smok.yaml"):
+        code, _, err = run("sweep", [name], capsys)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "seed_experiment.yaml, " in err
+        assert "wavegan16384" not in err
+    assert err.endswith("did you mean configs/sweeps/smoke.yaml?\n")
+    assert run("train", ["--config", "nosuch"], capsys)[2].endswith(
+        f"no such file; there are: {', '.join(NAMED)}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "argv", "message"),
+    [
+        ("train", ["--cutoff-hz", "-1"], "--cutoff-hz must be a finite number (above 0)"),
+        (
+            "train",
+            ["--sample-rate=3000"],
+            "--cutoff-hz must be below 1300 Hz, 200 Hz below half of ",
+        ),
+        ("train", ["--upsampler", "resise"], "Received: resise; did you mean resize?"),
+        ("train", ["--upsampler=resise", "--steps=1"], "--upsampler must be one of transposed, "),
+        ("measure", ["x.npy", "--fail-above", "rms=1"], "--fail-above must name one of "),
+    ],
+)
+def test_settings_are_named_as_they_are_typed(command, argv, message, capsys):
+    code, _, err = run(command, argv, capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+
+
+def test_a_setting_of_a_file_is_named_as_it_is_written_there(tmp_path, capsys):
+    (tmp_path / "own.yaml").write_text("cutoff_hz: -1")
+    err = run("train", ["--config", tmp_path / "own.yaml"], capsys)[2]
+    assert err.startswith(f"error: {tmp_path}/own.yaml: cutoff_hz must be ")
+
+
+def test_missing_recordings_are_reported_before_anything_is_prepared(tmp_path, capsys):
+    argv = ["--data", tmp_path / "nosuch", "--out", tmp_path / "runs"]
+    code, out, err = run("train", argv, capsys)
+    assert (code, out) == (2, "")
+    assert err.endswith("nosuch: no such folder, glob or file\n")
+
+
+def test_explain_names_the_skips_of_residual_stages(tmp_path, capsys):
+    config = Config(architecture="residual", upsampling_factors=(4, 4))
+    (tmp_path / "config.yaml").write_text(config_as_yaml(config))
+    out = run("explain", [tmp_path, "--draws", 0], capsys)[1]
+    assert "a skip beside it upsamples too" in out
+    (tmp_path / "config.yaml").write_text(config_as_yaml(Config()))
+    assert "skip" not in run("explain", [tmp_path, "--draws", 0], capsys)[1]
+
+
 def test_of_too_few_recordings_nothing_is_claimed(tmp_path, capsys):
     """Three recordings with a tone 40 dB out: it was said that no predicted line stands out."""
     rng = np.random.default_rng(0)
@@ -270,10 +369,3 @@ def test_a_locked_tone_that_hardly_stands_out_is_named(tmp_path, capsys):
     code, out, _ = run("measure", [*argv, "--out", str(tmp_path / "m")], capsys)
     assert code == 0
     assert re.search(r"A faint tone at 4000 Hz, -\d+ dB .*, as that of stage 2 would\.", out), out
-
-
-def test_a_run_without_a_generator_says_how_to_go_on(tmp_path, capsys):
-    (tmp_path / "config.yaml").write_text("seed: 0\n")
-    code, _, err = run("generate", [str(tmp_path)], capsys)
-    assert (code, err.count("\n")) == (2, 1)
-    assert f"the run has no generator yet: `train --resume {tmp_path}` goes on with it" in err

@@ -353,10 +353,11 @@ def command(argv, capsys):
 
 def test_the_page_of_a_run_shows_its_generator_first(small_generator, tmp_path, capsys):
     run = small_generator("a <b>&lt; run")
-    out = tmp_path / "deep" / "page.html"
-    code, said, _ = command([run, "--page", out], capsys)
-    assert (code, said.startswith(f"wrote {out} (")) == (0, True)
-    html = out.read_text()
+    out = tmp_path / "deep"
+    for argv in ([run, "--page"], ["--page", run]):
+        code, said, _ = command([*argv, "--out", out], capsys)
+        assert (code, said.startswith(f"wrote {out}/page.html (")) == (0, True)
+    html = (out / "page.html").read_text()
     assert len(html.encode()) < 6_000_000
     assert "<b>" not in re.sub(r"(?s)<script.*?</script>", "", html)
     (data,) = re.findall(r'(?s)<script type="application/json" id="data">(.*?)</script>', html)
@@ -382,7 +383,7 @@ def test_a_generator_too_large_for_a_page_is_refused_with_its_size(
 ):
     monkeypatch.setattr(page, "_MOST_BYTES", 1_700_000)
     run = small_generator("large", filters=64)
-    code, _, err = command([run, "--page", tmp_path / "page.html"], capsys)
+    code, _, err = command([run, "--page", "--out", tmp_path], capsys)
     assert (code, err.count("\n")) == (2, 1)
     assert "must fit a page of 1.7 MB. Received: 1." in err
     assert "generate.py" in err
@@ -392,17 +393,12 @@ def test_a_generator_too_large_for_a_page_is_refused_with_its_size(
 @pytest.mark.parametrize(
     ("argv", "named"),
     [
-        (["{tmp}", "--page", "{tmp}/page.html"], "no such generator file"),
-        (["{tmp}/nothing", "--page", "{tmp}/page.html"], "no such generator file"),
-        (["--page", "{tmp}"], "page must be a file that ends in .html"),
-        (["--page", "{tmp}/page.txt"], "page must be a file that ends in .html"),
-        (
-            ["--page", "{tmp}/page.html", "--upsampling-factors", "4"],
-            "cannot be combined with --upsampling-factors",
-        ),
-        (["--page", "{tmp}/page.html", "--draws", "0"], "cannot be combined with --draws"),
+        (["{tmp}", "--page"], "no such generator file"),
+        (["--page", "{tmp}/nothing"], "no such generator file"),
+        (["--page", "--upsampling-factors", "4"], "cannot be combined with --upsampling-factors"),
+        (["--page", "--draws", "0"], "cannot be combined with --draws"),
         (["{tmp}"], "not a run folder"),
-        (["--page", "{tmp}/file/page.html"], "page cannot be written"),
+        (["--page", "--out", "{tmp}/file"], "out cannot be written"),
     ],
 )
 def test_mistakes_give_one_line_and_write_nothing(argv, named, tmp_path, capsys):

@@ -4,15 +4,12 @@ Screenshots are left in $WAVEGAN_SCREENSHOTS, else in pytest's temporary folder.
 """
 
 import base64
-import os
 import re
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.browser import DESKTOP, PHONE, click, emulate, find, screenshot
 from scipy import signal
-from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -25,8 +22,6 @@ from wavegan_rc.theory.overlap import overlap_level_db
 
 pytestmark = pytest.mark.slow
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-DESKTOP, PHONE = (1280, 900), (390, 844)
 RATE, LENGTH = 16000, 2048
 
 
@@ -41,29 +36,6 @@ def page(generators, tmp_path_factory):
     file.write_text(render_page(generators), encoding="utf-8")
     assert file.stat().st_size < 6_000_000
     return file
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not (BROWSER and DRIVER):
-        pytest.skip("needs the programs chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER or ""
-    for argument in ("--headless=new", "--hide-scrollbars"):
-        options.add_argument(argument)
-    if os.geteuid() == 0:  # chromium's own sandbox does not work for root
-        options.add_argument("--no-sandbox")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-def emulate(browser, size=DESKTOP, **features):
-    shape = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
-    named = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": named})
 
 
 # What is played is rendered offline instead, and kept with its rate.
@@ -96,22 +68,10 @@ def opened(browser, page):
     assert browser.get_log("browser") == []
 
 
-def find(browser, selector):
-    return browser.find_element(By.CSS_SELECTOR, selector)
-
-
 def text_of(browser, selector):
     return browser.execute_script(
         "return document.querySelector(arguments[0]).textContent.trim()", selector
     )
-
-
-def click(browser, selector):
-    element = find(browser, selector)
-    browser.execute_script(
-        "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element
-    )
-    element.click()
 
 
 def wait(browser, condition, seconds=240):
@@ -483,14 +443,6 @@ def test_every_control_is_reached_and_moved_by_keys(opened):
     assert opened.execute_script(unnamed) == 0
 
 
-@pytest.fixture(scope="module")
-def screenshots(tmp_path_factory):
-    asked = os.environ.get("WAVEGAN_SCREENSHOTS")
-    folder = Path(asked) if asked else tmp_path_factory.mktemp("screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 # The least contrast of numbers on coloured boxes (WCAG 2.2, 1.4.3), as the browser blends colours.
 _CONTRASTS = """
 const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
@@ -536,12 +488,8 @@ def test_it_fits_desktop_and_phone_in_light_and_dark(opened, size, scheme, scree
         assert not opened.execute_script(_SCROLLS, "views-zeros")
         slide(opened, "shuffle-factor", 8)
         wait(opened, lambda b: b.execute_script(_SCROLLS, "shuffle-picture"))
-    height = opened.execute_script("return document.documentElement.scrollHeight")
-    clip = {"x": 0, "y": 0, "width": window, "height": height, "scale": 1}
-    options = {"captureBeyondViewport": True, "clip": clip}
-    taken = opened.execute_cdp_cmd("Page.captureScreenshot", options)
     file = screenshots / f"explain-{size[0]}-{scheme}.png"
-    file.write_bytes(base64.b64decode(taken["data"]))
+    screenshot(opened, file)
     assert file.stat().st_size > 50_000
 
 

@@ -6,10 +6,12 @@ from helpers import tone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wavegan_rc.figures.artifact_figures import artifact_figure
 from wavegan_rc.figures.drawing import levels_db, spectrogram_figure
 from wavegan_rc.figures.frequency_axis import height, on_scale, ticks_hz
 from wavegan_rc.figures.spectra import spectrum_figure
 from wavegan_rc.figures.style import line_style
+from wavegan_rc.measurement.measure import measure
 
 RATE = 16000
 
@@ -77,3 +79,21 @@ def test_a_mean_spectrum_has_both_sounds_the_lines_and_a_title():
     assert [text.get_text() for text in axis.texts] == [f"{1000 * k}" for k in range(1, 9)]
     names = [label.get_text() for label in rows.get_yticklabels()]
     assert names == ["stage 1: 1 kHz, 2 kHz, ...", "stage 2: 4 kHz, 8 kHz"]
+
+
+def test_a_measurement_is_drawn_on_one_axis_with_its_colours_beside_it(tmp_path):
+    """Legends stood between the heat map and its colour bar."""
+    noise = np.random.default_rng(0).normal(0, 0.1, (20, 512))
+    measure(noise, sample_rate=RATE, upsampling_factors=[4, 4], reference=noise[::-1]).save(
+        tmp_path
+    )
+    figure = artifact_figure(tmp_path / "artifacts.json", tmp_path / "artifacts.npz")
+    figure.draw_without_rendering()
+    *panels, colors = (axis.get_position() for axis in figure.axes)
+    assert len(panels) == 3
+    assert max(np.ptp([panel.x0 for panel in panels]), np.ptp([p.x1 for p in panels])) < 1e-6
+    assert 0 < colors.x0 - panels[-1].x1 < 0.03
+    (legend,) = figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["95 % of unlocked bins", "real", "measured"]
+    assert legend.get_window_extent().y0 > figure.axes[0].get_window_extent().y1

@@ -214,7 +214,7 @@ def test_results_of_another_set_are_neither_replaced_nor_left_beside(arrays, tmp
     for paths in ([a], [b, a], [b]):
         code, _, err = run([*paths, *given], capsys)
         assert (code, err.count("\n")) == (2, 1)
-        assert err.startswith("error: out must be a new folder, or one with results of the same")
+        assert err.startswith("error: --out must be a new folder, or one with results of the same")
     assert before == {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
     assert run([a, b, *given, "--seed", 1], capsys)[0] == 0
     (out / "02" / "artifacts.json").write_text("{}")
@@ -322,13 +322,13 @@ def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(tmp_p
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"sample-rate": 8000, "stopband-hz": 4000}, "stopband_hz"),
+        ({"sample-rate": 8000, "stopband-hz": 4000}, "--stopband-hz"),
         ({"reference": "nowhere.npy"}, "nowhere.npy"),
-        ({"sample-rate": "many"}, "sample_rate"),
+        ({"sample-rate": "many"}, "--sample-rate"),
         ({"seed": -1}, "seed"),
-        ({"fail-above": "bogus=1"}, "fail_above"),
-        ({"fail-above": "rms_db"}, "fail_above"),
-        ({"segment-length": 100}, "segment_length"),
+        ({"fail-above": "bogus=1"}, "--fail-above"),
+        ({"fail-above": "rms_db"}, "--fail-above"),
+        ({"segment-length": 100}, "segment"),
     ],
 )
 def test_mistakes_give_one_line_and_exit_code_2(arrays, changes, named, tmp_path, capsys):
@@ -342,8 +342,8 @@ def test_mistakes_give_one_line_and_exit_code_2(arrays, changes, named, tmp_path
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--fail-above", "bogus=1"], "fail_above must name one of out_of_band_total_db, "),
-        (["--fail-above", "rms_db"], "fail_above must be NAME=X"),
+        (["--fail-above", "bogus=1"], "--fail-above must name one of out_of_band_total_db, "),
+        (["--fail-above", "rms_db"], "--fail-above must be NAME=X"),
         (["--networks"], "networks needs runs or generator files. Received: {folder}/clean.npy"),
     ],
 )
@@ -359,7 +359,7 @@ def test_factors_that_do_not_fit_are_refused(arrays, tmp_path, capsys):
     argv = [arrays / "clean.npy", *options(arrays, tmp_path / "m")]
     code, _, err = run([*argv[:-2], 3, 7], capsys)
     assert code == 2
-    assert "upsampling_factors" in err
+    assert "--upsampling-factors" in err
     assert not (tmp_path / "m").exists()
 
 

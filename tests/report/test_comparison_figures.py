@@ -14,6 +14,7 @@ from wavegan_rc.errors import DataError
 from wavegan_rc.figures.compared_figures import WIDE, spectra_figure, training_figure
 from wavegan_rc.report.document import build_document
 from wavegan_rc.report.figures import read_groups, write_figures
+from wavegan_rc.report.write import write_report
 
 TRANSPOSED = replace(SMALL, upsampler="transposed")
 
@@ -185,7 +186,7 @@ def test_a_place_that_cannot_be_written_is_an_error(tmp_path):
     run = write_run(tmp_path / "a")
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="out cannot be written"):
-        write_figures(document_of([run], tmp_path), tmp_path / "file")
+        write_report([run], tmp_path / "file")
 
 
 def test_sets_of_other_rates_stand_on_one_axis(tmp_path):

@@ -367,7 +367,7 @@ def test_of_unfinished_trainings_and_few_real_segments_it_is_warned(tmp_path):
     }
     warnings = build_warnings(groups, measurements)
     (unfinished,) = [warning for warning in warnings if warning.startswith("Levels still changed")]
-    assert "the training of r0 (a). `train --resume RUN --steps N` continues it." in unfinished
+    assert unfinished.endswith("know: r0 (a). `train --resume RUN --steps N` continues it.")
     (few,) = [warning for warning in warnings if "real segments" in warning]
     assert few.startswith("Fewer than 100 real segments that neither overlap nor repeat: r1 (b)")
     assert "has 7." in few
@@ -531,7 +531,7 @@ def test_warnings_of_one_kind_are_one_that_lists_the_runs(tmp_path):
         (run / "history.jsonl").write_text('{"step": 20}\n')
     warnings = document_json(runs, tmp_path / "out")["warnings"]
     unfinished, silent, alone = warnings
-    assert "over the last quarter of the training of r3 (a-2) and r4 (a-3). `train" in unfinished
+    assert "or were measured too seldom to know: r3 (a-2) and r4 (a-3). `train" in unfinished
     assert silent.startswith("Silent generator: r2 (a-1) and r3 (a-2). Leave these runs out")
     assert alone.startswith("Measured without real audio: r2 (a-1) and r3 (a-2). Put the record")
 
@@ -580,7 +580,10 @@ def test_a_generator_older_than_the_last_checkpoint_is_not_of_it(tmp_path):
     run = stopped(write_run(tmp_path / "a"))
     generator = (run / "generator.keras").stat().st_mtime_ns
     os.utime(run / "checkpoints" / "step-000012.json", ns=(generator + 10**9,) * 2)
-    with pytest.raises(DataError, match=r"generator\.keras of its last checkpoint"):
+    with pytest.raises(
+        DataError,
+        match=r"no generator of its last checkpoint: `train --resume .* --steps 12` writes one",
+    ):
         document_json([run], tmp_path / "out")
 
 
@@ -598,7 +601,7 @@ def test_a_folder_of_runs_is_expanded_and_what_is_left_out_is_named(tmp_path):
     for run in folder.iterdir():
         if run.is_dir():
             (run / "generator.keras").unlink(missing_ok=True)
-    with pytest.raises(DataError, match=r"must have a generator\.keras"):
+    with pytest.raises(DataError, match="is unfinished and has no checkpoint"):
         document_json([folder], tmp_path / "out")
     with pytest.raises(DataError, match="not a run folder"):
         document_json([folder / "notes"], tmp_path / "out")
@@ -663,10 +666,13 @@ def write(name, text):
         (remove("config.yaml"), "not a run folder"),
         (write("config.yaml", "cutoff_hz: [1, 2]\n"), "not the settings of a run"),
         (write("config.yaml", "use_bias: [true]\n"), "use_bias must be true or false"),
-        (remove("generator.keras"), "must have a generator.keras of its last checkpoint"),
-        (remove("summary.json"), "must have a generator.keras of its last checkpoint"),
-        (remove("history.jsonl"), "must have a generator.keras of its last checkpoint"),
-        (replace_text("config.yaml", "steps: 20", "steps: 30"), "`train --resume` continues it"),
+        (remove("generator.keras"), "is unfinished and has no checkpoint"),
+        (remove("summary.json"), "is unfinished and has no checkpoint"),
+        (remove("history.jsonl"), "is unfinished and has no checkpoint"),
+        (
+            replace_text("config.yaml", "steps: 20", "steps: 30"),
+            "is unfinished and has no checkpoint",
+        ),
         (write("history.jsonl", '{"step": 20'), "not the history of a run"),
         (write("history.jsonl", '{"step": "x"}\n'), "not the history of a run"),
         (write("history.jsonl", '{"step": %s}\n' % ("1" * 400)), "not the history of a run"),

@@ -15,8 +15,7 @@ from PIL import Image
 from scipy import signal
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.figures.drawing import levels_db
-from wavegan_rc.figures.pixels import spectrogram_png
+from wavegan_rc.figures.drawing import levels_db, spectrogram_png
 from wavegan_rc.measurement.evaluator import QUANTITIES
 from wavegan_rc.measurement.segments import SegmentSet
 from wavegan_rc.report import media
@@ -318,3 +317,15 @@ def test_hostile_text_is_text_wherever_it_stands(tmp_path):
 def test_digits_are_those_that_the_interval_gives_a_meaning(estimate, name, text):
     shown = interval_text(Interval(*estimate), name).replace("\N{MINUS SIGN}", "-")
     assert shown == text.replace("-0.0000 ", "0.0000 ")
+
+
+def test_a_card_says_0_for_the_distance_of_real_audio_from_itself(tmp_path):
+    """Its estimate has no bias, and may lie below 0, which no reader expects of a distance."""
+    real = low_passed_noise(0)
+    run = run_of(1, write_run(tmp_path / "a", real, real))
+    cell = Cell(5.0, 4.0, 6.0, over="segments", count=64, runs={"r1": 5.0})
+    distance = Interval(-0.05, -0.14, 0.16)
+    rows = [Row("frechet_distance", "", None, None, [], distance, {"g1": cell}, {})]
+    document = document_of({"resize": [run]}, rows)
+    page = render_page(document, collect_sounds(document), [])
+    assert re.findall(r"<dd>(.*?)</dd>", page)[:2] == ["0.0", "5.0"]

@@ -5,7 +5,6 @@ Screenshots are left in $WAVEGAN_SCREENSHOTS, else in pytest's temporary folder.
 
 import base64
 import json
-import os
 import re
 import shutil
 from dataclasses import replace
@@ -17,10 +16,10 @@ import numpy as np
 import pytest
 import yaml
 from helpers import PRESETS, report_runs
+from helpers.browser import DESKTOP, PHONE, click, emulate, find, screenshot
 from helpers.report_page import COUNT, HOSTILE, LENGTH, RATE, document_of, run_of, write_run
 from matplotlib.figure import Figure
 from scipy import stats
-from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -41,9 +40,7 @@ from wavegan_rc.training.train import train
 
 pytestmark = pytest.mark.slow
 
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 NON_ASCII = "Läufe 日本 ẞ"
-DESKTOP, PHONE = (1280, 900), (390, 844)
 WINDOW_SECONDS = LENGTH / RATE
 # Window i of a sound holds one tone, so that what is played tells where it comes from.
 SPACING_HZ = 1 / WINDOW_SECONDS
@@ -129,37 +126,6 @@ def page(tmp_path_factory):
     return html
 
 
-@pytest.fixture(scope="module")
-def screenshots(tmp_path_factory):
-    asked = os.environ.get("WAVEGAN_SCREENSHOTS")
-    folder = Path(asked) if asked else tmp_path_factory.mktemp("screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not (BROWSER and DRIVER):
-        pytest.skip("needs the programs chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER or ""
-    for argument in ("--headless=new", "--hide-scrollbars"):
-        options.add_argument(argument)
-    if os.geteuid() == 0:  # chromium's own sandbox does not work for root
-        options.add_argument("--no-sandbox")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-def emulate(browser, size=DESKTOP, scheme="light", media=""):
-    shape = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [feature]})
-
-
 # Keeps what is played: every 16th sample (the tones lie below 1.2 kHz), their rate, the gain.
 _RECORDER = """
 window.played = [];
@@ -184,24 +150,13 @@ AudioBufferSourceNode.prototype.start = function () {
 @pytest.fixture
 def opened(browser, page):
     """The page just opened on a desktop; at the end nothing may stand in the console."""
-    emulate(browser)
+    emulate(browser, prefers_color_scheme="light")
     browser.get_log("browser")
     browser.get_log("performance")
     browser.get(page.as_uri())
     browser.execute_script(_RECORDER)
     yield browser
     assert browser.get_log("browser") == []
-
-
-def find(browser, selector):
-    return browser.find_element(By.CSS_SELECTOR, selector)
-
-
-def click(browser, selector):
-    # Scrolled to the middle, where nothing sticky covers it.
-    element = find(browser, selector)
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    element.click()
 
 
 def wait(browser, script):
@@ -218,14 +173,6 @@ def played_windows(browser, index=-1):
     # The windows are not cut on the sample at the sound card's rate, by less than half a bin.
     tones = [np.abs(np.fft.rfft(window)).argmax() for window in windows]
     return np.array(tones), recording
-
-
-def screenshot(browser, file):
-    size = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-    clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-    shot = {"captureBeyondViewport": True, "clip": clip}
-    picture = browser.execute_cdp_cmd("Page.captureScreenshot", shot)["data"]
-    file.write_bytes(base64.b64decode(picture))
 
 
 def test_it_opens_from_disk_and_asks_nothing_of_a_network(opened, page):
@@ -316,7 +263,7 @@ def test_one_player_at_a_time(opened):
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_clicking_a_window_plays_that_window(opened, size):
-    emulate(opened, size)
+    emulate(opened, size, prefers_color_scheme="light")
     slider = find(opened, "#sound-r3 .windows")
     opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", slider)
     places = []
@@ -562,7 +509,7 @@ def test_p_values_are_those_of_the_binomial_distribution(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_it_fits_and_can_be_read(opened, screenshots, size, scheme):
-    emulate(opened, size, scheme)
+    emulate(opened, size, prefers_color_scheme=scheme)
     kind = "phone" if size == PHONE else "desktop"
     screenshot(opened, screenshots / f"{kind}-{scheme}.png")
     assert opened.execute_script("return document.documentElement.scrollWidth") <= size[0]
@@ -622,13 +569,13 @@ def test_every_control_has_a_name(opened):
 
 
 def test_it_prints(opened, screenshots):
-    emulate(opened, scheme="dark", media="print")
+    emulate(opened, media="print", prefers_color_scheme="dark")
     assert luminance(color(opened, "paper")) == pytest.approx(1)
     for selector in ("#sound-r1 .controls", "#listening", "nav", "fieldset"):
         assert not find(opened, selector).is_displayed(), selector
     for selector in ("#sound-r1 .picture", ".cards", "#table", ".drawing"):
         assert find(opened, selector).is_displayed(), selector
-    emulate(opened)
+    emulate(opened, prefers_color_scheme="light")
     pdf = opened.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})
     (screenshots / "print.pdf").write_bytes(base64.b64decode(pdf["data"]))
     assert base64.b64decode(pdf["data"]).startswith(b"%PDF")
@@ -666,7 +613,7 @@ def test_it_fits_whatever_is_compared(browser, tmp_path, screenshots, count, dif
     page = write_report(runs, tmp_path / "report")
     for size in (DESKTOP, PHONE):
         for scheme in ("light", "dark"):
-            emulate(browser, size, scheme)
+            emulate(browser, size, prefers_color_scheme=scheme)
             browser.get(page.as_uri())
             kind = "phone" if size == PHONE else "desktop"
             screenshot(browser, screenshots / f"{count}-{differing}-{kind}-{scheme}.png")
@@ -716,7 +663,7 @@ def test_the_command_leaves_page_numbers_and_figures(smoke_report):
 
 
 def test_the_report_of_two_runs_opens(browser, smoke_report, screenshots):
-    emulate(browser)
+    emulate(browser, prefers_color_scheme="light")
     browser.get_log("browser")
     browser.get((smoke_report / "index.html").as_uri())
     broken = "[...document.images].filter((image) => !image.complete || !image.naturalWidth).length"

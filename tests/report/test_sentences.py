@@ -73,7 +73,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {},
             "After 2,000 steps and 5 seeds each, resize leaves 10 dB less noise above 1.7 kHz than "
             "transposed, but is further from real speech.",
-            "Which has weaker lines cannot be told with 5 seeds each.",
+            "5 seeds each cannot tell which has weaker lines.",
         ),
         (
             {NOISE: "alike", LINES: BOTH},
@@ -87,8 +87,8 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {"seeds": 2},
             "After 2,000 steps and 2 seeds each, it cannot be told which is better, resize or "
             "transposed.",
-            "Which has less noise above 1.7 kHz, weaker lines or the smaller distance from real "
-            "speech cannot be told with 2 seeds each.",
+            "2 seeds each cannot tell which has less noise above 1.7 kHz, weaker lines or the "
+            "smaller distance from real speech.",
         ),
         (
             {NOISE: "alike", LINES: "alike"},
@@ -109,7 +109,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {"seeds": 1},
             "After 2,000 steps, in one training each, resize leaves 10 dB less noise above 1.7 kHz "
             "than transposed.",
-            "Which has weaker lines cannot be told with one training each. Another seed may give "
+            "One training each cannot tell which has weaker lines. Another seed may give "
             "another result: train three or more of each.",
         ),
         (
@@ -149,7 +149,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {NOISE: [BETTER] * 4 + [UNKNOWN], LINES: WORSE},
             {"count": 6},
             "After 2,000 steps and 5 seeds each, 4 settings leave less noise above 1.7 kHz than "
-            "transposed; of other it cannot be told.",
+            "transposed; for other it cannot be told.",
             "",
         ),
         (

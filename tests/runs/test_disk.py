@@ -46,7 +46,7 @@ def fill(disk, leave):
 
 
 def event_steps(run):
-    return [event.step for event in tensorboard_events(run)["critic_loss"]]
+    return [event.step for event in tensorboard_events(run)["training/critic_loss"]]
 
 
 @pytest.fixture(scope="module")

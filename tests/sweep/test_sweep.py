@@ -371,7 +371,7 @@ def test_a_record_that_is_none_and_a_folder_that_cannot_be_written(sweep):
     code, _, err = ours.run("--at-once", "0")
     assert (code, err) == (
         2,
-        "error: at_once must be a whole number (at least 1) or null. Received: 0\n",
+        "error: --at-once must be a whole number (at least 1) or null. Received: 0\n",
     )
     ours.out = ours.grid
     code, _, err = ours.run()
@@ -565,4 +565,4 @@ def test_a_killed_sweep_goes_on_from_its_checkpoints_and_ends_with_the_report(tm
     values = metadata.parse_session_start_info_plugin_data(content).hparams
     assert values["upsampler"].string_value == "sinc+resize"
     assert values["seed"].number_value == 5
-    assert events.Scalars("critic_loss")[-1].step == 30
+    assert events.Scalars("training/critic_loss")[-1].step == 30

@@ -189,7 +189,7 @@ def test_no_cluster_at_the_address(sweep):
     ours.environment["RAY_AUTH_MODE"] = "disabled"
     code, _, err = ours.run("--engine", "ray", "--address", "nonsense")
     assert code == 2
-    assert err.splitlines()[-1].startswith("error: address nonsense: ")
+    assert err.splitlines()[-1].startswith("error: --address nonsense: ")
 
 
 @pytest.mark.parametrize(

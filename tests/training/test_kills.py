@@ -218,7 +218,7 @@ def test_a_training_killed_many_times_goes_on_as_if_it_had_not_been(tmp_path, ar
     train(config, resume=run)
     straight = replace(config, out=str(tmp_path / "straight"), save_every=10**6)
     assert_same_results(run, train(straight).path, config)
-    steps = [event.step for event in tensorboard_events(run)["critic_loss"]]
+    steps = [event.step for event in tensorboard_events(run)["training/critic_loss"]]
     assert steps == list(range(1, reached + 2))
 
 

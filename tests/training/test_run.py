@@ -135,11 +135,18 @@ def test_history_has_a_line_for_every_interval(smoke_run):
 def test_tensorboard_has_losses_audio_and_pictures(smoke_run):
     upsampler, folder, _ = smoke_run
     events = tensorboard_events(folder / "runs" / f"001-{upsampler}")
-    assert events.keys() >= {"generator_loss", "wasserstein_estimate", "steps_per_s"}
-    assert [event.step for event in events["critic_loss"]] == [2, 4, 6]
+    # TensorBoard draws together what has the same name before a slash.
+    of_training = {"generator_loss", "wasserstein_estimate", "gradient_norm", "steps_per_s"}
+    assert events.keys() >= {f"training/{name}" for name in of_training}
+    assert {tag.partition("/")[0] for tag in events} <= {"training", "sound", "audio"} | {
+        "line_prominence_db",
+        "phase_locking",
+        "spectrogram",
+    }
+    assert [event.step for event in events["training/critic_loss"]] == [2, 4, 6]
     assert [event.step for event in events["spectrogram"]] == [3, 6]
-    assert events["generated"][0].encoded_audio_string.startswith(b"RIFF")
-    assert [event.step for event in events["real"]] == [3]
+    assert events["audio/generated"][0].encoded_audio_string.startswith(b"RIFF")
+    assert [event.step for event in events["audio/real"]] == [3]
     assert events["spectrogram"][0].encoded_image_string.startswith(b"\x89PNG")
 
 
@@ -314,7 +321,9 @@ def test_without_a_low_pass_there_is_no_ratio(tmp_path, caplog):
     assert "out-of-band" not in caplog.text
     # One step is less than an interval of anything, and yet nothing is missing.
     assert [row["step"] for row in history(run)] == [1]
-    assert {"critic_loss", "generated", "spectrogram"} <= tensorboard_events(run).keys()
+    assert {"training/critic_loss", "audio/generated", "spectrogram"} <= tensorboard_events(
+        run
+    ).keys()
     assert json.loads((run / "summary.json").read_text())["out_of_band_ratio_db"] is None
 
 

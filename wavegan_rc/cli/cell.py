@@ -60,11 +60,7 @@ def cell_command(program: str, argv: Sequence[str]) -> int:
 
 
 def _remove_unbegun(run: Run, config: Config) -> None:
-    """Remove what a killed process left of this cell's run before its first checkpoint.
-
-    Raises:
-        WaveganError: If the folder holds anything else; it is left as it is.
-    """
+    """Remove what a killed process left of this cell's run before its first checkpoint."""
     begun = Run(run.path).read_config()
     if begun is not None:
         config.resumed(replace(begun, out=config.out))

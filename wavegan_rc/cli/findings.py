@@ -18,7 +18,7 @@ def in_three_lines(measurement: Measurement) -> str:
 def _real_or_not(measurement: Measurement) -> str:
     (distance,) = _named(measurement, "frechet_distance")
     if measurement.measured.real is None:
-        return "There is no real audio to compare with, so it cannot be told from real or not."
+        return "There is no real audio to compare with; --reference names some."
     if distance.estimate is None:
         return f"How like real audio it is was not measured: {distance.reason}."
     words = f"its Frechet distance is {max(distance.estimate.value, 0):.3g}"

@@ -1,9 +1,10 @@
 """The `measure` command."""
 
+import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,36 +23,52 @@ _EXAMPLES = (
     "runs/001-transposed runs/002-resize --all",
     "'other/*.wav' --reference real/ --upsampling-factors 4,4,4,4 --stopband-hz 1700",
 )
+# Flags that `wavegan_rc.measure` takes too, under the same names.
+_OPTIONS = (
+    "sample_rate",
+    "reference",
+    "upsampling_factors",
+    "stopband_hz",
+    "segment_length",
+    "seed",
+)
 
 
 def measure_command(program: str, argv: Sequence[str]) -> int:
     """Measure artifacts in runs, generators, recordings or arrays, and compare with real audio."""
     flags = _parser(program).parse(argv)
     from wavegan_rc.measurement.gate import check_limits, parse_limits
-    from wavegan_rc.measurement.measure import compare, measure
     from wavegan_rc.measurement.sources import is_generator
 
     bounds = parse_limits(flags.fail_above)
     for path in flags.paths:
         if flags.networks and not is_generator(path):
             raise ParameterError(f"networks needs runs or generator files. Received: {path}")
-    check_out(flags.paths, flags.out)
-    first, outcomes = None, []
-    for path, folder in zip(flags.paths, result_folders(flags.paths, flags.out), strict=True):
-        measurement = measure(
-            path,
-            sample_rate=flags.sample_rate,
-            reference=flags.reference,
-            upsampling_factors=flags.upsampling_factors,
-            stopband_hz=flags.stopband_hz,
-            segment_length=flags.segment_length,
-            seed=flags.seed,
-        )
+    folders = _result_folders(flags.paths, flags.out)
+    _check_out(flags.out, folders)
+    outcomes = []
+    for path, measurement in _measure_each(flags, folders):
+        outcomes += [(path, outcome) for outcome in check_limits(measurement, bounds)]
+    if flags.networks:
+        _audit_networks(folders, flags.seed)
+    for path, (passed, words) in outcomes:
+        stream = sys.stdout if passed else sys.stderr
+        print(f"{'pass' if passed else 'fail'}: {path}: {words}", file=stream)
+    return 0 if all(outcome.passed for _, outcome in outcomes) else EXIT_LIMIT_CROSSED
+
+
+def _measure_each(
+    flags: argparse.Namespace, folders: Mapping[Path, str]
+) -> Iterator[tuple[str, "Measurement"]]:
+    """Measure each path, compare it with the first, and print what was found."""
+    from wavegan_rc.measurement.measure import compare, measure
+
+    first = None
+    for folder, path in folders.items():
+        measurement = measure(path, **{name: getattr(flags, name) for name in _OPTIONS})
         measurement.save(folder)
         print(f"{path}: {measurement.measured.in_words()}")
         _tell(measurement, folder, whole=flags.all)
-        if measurement.measured.unfinished:
-            print(f"the training is unfinished: {measurement.measured.unfinished}")
         if first is None:
             first = measurement
         else:
@@ -60,19 +77,15 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
             table = comparison.table(reference="reference")
             print(f"{path} compared with {flags.paths[0]}:\n{table}")
         print(f"wrote {folder}", flush=True)
-        outcomes += [(path, outcome) for outcome in check_limits(measurement, bounds)]
-    if flags.networks:
-        from wavegan_rc.network_audit.audit import audit_networks
+        yield path, measurement
 
-        for path, folder in zip(flags.paths, result_folders(flags.paths, flags.out), strict=True):
-            networks = audit_networks(Path(path).expanduser(), folder, seed=flags.seed)
-            print(f"networks of {path}:\n{networks.table()}\nwrote {folder}", flush=True)
-    for path, (passed, words) in outcomes:
-        print(
-            f"{'pass' if passed else 'fail'}: {path}: {words}",
-            file=sys.stdout if passed else sys.stderr,
-        )
-    return 0 if all(outcome.passed for _, outcome in outcomes) else EXIT_LIMIT_CROSSED
+
+def _audit_networks(folders: Mapping[Path, str], seed: int) -> None:
+    from wavegan_rc.network_audit.audit import audit_networks
+
+    for folder, path in folders.items():
+        networks = audit_networks(Path(path).expanduser(), folder, seed=seed)
+        print(f"networks of {path}:\n{networks.table()}\nwrote {folder}", flush=True)
 
 
 def _tell(measurement: "Measurement", folder: Path, *, whole: bool) -> None:
@@ -89,6 +102,8 @@ def _tell(measurement: "Measurement", folder: Path, *, whole: bool) -> None:
         print(f"found without knowing the factors: {words}")
     if whole:
         print(everything)
+    if measurement.measured.unfinished:
+        print(f"the training is unfinished: {measurement.measured.unfinished}")
 
 
 def _searched(measurement: "Measurement") -> str:
@@ -106,7 +121,6 @@ def _searched(measurement: "Measurement") -> str:
 
 
 def _parser(program: str) -> Parser:
-    """Return the parser of `measure`."""
     parser = Parser(program, measure_command.__doc__, _EXAMPLES)
     parser.argument(
         "paths",
@@ -160,23 +174,17 @@ def _parser(program: str) -> Parser:
     return parser
 
 
-def result_folders(paths: Sequence[str], out: Path) -> list[Path]:
-    """Return the result folder of each path: `out` for a single path, else numbered ones in it.
-
-    Example:
-        >>> [folder.name for folder in result_folders(["a", "b"], Path("measurement"))]
-        ['01', '02']
-    """
+def _result_folders(paths: Sequence[str], out: Path) -> dict[Path, str]:
+    """Return each path by its result folder: `out` for a single path, else numbered ones in it."""
     if len(paths) == 1:
-        return [out]
-    return [out / f"{number:02d}" for number in range(1, len(paths) + 1)]
+        return {out: paths[0]}
+    return {out / f"{number:02d}": path for number, path in enumerate(paths, start=1)}
 
 
-def check_out(paths: Sequence[str], out: Path) -> None:
+def _check_out(out: Path, own: Mapping[Path, str]) -> None:
     """Raise a ParameterError if the folder holds results of other paths."""
     from wavegan_rc.measurement.measurement import JSON_FILE
 
-    own = dict(zip(result_folders(paths, out), paths, strict=True))
     for file in sorted([*out.glob(JSON_FILE), *out.glob(f"[0-9]*/{JSON_FILE}")]):
         try:
             name = str(json.loads(file.read_text(encoding="utf-8"))["set"]["name"])

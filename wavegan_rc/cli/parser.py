@@ -39,14 +39,7 @@ class Parser(argparse.ArgumentParser):
         self._sections: dict[str, argparse._ArgumentGroup] = {}
 
     def argument(self, name: str, kind: Any, description: str, **options: Any) -> None:
-        """Add a positional argument of a type; a tuple takes one or more.
-
-        Args:
-            name: Name.
-            kind: Type, as in `Setting`.
-            description: Meaning, for `--help`.
-            options: Options of argparse's `add_argument`.
-        """
+        """Add a positional argument of a type; a tuple takes one or more."""
         setting = Setting(name=name, kind=kind, help=description)
         if setting.is_list:
             options["nargs"] = "+"
@@ -73,12 +66,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def declare(self, setting: Setting, **options: Any) -> None:
-        """Add a flag for a setting, with its group as heading.
-
-        Args:
-            setting: Declaration.
-            options: Options of argparse's `add_argument` that replace its own.
-        """
+        """Add a flag for a setting, with its group as heading."""
         section = self._section(setting.group)
         if setting.is_list:
             options["nargs"] = "+"

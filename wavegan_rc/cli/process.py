@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import warnings
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from wavegan_rc.config.settings import SETTINGS
 from wavegan_rc.errors import (
     DivergenceError,
     LostHostError,
@@ -29,11 +31,7 @@ EXIT_BY_SIGNAL = 128  # plus the signal's number, as a shell reports it
 
 
 def require_tensorflow(asked: str) -> None:
-    """Raise a ParameterError unless Keras runs on TensorFlow.
-
-    Args:
-        asked: Command that needs it, for the message.
-    """
+    """Raise a ParameterError unless Keras runs on TensorFlow."""
     backend = choose_backend()
     if backend != "tensorflow":
         raise ParameterError(
@@ -73,7 +71,7 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         with _log_printed():
             code = command(program, argv)
     except WaveganError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {as_typed(str(error), argv)}", file=sys.stderr)
         codes = {DivergenceError: EXIT_DIVERGED, LostHostError: EXIT_LOST_HOST}
         code = codes.get(type(error), EXIT_USER_ERROR)
         _leave_other_hosts(code)
@@ -86,6 +84,29 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_BY_SIGNAL + signal.SIGPIPE
     sys.exit(code)
+
+
+def as_typed(message: str, argv: Sequence[str]) -> str:
+    """Name settings as flags in a message that begins with one; files name them without hyphens.
+
+    Example:
+        >>> as_typed("cutoff_hz must be below sample_rate / 2", ["--sample-rate=3000"])
+        '--cutoff-hz must be below --sample-rate / 2'
+        >>> as_typed("fast.yaml: cutoff_hz must be above 0", ["--config", "fast.yaml"])
+        'fast.yaml: cutoff_hz must be above 0'
+    """
+    typed = {word[2:].partition("=")[0].replace("-", "_") for word in argv if word[:2] == "--"}
+    known = typed | SETTINGS.keys()
+    first, space, rest = message.partition(" ")
+    if not typed or first not in known:
+        return message
+
+    def flag(word: re.Match[str]) -> str:
+        name = word[0]
+        return f"--{name.replace('_', '-')}" if name in known else name
+
+    # Within a sentence, a name without underscore may be an ordinary word.
+    return f"--{first.replace('_', '-')}" + space + re.sub(r"\b[a-z]+(_[a-z]+)+\b", flag, rest)
 
 
 class _Printing(logging.Handler):

@@ -27,14 +27,7 @@ class ProgressDisplay(AbstractContextManager):
         self._bar: RichProgress | None = None
 
     def show(self, work: str, done: int, total: int, note: str = "") -> None:
-        """Show the progress if an update is due.
-
-        Args:
-            work: Name of the work.
-            done: Units done.
-            total: Units in all.
-            note: Text after the numbers.
-        """
+        """Show the progress if an update is due."""
         now = time.monotonic()
         if work != self._work or done < self._done:
             self._begin(work)

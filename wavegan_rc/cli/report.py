@@ -18,8 +18,8 @@ def report_command(program: str, argv: Sequence[str]) -> int:
     parser.argument(
         "runs",
         tuple[Path, ...],
-        "run folders; runs that differ only in the seed form a group, and the group of the first "
-        "run is the reference",
+        "run folders, or folders of runs; runs that differ only in the seed form a group, and the "
+        "first group is the reference",
     )
     parser.flag("out", Path, "folder for the report", default=Path("report"))
     flags = parser.parse(argv)

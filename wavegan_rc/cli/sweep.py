@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXIT_CELLS_FAILED = 1
 _EXAMPLES = (
-    "grid.yaml",
+    "configs/sweeps/seed_experiment.yaml",
     "grid.yaml --at-once 2 --out sweeps/again",
     "grid.yaml --engine ray --address auto",
 )
@@ -35,7 +35,7 @@ def sweep_command(program: str, argv: Sequence[str]) -> int:
     parser.flag(
         "out",
         Path | None,
-        "folder for the runs; that of an earlier sweep resumes it",
+        "folder for the runs; name that of an earlier sweep to resume it",
         null="sweeps/ and the name of the grid file",
     )
     parser.flag(
@@ -101,12 +101,7 @@ def _ray(address: str | None) -> "Callable[[], Engine]":
 
 
 def read_cells(file: Path, out: Path) -> list[Cell]:
-    """Return the cells of a YAML grid file, for a sweep in the folder `out`.
-
-    Raises:
-        DataError: If the file is no grid of valid settings. The message names the file and the
-            setting.
-    """
+    """Return the cells of a YAML grid file, for a sweep in the folder `out`."""
     settings, grid = read_grid(file)
     try:
         return grid_cells(settings, grid, out)

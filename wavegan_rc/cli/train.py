@@ -51,12 +51,7 @@ def train_command(program: str, argv: Sequence[str]) -> int:
 
 
 def train_and_tell(config: Config, **options: Any) -> int:
-    """Train, show the progress, and print how it ended; return the exit code.
-
-    Args:
-        config: Settings.
-        options: Options of `train`.
-    """
+    """Train, show the progress, and print how it ended; return the exit code."""
     from wavegan_rc.training.train import train
     from wavegan_rc.utils.interruptions import unbroken_streams
 

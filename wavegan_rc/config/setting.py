@@ -161,9 +161,8 @@ class Setting:
                 raise ValueError
             return tuple(map(self._checked, values))
         except (ValueError, OverflowError):
-            received = reprlib.repr(list(value) if isinstance(value, tuple) else value)
             raise ParameterError(
-                f"{self.name} must be {self.rule}. Received: {shown(received)}{self._meant(value)}"
+                f"{self.name} must be {self.rule}. Received: {self._received(value)}"
             ) from None
 
     def parse(self, text: Any) -> Any:
@@ -186,11 +185,13 @@ class Setting:
             return self.check([self._parsed(item) for item in text])
         return self.check(None if text == "null" and self.takes_null else self._parsed(text))
 
-    def _meant(self, value: Any) -> str:
-        """Return a question if a value resembles an allowed word."""
+    def _received(self, value: Any) -> str:
+        """Return a wrong value for a message; of words, the first wrong one, and what was meant."""
         values = value if isinstance(value, list | tuple) else [value]
         wrong = [word for word in values if isinstance(word, str) and word not in self.words]
-        return did_you_mean(wrong[0], self.words) if wrong else ""
+        if self.words and wrong and wrong[0]:
+            return shown(wrong[0]) + did_you_mean(wrong[0], self.words)
+        return shown(reprlib.repr(list(value) if isinstance(value, tuple) else value))
 
     def _checked(self, value: Any) -> Any:
         """Return one value; raise a ValueError or OverflowError if it is not allowed."""

@@ -1,6 +1,8 @@
 """Read YAML files of settings without trusting them: a bad file gives an error of one line."""
 
+import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +70,7 @@ def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         ...     read_grid(Path(file.name))
         ({'steps': 8}, {'upsampler': [('sinc',), ('linear', 'resize')]})
     """
-    values = read_values(path)
+    values = read_values(path, _sweep_files())
     grid = values.pop("grid", None)
     if not isinstance(grid, dict) or not grid:
         raise DataError(f"{path}: must have a `grid:` of settings with a list of values each")
@@ -80,11 +82,18 @@ def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     return settings, {key: [_checked(key, x, source) for x in grid[key]] for key in grid}
 
 
-def read_values(path: Path) -> dict[str, Any]:
+def _sweep_files() -> list[str]:
+    """Return the sweep files of a checkout, or none."""
+    folder = Path(__file__).parents[2] / "configs" / "sweeps"
+    return sorted(os.path.relpath(file) for file in folder.glob("*.yaml"))
+
+
+def read_values(path: Path, known: Collection[str] = PRESETS) -> dict[str, Any]:
     """Read a YAML mapping of plain values, whatever its keys are.
 
     Args:
         path: File of at most 16 KiB, or a pipe.
+        known: Presets or files that the message about a missing file lists.
 
     Returns:
         Text, numbers, booleans, nulls, and lists and mappings of them, by key; hyphens in keys are
@@ -98,8 +107,8 @@ def read_values(path: Path) -> dict[str, Any]:
             data = file.read(_LONGEST_FILE + 1)
         text = data.decode("utf-8")
     except FileNotFoundError:
-        known = f"presets: {', '.join(PRESETS)}{did_you_mean(str(path), PRESETS)}"
-        raise DataError(f"{path}: no such file; {known}") from None
+        named = f"; there are: {', '.join(known)}" if known else ""
+        raise DataError(f"{path}: no such file{named}{did_you_mean(str(path), known)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {printable(str(error))}") from None
     if len(data) > _LONGEST_FILE:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,14 +28,8 @@ _FLOOR_DB = -120.0
 _RESAMPLES = 300
 
 
-@dataclass(frozen=True)
-class LineLevels:
-    """Medians over the predicted lines of one stage, with their 95 % intervals.
-
-    Attributes:
-        prominence_db: Level relative to the neighbouring bins, in dB.
-        power_db: Power relative to the total, in dB.
-    """
+class LineLevels(NamedTuple):
+    """Medians over a stage's lines: beside the neighbouring bins, and relative to the total."""
 
     prominence_db: Estimate
     power_db: Estimate
@@ -152,11 +146,7 @@ def _margin(stages: Stages) -> int:
 def draw(stages: Stages, *, draws: int, seed: int, out: Path) -> str:
     """Draw the theory, and the spectra of every upsampler at random initialization.
 
-    Args:
-        stages: Stages to explain, marked in the figures.
-        draws: Number of random networks per upsampler.
-        seed: Seed of the random networks, at least 0.
-        out: Output folder, created if missing; files of an earlier call are replaced.
+    Files of an earlier call are replaced.
 
     Returns:
         A table of line levels, and the paths of the files.
@@ -164,47 +154,40 @@ def draw(stages: Stages, *, draws: int, seed: int, out: Path) -> str:
     Raises:
         DataError: If the folder cannot be written.
     """
-    names = ("theory.png", "initial-spectra.png", "initial-spectra.json")
+    compared = {word: replace(stages, upsamplers=(word,)) for word in UPSAMPLERS}
+    if stages not in compared.values():
+        compared["as given"] = stages
+    files = [out / name for name in ("theory.png", "initial-spectra.png", "initial-spectra.json")]
     try:
         out.mkdir(parents=True, exist_ok=True)
         figure = theory_figure(stages.kernel_size, stages.factors, stages.upsamplers)
-        save_figure(figure, out / names[0])
-        compared = {word: replace(stages, upsamplers=(word,)) for word in UPSAMPLERS}
-        if stages not in compared.values():
-            compared["as given"] = stages
+        save_figure(figure, files[0])
         spectra = {
             name: initial_spectra(each, draws=draws, seed=seed) for name, each in compared.items()
         }
-        means = {name: each.mean_db() for name, each in spectra.items()}
-        figure = initial_spectra_figure(
-            spectra["resize"].frequencies_hz,
-            {
-                name: [np.asarray(one) for one in (mean.value, mean.low, mean.high)]
-                for name, mean in means.items()
-            },
-            spectra["resize"].comb,
-        )
-        save_figure(figure, out / names[1])
+        means = {name: tuple(map(np.asarray, each.mean_db())) for name, each in spectra.items()}
+        some = spectra["resize"]
+        save_figure(initial_spectra_figure(some.frequencies_hz, means, some.comb), files[1])
         levels = {name: each.line_levels() for name, each in spectra.items()}
-        values = {
-            name: {stage: _values(each) for stage, each in by_stage.items()}
-            for name, by_stage in levels.items()
-        }
-        result = asdict(stages) | {"draws": draws, "seed": seed, "line_levels": values}
-        write_whole(out / names[2], json.dumps(result, indent=1))
+        result = asdict(stages) | {"draws": draws, "seed": seed, "line_levels": _as_json(levels)}
+        write_whole(files[2], json.dumps(result, indent=1))
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
-    written = [f"wrote {out / name}" for name in names]
-    return "\n".join([_level_table(levels, draws), "", *written])
+    return "\n".join([_level_table(levels, draws), "", *(f"wrote {file}" for file in files)])
 
 
-def _values(levels: LineLevels | None) -> dict[str, dict[str, float] | None]:
-    """Return levels as JSON values."""
-    if levels is None:
-        return {"prominence_db": None, "power_db": None}
+def _as_json(levels: Mapping[str, Mapping[int, LineLevels | None]]) -> dict[str, Any]:
+    def values(own: LineLevels | None) -> dict[str, Any]:
+        if own is None:
+            return dict.fromkeys(LineLevels._fields)
+        return {
+            name: {end: float(number) for end, number in estimate._asdict().items()}
+            for name, estimate in own._asdict().items()
+        }
+
     return {
-        name: {end: float(getattr(estimate, end)) for end in ("value", "low", "high")}
-        for name, estimate in vars(levels).items()
+        name: {stage: values(own) for stage, own in by_stage.items()}
+        for name, by_stage in levels.items()
     }
 
 

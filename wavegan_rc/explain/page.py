@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 import wavegan_rc
 from wavegan_rc.config.choices import UPSAMPLERS, Upsampler
-from wavegan_rc.errors import DataError, ParameterError
+from wavegan_rc.errors import DataError
 from wavegan_rc.generator.file import Generator, load_generator
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.utils.atomic_files import write_whole
@@ -47,20 +47,13 @@ _IMPORT = re.compile(r'(?m)^import \{[^}]*\} from "\./([a-z_]+)\.js";\n')
 def write_page(out: Path, run: Path | None = None) -> int:
     """Write the page, whole or not at all.
 
-    Args:
-        out: Output file, ending in `.html`; its folder is created if missing.
-        run: Run folder or generator file, shown before the two generators of this package.
-
     Returns:
         Size of the file in bytes.
 
     Raises:
-        ParameterError: If `out` has another suffix or is a folder.
         DataError: If there is no generator that the page can run, it is too large, or `out` cannot
             be written.
     """
-    if out.suffix != ".html" or out.is_dir():
-        raise ParameterError(f"page must be a file that ends in .html. Received: {out}")
     generators = kept_generators()
     if run is not None:
         own = load_generator(run)
@@ -81,7 +74,7 @@ def write_page(out: Path, run: Path | None = None) -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, html)
     except OSError as error:
-        raise DataError(f"page cannot be written: {error}") from None
+        raise DataError(f"out cannot be written: {error}") from None
     return size
 
 
@@ -96,11 +89,7 @@ def kept_generators() -> dict[str, Generator]:
 
 
 def render_page(generators: dict[str, Generator]) -> str:
-    """Render the page as HTML that opens from disk and loads nothing.
-
-    Args:
-        generators: Generators by title; the first is shown first.
-    """
+    """Render the page as HTML that opens from disk and loads nothing."""
     web = resources.files("wavegan_rc.explain") / "web"
     environment = Environment(
         loader=PackageLoader("wavegan_rc.explain", "web"),
@@ -125,9 +114,6 @@ def bundled_modules(folder: Traversable) -> str:
 
     A module follows those that it imports. Import lines and the word `export` are left out, so all
     modules share one scope: a name that two of them declare is a syntax error in any browser.
-
-    Args:
-        folder: Folder of modules, which import one another in single lines by relative names.
     """
     texts = {
         file.name.removesuffix(".js"): file.read_text(encoding="utf-8")
@@ -143,11 +129,7 @@ def bundled_modules(folder: Traversable) -> str:
 
 
 def page_data(generators: dict[str, Generator]) -> dict[str, Any]:
-    """Return the numbers that the page takes from this package, as JSON values.
-
-    Args:
-        generators: Generators by title.
-    """
+    """Return the numbers that the page takes from this package, as JSON values."""
     return {
         "interpolation": {
             word: {factor: _filter(word, factor) for factor in range(2, LARGEST_FACTOR + 1)}
@@ -188,11 +170,7 @@ class _Arrays:
 
 
 def exported(generator: Generator) -> dict[str, Any]:
-    """Return a generator as JSON values: sizes, and all arrays in one text, float32 in base64.
-
-    Args:
-        generator: Generator.
-    """
+    """Return a generator as JSON values: sizes, and all arrays in one text, float32 in base64."""
     weights, arrays = generator.weights, _Arrays()
     dense = {
         "kernel": arrays.place(weights.kernel),

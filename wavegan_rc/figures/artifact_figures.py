@@ -48,6 +48,9 @@ def artifact_figure(json_file: Path, arrays_file: Path) -> Figure:
     _draw_locking(axes[1], data, result["set"]["segments"])
     if stages:
         _draw_coherence(axes[2], data["image_coherence"] ** 2, data["frequencies_hz"][-1])
+    # One legend above the panels, so that nothing stands between the heat map and its colours.
+    handles = axes[1].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper right", ncols=len(handles[0]), fontsize=9)
     axes[-1].set_xlim(0, 1.01 * data["frequencies_hz"][-1])
     axes[-1].set_xlabel("frequency (Hz)")
     return figure
@@ -68,7 +71,6 @@ def _draw_spectra(axis: Axes, data: Mapping[str, np.ndarray], result: dict[str, 
         "Mean power per bin with 95 % interval; grey: predicted lines of the last stages, with "
         "their frequencies; dashed: stopband edge",
     )
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _draw_locking(axis: Axes, data: Mapping[str, np.ndarray], segments: int) -> None:
@@ -81,7 +83,6 @@ def _draw_locking(axis: Axes, data: Mapping[str, np.ndarray], segments: int) -> 
     axis.set_ylim(0, 1)
     axis.set_ylabel("phase locking (0 to 1)")
     set_title(axis, "Phase locking: length of the mean phase vector")
-    axis.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _draw_coherence(axis: Axes, squared: np.ndarray, highest_hz: float) -> None:
@@ -100,4 +101,4 @@ def _draw_coherence(axis: Axes, squared: np.ndarray, highest_hz: float) -> None:
     axis.set_ylabel("stage")
     axis.set_yticks(range(1, stages + 1))
     set_title(axis, "Squared phase coherence between f and f minus the stage's input rate")
-    axis.figure.colorbar(image, ax=axis, pad=0.01)
+    axis.figure.colorbar(image, ax=axis, pad=0.01, label="squared coherence")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from wavegan_rc.figures.drawing import decibels, draw_band, over_seeds, set_title
 from wavegan_rc.figures.frequency_axis import frequencies_text
@@ -25,15 +26,7 @@ _Stage = tuple[int, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class DrawnGroup:
-    """A group of runs as the figures draw it.
-
-    Attributes:
-        title: Name of the group.
-        style: Colour and line style.
-        stages: Lines in Hz by stage.
-        arrays: Arrays of each run's measurement.
-        histories: Rows of each run's history.
-    """
+    """A group of runs as the figures draw it: lines in Hz by stage, each run's measurement."""
 
     title: str
     style: Mapping[str, Any]
@@ -60,7 +53,8 @@ class DrawnGroup:
 
 def _new_figure(width: float, height: float) -> Figure:
     dpi = 120 if width == WIDE else 160
-    return Figure(figsize=(width, height), dpi=dpi, layout="constrained", facecolor="white")
+    layout = ConstrainedLayoutEngine(w_pad=0.1)  # SVG takes that of PNG, whose texts are narrower
+    return Figure(figsize=(width, height), dpi=dpi, layout=layout, facecolor="white")
 
 
 def _legend(figure: Figure, axis: Axes, width: float) -> None:
@@ -73,13 +67,7 @@ def _legend(figure: Figure, axis: Axes, width: float) -> None:
 
 @default_style()
 def spectra_figure(groups: Sequence[DrawnGroup], edges_hz: set[float], width: float) -> Figure:
-    """Draw the mean spectra of all groups and of real audio, and the predicted lines below.
-
-    Args:
-        groups: Groups in report order.
-        edges_hz: Stopband edges to mark.
-        width: Width in inches.
-    """
+    """Draw the mean spectra of all groups and of real audio, and the predicted lines below."""
     combs = _combs(groups)
     figure = _new_figure(width, 5 + 1.6 * len(combs))
     axes = figure.subplots(
@@ -136,11 +124,6 @@ def training_figure(
     groups: Sequence[DrawnGroup], real_ratio_db: float | None, width: float
 ) -> Figure | None:
     """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
-
-    Args:
-        groups: Groups in report order.
-        real_ratio_db: Out-of-band ratio of real audio. None if it is not known.
-        width: Width in inches.
 
     Returns:
         Figure, or None if no group has two measurements during all of its trainings.

@@ -1,13 +1,16 @@
 """Figures drawn without pyplot, which would change global state."""
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from wavegan_rc.figures.frequency_axis import Scale, height, on_scale, ticks_hz
 from wavegan_rc.figures.style import default_style
@@ -18,12 +21,14 @@ from wavegan_rc.utils.atomic_files import whole_file
 # 80 dB shows what a listener can hear beside the loudest part, and hides 16-bit rounding.
 RANGE_DB = 80
 _FLOOR_DB = -140.0
+_COLORS = "magma"
 _FULL_SCALE_SINE = 0.5
 
 
 def set_title(axis: Axes, text: str, size: int = 10) -> None:
     """Write a title at the left of a panel."""
-    axis.set_title(text, loc="left", fontsize=size)
+    # Without y, Matplotlib looks for ticks above the panel, which takes a tenth of a figure's time.
+    axis.set_title(text, loc="left", fontsize=size, y=1)
 
 
 def decibels(power: np.ndarray) -> np.ndarray:
@@ -133,7 +138,7 @@ def spectrogram_figure(
                 origin="lower",
                 aspect="auto",
                 interpolation="nearest",
-                cmap="magma",
+                cmap=_COLORS,
                 vmin=top - RANGE_DB,
                 vmax=top,
                 extent=(0, rows[title].size / sample_rate, 0, 1),
@@ -156,13 +161,7 @@ def spectrogram_figure(
 
 @default_style()
 def filter_figure(taps: np.ndarray, sample_rate: int, title: str) -> Figure:
-    """Draw the taps of a filter and its frequency response.
-
-    Args:
-        taps: Impulse response, shape (taps,).
-        sample_rate: Sample rate in Hz.
-        title: Title of the left panel, before its subject.
-    """
+    """Draw the taps of a filter and its frequency response."""
     figure = Figure(figsize=(11, 3.2), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(taps, linewidth=0.8)
@@ -179,11 +178,20 @@ def filter_figure(taps: np.ndarray, sample_rate: int, title: str) -> Figure:
     return figure
 
 
-@default_style()
+@default_style(svg_hashsalt="wavegan_rc")
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG."""
+    """Write a figure as PNG or SVG, by the path's suffix."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        # Once for all files; `savefig` would also draw each once more, for nothing but the layout.
+        for axis in figure.axes:
+            axis.spines[["top", "right"]].set_in_layout(False)  # they have no ticks
+        engine.execute(figure)
+        figure.set_layout_engine(None)
+    kind = path.suffix[1:]
+    metadata = {"Date": None} if kind == "svg" else None  # equal figures give equal files
     with whole_file(path) as partial:
-        figure.savefig(partial, format="png")
+        figure.savefig(partial, format=kind, metadata=metadata)
 
 
 @default_style()
@@ -192,3 +200,24 @@ def figure_pixels(figure: Figure) -> np.ndarray:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())
+
+
+def spectrogram_png(level_db: np.ndarray, top_db: float) -> bytes:
+    """Draw levels as a PNG of 256 colours: a pixel for each bin and frame, low frequencies below.
+
+    Example:
+        >>> spectrogram_png(np.zeros((2, 3)), 0.0)[1:4]
+        b'PNG'
+    """
+    share = (level_db[::-1] - top_db) / RANGE_DB + 1
+    image = Image.fromarray(np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8))
+    colors = matplotlib.colormaps[_COLORS](np.arange(256), bytes=True)[:, :3]
+    image.putpalette(colors.tobytes())
+    file = io.BytesIO()
+    image.save(file, format="PNG")  # optimized, 0.3 % smaller in six times the time
+    return file.getvalue()
+
+
+def scale_png() -> bytes:
+    """Draw the colours from the lowest level to the highest, as a strip."""
+    return spectrogram_png(np.linspace(-RANGE_DB, 0, 256)[None], 0.0)

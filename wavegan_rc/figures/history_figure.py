@@ -30,11 +30,6 @@ def losses_figure(
 ) -> Figure | None:
     """Draw the losses and the critic's gradient norm over the steps.
 
-    Args:
-        history_file: `history.jsonl` of a run.
-        title: Title.
-        loss: Loss of the run, which decides what is better.
-
     Returns:
         Figure. None if the history has fewer than two rows.
     """
@@ -68,11 +63,6 @@ def losses_figure(
 @default_style()
 def history_figure(history_file: Path, summary_file: Path, title: str) -> Figure | None:
     """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
-
-    Args:
-        history_file: `history.jsonl` of a run.
-        summary_file: `summary.json` beside it, with the real ratio and the stages' lines.
-        title: Title of the upper panel, before its subject.
 
     Returns:
         Figure with a panel for each of the two that was measured at least twice. None if neither

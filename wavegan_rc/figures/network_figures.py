@@ -22,12 +22,7 @@ _FOOT_DB = -120.0
 
 @default_style()
 def network_figure(json_file: Path, arrays_file: Path) -> Figure:
-    """Draw spectra and phase locking of gradients, levels in silence, and tones of kernels.
-
-    Args:
-        json_file: `networks.json` of an audit.
-        arrays_file: `networks.npz` beside it.
-    """
+    """Draw spectra and phase locking of gradients, levels in silence, and tones of kernels."""
     result = json.loads(json_file.read_text(encoding="utf-8"))
     with np.load(arrays_file, allow_pickle=False) as arrays:
         data = dict(arrays)

@@ -69,16 +69,7 @@ def spectrum_figure(
     stopband_hz: float | None,
     title: str,
 ) -> Figure:
-    """Draw the mean spectra of real and generated segments above the predicted lines.
-
-    Args:
-        real: Real segments, shape (segments, samples).
-        generated: Generated segments, shape (segments, samples).
-        sample_rate: Sample rate in Hz.
-        upsampling_factors: Upsampling factors of the generator.
-        stopband_hz: Frequency in Hz above which the data is empty, marked if there is one.
-        title: Title.
-    """
+    """Draw the mean spectra of real and generated segments above the predicted lines."""
     stages = {
         comb.stage: [line.frequency_hz for line in comb.lines]
         for comb in stage_combs(upsampling_factors, sample_rate)

@@ -23,13 +23,7 @@ _MOST_LABELLED = 40
 def theory_figure(
     kernel_size: int, factors: Sequence[int], upsamplers: Sequence[Upsampler]
 ) -> Figure:
-    """Draw the overlap of transposed kernels over K and s, and the responses of the fixed filters.
-
-    Args:
-        kernel_size: Kernel size of all stages, in samples.
-        factors: Upsampling factor of each stage; the responses are of the last one.
-        upsamplers: Upsampler of each stage; the map marks the transposed ones.
-    """
+    """Draw the overlap of transposed kernels over K and s, and the fixed filters' responses."""
     figure = Figure(figsize=(11, 6.4), dpi=120, layout="constrained")
     upper, lower = figure.subplots(2, 1)
     marked = {f for f, u in zip(factors, upsamplers, strict=True) if u == "transposed"}
@@ -98,13 +92,7 @@ def initial_spectra_figure(
     spectra_db: Mapping[str, Iterable[np.ndarray]],
     comb: Sequence[CombLine],
 ) -> Figure:
-    """Draw mean spectra at random initialization, one panel for each upsampler, on one scale.
-
-    Args:
-        frequencies_hz: Frequencies of the bins.
-        spectra_db: Mean power with both ends of its interval in dB, by title from the top.
-        comb: Predicted lines; those of the last three stages are marked.
-    """
+    """Draw mean spectra at random initialization, one panel for each upsampler, on one scale."""
     figure = Figure(figsize=(11, 0.7 + 1.7 * len(spectra_db)), dpi=120, layout="constrained")
     axes = figure.subplots(len(spectra_db), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     last = max(line.stage for line in comb)

@@ -146,9 +146,7 @@ def load_generator(path: str | Path) -> Generator:
     file = Run(path).generator if path.is_dir() else path
     if not file.is_file():
         if path.is_dir() and Run(path).config.is_file():
-            raise DataError(
-                f"{path}: the run has no generator yet: `train --resume {path}` goes on with it"
-            )
+            raise DataError(Run(path).without_generator())
         raise DataError(
             f"{file}: no such generator file; name it or its run folder{similar_name(path)}"
         )

@@ -1,12 +1,11 @@
 """Means and differences over several trainings (seeds) of a setting."""
 
 import math
-import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from wavegan_rc.measurement.bootstrap import Estimate
 
@@ -38,7 +37,8 @@ def mean_over_seeds(values: Sequence[float]) -> SeedResult:
     value = float(np.mean(values))
     if not _spread(values):
         return SeedResult(Estimate(value, math.nan, math.nan), math.nan)
-    return _tested(value, lambda: stats.ttest_1samp(values, 0.0))
+    count = len(values)
+    return _student(value, math.sqrt(np.var(values, ddof=1) / count), count - 1)
 
 
 def difference_over_seeds(ours: Sequence[float], theirs: Sequence[float]) -> SeedResult:
@@ -60,7 +60,11 @@ def difference_over_seeds(ours: Sequence[float], theirs: Sequence[float]) -> See
     value = float(np.mean(ours) - np.mean(theirs))
     if min(len(ours), len(theirs)) < 2 or (not _spread(ours) and not _spread(theirs)):
         return SeedResult(Estimate(value, math.nan, math.nan), math.nan)
-    return _tested(value, lambda: stats.ttest_ind(ours, theirs, equal_var=False))
+    squares = [float(np.var(side, ddof=1)) / len(side) for side in (ours, theirs)]
+    weights = (
+        square**2 / (len(side) - 1) for square, side in zip(squares, (ours, theirs), strict=True)
+    )
+    return _student(value, math.sqrt(sum(squares)), sum(squares) ** 2 / sum(weights))
 
 
 def _spread(values: Sequence[float]) -> bool:
@@ -68,12 +72,11 @@ def _spread(values: Sequence[float]) -> bool:
     return float(np.ptp(values)) > _ROUNDING * float(np.abs(values).max())
 
 
-def _tested(value: float, test: Callable[[], Any]) -> SeedResult:
-    with warnings.catch_warnings():
-        # SciPy warns if one of two samples is constant.
-        warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
-        result = test()
-    interval = result.confidence_interval(_LEVEL)
-    return SeedResult(
-        Estimate(value, float(interval.low), float(interval.high)), float(result.pvalue)
-    )
+def _student(value: float, error: float, freedom: float) -> SeedResult:
+    """Return the interval and the two-sided p-value of a value with its standard error.
+
+    Far faster than SciPy's tests, of which a report of ten runs needs 1,500.
+    """
+    half = error * float(special.stdtrit(freedom, (1 + _LEVEL) / 2))
+    p_value = 2 * float(special.stdtr(freedom, -abs(value) / error))
+    return SeedResult(Estimate(value, value - half, value + half), p_value)

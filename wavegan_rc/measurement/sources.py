@@ -11,7 +11,7 @@ import numpy as np
 from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording, resampled_blocks
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measurement.segments import SegmentSet, check_at_least, consecutive
-from wavegan_rc.runs.run import Run
+from wavegan_rc.runs.run import Run, similar_name
 from wavegan_rc.theory.lines import suited_length
 from wavegan_rc.utils.text import one_line, printable
 
@@ -185,7 +185,12 @@ def _rows(array: np.ndarray) -> Iterator[np.ndarray]:
 def _open_recordings(
     name: str, segment_length: int, sample_rate: int | None, resample: bool
 ) -> SegmentSet:
-    files = find_audio_files(name)
+    try:
+        files = find_audio_files(name)
+    except DataError as error:
+        run = Run(name)
+        known = run.without_generator() if run.config.is_file() else None
+        raise DataError(known or f"{error}{similar_name(run.path)}") from None
     joined = {file for file in files if _is_joined(file)}
     usable: dict[Path, int] = {}
     rates: dict[Path, int] = {}

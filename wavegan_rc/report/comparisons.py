@@ -78,11 +78,7 @@ def compared_over(*groups: Group) -> str:
 def compare_groups(
     group: Group, first: Group, measurements: Mapping[str, Measured], out: Path
 ) -> Comparison:
-    """Compare a group with the reference group; `out` caches comparisons over segments.
-
-    Raises:
-        DataError: If a run cannot be measured, or `out` cannot be written.
-    """
+    """Compare a group with the reference group; `out` caches comparisons over segments."""
     if compared_over(group, first) == SEGMENTS:
         return _over_segments(group.runs[0], first.runs[0], measurements, out)
     counts = len(group.runs), len(first.runs)
@@ -116,33 +112,19 @@ def _over_segments(
                 compare(ours, theirs).save(folder)
         except ParameterError as error:
             return Comparison(SEGMENTS, counts, {}, str(error))
-    found = read_measured(folder / COMPARISON_FILE).numbers
-    differences = {
-        key: Difference(
-            *number.difference.numbers,
-            p_value=number.p_value,
-            verdict=number.verdict,
-            reason=_reason(number.difference),
-        )
-        for key, number in found.items()
-        if number.difference.value is not None or number.verdict in ("above", "below")
-    }
+    differences = {}
+    for key, number in read_measured(folder / COMPARISON_FILE).numbers.items():
+        value, low, _ = ends = number.difference.numbers
+        reason = NOT_BOTH if value is None else _NO_INTERVAL if low is None else None
+        if value is not None or number.verdict in ("above", "below"):
+            differences[key] = Difference(
+                *ends, p_value=number.p_value, verdict=number.verdict, reason=reason
+            )
     return Comparison(SEGMENTS, counts, differences)
 
 
-def _reason(difference: Interval) -> str | None:
-    if difference.value is None:
-        return NOT_BOTH
-    return _NO_INTERVAL if difference.low is None else None
-
-
 def judged(tested: Mapping[Key, SeedResult], reason: str) -> dict[Key, Difference]:
-    """Correct p-values within each family by Holm's method, and judge each difference.
-
-    Args:
-        tested: Differences of one comparison with their p-values.
-        reason: Reason for missing intervals.
-    """
+    """Correct p-values within each family by Holm's method, and judge each difference."""
     p_values: dict[Key, float] = {}
     for family in {key.family for key in tested}:
         keys = [key for key in tested if key.family == family]

@@ -28,12 +28,9 @@ class Document:
     """Runs compared: the content of a report.
 
     Attributes:
-        version: Version of this package.
         created: Time of the report, UTC.
         groups: Groups in report order; the first is the reference.
         measurements: Measurements by run id.
-        summary: First sentences.
-        verdicts: Verdicts by kind of artifact, then by group.
     """
 
     title: str
@@ -48,10 +45,6 @@ class Document:
     verdicts: Sequence[Verdict]
     rows: Sequence[Row]
 
-    def group_of(self, run: Run) -> Group:
-        """Return the group of a run."""
-        return next(group for group in self.groups if run.id in [each.id for each in group.runs])
-
     def as_json(self) -> dict[str, Any]:
         """Return JSON values without NaN; a missing number is null, with a reason beside it."""
         return {
@@ -59,34 +52,20 @@ class Document:
             "title": self.title,
             "wavegan_rc": self.version,
             "created": self.created,
-            "groups": [
-                {
-                    "id": group.id,
-                    "label": group.label,
-                    "color": group.style["color"],
-                    "runs": [run.id for run in group.runs],
-                    "seeds": [run.config.seed for run in group.runs],
-                }
-                for group in self.groups
-            ],
-            "runs": [
-                run.about()
-                | {
-                    "group": self.group_of(run).id,
-                    "segments": self.measurements[run.id].segments,
-                    "stages": [
-                        {"stage": stage, "lines_hz": lines_hz}
-                        for stage, lines_hz in self.measurements[run.id].stages.items()
-                    ],
-                }
-                for run in self.runs
-            ],
+            "groups": [group.as_json() for group in self.groups],
+            "runs": [self._run_as_json(run) for run in self.runs],
             "summary": asdict(self.summary),
             "differing_settings": self.differing_settings,
             "warnings": self.warnings,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "rows": [asdict(row) for row in self.rows],
         }
+
+    def _run_as_json(self, run: Run) -> dict[str, Any]:
+        own = self.measurements[run.id]
+        group = next(each for each in self.groups if run in each.runs)
+        stages = [{"stage": stage, "lines_hz": lines} for stage, lines in own.stages.items()]
+        return run.as_json() | {"group": group.id, "segments": own.segments, "stages": stages}
 
 
 def build_document(runs: Sequence[Path], out: Path) -> Document:
@@ -96,14 +75,6 @@ def build_document(runs: Sequence[Path], out: Path) -> Document:
     seed form a group. Every group is compared with the first: over segments if both have one run
     (as `measure` does), else over seeds (Student's and Welch's intervals, p-values corrected by
     Holm's method for the number of stages or lines).
-
-    Args:
-        runs: Run folders, or folders of runs, at least 1.
-        out: Report folder, where comparisons over segments are cached.
-
-    Raises:
-        ParameterError: If there are no runs, or two are the same.
-        DataError: If a run has no generator, or cannot be read or measured; the message names it.
     """
     if not runs:
         raise ParameterError("runs must name at least one run folder. Received: none")

@@ -12,12 +12,7 @@ from wavegan_rc.runs.history import unfinished
 
 
 def build_warnings(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> list[str]:
-    """Return what a reader must know before believing a difference, one warning of each kind.
-
-    Args:
-        groups: Groups in report order; the first is the reference.
-        measurements: Measurements by run id.
-    """
+    """Return what a reader must know before believing a difference, one warning of each kind."""
     runs = [run for group in groups for run in group.runs]
     return [
         *_settings(groups),
@@ -113,8 +108,8 @@ def _stopped_or_unfinished(runs: Sequence[Run]) -> list[str]:
         )
     if moving:
         found.append(
-            f"Levels still changed, or were measured too seldom to know, over the last quarter of "
-            f"the training of {named(moving)}. `train --resume RUN --steps N` continues it."
+            "Levels still changed when training ended, or were measured too seldom to know: "
+            f"{_who(moving, runs)}. `train --resume RUN --steps N` continues it."
         )
     return found
 
@@ -137,4 +132,9 @@ def _silent_or_alone(all_runs: Sequence[Run], measurements: Mapping[str, Measure
         f"Fewer than {FEWEST_SEGMENTS} real segments that neither overlap nor repeat: "
         "{}. Their comparison with real audio is rough. Use more recordings.": few,
     }
-    return [text.format(named(runs)) for text, runs in warnings.items() if runs]
+    return [text.format(_who(runs, all_runs)) for text, runs in warnings.items() if runs]
+
+
+def _who(names: Sequence[str], runs: Sequence[Run]) -> str:
+    """Return the names of some runs, or their number if it is that of all."""
+    return f"all {len(runs)} runs" if 2 < len(names) == len(runs) else named(list(names))

@@ -4,7 +4,6 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from wavegan_rc.errors import DataError
 from wavegan_rc.figures.compared_figures import (
@@ -16,20 +15,14 @@ from wavegan_rc.figures.compared_figures import (
 )
 from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.history_figure import RATIO
-from wavegan_rc.figures.style import default_style
 from wavegan_rc.measurement.measurement import ARRAYS_FILE
 from wavegan_rc.report.document import Document
 from wavegan_rc.runs.run import Run as RunFolder
-from wavegan_rc.utils.atomic_files import whole_file
 from wavegan_rc.utils.text import printable
 
 
 def read_groups(document: Document) -> list[DrawnGroup]:
-    """Read the arrays of all runs.
-
-    Raises:
-        DataError: If a run's arrays cannot be read.
-    """
+    """Read the arrays of all runs."""
     return [
         DrawnGroup(
             group.label,
@@ -60,48 +53,26 @@ def _read_arrays(file: Path) -> dict[str, np.ndarray]:
 def write_figures(document: Document, out: Path) -> list[Path]:
     """Draw spectra and training of all groups.
 
-    Args:
-        document: Content of the report.
-        out: Output folder, created if missing.
-
     Returns:
         Files named `spectra` and, where artifacts were measured during all trainings of a group,
         `training`: each as PNG and SVG, and as `-narrow.png` for phones.
-
-    Raises:
-        DataError: If a run's files cannot be read, or `out` cannot be written.
     """
     groups = read_groups(document)
     edges = {hz for run in document.runs if (hz := run.config.stopband_hz) is not None}
     ratios = [row.real for row in document.rows if row.name == RATIO]
     real_ratio_db = ratios[0].value if ratios and ratios[0] else None
+    out.mkdir(parents=True, exist_ok=True)
     written = []
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for width in (WIDE, NARROW):
-            figures = {
-                "spectra": spectra_figure(groups, edges, width),
-                "training": training_figure(groups, real_ratio_db, width),
-            }
-            for name, figure in figures.items():
-                if figure is not None:
-                    written += _write_figure(figure, out / name, width)
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
+    for width, ends in ((WIDE, (".png", ".svg")), (NARROW, ("-narrow.png",))):
+        figures = {
+            "spectra": spectra_figure(groups, edges, width),
+            "training": training_figure(groups, real_ratio_db, width),
+        }
+        files = [(out / f"{name}{end}", name) for name in figures for end in ends if figures[name]]
+        with warnings.catch_warnings():
+            # Labels in a script that Matplotlib's font lacks are drawn as boxes.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+            for file, name in files:
+                save_figure(figures[name], file)
+        written += [file for file, _ in files]
     return written
-
-
-def _write_figure(figure: Figure, path: Path, width: float) -> list[Path]:
-    """Write PNG and SVG; equal figures give equal files, byte for byte."""
-    png, svg = path.with_suffix(".png"), path.with_suffix(".svg")
-    with warnings.catch_warnings(), default_style(svg_hashsalt="wavegan_rc"):
-        # Labels in a script that Matplotlib's font lacks are drawn as boxes.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        if width == NARROW:
-            narrow = path.with_name(f"{path.name}-narrow.png")
-            save_figure(figure, narrow)
-            return [narrow]
-        save_figure(figure, png)
-        with whole_file(svg) as partial:
-            figure.savefig(partial, format="svg", metadata={"Date": None})
-    return [png, svg]

@@ -37,19 +37,18 @@ class Group:
         """Colour and line style, the same in all figures and on the page."""
         return line_style(int(self.id[1:]) - 1)
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the group as JSON values, its runs by id."""
+        ids, seeds = zip(*((run.id, run.config.seed) for run in self.runs), strict=True)
+        color = self.style["color"]
+        return {"id": self.id, "label": self.label, "color": color, "runs": ids, "seeds": seeds}
+
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
     """Group runs whose settings are equal except for the seed.
 
     Settings that may change when resuming do not count, nor does `out`. `steps` counts: a
     generator that was trained for longer is another one.
-
-    Args:
-        runs: Runs in report order.
-
-    Raises:
-        ParameterError: If two runs have equal settings and one seed. As separate trainings they
-            would make intervals over seeds too narrow.
     """
     prints = all(run.data_fingerprint is not None for run in runs)
     members: dict[tuple[Any, ...], list[Run]] = {}

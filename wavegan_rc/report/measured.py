@@ -126,11 +126,7 @@ def measured(run: Run) -> Measured:
 
 
 def measured_run(run: Run) -> Measurement:
-    """Measure a run and keep its segments.
-
-    Raises:
-        DataError: If the run cannot be measured.
-    """
+    """Measure a run and keep its segments; a DataError names the run."""
     try:
         return measure(str(run.path))
     except WaveganError as error:
@@ -146,27 +142,17 @@ def _is_current(run: Run, folder: Path) -> bool:
         return False
     result = read_json(files[0])
     about = result.get("set")
-    form = {
-        "sample_rate": run.config.sample_rate,
-        "segment_length": run.config.segment_length,
-        "stopband_hz": run.config.stopband_hz,
-    }
-    if (
-        result.get("schema") != SCHEMA
-        or not isinstance(about, dict)
-        or any(about.get(name) != value for name, value in form.items())
-    ):
+    form = ("sample_rate", "segment_length", "stopband_hz")
+    if result.get("schema") != SCHEMA or not isinstance(about, dict):
+        return False
+    if any(about.get(name) != getattr(run.config, name) for name in form):
         return False
     # One segment is enough to know whether the recordings can be read.
     return result.get("real") is not None or data_of_run(str(run.path), 1) is None
 
 
 def read_measured(file: Path) -> Measured:
-    """Read `artifacts.json` or `comparison.json`.
-
-    Raises:
-        DataError: If the file holds no measurement.
-    """
+    """Read `artifacts.json` or `comparison.json`; a DataError names the file."""
     result = read_json(file)
     try:
         if result["schema"] != SCHEMA:

@@ -21,10 +21,6 @@ _FADE_S = 0.01
 def wav_bytes(audio: np.ndarray, sample_rate: int) -> bytes:
     """Return a WAV file, 16-bit PCM, which every browser plays and seeks by the sample.
 
-    Args:
-        audio: Samples in [-1, 1], shape (samples,).
-        sample_rate: Sample rate in Hz.
-
     Example:
         >>> len(wav_bytes(np.zeros(8), 16000))
         60
@@ -36,10 +32,6 @@ def wav_bytes(audio: np.ndarray, sample_rate: int) -> bytes:
 
 def loudness_db(audio: np.ndarray, sample_rate: int) -> float | None:
     """Return the loudness of audio, its K-weighted, gated power, in LUFS; None for silence.
-
-    Args:
-        audio: Samples, shape (samples,).
-        sample_rate: Sample rate in Hz.
 
     Source:
         ITU-R BS.1770-4 (2015), as in the library pyloudnorm.
@@ -97,10 +89,5 @@ def artifact_only(
 
 
 def data_uri(content: bytes, media_type: str) -> str:
-    """Return an address that holds a file.
-
-    Example:
-        >>> data_uri(b"abc", "image/png")
-        'data:image/png;base64,YWJj'
-    """
+    """Return an address that holds a file."""
     return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"

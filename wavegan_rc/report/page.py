@@ -12,18 +12,18 @@ from typing import get_args
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from wavegan_rc.figures.drawing import RANGE_DB
+from wavegan_rc.figures.drawing import RANGE_DB, scale_png
 from wavegan_rc.figures.frequency_axis import Scale, frequencies_text, height, hz_text, ticks_hz
-from wavegan_rc.figures.pixels import scale_png
 from wavegan_rc.figures.style import REAL_COLOR
 from wavegan_rc.report import media
 from wavegan_rc.report.comparisons import SEEDS, SEGMENTS
 from wavegan_rc.report.document import Document
 from wavegan_rc.report.groups import setting_in_words, setting_names
+from wavegan_rc.report.measured import Interval
 from wavegan_rc.report.rows import Cell, Row
 from wavegan_rc.report.run_files import command_to_repeat
 from wavegan_rc.report.sounds import Sounds
-from wavegan_rc.report.verdicts import KINDS, LINES, REAL, p_text
+from wavegan_rc.report.verdicts import DISTANCE, KINDS, LINES, REAL, p_text
 from wavegan_rc.report.words import LESS, interval_text, meanings
 
 _SCRIPTS = ("players.js", "table.js", "listening.js")
@@ -38,12 +38,6 @@ def render_page(
 
     Every text of the document is escaped. The page's policy names its scripts and styles by their
     hashes and forbids everything else (Content Security Policy level 3, W3C).
-
-    Args:
-        document: Content of the report.
-        sounds: Pictures and players.
-        figures: Files of the figures.
-        documentation: Address of a quantity's page, with `{}` for its name. None: not at hand.
     """
     files = resources.files("wavegan_rc.report")
     environment = _environment()
@@ -158,6 +152,9 @@ def _fact(rows: Sequence[Row], quantity: str, column: str) -> str:
     if not own:
         return ""
     number, row = max(own, key=lambda pair: pair[0].value or 0)
+    if column == REAL and quantity == DISTANCE:
+        # Its estimate has no bias, so that of two halves of one set may lie below 0.
+        number = Interval(max(number.value or 0, 0))
     text = f"{interval_text(number, quantity, ends=False, most=2)} {row.unit}".strip()
     return text if row.frequency_hz is None else f"{text}, {hz_text(row.frequency_hz)}"
 

@@ -19,6 +19,8 @@ from wavegan_rc.report.comparisons import (
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import MISSING, Interval, Key, Measured, interval_of
 
+# By the end of a quantity's name.
+_UNITS = {"db": "dB", "bits": "bits"}
 _NO_SUCH_STAGE = "its generator has other stages"
 
 
@@ -27,13 +29,11 @@ class Cell(Interval):
     """A group's number: one run's value, or the mean over seeds.
 
     Attributes:
-        over: `segments` or `seeds`, the units that the interval and the p-value describe.
-        count: Number of units.
+        over: `segments` or `seeds`, the units that are counted and that the interval describes.
         p_value: P-value of the difference from real audio. None without a test.
         verdict: Verdict beside real audio, or on a line's phase locking.
         reason: Reason for a missing value or interval. None if nothing is missing.
         runs: Values by run id.
-        beside_real: Difference from real audio.
         locked_p_value: P-value of a line's phase locking in a single run.
     """
 
@@ -73,13 +73,7 @@ def build_rows(
     measurements: Mapping[str, Measured],
     comparisons: Mapping[str, Comparison],
 ) -> list[Row]:
-    """Build the rows: quantities of the whole set, then of stages, then of lines.
-
-    Args:
-        groups: Groups in report order; the first is the reference.
-        measurements: Measurements by run id.
-        comparisons: Comparisons by id of all groups but the first.
-    """
+    """Build the rows: quantities of the whole set, then of stages, then of lines."""
     keys = list(dict.fromkeys(key for one in measurements.values() for key in one.numbers))
     # A quantity that cannot be measured has no stage, though it may have one in other runs.
     keys.sort(key=lambda key: (key.stage is not None) + (key.frequency_hz is not None))
@@ -94,7 +88,7 @@ def build_rows(
         rows.append(
             Row(
                 key.name,
-                unit_of(key.name),
+                _UNITS.get(key.name.rpartition("_")[2], ""),
                 key.stage,
                 key.frequency_hz,
                 key.lines_hz,
@@ -104,16 +98,6 @@ def build_rows(
             )
         )
     return rows
-
-
-def unit_of(name: str) -> str:
-    """Return the unit that a quantity's name ends in, or an empty text.
-
-    Example:
-        >>> unit_of("rms_db"), unit_of("jensen_shannon_bits"), unit_of("phase_locking")
-        ('dB', 'bits', '')
-    """
-    return {"db": "dB", "bits": "bits"}.get(name.rsplit("_", 1)[-1], "")
 
 
 def _real(

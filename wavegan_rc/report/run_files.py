@@ -13,6 +13,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run as RunFolder
+from wavegan_rc.runs.run import similar_name
 from wavegan_rc.utils.text import printable
 
 
@@ -64,7 +65,7 @@ class Run:
         """Id and name."""
         return f"{self.id} ({self.name})"
 
-    def about(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return how the run was made, as JSON values."""
         config = self.config
         return {
@@ -72,7 +73,7 @@ class Run:
             "name": self.name,
             "path": self.path_text,
             "seed": config.seed,
-            "settings": json.loads(json.dumps(dataclasses.asdict(config))),
+            "settings": dataclasses.asdict(config),
             **dataclasses.asdict(self.sessions[0]),
             "resumed": len(self.sessions) - 1,
             "data_fingerprint": self.data_fingerprint,
@@ -87,14 +88,9 @@ class Run:
 
 
 def read_run(path: Path, run_id: str) -> Run:
-    """Read a run folder: a finished run, or one that was stopped early and left a generator.
-
-    Raises:
-        DataError: If the folder holds no run, the run has no generator of its last checkpoint, or a
-            file cannot be read.
-    """
+    """Read a run folder: a finished run, or one that was stopped early and left a generator."""
     if not path.is_dir():
-        raise DataError(f"{path}: no such run folder")
+        raise DataError(f"{path}: no such run folder{similar_name(path)}")
     folder = RunFolder(path)
     config = folder.read_config()
     if config is None:
@@ -104,10 +100,7 @@ def read_run(path: Path, run_id: str) -> Run:
     if made < config.steps or not folder.summary.is_file():
         made = _stopped_at(folder)
     if not made or not folder.generator.is_file():
-        raise DataError(
-            f"{path}: a run must have a {folder.generator.name} of its last checkpoint, which the "
-            f"end of a training or Ctrl-C leaves; `train --resume` continues it"
-        )
+        raise DataError(folder.without_generator())
     record = read_json(folder.environment)
     fingerprint, resumed = record.get("data_fingerprint"), record.get("resumed", [])
     try:
@@ -123,25 +116,17 @@ def read_run(path: Path, run_id: str) -> Run:
 
 def _stopped_at(folder: RunFolder) -> int:
     """Return the last checkpoint's step, or 0 if the generator is not of this checkpoint."""
-    last = max(folder.checkpoints.glob("step-*.json"), default=None, key=lambda path: path.name)
-    if last is None or not folder.generator.is_file():
+    step = folder.last_step()
+    if not step or not folder.generator.is_file():
         return 0
     # Ctrl-C saves a checkpoint, then the generator; a training that was killed, or still runs, has
     # a checkpoint that is newer than its generator.
-    if folder.generator.stat().st_mtime_ns < last.stat().st_mtime_ns:
-        return 0
-    return int(last.stem.rpartition("-")[2])
+    checkpoint = folder.checkpoints / f"step-{step:06d}.json"
+    return step * (folder.generator.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns)
 
 
 def expand_folders(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Replace folders of runs by the runs in them that have a generator.
-
-    Returns:
-        Run folders, and a sentence for each run that is left out.
-
-    Raises:
-        DataError: If a folder cannot be searched.
-    """
+    """Replace folders by the runs in them, and return why runs without a generator are left out."""
     found, left_out = [], []
     for path in (path.expanduser() for path in paths):
         inner = []
@@ -172,11 +157,7 @@ def _session(record: Any) -> Session:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object from a file that may hold anything.
-
-    Raises:
-        DataError: If the file cannot be read or holds something else.
-    """
+    """Read a JSON object; raise a DataError if the file holds anything else."""
     try:
         value = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

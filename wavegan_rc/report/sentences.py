@@ -47,14 +47,7 @@ def summarize(
     verdicts: Sequence[Verdict],
     measurements: Mapping[str, Measured],
 ) -> Summary:
-    """Say in words what was compared, which is better at what, and how sure that is.
-
-    Args:
-        groups: Groups in report order; the first is the reference.
-        rows: Rows of the table.
-        verdicts: Verdicts on the groups.
-        measurements: Measurements by run id.
-    """
+    """Say in words what was compared, which is better at what, and how sure that is."""
     story = _Story(groups, rows, verdicts)
     sentences = (story.untold(), story.without_band(), story.from_real(), story.sureness())
     finding = story.of_many() if len(groups) > 2 else story.of_two()
@@ -166,7 +159,7 @@ class _Story:
                 found.append(f"{self._names([each.group for each in same])} {clause}{than}")
         unknown = [each for each in own if each.verdict not in _CERTAIN]
         if unknown:
-            found.append(f"of {self._names([each.group for each in unknown])} it cannot be told")
+            found.append(f"for {self._names([each.group for each in unknown])} it cannot be told")
         return f"{lead} {'; '.join(found)}."
 
     def _names(self, group_ids: Sequence[str]) -> str:
@@ -190,7 +183,8 @@ class _Story:
         if len(self._groups) != 2 or not unknown:
             return ""
         named = listed([noun for noun, _ in unknown], "or")
-        return f"Which has {named} cannot be told with {unknown[0][1].trainings}."
+        trainings = unknown[0][1].trainings
+        return f"{trainings[0].upper()}{trainings[1:]} cannot tell which has {named}."
 
     def without_band(self) -> str:
         """Say why noise is not judged where the data has no low-pass."""

@@ -10,9 +10,8 @@ import numpy as np
 
 from wavegan_rc.audio.files import open_recording
 from wavegan_rc.errors import DataError
-from wavegan_rc.figures.drawing import levels_db
+from wavegan_rc.figures.drawing import levels_db, spectrogram_png
 from wavegan_rc.figures.frequency_axis import Scale, hz_text, on_scale
-from wavegan_rc.figures.pixels import spectrogram_png
 from wavegan_rc.figures.spectra import marked_lines
 from wavegan_rc.measurement.references import data_of_run
 from wavegan_rc.measurement.sources import open_segments
@@ -38,19 +37,14 @@ _REAL_SETTINGS = ("data", "sample_rate", "segment_length", "cutoff_hz")
 class Sound:
     """Joined segments of one run, or of real audio, as the page shows and plays them.
 
+    Pictures and WAVs are addresses that hold them. Real audio has no seed.
+
     Attributes:
         id: Run id; for real audio, `real-` and the id of the run with this data.
-        group: Id of the group, or "real".
-        label: Group, or "real".
-        seed: Seed of the run. None for real audio.
         count: Number of embedded segments.
-        stopband_hz: Stopband edge of the data. None without a low-pass.
         marks: Kind, frequency in Hz and words of each line over the spectrogram.
-        pictures: Addresses that hold the spectrogram, by frequency axis.
-        small_picture: Address that holds the first windows on a mel axis.
-        audio: Address that holds the WAV.
-        artifact: Address that holds the WAV of the part above `stopband_hz`, amplified by the
-            report's gain. None without one.
+        small_picture: First windows on a mel axis.
+        artifact: Part above `stopband_hz`, amplified by the report's gain. None without one.
         loudness_db: Loudness in LUFS. None for silence.
     """
 
@@ -92,7 +86,6 @@ class Sounds:
     Attributes:
         rows: Real audio, then a row of runs for each group.
         top_db: Level of the brightest colour, dB re full-scale sine.
-        artifact_gain_db: Gain of all players of artifacts. None if there are none.
         left_out: Number of runs that are not embedded.
     """
 
@@ -121,9 +114,6 @@ def collect_sounds(document: Document) -> Sounds:
     Returns:
         The sounds. The top of the scale is the loudest point of the first real audio, in steps of
         5 dB. One gain serves all players of artifacts, which can therefore be compared by ear.
-
-    Raises:
-        DataError: If a recording is missing or cannot be read.
     """
     rows = _read_rows(document)
     top_db = math.ceil(float(rows[0][0].levels_db.max()) / 5) * 5.0

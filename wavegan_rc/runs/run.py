@@ -79,6 +79,21 @@ class Run:
         """Return whether the run holds a checkpoint or a generator."""
         return any(self.checkpoints.glob("step-*.json")) or self.generator.exists()
 
+    def last_step(self) -> int:
+        """Return the step of the last checkpoint, or 0 without one."""
+        names = [file.stem.removeprefix("step-") for file in self.checkpoints.glob("step-*.json")]
+        return max((int(name) for name in names if name.isdecimal()), default=0)
+
+    def without_generator(self) -> str:
+        """Return a sentence on a run that has no generator of its last checkpoint."""
+        step = self.last_step()
+        if not step:
+            return f"{self.path}: the run is unfinished and has no checkpoint: train it again"
+        return (
+            f"{self.path}: the run was killed, or still trains, and has no generator of its last "
+            f"checkpoint: `train --resume {self.path} --steps {step}` writes one"
+        )
+
     def has_logged(self, step: int) -> bool:
         """Return whether the history holds a complete row of a step."""
         return self.history.is_file() and step in logged_steps(self.history)

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from wavegan_rc.audio.corpus import SKIPPED, Corpus, write_skipped
@@ -225,19 +225,27 @@ def _prepare(config: Config, resume: Path | None, on_progress: OnProgress) -> Co
     # Imported here: a caller with prepared recordings needs no audio library.
     from wavegan_rc.audio.preparation import corpus_of
 
-    band = "all frequencies (no cutoff_hz)"
+    band = "all frequencies (no --cutoff-hz)"
     if config.cutoff_hz is not None:
-        band = f"low-passed at {config.cutoff_hz:g} Hz (cutoff_hz null: off)"
+        band = f"low-passed at {config.cutoff_hz:g} Hz (--cutoff-hz null: off)"
     data, rate_khz = config.data or "bundled speech", config.sample_rate / 1000
-    _logger.info("preparing: %s: %g kHz, mono, %s", data, rate_khz, band)
+    # Told once, when the recordings have been found.
+    tell = cache(partial(_logger.info, "preparing: %s: %g kHz, mono, %s", data, rate_khz, band))
+
+    def tell_progress(done: int, total: int, note: str) -> None:
+        tell()
+        on_progress("preparing", done, total, note)
+
     try:
-        return corpus_of(config, partial(on_progress, "preparing"))
+        corpus = corpus_of(config, tell_progress)
     except DataError as error:
         if resume is None:
             raise
         raise DataError(
-            f"{error}; if the recordings have moved, set data to their new path"
+            f"{error}; if the recordings have moved, set --data to their new path"
         ) from None
+    tell()
+    return corpus
 
 
 def _read_data(config: Config, corpus: Corpus) -> _Data:

@@ -1,5 +1,6 @@
 """Interruptions of a program: end signals, closed terminals, failures of optional work."""
 
+import _thread
 import contextlib
 import logging
 import os
@@ -33,6 +34,10 @@ END_SIGNALS = (
 class EndSignals:
     """A context that notes the first of `END_SIGNALS`; Ctrl-C after it raises KeyboardInterrupt.
 
+    Python handles signals between two instructions of the main thread. Compiling a network is one
+    instruction for a minute, so a thread answers the first signal, and ends the process if the main
+    thread does not handle a second Ctrl-C within a second.
+
     Other signals are not counted: shells and `timeout` send one signal twice. A signal that is
     ignored from the start, as under `nohup`, stays ignored.
 
@@ -49,10 +54,16 @@ class EndSignals:
         self._message = message
         self._then = then
         self._previous: dict[int, Any] = {}
+        self._interrupted = threading.Event()
 
     def __enter__(self) -> Self:
         # Only the main thread may set handlers.
         if threading.current_thread() is threading.main_thread():
+            reading, self._writing = os.pipe()
+            os.set_blocking(self._writing, False)
+            self._wakeup = signal.set_wakeup_fd(self._writing)
+            self._thread = threading.Thread(target=self._answer, args=[reading], daemon=True)
+            self._thread.start()
             for number in END_SIGNALS:
                 # None: a handler that was not set from Python, and cannot be set again.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
@@ -60,6 +71,10 @@ class EndSignals:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.set_wakeup_fd(self._wakeup)
+            os.close(self._writing)
+            self._thread.join()
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
@@ -68,11 +83,31 @@ class EndSignals:
             return
         self.received = number
         if signal.SIGINT in self._previous:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        # The terminal may be gone, or the signal may have interrupted another print.
-        with suppress(OSError, RuntimeError):
-            _logger.warning("\n%s", self._message)
+            signal.signal(signal.SIGINT, self._on_ctrl_c)
         self._then()
+
+    def _on_ctrl_c(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._interrupted.set()
+        raise KeyboardInterrupt
+
+    def _answer(self, pipe: int) -> None:
+        """Answer signals, whose numbers Python writes to a pipe at once."""
+        answered = False
+        with open(pipe, "rb", buffering=0) as signals:
+            while numbers := signals.read(64):
+                if not answered and set(numbers) & set(END_SIGNALS):
+                    answered = True
+                    # The terminal may be gone.
+                    with suppress(OSError, RuntimeError):
+                        _logger.warning("\n%s", self._message)
+                    # Shells and `timeout` send a signal twice: what came until now counts as one.
+                    os.set_blocking(pipe, False)
+                    signals.read(64)
+                    os.set_blocking(pipe, True)
+                elif signal.SIGINT in numbers and not self._interrupted.wait(0.1):
+                    _thread.interrupt_main()  # signals of one instruction count as one
+                    if not self._interrupted.wait(1):
+                        os._exit(128 + signal.SIGINT)
 
 
 class OptionalWork:

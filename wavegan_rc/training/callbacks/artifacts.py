@@ -33,13 +33,6 @@ def artifact_values(
 ) -> dict[str, float]:
     """Compute statistics of `measure` that are cheap, without intervals.
 
-    Args:
-        segments: float32 array of shape (at least 2, samples), with an even number of samples.
-        sample_rate: Sample rate in Hz.
-        upsampling_factors: Factors of the generator; their product divides the number of samples.
-        stopband_hz: Frequency in Hz above which the data is silent. None leaves out
-            `out_of_band_total_db`.
-
     Returns:
         `rms_db`, `out_of_band_total_db`, and for each stage `line_prominence_db/stage_1` (median
         over its lines) and `phase_locking/stage_1` (mean over its lines of the squared length,
@@ -84,11 +77,6 @@ def artifact_values(
 
 def sound_values(segments: np.ndarray, real: np.ndarray, sample_rate: int) -> dict[str, float]:
     """Compute values that reveal a silent, clipped or collapsed generator.
-
-    Args:
-        segments: float32 array of shape (count, samples), at least 2 segments.
-        real: Real segments of the same shape.
-        sample_rate: Sample rate in Hz.
 
     Returns:
         `relative_level_db` (mean power relative to `real`, at least -120), `clipped_share` (share

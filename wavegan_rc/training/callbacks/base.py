@@ -76,9 +76,4 @@ class StepCallback(keras.callbacks.Callback):
         self.on_step_end(self.step, {} if logs is None else logs)
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
-        """Act after a step.
-
-        Args:
-            step: Steps made, over all sessions of the training.
-            logs: Mean losses, and values that callbacks of earlier phases added.
-        """
+        """Act after a step."""

@@ -20,6 +20,9 @@ from wavegan_rc.utils.interruptions import EndSignals
 
 # Ratio of a checkpoint's free space to its variables: HDF5 adds a few kilobytes for each.
 _SPACE_RATIO = 2
+# Answers to the first Ctrl-C.
+_TRAINING = "stopping after this step (press Ctrl-C again to stop now)"
+_COMPILING = "stopping after the first step, once it is compiled (press Ctrl-C again to stop now)"
 
 
 class Checkpoints(StepCallback):
@@ -75,10 +78,16 @@ class StopOnSignal(StepCallback, EndSignals):
 
     def __init__(self) -> None:
         StepCallback.__init__(self)
-        EndSignals.__init__(self, "stopping after this step (press Ctrl-C again to stop now)")
+        EndSignals.__init__(self, _COMPILING)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Note that the first step is compiled, which takes a while."""
+        super().on_train_begin(logs)
+        self._message = _COMPILING
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:  # noqa: ARG002
         """Stop training if this host or another one received a signal."""
+        self._message = _TRAINING
         requested = logs.pop(STOP_REQUESTED, None)
         if requested is not None and float(requested) and self.received is None:
             self.received = signal.SIGTERM

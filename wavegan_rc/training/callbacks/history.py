@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 _DENSE_LINES = 1000
 
 
+def _tag(name: str) -> str:
+    """Return a value's name in TensorBoard, which draws all names up to a slash together."""
+    if "/" in name:
+        return name
+    return f"training/{name}" if name in LOSSES or name == "steps_per_s" else f"sound/{name}"
+
+
 class StepClock(StepCallback):
     """A clock that times the updates alone."""
 
@@ -122,7 +129,7 @@ class History(StepCallback):
             file.write(json.dumps({"step": step, **row}) + "\n")
         if self._events is not None:
             with self._logging:
-                self._events.scalars(step, row)
+                self._events.scalars(step, {_tag(name): value for name, value in row.items()})
         self._send(step, row)
         self._measured = {}
         self.model.reset_means()

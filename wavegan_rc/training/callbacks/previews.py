@@ -104,8 +104,8 @@ class Previews(StepCallback):
             rate = self._config.sample_rate
             if not self._logged:
                 real = self._reference.segments[:SHOWN_SEGMENTS]
-                self._events.audio(step, "real", real.ravel(), rate)
-            self._events.audio(step, "generated", segments.ravel(), rate)
+                self._events.audio(step, "audio/real", real.ravel(), rate)
+            self._events.audio(step, "audio/generated", segments.ravel(), rate)
             rows = {
                 self._reference.title: self._reference.segments[:SHOWN_SEGMENTS],
                 f"generated, step {step}": segments,

@@ -137,11 +137,6 @@ class Trackers:
 def tracking(run: Run, config: Config, destinations: Destinations) -> Iterator[Trackers]:
     """Start or continue a run's records in its trackers, and report at the end how it ended.
 
-    Args:
-        run: Run folder.
-        config: Settings.
-        destinations: Trackers.
-
     Raises:
         DataError: If a tool cannot be reached or refuses the run. The folder of a new run is
             removed.
