@@ -164,7 +164,7 @@ def test_a_cache_that_cannot_be_written(make_wav, tmp_path, monkeypatch):
         prepare(make_wav("a.wav", tone(500)).parent)
 
 
-@pytest.mark.parametrize("what", ["audio-00000.int16", "power-00000.float32", "index.json"])
+@pytest.mark.parametrize("what", ["audio.int16", "power.float32", "index.json"])
 def test_a_damaged_cache_entry_is_named(folder, fresh_cache, what):
     prepare(folder)
     (entry,) = fresh_cache.iterdir()
@@ -254,7 +254,7 @@ def test_a_linked_folder_is_named_by_its_link_wherever_it_leads(make_wav, tmp_pa
     assert [r.name for r in prepare(folder).recordings] == ["other/b.wav", "own/a.wav"]
 
 
-# Written down before there were shards: a change makes old runs another experiment. The fingerprint
+# Written down at first: a change makes old runs another experiment. The fingerprint
 # also holds the version of the split rule.
 AUDIO = "a677514081ce3a87b60746a21ecdeabaf11b95ecea8d2fd2fcc511b798c1699e"
 POWER = "755220f7b75b6cd8c0a56348efae01d74804f99b6d1a98c84b87451ca99059df"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavegan_rc.audio.corpus import BLOCK, Corpus, Recording, block_lengths
+from wavegan_rc.audio.corpus import BLOCK, Corpus, Recording
 from wavegan_rc.audio.positions import DrawRule, Positions, whole_recordings
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.errors import DataError, ParameterError
@@ -19,12 +19,8 @@ def corpus_of(*recordings):
     index = []
     start = 0
     for number, samples in enumerate(recordings):
-        lengths = block_lengths(len(samples))
-        ends = np.cumsum(lengths)
-        power += [
-            np.mean((samples[end - n : end] / 32767.0) ** 2)
-            for n, end in zip(lengths, ends, strict=True)
-        ]
+        for at in range(0, len(samples), BLOCK):
+            power.append(np.mean((samples[at : at + BLOCK] / 32767.0) ** 2))
         index.append(Recording(f"{number}.wav", start, len(samples)))
         start += len(samples)
     mean_square = np.mean((audio / 32767.0) ** 2)

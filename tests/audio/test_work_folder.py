@@ -97,8 +97,8 @@ def test_a_killed_process_leaves_no_entry_and_its_work_is_gone_on_from(
     assert read == ["b.wav"]
     (entry,) = fresh_cache.iterdir()
     assert not entry.name.startswith("preparing")
-    left = {path.name.split("-")[0] for path in entry.iterdir()}
-    assert left == {"audio", "index.json", "power"}
+    left = {path.name for path in entry.iterdir()}
+    assert left == {"audio.int16", "index.json", "power.float32"}
 
 
 @pytest.mark.parametrize("spoilt", ["unit-00000.json", "unit-00000.float32"])

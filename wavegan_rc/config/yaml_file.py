@@ -51,9 +51,6 @@ def read_settings(path: str | Path) -> dict[str, Any]:
 def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     r"""Read a YAML file of settings with a `grid:` of settings that have a list of values each.
 
-    Args:
-        path: File of at most 16 KiB, or a pipe.
-
     Returns:
         Values by name, and lists of values by name.
 
@@ -81,18 +78,7 @@ def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
 
 
 def read_values(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping of plain values, whatever its keys are.
-
-    Args:
-        path: File of at most 16 KiB, or a pipe.
-
-    Returns:
-        Text, numbers, booleans, nulls, and lists and mappings of them, by key; hyphens in keys are
-        replaced by underscores.
-
-    Raises:
-        DataError: If the file cannot be read or holds anything else.
-    """
+    """Read a mapping of plain values; hyphens in keys become underscores."""
     try:
         with path.open("rb") as file:
             data = file.read(_LONGEST_FILE + 1)

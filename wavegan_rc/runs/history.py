@@ -22,10 +22,7 @@ _HELD = (
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:
-    """Read the rows of a history.
-
-    Args:
-        file: Path of a `history.jsonl`.
+    """Read the rows of a `history.jsonl`.
 
     Raises:
         DataError: If a line is no JSON object with a whole `step`, or steps decrease.
@@ -58,9 +55,6 @@ def unfinished(history: Sequence[Mapping[str, Any]]) -> str | None:
 
     The measurements of the last quarter of the steps must be steady: a straight line through at
     least 4 of them may rise or fall by 1 dB (out-of-band level) or 2 dB (line prominences).
-
-    Args:
-        history: Rows of a history, from `read_history`.
 
     Returns:
         Reason in words. None if the measurements are steady.
