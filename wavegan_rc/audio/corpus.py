@@ -93,8 +93,9 @@ def open_corpus(folder: Path) -> Corpus:
         names, lengths = zip(*index["recordings"], strict=True)
         starts = accumulate(lengths, initial=0)
         audio = _mapped(folder / AUDIO, "<i2", sum(lengths))
-        # Segments lie here and there: the system reads only what is asked for, not 128 KiB more.
-        audio.base.madvise(mmap.MADV_RANDOM)
+        if isinstance(audio.base, mmap.mmap):
+            # Segments lie here and there: the system reads what is asked for, not 128 KiB more.
+            audio.base.madvise(mmap.MADV_RANDOM)
         return Corpus(
             audio=audio,
             block_power=_mapped(folder / POWERS, "<f4", sum(map(block_count, lengths))),
@@ -120,13 +121,14 @@ def _mapped(path: Path, dtype: str, length: int) -> np.memmap:
 
 def prefetch(array: np.ndarray, starts: np.ndarray, length: int) -> None:
     """Ask the system to read stretches of a mapped array side by side, before they are used."""
-    if not isinstance(array, np.memmap):
+    mapped = array.base
+    if not isinstance(mapped, mmap.mmap):
         return
     for start in starts.tolist():
         begin = start * array.itemsize
         extra = begin % mmap.PAGESIZE
         size = min(length * array.itemsize, array.nbytes - begin)
-        array.base.madvise(mmap.MADV_WILLNEED, begin - extra, size + extra)
+        mapped.madvise(mmap.MADV_WILLNEED, begin - extra, size + extra)
 
 
 def windows(array: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
