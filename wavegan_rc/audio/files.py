@@ -125,8 +125,9 @@ def _without_generated(paths: list[Path], place: Path) -> list[Path]:
     kept = [path for path in paths if not left_out(path)]
     if len(kept) < len(paths):
         first = next(path for path in paths if left_out(path))
+        count = len(paths) - len(kept)
         message = (
-            f"{printable(str(place))}: left out {len(paths) - len(kept)} files in run folders, "
+            f"{printable(str(place))}: left out {count} file{'s' * (count > 1)} in run folders, "
             f"folders of generated audio and hidden folders, the first: {printable(str(first))}"
         )
         warnings.warn(message, WaveganWarning, stacklevel=3)

@@ -168,15 +168,7 @@ def _prepare(root: str, units: list[Unit], on_progress: OnProgress) -> Path:
     """Do what is left of both steps for all units. Returns the folder of the corpus."""
     entry = units[0].folder / ENTRY
     entry.mkdir(exist_ok=True)
-    count = sum(len(unit.files) for unit in units)
-    done = 0
-
-    def on_filtered(filtered: Filtered) -> None:
-        nonlocal done
-        done += len(filtered.recordings) + len(filtered.skipped)
-        on_progress(done, count, "")
-
-    filtered = _in_threads(filter_unit, units, on_filtered)
+    filtered = _filter_all(units, on_progress)
     every = [recording for each in filtered for recording in each.recordings]
     skipped = [(os.path.join(root, name), why) for each in filtered for name, why in each.skipped]
     if not every:
@@ -189,8 +181,32 @@ def _prepare(root: str, units: list[Unit], on_progress: OnProgress) -> Path:
         if recording.peak > largest:
             reason = f"has samples of {recording.peak:g}, where full scale is 1"
             skipped.append((os.path.join(root, recording.name), reason))
+    _scale_all(units, filtered, largest)
+    recordings = [(r.name, r.length) for r in every if r.peak <= largest]
+    power, fingerprint = _summary(np.asarray(np.memmap(entry / POWERS, "<f4", "r")), recordings)
+    index = {"sample_rate": units[0].sample_rate, "power": power, "fingerprint": fingerprint}
+    index |= {"recordings": recordings, "skipped": skipped, "root": root}
+    (entry / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    write_skipped(entry, skipped)
+    return entry
+
+
+def _filter_all(units: list[Unit], on_progress: OnProgress) -> list[Filtered]:
+    count = sum(len(unit.files) for unit in units)
+    done = 0
+
+    def on_filtered(filtered: Filtered) -> None:
+        nonlocal done
+        done += len(filtered.recordings) + len(filtered.skipped)
+        on_progress(done, count, "")
+
+    return _in_threads(filter_unit, units, on_filtered)
+
+
+def _scale_all(units: list[Unit], filtered: list[Filtered], largest: float) -> None:
+    """Write the parts of all units, each where those before it end."""
     for name in (AUDIO, POWERS):
-        (entry / name).touch()
+        (units[0].folder / ENTRY / name).touch()
     starts, samples, blocks = [], 0, 0
     for each in filtered:
         starts.append((samples, blocks))
@@ -200,13 +216,6 @@ def _prepare(root: str, units: list[Unit], on_progress: OnProgress) -> Path:
         lambda task, stop: scale_unit(task[0], task[1], largest, task[2], stop),
         list(zip(units, filtered, starts, strict=True)),
     )
-    recordings = [(r.name, r.length) for r in every if r.peak <= largest]
-    power, fingerprint = _summary(np.asarray(np.memmap(entry / POWERS, "<f4", "r")), recordings)
-    index = {"sample_rate": units[0].sample_rate, "power": power, "fingerprint": fingerprint}
-    index |= {"recordings": recordings, "skipped": skipped, "root": root}
-    (entry / INDEX).write_text(json.dumps(index), encoding="utf-8")
-    write_skipped(entry, skipped)
-    return entry
 
 
 def _in_threads(
