@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,12 +56,13 @@ def assert_same(corpus, other):
     assert (corpus.power, corpus.fingerprint) == (other.power, other.fingerprint)
     assert corpus.skipped == other.skipped
     for split in ("training", "held_out"):
-        for options in (
+        every: tuple[dict[str, Any], ...] = (
             {"segment_length": 100},
             {"segment_length": 1000},
             {"segment_length": 9000, "short_recordings": "pad"},
             {"segment_length": 9000, "short_recordings": "pad", "one_shots": True},
-        ):
+        )
+        for options in every:
             options |= {"silence_db": -20.0, "seed": 1}
             one, two = Segments(corpus, split, **options), Segments(other, split, **options)
             np.testing.assert_array_equal(one.draw(3, 200), two.draw(3, 200))

@@ -77,7 +77,8 @@ def names(cache):
 def age(cache):
     """Make what lies in a cache a month old."""
     for path in cache.glob("preparing-*"):
-        os.utime(path, (time.time() - 30 * 86400,) * 2)
+        then = time.time() - 30 * 86400
+        os.utime(path, (then, then))
 
 
 def test_a_killed_process_leaves_no_entry_and_its_work_is_gone_on_from(

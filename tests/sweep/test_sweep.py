@@ -443,14 +443,14 @@ def test_the_error_of_a_process_is_one_line(tmp_path, script, error):
     engine.submit(Job("a", [sys.executable, "-c", script], log, tmp_path))
     (outcome,) = engine.ended(timeout=60).values()
     assert outcome.error.startswith(error)
-    assert "\n" not in outcome.error
+    assert "\n" not in str(outcome.error)
 
 
 def test_a_process_that_cannot_be_started_has_failed(tmp_path):
     engine = LocalEngine([{}])
     engine.submit(Job("a", [str(tmp_path / "nowhere")], tmp_path / "log", tmp_path))
     (outcome,) = engine.ended(timeout=60).values()
-    assert "nowhere" in outcome.error
+    assert "nowhere" in str(outcome.error)
 
 
 def test_places_are_cores_as_far_as_memory_goes(tmp_path, monkeypatch):
