@@ -220,9 +220,13 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(sweep):
     first.kill()
     first.communicate()
     # At once, without waiting for the cells of the first; nothing more is allowed to them.
+    second = ours.start("--at-once", "2")
+    ours.wait_for(
+        lambda: all("stopped_at" in str(ours.history(f"seed={n}")) for n in (0, 1)), second
+    )
     ours.allowed.write_text("20")
-    code, out, err = ours.run("--at-once", "2")
-    assert (code, err) == (0, "")
+    _, err = second.communicate(timeout=120)
+    assert (second.returncode, err) == (0, "")
     assert set(ours.states().values()) == {"finished"}
     for name in ("seed=0", "seed=1"):
         history = ours.history(name)
