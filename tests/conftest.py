@@ -48,7 +48,8 @@ def smoke_runs(tmp_path_factory, own_cache):
 
     settings = yaml.safe_load((PRESETS / "smoke.yaml").read_text())
     out = str(tmp_path_factory.mktemp("smoke-runs"))
-    configs = [Config(**settings, upsampler=word, out=out) for word in ("transposed", "resize")]
+    words = "transposed", "resize"
+    configs = [Config(**settings | {"upsampler": word, "out": out}) for word in words]
     return [train(config).path for config in configs]
 
 

@@ -79,6 +79,7 @@ def test_the_generators_that_come_along_differ_as_the_readme_says():
     ratios = {}
     for word in ("transposed", "resize"):
         generator = kept_generators()[word]
+        assert generator.stopband_hz is not None
         segments = synthesize(generator.model, draw_latents(128, generator.latent_dim, seed=0))
         frequencies, power = mean_power_spectrum(segments, generator.sample_rate)
         ratios[word] = out_of_band_ratio_db(frequencies, power, generator.stopband_hz)

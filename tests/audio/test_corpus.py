@@ -13,11 +13,11 @@ from helpers import tone
 from wavegan_rc.audio import preparation, units
 from wavegan_rc.audio.corpus import BLOCK, write_skipped
 from wavegan_rc.audio.preparation import prepare_corpus
-from wavegan_rc.audio.segments import Segments
+from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.errors import DataError
 
 
-def prepare(data, cutoff_hz=1500.0, **options):
+def prepare(data, cutoff_hz: float | None = 1500.0, **options):
     stopband_hz = None if cutoff_hz is None else cutoff_hz + 200
     return prepare_corpus(
         str(data), sample_rate=16000, cutoff_hz=cutoff_hz, stopband_hz=stopband_hz, **options
@@ -164,7 +164,7 @@ def test_a_cache_that_cannot_be_written(make_wav, tmp_path, monkeypatch):
         prepare(make_wav("a.wav", tone(500)).parent)
 
 
-@pytest.mark.parametrize("what", ["audio-00000.int16", "power-00000.float32", "index.json"])
+@pytest.mark.parametrize("what", ["audio.int16", "power.float32", "index.json"])
 def test_a_damaged_cache_entry_is_named(folder, fresh_cache, what):
     prepare(folder)
     (entry,) = fresh_cache.iterdir()
@@ -254,12 +254,12 @@ def test_a_linked_folder_is_named_by_its_link_wherever_it_leads(make_wav, tmp_pa
     assert [r.name for r in prepare(folder).recordings] == ["other/b.wav", "own/a.wav"]
 
 
-# Written down before there were shards: a change makes old runs another experiment. The fingerprint
+# Written down at first: a change makes old runs another experiment. The fingerprint
 # also holds the version of the split rule.
 AUDIO = "a677514081ce3a87b60746a21ecdeabaf11b95ecea8d2fd2fcc511b798c1699e"
 POWER = "755220f7b75b6cd8c0a56348efae01d74804f99b6d1a98c84b87451ca99059df"
 FINGERPRINT = "cbae6b3bad3f62441a3236a6a2b0c2693edfb7bedca03ed630f154ce1ace105c"
-DRAWN = {
+DRAWN: dict[tuple[Split, int], str] = {
     ("training", 100): "9333ab385b9b1a19",
     ("training", 2048): "f38370b5525d5708",
     ("training", 16384): "efbf5d5b87ad7a85",

@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from wavegan_rc.audio.corpus import BLOCK, Corpus, Recording
 from wavegan_rc.audio.emphasis import design_emphasis, tap_count
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
+from wavegan_rc.config.choices import Emphasis
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.network_audit.critic import input_gradients, load_run, with_independent_shifts
 from wavegan_rc.nn.emphasis import FixedFilter
@@ -38,7 +40,9 @@ def coloured_noise(poles, seconds=30, rms=0.05):
     return rms * audio / audio.std()
 
 
-def design(audio, emphasis="whitening", *, coefficient=0.95, limit_db=30.0, length=2048):
+def design(
+    audio, emphasis: Emphasis = "whitening", *, coefficient=0.95, limit_db=30.0, length=2048
+):
     return design_emphasis(
         emphasis, segments_of(audio, length), coefficient=coefficient, limit_db=limit_db
     )
@@ -234,7 +238,8 @@ def test_a_run_goes_on_with_its_own_emphasis_alone():
 
 
 def test_widths_and_learning_rates_of_both_networks_are_apart():
-    settings = {"filters": 16, "critic_filters": 32, "latent_dim": 4, "upsampling_factors": (4, 4)}
+    settings: dict[str, Any] = {"filters": 16, "critic_filters": 32, "latent_dim": 4}
+    settings["upsampling_factors"] = 4, 4
     model = build_model(
         Config(**settings, learning_rate=1e-4, critic_learning_rate=3e-4, adam_betas=(0.0, 0.99))
     )
@@ -244,5 +249,6 @@ def test_widths_and_learning_rates_of_both_networks_are_apart():
     np.testing.assert_allclose([float(ops.convert_to_tensor(r)) for r in rates], [1e-4, 3e-4])
     assert model.critic_optimizer.beta_1 == 0.0
     assert model.generator_optimizer.beta_2 == 0.99
-    same = build_model(Config(**settings | {"critic_filters": None}))
+    settings["critic_filters"] = None
+    same = build_model(Config(**settings))
     assert same.critic.layers[-2].input.shape[-1] == 16

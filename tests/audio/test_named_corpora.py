@@ -7,6 +7,7 @@ import re
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        server = self.server
+        server: Any = self.server
         asked = self.headers.get("Range")
         server.asked.append(asked)
         if server.status:

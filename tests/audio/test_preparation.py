@@ -3,13 +3,13 @@
 import contextlib
 import itertools
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from benchmarks import preparation as benchmark
 from wavegan_rc.audio import positions, preparation, units
+from wavegan_rc.audio.corpus import prefetch, windows
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
-from wavegan_rc.audio.shards import Shards, windows
 from wavegan_rc.errors import DataError, WaveganWarning
 
 FILES = 12
@@ -56,12 +56,13 @@ def assert_same(corpus, other):
     assert (corpus.power, corpus.fingerprint) == (other.power, other.fingerprint)
     assert corpus.skipped == other.skipped
     for split in ("training", "held_out"):
-        for options in (
+        every: tuple[dict[str, Any], ...] = (
             {"segment_length": 100},
             {"segment_length": 1000},
             {"segment_length": 9000, "short_recordings": "pad"},
             {"segment_length": 9000, "short_recordings": "pad", "one_shots": True},
-        ):
+        )
+        for options in every:
             options |= {"silence_db": -20.0, "seed": 1}
             one, two = Segments(corpus, split, **options), Segments(other, split, **options)
             np.testing.assert_array_equal(one.draw(3, 200), two.draw(3, 200))
@@ -71,7 +72,7 @@ def assert_same(corpus, other):
 
 @pytest.fixture(scope="module")
 def reference(folder, tmp_path_factory):
-    """In one shard, by one thread."""
+    """In one unit, by one thread."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preparation, "usable_cores", lambda: 1)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("reference")))
@@ -81,7 +82,7 @@ def reference(folder, tmp_path_factory):
 
 
 @pytest.mark.parametrize("unit_bytes", [1, 90000])
-def test_shards_and_threads_change_nothing(folder, reference, fresh_cache, monkeypatch, unit_bytes):
+def test_units_and_threads_change_nothing(folder, reference, fresh_cache, monkeypatch, unit_bytes):
     monkeypatch.setattr(units, "UNIT_BYTES", unit_bytes)
     monkeypatch.setattr(preparation, "usable_cores", lambda: 3)
     told = []
@@ -90,27 +91,27 @@ def test_shards_and_threads_change_nothing(folder, reference, fresh_cache, monke
     done = [done for done, _, _ in told]
     assert done == sorted(set(done))
     assert done[-1] == FILES + 2
-    assert len(done) == len(list(corpus.folder.glob("audio-*"))) > (3 if unit_bytes > 1 else 10)
+    assert len(done) > (3 if unit_bytes > 1 else 10)
     assert [path.name for path in fresh_cache.iterdir()] == [corpus.folder.name]
 
 
-def test_however_many_files_there_are_few_shards(folder, reference, fresh_cache, monkeypatch):
-    """Each keeps two files open, of which a process has 1024."""
+def test_however_many_files_there_are_few_units(folder, reference, fresh_cache, monkeypatch):
     monkeypatch.setattr(units, "UNIT_BYTES", 1)
     monkeypatch.setattr(units, "MOST_UNITS", 4)
-    corpus = prepare(folder)
-    assert 1 < len(list(corpus.folder.glob("audio-*"))) <= 5
-    assert_same(corpus, reference)
+    told = []
+    assert_same(prepare(folder, on_progress=lambda *event: told.append(event)), reference)
+    assert 1 < len(told) <= 5
 
 
-def test_of_a_shard_without_recordings_nothing_is_read(make_wav, fresh_cache, monkeypatch):
+def test_of_a_unit_without_recordings_nothing_is_read(make_wav, fresh_cache, monkeypatch):
     monkeypatch.setattr(units, "UNIT_BYTES", 1)
     monkeypatch.setattr(units, "MOST_UNITS", 10**9)
     path = make_wav("b.wav", tone(300))
     for name in ("a.wav", "c.wav"):
         (path.parent / name).write_bytes(b"bad")
-    corpus = prepare(path.parent)
-    assert len(list(corpus.folder.glob("audio-*"))) == 3
+    told = []
+    corpus = prepare(path.parent, on_progress=lambda *event: told.append(event))
+    assert len(told) == 3
     assert len(corpus.audio[:]) == len(corpus.audio[-16000:]) == 16000
     segments = Segments(corpus, "held_out", segment_length=1000, silence_db=-40.0, seed=0)
     assert (segments.draw(0, 50) != 0).any(axis=1).all()
@@ -134,7 +135,7 @@ def test_reasons_do_not_depend_on_threads(make_wav, tmp_path, monkeypatch):
     assert len({reason for _, reason in skipped[0]}) > 2
 
 
-# Prepares as `test_shards_and_threads_change_nothing` does.
+# Prepares as `test_units_and_threads_change_nothing` does.
 PREPARE = """
 import sys, warnings
 warnings.simplefilter("ignore")
@@ -146,9 +147,9 @@ preparation.prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=1500.0, sto
 
 
 def finished(cache):
-    """Units that are filtered, and shards that are begun."""
-    names = itertools.chain(*[names for _, _, names in os.walk(cache)])
-    return sum(name.startswith("power-") or name.endswith(".json") for name in names)
+    """Units that are filtered, and units that are scaled."""
+    filtered = [*cache.glob("*/unit-*.json")]
+    return sum(1 + (not unit.with_suffix(".float32").exists()) for unit in filtered)
 
 
 def test_killed_again_and_again_it_goes_on_and_ends_the_same(
@@ -177,7 +178,7 @@ def test_killed_again_and_again_it_goes_on_and_ends_the_same(
     assert len(list(fresh_cache.iterdir())) == 1
 
 
-def test_samples_go_while_shards_come_and_every_stage_can_be_gone_on_from(
+def test_samples_go_while_the_corpus_grows_and_every_stage_can_be_gone_on_from(
     folder, reference, fresh_cache, monkeypatch
 ):
     monkeypatch.setattr(units, "UNIT_BYTES", 1)
@@ -224,24 +225,20 @@ def test_an_error_ends_the_other_threads_soon(folder, fresh_cache, monkeypatch, 
     assert not list(fresh_cache.glob("*/unit-*"))
 
 
-@given(
-    st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any),
-    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=9),
-)
-def test_shards_are_read_like_one_array(tmp_path_factory, lengths, slices):
-    folder = tmp_path_factory.mktemp("shards")
-    whole = np.arange(sum(lengths), dtype=np.int16)
-    paths = []
-    for number, part in enumerate(np.split(whole, np.cumsum(lengths)[:-1])):
-        paths.append(folder / str(number))
-        part.tofile(paths[-1])
-    shards = Shards(paths, lengths, "<i2")
-    assert len(shards) == len(whole)
-    np.testing.assert_array_equal(shards, whole)
-    for start, stop in slices:
-        np.testing.assert_array_equal(shards[start:stop], whole[start:stop])
-    starts = np.array([start % len(whole) for start, _ in slices], np.int64)
-    np.testing.assert_array_equal(windows(shards, starts, 7), windows(whole, starts, 7))
+@given(st.integers(1, 9000), st.lists(st.integers(0, 8999), max_size=9), st.integers(1, 5000))
+def test_a_mapped_file_is_read_like_an_array(tmp_path_factory, length, starts, window):
+    """Pages have 4096 bytes; windows begin in any of them and may reach beyond the last."""
+    whole = np.arange(length, dtype=np.int16)
+    path = tmp_path_factory.mktemp("mapped") / "audio"
+    whole.tofile(path)
+    mapped = np.memmap(path, "<i2", "r")
+    at = np.array([start % length for start in starts], np.int64)
+    prefetch(mapped, at, window)
+    found = windows(mapped, at, window)
+    assert found.shape == (len(starts), window)
+    for row, start in zip(found, at, strict=True):
+        part = whole[start : start + window]
+        np.testing.assert_array_equal(row, np.pad(part, (0, window - len(part))))
 
 
 def test_counts_are_kept_beside_the_corpus_and_spoilt_ones_are_made_again(

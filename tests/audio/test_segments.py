@@ -1,14 +1,15 @@
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavegan_rc.audio.corpus import BLOCK, Corpus, Recording, block_lengths
+from wavegan_rc.audio.corpus import BLOCK, Corpus, Recording
 from wavegan_rc.audio.positions import DrawRule, Positions, whole_recordings
-from wavegan_rc.audio.segments import Segments
+from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.errors import DataError, ParameterError
 
 
@@ -19,15 +20,11 @@ def corpus_of(*recordings):
     index = []
     start = 0
     for number, samples in enumerate(recordings):
-        lengths = block_lengths(len(samples))
-        ends = np.cumsum(lengths)
-        power += [
-            np.mean((samples[end - n : end] / 32767.0) ** 2)
-            for n, end in zip(lengths, ends, strict=True)
-        ]
+        for at in range(0, len(samples), BLOCK):
+            power.append(np.mean((samples[at : at + BLOCK] / 32767.0) ** 2))
         index.append(Recording(f"{number}.wav", start, len(samples)))
         start += len(samples)
-    mean_square = np.mean((audio / 32767.0) ** 2)
+    mean_square = float(np.mean((audio / 32767.0) ** 2))
     return Corpus(audio, np.array(power, np.float32), tuple(index), 16000, mean_square, "")
 
 
@@ -35,7 +32,9 @@ def ramp(first, length):
     return np.arange(first, first + length)
 
 
-def segments_of(corpus, split="training", segment_length=100, silence_db=-200.0, seed=0, **options):
+def segments_of(
+    corpus, split: Split = "training", segment_length=100, silence_db=-200.0, seed=0, **options
+):
     options |= {"segment_length": segment_length, "silence_db": silence_db, "seed": seed}
     return Segments(corpus, split, **options)
 
@@ -203,7 +202,7 @@ def test_a_part_of_a_draw_is_read_alone():
         np.testing.assert_array_equal(segments.draw(7, 12, part), whole[part])
 
 
-PAD = {"short_recordings": "pad"}
+PAD: dict[str, Any] = {"short_recordings": "pad"}
 
 
 def short_and_long(rng, shorts, longs, segment_length=1000):

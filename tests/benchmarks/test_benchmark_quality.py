@@ -1,5 +1,6 @@
 import itertools
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,8 @@ def test_measurements_grow_apart_and_the_last_comes_at_the_end(monkeypatch):
     monkeypatch.setattr(quality.time, "perf_counter", lambda: next(now))
     monkeypatch.setattr(quality, "batch", lambda *arguments, **options: None)
     program = quality.Program(Config(), lambda data: None, lambda latents: latents)
-    due = list(quality._training(program, None, 60.0))
+    nothing: Any = None
+    due = list(quality._training(program, nothing, 60.0))
     seconds = [spent for _, spent in due]
     assert seconds[0] == 10.0
     assert seconds[-1] == 60.0

@@ -125,7 +125,9 @@ def test_presets_are_found_by_name_from_anywhere(tmp_path, monkeypatch, capsys):
 
 
 def test_explain_takes_a_run_or_a_file_and_flags_come_first(tmp_path, capsys):
-    config = Config(upsampler="linear", upsampling_factors=(4, 4), kernel_size=8, sample_rate=8000)
+    config = Config(
+        upsampler=("linear",), upsampling_factors=(4, 4), kernel_size=8, sample_rate=8000
+    )
     (tmp_path / "config.yaml").write_text(config_as_yaml(config))
     for source in ([tmp_path], ["--config", tmp_path / "config.yaml"]):
         code, out, _ = run("explain", [*source, "--draws", 0], capsys)

@@ -2,6 +2,7 @@ import dataclasses
 import math
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,7 +134,8 @@ def test_bounds_belong_to_the_range_and_nothing_beyond_does(name):
 
 
 def test_whole_numbers_serve_as_real_ones_and_lists_as_tuples():
-    config = Config(cutoff_hz=1500, adam_betas=[0, np.float32(0.5)], steps=np.int64(7))
+    given: dict[str, Any] = {"adam_betas": [0, np.float32(0.5)], "steps": np.int64(7)}
+    config = Config(cutoff_hz=1500, **given)
     assert repr((config.cutoff_hz, config.adam_betas, config.steps)) == "(1500.0, (0.0, 0.5), 7)"
     assert config == Config(cutoff_hz=1500.0, adam_betas=(0.0, 0.5), steps=7)
 
@@ -215,7 +217,8 @@ def test_hostile_settings_of_a_run_are_one_line(tmp_path):
 
 
 def test_yaml_round_trip():
-    config = Config(upsampler="transposed", cutoff_hz=None, data="a b", segment_length=256)
+    words: list[Any] = ["transposed", ["resize"] * 6 + ["sinc"]]
+    config = Config(upsampler=words[0], cutoff_hz=None, data="a b", segment_length=256)
     assert Config(**yaml.safe_load(config_as_yaml(config))) == config
-    mixed = Config(upsampler=["resize"] * 6 + ["sinc"], padding="edge", use_bias=False)
+    mixed = Config(upsampler=words[1], padding="edge", use_bias=False)
     assert Config(**yaml.safe_load(config_as_yaml(mixed))) == mixed

@@ -4,13 +4,13 @@ Run as a program by test_devices.py: `device_step.py DEVICES FOLDER`.
 """
 
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 
 from wavegan_rc.config import Config
 from wavegan_rc.training import devices
 from wavegan_rc.training.model import build_model
+from wavegan_rc.utils.interruptions import EndSignals
 
 STEPS = 3
 
@@ -39,7 +39,7 @@ def make_steps(count, per_example, file):
         for step in range(STEPS):
             yield (np.random.default_rng(step).uniform(-1, 1, shape).astype(np.float32),)
 
-    with used.fitting(), used.feeding(batches, SimpleNamespace(received=None)) as data:
+    with used.fitting(), used.feeding(batches, EndSignals("")) as data:
         logs = model.fit(data, steps_per_epoch=STEPS, shuffle=False, verbose=0).history
     variables = {v.path: v for v in [*model.variables, *model.optimizer.variables]}
     values = {path: np.asarray(variable) for path, variable in variables.items()}

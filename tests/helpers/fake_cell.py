@@ -49,9 +49,10 @@ def main() -> int:
                     time.sleep(0.01)
                     continue
                 step += 1
+                # Tests that wait for the step in the history may kill this process at once.
+                (run.checkpoints / f"step-{step:06d}.json").touch()
                 history.write(json.dumps({"step": step, "steps_per_s": 10.0}) + "\n")
                 history.flush()
-                (run.checkpoints / f"step-{step:06d}.json").touch()
             if stopped:
                 history.write(json.dumps({"stopped_at": step}) + "\n")
                 return 143

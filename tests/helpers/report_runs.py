@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def numbers(value, spread=0.1):
     return {"value": value, "low": value - spread, "high": value + spread}
 
 
-def quantity(name, value, *, stage=None, hz=None, real=0.0, reason=None):
+def quantity(name, value, *, stage=None, hz=None, real: Any = 0.0, reason=None):
     """As `artifacts.json` has it; a value of None was not measured."""
     measured = value is not None and real is not None
     if value is None and reason is None:

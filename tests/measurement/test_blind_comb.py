@@ -1,5 +1,7 @@
 """Combs found without knowing the generator: planted ones, and none where there is none."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -336,7 +338,8 @@ def test_arguments_that_cannot_be_searched_are_refused():
             find_combs(frequencies_hz, power, RATE, locking=locking, count=count)
 
     refused(r"same shape.*\(64,\)", locking=locking[1:])
-    refused(r"same shape", power=np.ones((2, 65)))
+    two: Any = np.ones((2, 65))
+    refused(r"same shape", power=two)
     refused("half the sample rate, 8000 Hz. Received: 4000", frequencies_hz=bins / 2)
     refused("power must be finite.*nan", power=np.where(bins == 125, np.nan, power))
     refused("power must be finite.*-1", power=-power)

@@ -147,6 +147,7 @@ def test_tones_at_no_predicted_frequency_are_listed():
         power = (10**1.3 - 1) * 1.5 / (LENGTH / 2)
         expected = 10 * np.log10(power / (1 + 4 * power))
         assert peak.level_db == pytest.approx(expected, abs=1)
+        assert peak.locked_p_value is not None
         assert 0 < peak.locked_p_value < 1e-6
         assert peak.predicted_by == ("stage 1" if hz == 3000 else None)
         assert "predicted by " in peak.in_words()

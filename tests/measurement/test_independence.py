@@ -1,5 +1,7 @@
 """What is independent in recordings: whole ones, or stretches that hang together with no other."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import soundfile
@@ -20,7 +22,7 @@ from wavegan_rc.measurement.sources import open_segments
 RATE, LENGTH = 16000, 512
 
 
-def segment_set(recordings, places="consecutive"):
+def segment_set(recordings, places: Any = "consecutive"):
     """Segments of recordings, each an array of a whole number of segments."""
     counts = [len(recording) // LENGTH for recording in recordings]
     segments = np.concatenate(recordings).reshape(-1, LENGTH).astype(np.float32)
@@ -66,6 +68,7 @@ def test_a_stretch_is_so_long_that_its_mean_is_independent_of_the_next(memory):
     rng = np.random.default_rng(0)
     levels = signal.lfilter([1], [1, -memory], rng.standard_normal((40_000, 1)), axis=0)
     length = stretch_length(levels, np.zeros(40_000, int), np.arange(40_000))
+    assert length is not None
     assert length == pytest.approx(5 * (1 + memory) / (1 - memory), rel=0.35, abs=2)
     means = levels[: len(levels) // length * length].reshape(-1, length).mean(axis=1)
     assert abs(np.corrcoef(means[:-1], means[1:])[0, 1]) < 0.15
@@ -294,8 +297,8 @@ def test_groups_of_two_sets_are_made_alike_and_no_recording_is_in_both():
 
 def test_a_signal_in_an_array_is_one_recording(tmp_path):
     np.save(tmp_path / "a.npy", np.concatenate(noises(1, 300)))
-    options = {"segment_length": LENGTH, "sample_rate": RATE}
-    sums = sum_segments(open_segments(tmp_path / "a.npy", **options))
+    source = tmp_path / "a.npy"
+    sums = sum_segments(open_segments(source, segment_length=LENGTH, sample_rate=RATE))
     assert (sums.units.kind, sums.units.recordings) == ("stretch", 1)
     assert 300 / 10 <= sums.units.count <= 300 / 5
 

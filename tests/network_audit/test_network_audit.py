@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -51,7 +52,8 @@ RATE = 16000
 def exported(seed=0, biased=True, **options) -> Stages:
     """A small random generator, with biases that are not zero, as it is exported."""
     shape = {"segment_length": 1024, "upsampling_factors": (4, 4), "kernel_size": 10, "filters": 8}
-    generator = build_generator(**(shape | {"latent_dim": 4, "seed": seed} | options))
+    given: dict[str, Any] = shape | {"latent_dim": 4, "seed": seed} | options
+    generator = build_generator(**given)
     rng = np.random.default_rng(seed)
     for layer in generator.layers:
         if biased and layer.name.startswith("stage") and layer.get_weights():
@@ -271,7 +273,7 @@ def noise(seed=0):
     return np.random.default_rng(seed).standard_normal((COUNT, LENGTH))
 
 
-def tones(frequency_hz, phases=0.0):
+def tones(frequency_hz, phases: Any = 0.0):
     return np.sqrt(2) * np.cos(
         2 * np.pi * frequency_hz * np.arange(LENGTH) / RATE + np.reshape(phases, (-1, 1))
     )
@@ -321,7 +323,7 @@ def test_noise_has_no_lines_and_shuffling_it_makes_no_difference():
 
 def test_shifts_do_to_a_fixed_comb_what_is_predicted():
     """Shifted by 4 d samples, d = -2 ... 2 equally often: what the first layer's shuffle does."""
-    comb = sum(tones(frequency_hz) for frequency_hz in (1000, 2000, 3000, 4000))
+    comb = np.sum([tones(frequency_hz) for frequency_hz in (1000, 2000, 3000, 4000)], axis=0)
     shifts = 4 * (np.arange(COUNT) % 5 - 2)
     shuffled = np.stack([np.roll(comb[0], shift) for shift in shifts])
     plain = comb + noise()
@@ -352,7 +354,7 @@ def test_shuffle_factors_are_means_over_all_shifts(radius):
         for second in shifts:
             moved = 4 * first + 16 * second
             total += np.exp(2j * np.pi * frequencies * moved / RATE)
-    expected = total.real / len(shifts) ** 2
+    expected = np.real(total) / len(shifts) ** 2
     np.testing.assert_allclose(
         shuffle_factors(frequencies, RATE, (4, 4, 4), radius), expected, atol=1e-12
     )
@@ -467,9 +469,11 @@ def test_the_critic_is_that_of_the_newest_checkpoint(run_copy):
     np.testing.assert_allclose(np.asarray(other(segments)), scores, rtol=1e-5, atol=1e-6)
     shuffles = [each for each in other.layers[-1].layers if isinstance(each, PhaseShuffle)]
     assert [shuffle.per_example for shuffle in shuffles] == [True, True]
-    save_checkpoint(
-        checkpoint.parent, 1_000_000, lambda path: shutil.copy(checkpoint, path) and None, []
-    )
+
+    def copy(path):
+        shutil.copy(checkpoint, path)
+
+    save_checkpoint(checkpoint.parent, 1_000_000, copy, [])
     checkpoint.write_bytes(b"")
     _, again, newest = load_run(run_copy)
     assert newest.name == "step-1000000.weights.h5"

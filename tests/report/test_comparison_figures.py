@@ -33,7 +33,8 @@ def compared(tmp_path_factory):
 
 
 def lines_by_label(axis):
-    return {line.get_label(): line for line in axis.get_lines()}
+    """The points of each line, as arrays: those of x, and those of y."""
+    return {line.get_label(): np.asarray(line.get_data()) for line in axis.get_lines()}
 
 
 def arrays_of(run):
@@ -48,10 +49,10 @@ def test_spectra_are_the_files_with_bands_over_seeds_or_segments(compared):
     powers = [arrays_of(run)["power"] for run in runs]
     levels = np.array([10 * np.log10(power[0] / 0.5) for power in powers])
     mean = levels[:3].mean(axis=0)
-    assert lines["transposed (3 seeds)"].get_ydata() == pytest.approx(mean)
-    assert lines["resize (one training)"].get_ydata() == pytest.approx(levels[3])
+    assert lines["transposed (3 seeds)"][1] == pytest.approx(mean)
+    assert lines["resize (one training)"][1] == pytest.approx(levels[3])
     # The bands, in the order drawn: real audio, three seeds, one training.
-    _, seeds, one = [band.get_paths()[0].vertices for band in axis.collections]
+    _, seeds, one = [np.asarray(band.get_paths()[0].vertices) for band in axis.collections]
     frequencies = arrays_of(runs[0])["frequencies_hz"]
     for hz, low, high in zip(
         frequencies, levels[:3].min(axis=0), levels[:3].max(axis=0), strict=True
@@ -60,7 +61,8 @@ def test_spectra_are_the_files_with_bands_over_seeds_or_segments(compared):
         assert (at.min(), at.max()) == pytest.approx((low, high))
     assert one[:, 1].max() == pytest.approx(10 * np.log10(powers[3][2] / 0.5).max())
     # Each line stands in the row of its stage: 4000 Hz and 8000 Hz are the last stage's.
-    places = {line.get_ydata()[0]: list(line.get_xdata()) for line in strip.get_lines()}
+    points = [np.asarray(line.get_data()) for line in strip.get_lines()]
+    places = {y[0]: x.tolist() for x, y in points}
     assert places[2] == [4000.0, 8000.0]
     assert places[1] == [1000.0, 2000.0, 3000.0, 5000.0, 6000.0, 7000.0]
 
@@ -69,20 +71,20 @@ def test_the_floor_is_real_audio_of_the_first_run(compared):
     _, runs, groups = compared
     axis = spectra_figure(groups, {1700.0}, WIDE).axes[0]
     real = 10 * np.log10(arrays_of(runs[0])["real_power"][0] / 0.5)
-    assert lines_by_label(axis)["real"].get_ydata() == pytest.approx(np.maximum(real, -140))
+    assert lines_by_label(axis)["real"][1] == pytest.approx(np.maximum(real, -140))
 
 
 def test_training_is_drawn_by_stage_with_bands_over_seeds(compared):
     _, _, groups = compared
     ratio, first, second = training_figure(groups, -86.0, WIDE).axes
     # The three runs have seed - step, up to step 15, and stage + seed.
-    line = lines_by_label(ratio)["transposed (3 seeds)"]
-    assert line.get_xdata().tolist() == list(range(1, 21))
-    assert line.get_ydata().tolist() == [1 - min(step, 15) for step in range(1, 21)]
-    assert lines_by_label(first)["transposed (3 seeds)"].get_ydata().tolist() == [2] * 20
-    assert lines_by_label(second)["resize (one training)"].get_ydata().tolist() == [2] * 20
+    x, y = lines_by_label(ratio)["transposed (3 seeds)"]
+    assert x.tolist() == list(range(1, 21))
+    assert y.tolist() == [1 - min(step, 15) for step in range(1, 21)]
+    assert lines_by_label(first)["transposed (3 seeds)"][1].tolist() == [2] * 20
+    assert lines_by_label(second)["resize (one training)"][1].tolist() == [2] * 20
     (band,) = first.collections
-    heights = band.get_paths()[0].vertices[:, 1]
+    heights = np.asarray(band.get_paths()[0].vertices)[:, 1]
     assert (heights.min(), heights.max()) == (1, 3)
     assert first.get_ylim() == second.get_ylim()
     low, high = second.get_ylim()
@@ -106,7 +108,7 @@ def test_only_steps_that_all_seeds_have_are_drawn(tmp_path):
     (runs[1] / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     document = document_of(runs, tmp_path)
     (axis,) = training_figure(read_groups(document), None, WIDE).axes
-    assert lines_by_label(axis)["resize (2 seeds)"].get_xdata().tolist() == [5, 10, 15, 20]
+    assert lines_by_label(axis)["resize (2 seeds)"][0].tolist() == [5, 10, 15, 20]
 
 
 def test_files_are_pictures_on_white_and_alike_each_time(compared, tmp_path):

@@ -579,7 +579,7 @@ def test_a_generator_older_than_the_last_checkpoint_is_not_of_it(tmp_path):
     """A training that was resumed and is under way, or was killed."""
     run = stopped(write_run(tmp_path / "a"))
     generator = (run / "generator.keras").stat().st_mtime_ns
-    os.utime(run / "checkpoints" / "step-000012.json", ns=(generator + 10**9,) * 2)
+    os.utime(run / "checkpoints" / "step-000012.json", ns=(generator + 10**9, generator + 10**9))
     with pytest.raises(
         DataError,
         match=r"no generator of its last checkpoint: `train --resume .* --steps 12` writes one",
@@ -730,7 +730,7 @@ def test_what_is_no_finite_number_is_null(tmp_path, value):
 CONFIGS = [
     Config(),
     Config(seed=3, cutoff_hz=None, use_bias=False, data="a b/$x"),
-    Config(upsampler=("transposed", *["resize"] * 6), kernel_initializer="he", silence_db=-55.5),
+    Config(upsampling_factors=(4, 4), upsampler=("transposed", "resize"), silence_db=-55.5),
     Config(segment_length=512, upsampling_factors=(4, 4), kernel_size=8, data="-odd"),
     Config(data='two words\' "quotes"', phase_shuffle_per_example=True, learning_rate=3e-5),
 ]

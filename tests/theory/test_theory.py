@@ -1,5 +1,7 @@
 """The theory against itself, against Keras, SciPy and the layers."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from keras import ops
 from scipy import signal
 
-from wavegan_rc.config.choices import UPSAMPLERS
+from wavegan_rc.config.choices import UPSAMPLERS, Upsampler
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 from wavegan_rc.theory.interpolation import interpolation_kernel
@@ -124,7 +126,9 @@ def test_dilated_convolution_and_its_gradient_equal_keras(dilation):
     with double_precision():
         down, (gradient,) = derivatives(inner_product, x[None])
     np.testing.assert_allclose(down[0], convolve(x, kernel, geometry), atol=1e-12)
-    np.testing.assert_allclose(gradient[0], scatter_add(y, kernel, geometry), atol=1e-12)
+    np.testing.assert_allclose(
+        np.asarray(gradient)[0], scatter_add(y, kernel, geometry), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
@@ -140,7 +144,7 @@ def test_backward_of_one_is_forward_of_the_other(stride):
 
     with double_precision():
         _, (gradient,) = derivatives(inner_product, x[None])
-    np.testing.assert_allclose(gradient[0], convolve(y, kernel, geometry), atol=1e-12)
+    np.testing.assert_allclose(np.asarray(gradient)[0], convolve(y, kernel, geometry), atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +235,8 @@ def test_interpolation_kernels_have_the_responses_that_theory_gives_them(factor)
     frequencies = np.linspace(0.05, factor / 2 * 0.99, 50)  # the low rate is 1 Hz
     width = np.sin(np.pi * frequencies) / (factor * np.sin(np.pi * frequencies / factor))
     mean = np.cos(np.pi * frequencies / factor) if factor % 2 == 0 else 1
-    for upsampler, gain in (("transposed", 1), ("resize", width), ("linear", width**2 * mean)):
+    gains: dict[Upsampler, Any] = {"transposed": 1, "resize": width, "linear": width**2 * mean}
+    for upsampler, gain in gains.items():
         taps, _ = interpolation_kernel(upsampler, factor)
         response = frequency_response_db(taps / taps.sum(), frequencies, factor)
         expected = 20 * np.log10(np.abs(gain) * np.ones(50) + 1e-9)
@@ -272,7 +277,7 @@ def test_names_and_numbers_that_cannot_be_are_refused(upsampler):
     with pytest.raises(ParameterError, match=r"factor.*: 0"):
         interpolation_kernel(upsampler, 0)
     with pytest.raises(ParameterError, match=r"deconv"):
-        polyphase_fold("deconv", 4, 2)
+        polyphase_fold("deconv", 4, 2)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ParameterError, match=r"kernel_size.*: 0"):
         polyphase_fold(upsampler, 0, 2)
     with pytest.raises(ParameterError, match=r"multiple of factor 2.*: 5"):

@@ -4,6 +4,7 @@ import json
 import warnings
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from wavegan_rc.training.updates import LOSSES
 
 # Of the preset smoke: two stages of 4, so lines at multiples of 1000 Hz, and of 4000 Hz.
 RATE, LENGTH = 16000, 512
-FORM = {"sample_rate": RATE, "upsampling_factors": (4, 4), "stopband_hz": 1700.0}
+FORM: dict[str, Any] = {"sample_rate": RATE, "upsampling_factors": (4, 4), "stopband_hz": 1700.0}
 STAGE_LINES_HZ = {1: (1000, 2000, 3000, 5000, 6000, 7000), 2: (4000, 8000)}
 NAMES = {"rms_db", "out_of_band_total_db"} | {
     f"{name}/stage_{stage}"
@@ -123,8 +124,9 @@ def test_some_silent_segments_are_no_harm():
 
 
 def test_lines_too_close_to_be_measured_are_left_out():
-    factors = (2,) * 7  # at 512 samples every fourth bin is a line
-    values = artifact_values(noise(), **FORM | {"upsampling_factors": factors})
+    # At 512 samples every fourth bin is a line.
+    form: dict[str, Any] = FORM | {"upsampling_factors": (2,) * 7}
+    values = artifact_values(noise(), **form)
     assert values.keys() == {"rms_db", "out_of_band_total_db"} | {
         f"phase_locking/stage_{stage}" for stage in range(1, 8)
     }
@@ -157,7 +159,7 @@ def test_diversity_tells_few_sounds_from_many_by_brute_force_distances():
     rng = np.random.default_rng(0)
 
     def sounds(count):
-        wave = noise(count, seed=rng.integers(1000))
+        wave = noise(count, seed=int(rng.integers(1000)))
         time = np.arange(LENGTH) / LENGTH
         return wave * (rng.uniform(0.1, 2, (count, 1)) ** (1 + time)).astype(np.float32)
 
@@ -320,7 +322,7 @@ def test_the_callback_is_due_at_multiples_and_at_the_last_step(tmp_path):
 
     class Recording(ArtifactHistory):
         def on_train_batch_end(self, batch, logs=None):
-            before = dict(logs)
+            before = dict(logs or {})
             super().on_train_batch_end(batch, logs)
             if logs != before:
                 measured.append(batch + 1)
@@ -333,7 +335,7 @@ def test_the_callback_is_due_at_multiples_and_at_the_last_step(tmp_path):
     assert measured == [3, 6, 7, 4, 2, 4]
 
 
-def written(tmp_path, rows, real=-86.0):
+def written(tmp_path, rows, real: float | None = -86.0):
     lines = [
         {"frequency_hz": hz, "stage": s} for s, all_hz in STAGE_LINES_HZ.items() for hz in all_hz
     ]
@@ -345,7 +347,7 @@ def written(tmp_path, rows, real=-86.0):
 
 
 def drawn(axis):
-    return {line.get_label(): np.transpose(line.get_data()).tolist() for line in axis.lines}
+    return {str(line.get_label()): np.transpose(line.get_data()).tolist() for line in axis.lines}
 
 
 def test_the_figure_draws_what_the_files_say(tmp_path):
@@ -358,7 +360,7 @@ def test_the_figure_draws_what_the_files_say(tmp_path):
     upper, lower = history_figure(*written(tmp_path, rows), "a run").axes
     assert drawn(upper)["generated"] == [[20, -10], [30, -30]]
     assert [text.get_text() for text in upper.texts] == ["real audio: -86.0 dB"]
-    assert -86 in {y for line in upper.lines for y in line.get_ydata()}
+    assert -86 in {y for line in upper.lines for y in np.asarray(line.get_ydata())}
     assert upper.get_ylim()[0] < -86  # the level of real audio stands on the plot
     assert upper.get_title(loc="left").startswith("a run\n")
     assert "less is better" in upper.get_title(loc="left")
@@ -374,7 +376,7 @@ def test_stages_differ_in_color_and_style(tmp_path):
         for step in (1, 2)
     ]
     (axis,) = history_figure(*written(tmp_path, rows, real=None), "a run").axes
-    shown = [line for line in axis.lines if line.get_label().startswith("stage")]
+    shown = [line for line in axis.lines if str(line.get_label()).startswith("stage")]
     assert len({to_hex(line.get_color()) for line in shown}) == 2
     assert len({line.get_linestyle() for line in shown}) == 2
 
@@ -389,7 +391,7 @@ def test_losses_are_drawn_and_a_wild_beginning_does_not_flatten_them(tmp_path):
     assert len(drawn(upper)["Wasserstein estimate"]) == 200
     assert upper.get_ylim()[1] < 3
     assert upper.get_title(loc="left").startswith("a run, seed 0\n")
-    assert 1 in {y for line in lower.lines for y in line.get_ydata()}
+    assert 1 in {y for line in lower.lines for y in np.asarray(line.get_ydata())}
     history.write_text(json.dumps(rows[0]) + "\n")
     assert losses_figure(history, "a run") is None
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ HEALTHY = {
 }
 
 
-def rows(steps=range(10, 501, 10), **changes):
+def rows(steps=range(10, 501, 10), **changes) -> list[dict[str, Any]]:
     """A history whose values are healthy; changes are values, or functions of the step."""
     return [
         {"step": step}

@@ -195,7 +195,7 @@ def test_only_the_newest_checkpoints_are_kept_past_a_million_steps(tmp_path):
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     for step in (999_998, 999_999, 1_000_000):
-        save_checkpoint(folder, step, lambda path: path.write_bytes(b"weights"), [])
+        save_checkpoint(folder, step, lambda path: path.touch(), [])
     assert newest_checkpoint(folder).step == 1_000_000
     assert sorted(path.name for path in folder.glob("*.h5")) == [
         "step-1000000.weights.h5",

@@ -171,7 +171,7 @@ def test_summary_is_what_was_printed(smoke_run):
     assert len(summary["lines"]) == 8
     assert summary["out_of_band_ratio_db"]["real"] < -60
     # Measured at the steps 2, 4 and 6.
-    assert summary["unfinished"].startswith("of the last quarter of 6 steps there are 1 measure")
+    assert summary["unfinished"].startswith("the last quarter of 6 steps has 1 measurement; ")
     assert f"the training is unfinished: {summary['unfinished']}" in done.stdout
     counts = summary["segments"]
     assert 0 < counts["real_independent"] < counts["real"] == 512
@@ -379,7 +379,9 @@ def test_words_shorter_than_a_segment_are_trained_on_if_padded(tmp_path, make_wa
     assert np.abs(segments[:, :320]).max() > 0.1
     assert (segments[:, 320:] == 0).all()
     # What is measured later is drawn as in training.
-    real_again, _ = data_of_run(str(run), 4)
+    found = data_of_run(str(run), 4)
+    assert found is not None
+    real_again, _ = found
     assert (next(real_again.blocks())[:, 320:] == 0).all()
 
 

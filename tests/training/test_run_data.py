@@ -96,5 +96,5 @@ def test_a_relative_path_in_the_working_folder_leaves_its_runs_out(tmp_path, mon
     (tmp_path / "runs" / "samples").mkdir(parents=True)
     for name in ("a.wav", "runs/samples/b.wav", "runs/config.yaml", "runs/environment.json"):
         (tmp_path / name).touch()
-    with pytest.warns(WaveganWarning, match="left out 1 files"):
+    with pytest.warns(WaveganWarning, match="left out 1 file in"):
         assert [path.name for path in find_audio_files(".")] == ["a.wav"]

@@ -6,6 +6,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
@@ -200,7 +201,7 @@ def test_a_store_is_tried_before_any_work_and_the_message_says_what_works(
         def get_experiment_by_name(self, name):
             raise RuntimeError("use\nthe other")
 
-    fake = ModuleType("mlflow")
+    fake: Any = ModuleType("mlflow")
     fake.__spec__ = ModuleSpec("mlflow", None)
     fake.MlflowClient = Client
     monkeypatch.setitem(sys.modules, "mlflow", fake)
@@ -222,7 +223,7 @@ def test_a_login_at_wandb_is_checked_before_any_work(logged_in, tmp_path, monkey
             raise RuntimeError("api_key not configured\n(no-tty)")
         return True
 
-    fake = ModuleType("wandb")
+    fake: Any = ModuleType("wandb")
     fake.__spec__ = ModuleSpec("wandb", None)
     fake.login = login
     monkeypatch.setitem(sys.modules, "wandb", fake)

@@ -1,14 +1,14 @@
 """Prepared recordings: one array of samples, their levels, and the place of each recording."""
 
 import json
-from collections.abc import Iterable, Sequence
+import mmap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from wavegan_rc.audio.shards import Shards
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.atomic_files import write_whole
 
@@ -18,6 +18,8 @@ BLOCK = 128
 
 SKIPPED = "skipped.json"
 INDEX = "index.json"
+AUDIO = "audio.int16"
+POWERS = "power.float32"
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Corpus:
         folder: Folder of the corpus. None for a corpus in memory.
     """
 
-    audio: np.ndarray | Shards
-    block_power: np.ndarray | Shards
+    audio: np.ndarray
+    block_power: np.ndarray
     recordings: tuple[Recording, ...]
     sample_rate: int
     power: float
@@ -61,16 +63,6 @@ class Corpus:
     skipped: tuple[tuple[str, str], ...] = ()
     root: str = ""
     folder: Path | None = None
-
-
-def block_lengths(length: int) -> np.ndarray:
-    """Return the samples in each block of a recording of `length` samples.
-
-    Example:
-        >>> block_lengths(300).tolist()
-        [128, 128, 44]
-    """
-    return np.diff(np.append(np.arange(0, length, BLOCK), length))
 
 
 def block_count(length: int) -> int:
@@ -83,50 +75,30 @@ def block_count(length: int) -> int:
     return -(-length // BLOCK)
 
 
-def shard_paths(folder: Path, number: int) -> tuple[Path, Path]:
-    """Return the two files of a shard: its samples, and the powers of its blocks."""
-    return folder / f"audio-{number:05}.int16", folder / f"power-{number:05}.float32"
-
-
 def write_skipped(folder: Path, skipped: Iterable[tuple[str, str]]) -> None:
-    """Write the list of skipped files, `skipped.json`; no file if none was skipped.
-
-    Args:
-        folder: Existing folder.
-        skipped: (file, reason) of each file.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
+    """Write the (file, reason) of skipped files to `skipped.json`; no file without any."""
     rows = [{"file": file, "reason": reason} for file, reason in skipped]
     if rows:
         write_whole(folder / SKIPPED, json.dumps(rows, indent=1))
 
 
-def open_powers(folder: Path, blocks: Sequence[int]) -> Shards:
-    """Open the block powers of a corpus, given the number of blocks in each shard."""
-    paths = [shard_paths(folder, number)[1] for number in range(len(blocks))]
-    return Shards(paths, blocks, "<f4")
-
-
 def open_corpus(folder: Path) -> Corpus:
-    """Open a prepared corpus. Needs no audio library.
-
-    Args:
-        folder: Folder that `prepare_corpus` has made, or a copy.
+    """Open the folder of a prepared corpus, or a copy. Needs no audio library.
 
     Raises:
         DataError: If files are missing or damaged.
     """
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        samples, blocks = zip(*index["shards"], strict=True)
-        paths = [shard_paths(folder, number)[0] for number in range(len(samples))]
         names, lengths = zip(*index["recordings"], strict=True)
         starts = accumulate(lengths, initial=0)
+        audio = _mapped(folder / AUDIO, "<i2", sum(lengths))
+        if isinstance(audio.base, mmap.mmap):
+            # Segments lie here and there: the system reads what is asked for, not 128 KiB more.
+            audio.base.madvise(mmap.MADV_RANDOM)
         return Corpus(
-            audio=Shards(paths, samples, "<i2", scattered=True),
-            block_power=open_powers(folder, blocks),
+            audio=audio,
+            block_power=_mapped(folder / POWERS, "<f4", sum(map(block_count, lengths))),
             # The starts are one more: the end of the last.
             recordings=tuple(map(Recording, names, starts, lengths)),
             sample_rate=index["sample_rate"],
@@ -138,3 +110,45 @@ def open_corpus(folder: Path) -> Corpus:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"prepared corpus is damaged; delete {folder}: {error}") from None
+
+
+def _mapped(path: Path, dtype: str, length: int) -> np.memmap:
+    array = np.memmap(path, dtype, "r")
+    if len(array) != length:
+        raise ValueError(f"{path.name} has {len(array)} items instead of {length}")
+    return array
+
+
+def prefetch(array: np.ndarray, starts: np.ndarray, length: int) -> None:
+    """Ask the system to read stretches of a mapped array side by side, before they are used."""
+    mapped = array.base
+    if not isinstance(mapped, mmap.mmap):
+        return
+    for start in starts.tolist():
+        begin = start * array.itemsize
+        extra = begin % mmap.PAGESIZE
+        size = min(length * array.itemsize, array.nbytes - begin)
+        mapped.madvise(mmap.MADV_WILLNEED, begin - extra, size + extra)
+
+
+def windows(array: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+    """Copy stretches of equal length from a one-dimensional array.
+
+    Args:
+        array: Array to read from.
+        starts: First item of each stretch, shape (count,).
+        length: Length of each stretch. Items beyond the end of the array are 0.
+
+    Returns:
+        Array of shape (count, length).
+
+    Example:
+        >>> windows(np.arange(9), np.array([1, 7]), 3).tolist()
+        [[1, 2, 3], [7, 8, 0]]
+    """
+    items = np.asarray(array)  # a slice of a memory map takes ten times as long
+    out = np.zeros((len(starts), length), items.dtype)
+    for row, start in zip(out, starts.tolist(), strict=True):
+        found = items[start : start + length]
+        row[: len(found)] = found
+    return out

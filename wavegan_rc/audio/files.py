@@ -56,12 +56,13 @@ def bundled_speech() -> Path:
 
 
 def find_audio_files(data: str | None) -> list[Path]:
-    """Find the audio files of a folder, a glob or a file name.
+    """Find the audio files of a folder (searched recursively), a glob or a file name.
+
+    Links to folders are followed, into each real folder once. Hidden folders, run folders and other
+    folders of generated audio are left out, with a warning.
 
     Args:
-        data: Folder (searched recursively), glob (`**` allowed) or file. None uses the bundled
-            speech. Links to folders are followed, into each real folder once. Hidden folders, run
-            folders and other folders of generated audio are left out.
+        data: Folder, glob (`**` allowed) or file. None uses the bundled speech.
 
     Returns:
         Sorted paths with an audio suffix, each file once whatever links lead to it, and folders
@@ -70,13 +71,6 @@ def find_audio_files(data: str | None) -> list[Path]:
 
     Raises:
         DataError: If `data` does not exist or holds no audio file.
-
-    Warns:
-        WaveganWarning: If files in such folders were left out.
-
-    Example:
-        >>> len(find_audio_files(None))
-        12
     """
     closed: list[Path] = []
     try:
@@ -131,8 +125,9 @@ def _without_generated(paths: list[Path], place: Path) -> list[Path]:
     kept = [path for path in paths if not left_out(path)]
     if len(kept) < len(paths):
         first = next(path for path in paths if left_out(path))
+        count = len(paths) - len(kept)
         message = (
-            f"{printable(str(place))}: left out {len(paths) - len(kept)} files in run folders, "
+            f"{printable(str(place))}: left out {count} file{'s' * (count > 1)} in run folders, "
             f"folders of generated audio and hidden folders, the first: {printable(str(first))}"
         )
         warnings.warn(message, WaveganWarning, stacklevel=3)
@@ -158,9 +153,6 @@ def _folders_in(place: Path, closed: list[Path]) -> Iterator[Path]:
 @contextlib.contextmanager
 def open_recording(path: Path) -> "Iterator[Stream]":
     """Open an audio file. Errors of reading, also inside the block, become a `DataError`.
-
-    Args:
-        path: Audio file of any rate and channel count.
 
     Raises:
         DataError: If the path is not a readable file, or the file is not audio, has a sample rate
@@ -189,12 +181,9 @@ def open_recording(path: Path) -> "Iterator[Stream]":
 def mono_blocks(stream: "Stream", block_length: int) -> Iterator[np.ndarray]:
     """Read a recording to its end as one channel, block by block.
 
-    Args:
-        stream: Stream of `open_recording`; channels are averaged.
-        block_length: Length of a block in samples, at least 1.
-
     Yields:
-        float32 arrays of shape (block_length,), full scale 1; the last may be shorter.
+        Means of the channels: float32 arrays of shape (block_length,), full scale 1; the last may
+        be shorter.
 
     Raises:
         DataError: If the file is damaged or empty, holds much more or less than it declares, or has
@@ -238,16 +227,9 @@ def _check_samples(block: np.ndarray) -> None:
 
 
 def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
-    """Read a recording as one channel at the given rate, block by block.
+    """Yield a recording as one channel at a rate in Hz (soxr, high quality), block by block.
 
-    The blocks together equal the recording resampled at once.
-
-    Args:
-        path: Audio file of any rate and channel count; channels are averaged.
-        sample_rate: Rate to resample to (soxr, high quality), in Hz.
-
-    Yields:
-        float32 arrays of shape (samples,) and of any lengths; full scale is 1.
+    The float32 blocks have any lengths; together they equal the recording resampled at once.
 
     Raises:
         DataError: If the file cannot be read (see `open_recording`, `mono_blocks`) or no sample is
@@ -269,13 +251,7 @@ def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
 
 
 def write_wav(file: Path | BinaryIO, audio: np.ndarray, sample_rate: int) -> None:
-    """Write samples in [-1, 1] as a 16-bit PCM WAV file.
-
-    Args:
-        file: Path or open file.
-        audio: Array of shape (samples,).
-        sample_rate: Sample rate, in Hz.
-    """
+    """Write samples in [-1, 1], shape (samples,), as a 16-bit PCM WAV file."""
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(file.open("wb")) if isinstance(file, Path) else file
         writer = stack.enter_context(wave.open(opened, "wb"))

@@ -42,7 +42,7 @@ def design_lowpass(cutoff_hz: float, stopband_hz: float, sample_rate: int) -> np
 def lowpass(
     blocks: Iterable[np.ndarray], cutoff_hz: float, stopband_hz: float, sample_rate: int
 ) -> Iterator[np.ndarray]:
-    """Remove frequencies above `stopband_hz`, without delay; the total length is kept.
+    """Apply `design_lowpass` to a signal in blocks, without delay; the total length is kept.
 
     Args:
         blocks: Signal in float32 arrays of any lengths, zero beyond its ends.

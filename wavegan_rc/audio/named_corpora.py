@@ -25,14 +25,7 @@ _TIMEOUT_S = 30
 
 @dataclass(frozen=True)
 class NamedCorpus:
-    """The source of a corpus.
-
-    Attributes:
-        title: Title and authors.
-        licence: Licence of the recordings.
-        url: Address of the archive.
-        sha256: Checksum of the archive.
-    """
+    """The source of a corpus: an archive and its checksum."""
 
     title: str
     licence: str
@@ -72,9 +65,6 @@ def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Pa
     Args:
         name: Key of `NAMED_CORPORA`.
         on_progress: Function called while downloading with (MiB done, MiB in all, name).
-
-    Returns:
-        The folder of the recordings.
 
     Raises:
         DataError: If the corpus cannot be downloaded, or has a wrong checksum.
@@ -143,17 +133,7 @@ class ResumingDownloader:
         self._on_progress = on_progress
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:  # noqa: ARG002
-        """Download a file.
-
-        Args:
-            url: Address of the file.
-            output_file: Path to write to.
-            pooch: Not used.
-
-        Raises:
-            requests.RequestException: If the server cannot be reached, refuses, or closes the
-                connection before it sends anything.
-        """
+        """Download a file; raise requests.RequestException if nothing more comes."""
         while True:
             before = self._size()
             failure = self._fetch(url)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wavegan_rc.audio.corpus import BLOCK, Corpus
-from wavegan_rc.audio.shards import windows
+from wavegan_rc.audio.corpus import BLOCK, Corpus, windows
 from wavegan_rc.config.choices import ShortRecordings
 from wavegan_rc.utils.atomic_files import whole_path
 
@@ -24,13 +23,7 @@ _UNIT = 2.0**46
 
 @dataclass(frozen=True)
 class Stretches:
-    """Parts of a corpus that segments may lie in.
-
-    Attributes:
-        start: First sample of each stretch, int64.
-        length: Length of each stretch in samples, int64.
-        block: First block of each stretch, int64.
-    """
+    """Parts of a corpus: first sample, length in samples and first block of each, int64."""
 
     start: np.ndarray
     length: np.ndarray
@@ -71,11 +64,6 @@ def whole_recordings(corpus: Corpus) -> Stretches:
 
 class Positions:
     """The allowed positions in some stretches. Each has a number, or several: its weight.
-
-    Args:
-        corpus: Prepared recordings.
-        stretches: Parts of the corpus.
-        rule: Rule for the positions.
 
     Attributes:
         stretches: Parts of the corpus.
@@ -129,12 +117,7 @@ class Positions:
         return counts
 
     def find(self, rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-        """Return the samples at which positions lie.
-
-        Args:
-            rows: Row of each position.
-            numbers: A number of each position, counted from 0 in its row.
-        """
+        """Return the samples of positions, given by row and by number, from 0, in the row."""
         found = np.empty(len(rows), np.int64)
         for part in _parts(len(rows)):
             counts = self._in_blocks(rows[part])

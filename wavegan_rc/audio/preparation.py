@@ -1,4 +1,4 @@
-"""Prepare recordings once: mono, resampled, low-passed, one gain, in shards, cached."""
+"""Prepare recordings once: mono, resampled, low-passed, one gain, cached."""
 
 import hashlib
 import json
@@ -14,18 +14,18 @@ import numpy as np
 import platformdirs
 
 from wavegan_rc.audio.corpus import (
+    AUDIO,
     BLOCK,
     INDEX,
+    POWERS,
     Corpus,
     block_count,
     open_corpus,
-    open_powers,
     write_skipped,
 )
 from wavegan_rc.audio.files import find_audio_files
 from wavegan_rc.audio.named_corpora import NAMED_CORPORA, recordings_of
 from wavegan_rc.audio.segments import SPLIT_VERSION
-from wavegan_rc.audio.shards import Shards
 from wavegan_rc.audio.units import (
     ENTRY,
     Filtered,
@@ -42,7 +42,7 @@ from wavegan_rc.utils.standard_error import without_standard_error
 from wavegan_rc.utils.text import did_you_mean, printable
 
 # Raised with every change to prepared or unfinished files, so that those of before are not used.
-_FORMAT = 6
+_FORMAT = 7
 # Louder float mixes have not been met. Recordings beyond are most likely at the scale of integers.
 _LARGEST_IN_SCALE = 8.0
 _SILENT_PEAK = 1e-4
@@ -168,15 +168,7 @@ def _prepare(root: str, units: list[Unit], on_progress: OnProgress) -> Path:
     """Do what is left of both steps for all units. Returns the folder of the corpus."""
     entry = units[0].folder / ENTRY
     entry.mkdir(exist_ok=True)
-    count = sum(len(unit.files) for unit in units)
-    done = 0
-
-    def on_filtered(filtered: Filtered) -> None:
-        nonlocal done
-        done += len(filtered.recordings) + len(filtered.skipped)
-        on_progress(done, count, "")
-
-    filtered = _in_threads(filter_unit, units, on_filtered)
+    filtered = _filter_all(units, on_progress)
     every = [recording for each in filtered for recording in each.recordings]
     skipped = [(os.path.join(root, name), why) for each in filtered for name, why in each.skipped]
     if not every:
@@ -189,19 +181,41 @@ def _prepare(root: str, units: list[Unit], on_progress: OnProgress) -> Path:
         if recording.peak > largest:
             reason = f"has samples of {recording.peak:g}, where full scale is 1"
             skipped.append((os.path.join(root, recording.name), reason))
-    _in_threads(
-        lambda task, stop: scale_unit(task[0], task[1], largest, stop),
-        list(zip(units, filtered, strict=True)),
-    )
-    lengths = [[r.length for r in each.recordings if r.peak <= largest] for each in filtered]
-    shards = [(sum(own), sum(map(block_count, own))) for own in lengths]
+    _scale_all(units, filtered, largest)
     recordings = [(r.name, r.length) for r in every if r.peak <= largest]
-    power, fingerprint = _summary(open_powers(entry, [blocks for _, blocks in shards]), recordings)
+    power, fingerprint = _summary(np.asarray(np.memmap(entry / POWERS, "<f4", "r")), recordings)
     index = {"sample_rate": units[0].sample_rate, "power": power, "fingerprint": fingerprint}
-    index |= {"shards": shards, "recordings": recordings, "skipped": skipped, "root": root}
+    index |= {"recordings": recordings, "skipped": skipped, "root": root}
     (entry / INDEX).write_text(json.dumps(index), encoding="utf-8")
     write_skipped(entry, skipped)
     return entry
+
+
+def _filter_all(units: list[Unit], on_progress: OnProgress) -> list[Filtered]:
+    count = sum(len(unit.files) for unit in units)
+    done = 0
+
+    def on_filtered(filtered: Filtered) -> None:
+        nonlocal done
+        done += len(filtered.recordings) + len(filtered.skipped)
+        on_progress(done, count, "")
+
+    return _in_threads(filter_unit, units, on_filtered)
+
+
+def _scale_all(units: list[Unit], filtered: list[Filtered], largest: float) -> None:
+    """Write the parts of all units, each where those before it end."""
+    for name in (AUDIO, POWERS):
+        (units[0].folder / ENTRY / name).touch()
+    starts, samples, blocks = [], 0, 0
+    for each in filtered:
+        starts.append((samples, blocks))
+        lengths = [recording.length for recording in each.recordings if recording.peak <= largest]
+        samples, blocks = samples + sum(lengths), blocks + sum(map(block_count, lengths))
+    _in_threads(
+        lambda task, stop: scale_unit(task[0], task[1], largest, task[2], stop),
+        list(zip(units, filtered, starts, strict=True)),
+    )
 
 
 def _in_threads(
@@ -233,8 +247,8 @@ def _largest_in_scale(peaks: list[float]) -> float:
     return max(usual) if usual and len(usual) >= beyond else max(peaks)
 
 
-def _summary(powers: Shards, recordings: Iterable[tuple[str, int]]) -> tuple[float, str]:
-    """Return the mean square and the fingerprint, which do not depend on where shards end."""
+def _summary(powers: np.ndarray, recordings: Iterable[tuple[str, int]]) -> tuple[float, str]:
+    """Return the mean square and the fingerprint."""
     digest = hashlib.sha256(f"split {SPLIT_VERSION}".encode())
     sums = []
     block = samples = 0

@@ -6,10 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from wavegan_rc.audio.corpus import BLOCK, Corpus
+from wavegan_rc.audio.corpus import BLOCK, Corpus, prefetch, windows
 from wavegan_rc.audio.files import FULL_SCALE_INT16
 from wavegan_rc.audio.positions import DrawRule, Positions, Stretches, whole_recordings
-from wavegan_rc.audio.shards import windows
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import ShortRecordings
 from wavegan_rc.errors import DataError, ParameterError
@@ -150,6 +149,7 @@ class Segments:
             ParameterError: If `step` or `count` is negative.
         """
         positions = self._draw(step, count, part)
+        prefetch(self.corpus.audio, positions, self.segment_length)
         segments = windows(self.corpus.audio, positions, self.segment_length).astype(np.float32)
         segments /= FULL_SCALE_INT16
         if self._pad:
@@ -161,11 +161,7 @@ class Segments:
         return segments
 
     def sources(self, step: int, count: int) -> list[tuple[str, int]]:
-        """Return (recording, first sample in it) of each segment of `draw`.
-
-        Raises:
-            ParameterError: If `step` or `count` is negative.
-        """
+        """Return (recording, first sample in it) of each segment of `draw`."""
         positions = self._draw(step, count)
         recordings = self.corpus.recordings
         first_samples = np.array([recording.start for recording in recordings])
@@ -176,11 +172,7 @@ class Segments:
         ]
 
     def independent(self, step: int, count: int) -> int:
-        """Return the largest number of segments of `draw` of which no two overlap.
-
-        Raises:
-            ParameterError: If `step` or `count` is negative.
-        """
+        """Return the largest number of segments of `draw` of which no two overlap."""
         found, free_from = 0, 0
         # The segment that ends first leaves most room for others.
         for start in np.sort(self._draw(step, count)).tolist():

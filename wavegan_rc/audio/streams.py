@@ -47,11 +47,9 @@ _OPENING = threading.Lock()
 
 
 class Stream(soundfile.SoundFile):
-    """An audio file that is read from its start to its end.
+    """An audio file, `size` bytes long, that is read from its start to its end.
 
-    Args:
-        descriptor: Open file or pipe, whose position says where reading ended.
-        size: Size of the file in bytes.
+    The position of the descriptor, of a file or a pipe, says where reading ended.
     """
 
     def __init__(self, descriptor: int, size: int) -> None:
@@ -87,15 +85,7 @@ def reason(error: LibsndfileError) -> str:
 
 @contextlib.contextmanager
 def open_stream(path: Path) -> Iterator[Stream]:
-    """Open a readable audio file.
-
-    Args:
-        path: Regular file.
-
-    Raises:
-        soundfile.LibsndfileError: If the file is not audio.
-        OSError: If it cannot be read.
-    """
+    """Open a regular file; raise a LibsndfileError if it is not audio, an OSError if unreadable."""
     with contextlib.ExitStack() as opened:
         source = opened.enter_context(path.open("rb", buffering=0))
         size = os.fstat(source.fileno()).st_size
@@ -161,9 +151,6 @@ def check_nothing_follows(stream: Stream) -> None:
 
     Otherwise the header is wrong (above 4 GB, the sizes in a WAV file are modulo 2**32), several
     files follow one another, or the decoder gave up.
-
-    Args:
-        stream: Stream that has been read.
 
     Raises:
         DataError: If more than a tenth of the file follows, not counting well-formed chunks.

@@ -1,4 +1,4 @@
-"""The two steps of preparation, each on a unit: some of the files, which become one shard.
+"""The two steps of preparation, each on a unit: some of the files.
 
 Step one filters the files to float32. The gain depends on the loudest sample of all files, so step
 two scales to int16 once step one is done for all. A finished step is not repeated.
@@ -8,12 +8,13 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from wavegan_rc.audio.corpus import BLOCK, block_lengths, shard_paths
+from wavegan_rc.audio.corpus import AUDIO, BLOCK, POWERS, block_count
 from wavegan_rc.audio.files import FULL_SCALE_INT16, resampled_blocks, to_int16
 from wavegan_rc.audio.filters import lowpass
 from wavegan_rc.errors import DataError
@@ -23,8 +24,8 @@ ENTRY = "entry"
 # Magnitude of the loudest sample of a corpus.
 PEAK = 0.9
 
-# A unit has this many bytes of files, or 1/128 of all: each shard keeps two files open. 1 MiB is
-# 3 minutes of Ogg Vorbis, or 30 s of WAV.
+# A unit has this many bytes of files, or 1/128 of all. 1 MiB is 3 minutes of Ogg Vorbis, or 30 s of
+# WAV.
 UNIT_BYTES = 2**20
 MOST_UNITS = 128
 # Samples scaled at a time; a multiple of BLOCK.
@@ -36,7 +37,6 @@ class Unit:
     """Files, each with its name, that are prepared together in a work folder.
 
     Attributes:
-        number: Number of the unit and of its shard.
         band: Edges of the low-pass, in Hz. None applies no low-pass.
     """
 
@@ -57,8 +57,7 @@ class Unit:
         return self.folder / f"unit-{self.number:05}.json"
 
 
-@dataclass(frozen=True)
-class FilteredRecording:
+class FilteredRecording(NamedTuple):
     """A usable file after step one, with its length in samples and its largest magnitude."""
 
     name: str
@@ -66,8 +65,7 @@ class FilteredRecording:
     peak: float
 
 
-@dataclass(frozen=True)
-class Filtered:
+class Filtered(NamedTuple):
     """The outcome of step one for a unit: usable files, and (name, reason) of the others."""
 
     recordings: list[FilteredRecording]
@@ -98,7 +96,7 @@ def filter_unit(unit: Unit, stop: threading.Event) -> Filtered:
     done = _read_filtered(unit)
     if done is not None:
         return done
-    recordings, skipped = [], []
+    filtered = Filtered([], [])
     try:
         with unit.samples.open("wb") as sink:
             for path, name in unit.files:
@@ -109,17 +107,16 @@ def filter_unit(unit: Unit, stop: threading.Event) -> Filtered:
                         sink.write(block.astype(np.float32, copy=False).data)
                         peak = max(peak, float(np.abs(block).max(initial=0)))
                 except DataError as error:
-                    skipped.append((name, str(error)))
+                    filtered.skipped.append((name, str(error)))
                     sink.seek(start)
                     sink.truncate()
                 else:
                     length = (sink.tell() - start) // 4
-                    recordings.append(FilteredRecording(name, length, peak))
+                    filtered.recordings.append(FilteredRecording(name, length, peak))
     except BaseException:
         unit.samples.unlink(missing_ok=True)
         raise
-    filtered = Filtered(recordings, skipped)
-    unit.description.write_text(json.dumps(asdict(filtered)), encoding="utf-8")
+    unit.description.write_text(json.dumps(filtered), encoding="utf-8")
     return filtered
 
 
@@ -131,51 +128,63 @@ def _filtered_blocks(path: Path, unit: Unit) -> Iterator[np.ndarray]:
 def _read_filtered(unit: Unit) -> Filtered | None:
     """Read the outcome of an earlier step one. Returns None if it is missing or damaged."""
     try:
-        found = json.loads(unit.description.read_text(encoding="utf-8"))
+        recordings, skipped = json.loads(unit.description.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    recordings = [FilteredRecording(**each) for each in found["recordings"]]
-    filtered = Filtered(recordings, [(name, reason) for name, reason in found["skipped"]])
+    filtered = Filtered(
+        [FilteredRecording(*each) for each in recordings],
+        [(name, reason) for name, reason in skipped],
+    )
     # A loss of power may have cut the samples short; step two removes them.
-    size = 4 * sum(recording.length for recording in recordings)
+    size = 4 * sum(recording.length for recording in filtered.recordings)
     samples = unit.samples
     return filtered if not samples.exists() or samples.stat().st_size == size else None
 
 
-def scale_unit(unit: Unit, filtered: Filtered, largest_peak: float, stop: threading.Event) -> None:
-    """Step two: write a shard in int16 with the mean square of each block; remove the samples.
+def scale_unit(
+    unit: Unit,
+    filtered: Filtered,
+    largest_peak: float,
+    start: tuple[int, int],
+    stop: threading.Event,
+) -> None:
+    """Step two: write the unit's part of the corpus, samples and powers; remove its samples.
 
     Args:
         unit: Unit to scale.
         filtered: Outcome of step one.
         largest_peak: Magnitude that is scaled to `PEAK`. Louder recordings are left out.
-        stop: Event that ends this step early.
+        start: Number of samples and of blocks in the units before.
+        stop: Event of all threads.
 
     Raises:
         OSError: If the result cannot be written, or another thread sets `stop`.
     """
     if not unit.samples.exists():
         return
-    audio, power = shard_paths(unit.folder / ENTRY, unit.number)
     # Streams report a full disk; a memory map does not.
     with (
         unit.samples.open("rb") as source,
-        audio.open("wb") as audio_sink,
-        power.open("wb") as power_sink,
+        (unit.folder / ENTRY / AUDIO).open("r+b") as audio,
+        (unit.folder / ENTRY / POWERS).open("r+b") as powers,
     ):
+        audio.seek(2 * start[0])
+        powers.seek(4 * start[1])
         for recording in filtered.recordings:
             if recording.peak > largest_peak:
                 source.seek(4 * recording.length, os.SEEK_CUR)
                 continue
-            for start in range(0, recording.length, _PIECE):
+            for done in range(0, recording.length, _PIECE):
                 _check(stop)
-                count = min(_PIECE, recording.length - start)
+                count = min(_PIECE, recording.length - done)
                 samples = np.fromfile(source, np.float32, count) * np.float32(PEAK / largest_peak)
                 scaled = to_int16(samples).astype("<i2")
-                audio_sink.write(scaled.data)
+                audio.write(scaled.data)
                 squares = (scaled / np.float32(FULL_SCALE_INT16)) ** 2
-                sums = np.add.reduceat(squares, np.arange(0, len(scaled), BLOCK))
-                power_sink.write((sums / block_lengths(len(scaled))).astype("<f4").data)
+                sums = np.add.reduceat(squares, np.arange(0, count, BLOCK))
+                lengths = np.full(block_count(count), BLOCK)
+                lengths[-1] -= BLOCK * len(lengths) - count
+                powers.write((sums / lengths).astype("<f4").data)
     unit.samples.unlink()
 
 

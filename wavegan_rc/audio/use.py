@@ -10,22 +10,14 @@ _MUCH = 0.1
 
 
 def unused_recordings(segments: Segments) -> list[tuple[str, str]]:
-    """Return (file, reason) of each recording that neither split draws from.
-
-    Args:
-        segments: Segments of either split.
-    """
+    """Return (file, reason) of each recording that neither split draws from."""
     corpus = segments.corpus
     files = [os.path.join(corpus.root, recording.name) for recording in corpus.recordings]
     return [*corpus.skipped, *((files[i], reason) for i, reason in segments.unused)]
 
 
 def found_in_words(segments: Segments) -> str:
-    """Return the number of recordings, their minutes as far as readable, and the number drawn from.
-
-    Args:
-        segments: Segments of either split.
-    """
+    """Return the numbers of recordings, of readable minutes, and of recordings drawn from."""
     corpus = segments.corpus
     count = len(corpus.recordings) + len(corpus.skipped)
     minutes = len(corpus.audio) / corpus.sample_rate / 60
@@ -35,9 +27,6 @@ def found_in_words(segments: Segments) -> str:
 
 def unused_in_words(segments: Segments) -> tuple[str, bool]:
     """Describe the recordings that are not drawn from.
-
-    Args:
-        segments: Segments of either split.
 
     Returns:
         One line, empty if all are drawn from; and whether they are more than a tenth of all.

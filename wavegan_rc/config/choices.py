@@ -44,15 +44,10 @@ def check_word(name: str, word: str, allowed: Sequence[str]) -> None:
 
 
 def per_stage(upsamplers: str | Sequence[str], stages: int) -> tuple[Upsampler, ...]:
-    """Return the upsampler of each stage.
-
-    Args:
-        upsamplers: One word for all stages, or one per stage.
-        stages: Number of stages.
+    """Return the upsampler of each stage, given one word for all stages or one per stage.
 
     Raises:
-        ParameterError: If a word is not an upsampler, or the number of words is neither 1 nor
-            `stages`.
+        ParameterError: If a word is not an upsampler, or their number is wrong.
 
     Example:
         >>> per_stage("resize", 2), per_stage(["linear", "sinc"], 2)
@@ -74,10 +69,6 @@ def initializers_per_stage(
     initializer: KernelInitializer, upsamplers: Sequence[Upsampler]
 ) -> tuple[KernelInitializer, ...]:
     """Return the initializer for stages whose upsampler it suits, `he` for the others.
-
-    Args:
-        initializer: Initializer of the kernels.
-        upsamplers: Upsampler of each stage.
 
     Raises:
         ParameterError: If the initializer is unknown or suits no stage.

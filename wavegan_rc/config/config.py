@@ -41,10 +41,10 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
 
     @classmethod
     def read(cls, file: str | Path, **changes: Any) -> Self:
-        """Read settings from a preset or a YAML file.
+        """Read settings from a preset, such as `gpu` or `smoke`, or from a YAML file.
 
         Args:
-            file: Name of a preset, such as `gpu` or `smoke`, or path of a YAML file.
+            file: Name of the preset, or path of the file.
             changes: Settings that replace those of the file.
 
         Raises:

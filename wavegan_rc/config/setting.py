@@ -132,14 +132,9 @@ class Setting:
         return f"{self.help} ({text})" if text else self.help
 
     def check(self, value: Any) -> Any:
-        """Return a value in the declared type.
+        """Return a value in the declared type, or raise a ParameterError.
 
-        Args:
-            value: A whole number serves as a real one, a list as a tuple, and one word as a list
-                of words.
-
-        Raises:
-            ParameterError: If it has another type or lies outside the range.
+        A whole number serves as a real one, a list as a tuple, and one word as a list of words.
 
         Example:
             >>> Setting(name="rate", kind=float, above=0).check(3)
@@ -166,10 +161,7 @@ class Setting:
             ) from None
 
     def parse(self, text: Any) -> Any:
-        """Return the value that a text, or a list of texts, stands for.
-
-        Raises:
-            ParameterError: If it is not a value of this setting.
+        """Return the value that a text, or a list of texts, stands for, or raise a ParameterError.
 
         Example:
             >>> factors = Setting(name="factors", kind=tuple[int, ...])

@@ -53,9 +53,6 @@ def read_settings(path: str | Path) -> dict[str, Any]:
 def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     r"""Read a YAML file of settings with a `grid:` of settings that have a list of values each.
 
-    Args:
-        path: File of at most 16 KiB, or a pipe.
-
     Returns:
         Values by name, and lists of values by name.
 
@@ -89,18 +86,11 @@ def _sweep_files() -> list[str]:
 
 
 def read_values(path: Path, known: Collection[str] = PRESETS) -> dict[str, Any]:
-    """Read a YAML mapping of plain values, whatever its keys are.
+    """Read a mapping of plain values; hyphens in keys become underscores.
 
     Args:
         path: File of at most 16 KiB, or a pipe.
         known: Presets or files that the message about a missing file lists.
-
-    Returns:
-        Text, numbers, booleans, nulls, and lists and mappings of them, by key; hyphens in keys are
-        replaced by underscores.
-
-    Raises:
-        DataError: If the file cannot be read or holds anything else.
     """
     try:
         with path.open("rb") as file:

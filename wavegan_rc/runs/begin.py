@@ -21,15 +21,7 @@ _PACKAGES = ("tensorflow", "jax", "keras", "numpy", "scipy", "librosa", "soundfi
 
 
 def check_writable(parent: Path, name: str | None = None) -> None:
-    """Check that a run can be made in a folder; nothing is made yet.
-
-    Args:
-        parent: Folder of runs, which may not exist yet.
-        name: Name of the run. None uses the next number and the upsampler.
-
-    Raises:
-        DataError: If the folder cannot be written, or holds a run of this name.
-    """
+    """Raise a DataError if `parent` cannot be made or written, or holds a run of this name."""
     if name is not None:
         _check_is_new(parent / name)
     nearest = parent.absolute()
@@ -60,9 +52,6 @@ def create_run(
         device: Description of the device.
         command_line: Command line of the training.
         data_fingerprint: Fingerprint of the prepared recordings.
-
-    Raises:
-        DataError: If it cannot be written.
     """
     parent = Path(config.out).expanduser()
     try:
@@ -95,15 +84,7 @@ def record_resumption(
     device: str,
     command_line: list[str],
 ) -> None:
-    """Record a resumption, and remove what was logged after its checkpoint.
-
-    Args:
-        run: Run to resume.
-        config: Settings from now on.
-        checkpoint: Checkpoint to resume from.
-        device: Description of the device.
-        command_line: Command line of the training.
-    """
+    """Record a resumption with settings, and remove what was logged after its checkpoint."""
     for folder in run.folders():  # copies may lack empty ones
         folder.mkdir(exist_ok=True)
     remove_partial_files(run.path)

@@ -81,16 +81,7 @@ def save_checkpoint(
 
 
 def mark_rollback(folder: Path, checkpoint: Checkpoint, rollbacks: int) -> Checkpoint:
-    """Record a rollback in the description of its checkpoint.
-
-    Args:
-        folder: Folder of checkpoints.
-        checkpoint: Checkpoint to which the training returns.
-        rollbacks: Number of rollbacks, including this one.
-
-    Returns:
-        The checkpoint with this number of rollbacks.
-    """
+    """Record the number of rollbacks, this one included, in the checkpoint returned to."""
     path = folder / f"step-{checkpoint.step:06d}.json"
     description = json.loads(path.read_text(encoding="utf-8")) | {"rollbacks": rollbacks}
     write_whole(path, json.dumps(description, indent=1))
@@ -121,12 +112,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
 
 
 def cut_logs(run: Path, checkpoint: Checkpoint, logs: Sequence[Path]) -> None:
-    """Cut logs to their lengths at a checkpoint, and remove logs that began after it.
-
-    Args:
-        run: Run folder.
-        checkpoint: Checkpoint to resume from.
-        logs: All logs of the run.
+    """Cut all logs of a run to their lengths at a checkpoint; remove logs that began after it.
 
     Warns:
         WaveganWarning: If a log is missing or shorter; its lost lines are not written again.

@@ -22,10 +22,7 @@ _HELD = (
 
 
 def read_history(file: Path) -> list[dict[str, Any]]:
-    """Read the rows of a history.
-
-    Args:
-        file: Path of a `history.jsonl`.
+    """Read the rows of a `history.jsonl`.
 
     Raises:
         DataError: If a line is no JSON object with a whole `step`, or steps decrease.
@@ -59,9 +56,6 @@ def unfinished(history: Sequence[Mapping[str, Any]]) -> str | None:
     The measurements of the last quarter of the steps must be steady: a straight line through at
     least 4 of them may rise or fall by 1 dB (out-of-band level) or 2 dB (line prominences).
 
-    Args:
-        history: Rows of a history, from `read_history`.
-
     Returns:
         Reason in words. None if the measurements are steady.
 
@@ -70,7 +64,7 @@ def unfinished(history: Sequence[Mapping[str, Any]]) -> str | None:
         >>> unfinished(rows)
         'over the last quarter of 20 steps, the out-of-band level changed by -2.5 dB'
         >>> unfinished(rows[:4])
-        'of the last quarter of 4 steps there are 1 measurements, and 4 are needed to know'
+        'the last quarter of 4 steps has 1 measurement; 4 are needed to tell'
     """
     steps = history[-1]["step"] if history else 0
     rows = [row for row in history if row["step"] > (1 - _LAST) * steps]
@@ -91,7 +85,7 @@ def unfinished(history: Sequence[Mapping[str, Any]]) -> str | None:
                 moved.append(f"the {what} changed by {change:+.1f} dB")
     if most < _FEWEST_MEASUREMENTS:
         return (
-            f"of the last quarter of {steps} steps there are {most} measurements, and "
-            f"{_FEWEST_MEASUREMENTS} are needed to know"
+            f"the last quarter of {steps} steps has {most} measurement{'s' * (most != 1)}; "
+            f"{_FEWEST_MEASUREMENTS} are needed to tell"
         )
     return f"over the last quarter of {steps} steps, {', '.join(moved)}" if moved else None

@@ -99,10 +99,7 @@ class Run:
         return self.history.is_file() and step in logged_steps(self.history)
 
     def read_config(self) -> Config | None:
-        """Read the settings of the run.
-
-        Returns:
-            Settings. None if the folder holds none.
+        """Read the settings of the run; None if the folder holds none.
 
         Raises:
             DataError: If the file is damaged, or of an earlier version.

@@ -45,8 +45,8 @@ def grid_cells(
     """Return a cell for each combination of a grid's values; the last key changes fastest.
 
     Args:
-        settings: Settings of all cells, by key, with the right types.
-        grid: Values of the settings that differ, by key.
+        settings: Settings of all cells.
+        grid: Values of the settings that differ.
         out: Sweep folder.
 
     Raises:
@@ -86,9 +86,6 @@ def grid_cells(
 def cell_name(settings: Mapping[str, Any]) -> str:
     """Return a folder name of settings, which does not depend on their order.
 
-    Args:
-        settings: Values by key.
-
     Example:
         >>> cell_name({"seed": 3, "cutoff_hz": None, "data": "my/speech"})
         'data=my%2Fspeech,cutoff_hz=null,seed=3'
@@ -114,10 +111,6 @@ def log_hparams(tensorboard: Path, settings: Mapping[str, Any]) -> None:
     """Log the grid's settings of a finished run as TensorBoard's hyperparameters.
 
     TensorBoard takes the metrics from the run's last scalars. Each run is a trial of its own.
-
-    Args:
-        tensorboard: Folder of the run's event files.
-        settings: Values by key.
     """
     from wavegan_rc.training.callbacks.tensorboard import EventFile
 

@@ -1,13 +1,13 @@
 """The engine that trains cells as processes on this machine."""
 
-import queue
-import threading
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import IO
 
-from wavegan_rc.sweep.process import Job, Outcome, run_job
+from wavegan_rc.sweep.process import Job, Outcome, Process
 from wavegan_rc.utils.text import one_line
+
+_POLL_S = 0.05
 
 
 class LocalEngine:
@@ -19,54 +19,58 @@ class LocalEngine:
 
     def __init__(self, places: Sequence[Mapping[str, str]]) -> None:
         self.description = f"local, {len(places)} at once"
-        self._waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._ends: list[IO[bytes]] = []
+        self._free = list(places)
+        self._waiting: deque[Job] = deque()
+        self._running: dict[str, tuple[Process, Mapping[str, str]]] = {}
         self._stopping = False
-        for place in places:
-            # Daemons, so that a second Ctrl-C does not wait for them.
-            threading.Thread(target=self._work, args=(place,), daemon=True).start()
 
     def submit(self, job: Job) -> None:
         """Run a job as soon as a place is free."""
-        self._waiting.put(job)
+        self._waiting.append(job)
 
     def ended(self, timeout: float) -> dict[str, Outcome]:
-        """Return the outcomes of jobs that ended since the last call, by name.
+        """Start waiting jobs, and return the outcomes of those that ended, by name.
 
         Args:
             timeout: Longest time to wait for the first, in s.
         """
-        outcomes = {}
-        with suppress(queue.Empty):
-            outcomes.update([self._ended.get(timeout=timeout)])
-            while True:
-                outcomes.update([self._ended.get_nowait()])
-        return outcomes
+        until = time.monotonic() + timeout
+        while True:
+            outcomes = self._start() | self._collect()
+            if outcomes or time.monotonic() > until:
+                return outcomes
+            time.sleep(_POLL_S)
 
     def stop(self) -> None:
         """Ask running jobs to save and stop, and start no more."""
-        with self._lock:
-            self._stopping = True
-            for end in self._ends:
-                end.close()
+        self._stopping = True
+        for process, _ in list(self._running.values()):
+            process.stop()
 
-    def _work(self, place: Mapping[str, str]) -> None:
-        while True:
-            job = self._waiting.get()
-            self._ended.put((job.name, self._run(job, place)))
-
-    def _run(self, job: Job, place: Mapping[str, str]) -> Outcome:
-        if self._stopping:
-            return Outcome(interrupted=True)
-        try:
-            return run_job(job, place, self._on_start)
-        except OSError as error:  # the log cannot be written, or no process can be started
-            return Outcome(error=one_line(error))
-
-    def _on_start(self, end: IO[bytes]) -> None:
-        with self._lock:
-            self._ends.append(end)
+    def _start(self) -> dict[str, Outcome]:
+        """Fill free places; return the outcomes of jobs that could not be started."""
+        outcomes = {}
+        while self._waiting and (self._free or self._stopping):
+            job = self._waiting.popleft()
             if self._stopping:
-                end.close()
+                outcomes[job.name] = Outcome(interrupted=True)
+                continue
+            try:
+                process = Process(job, self._free[-1])
+            except OSError as error:  # the log cannot be written, or no process can be started
+                outcomes[job.name] = Outcome(error=one_line(error))
+                continue
+            self._running[job.name] = process, self._free.pop()
+            if self._stopping:  # `stop`, in another thread, may not have seen this process
+                process.stop()
+        return outcomes
+
+    def _collect(self) -> dict[str, Outcome]:
+        outcomes = {}
+        for name, (process, place) in list(self._running.items()):
+            outcome = process.outcome(timeout=0)
+            if outcome is not None:
+                outcomes[name] = outcome
+                del self._running[name]
+                self._free.append(place)
+        return outcomes

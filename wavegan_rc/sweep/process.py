@@ -6,11 +6,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from wavegan_rc.utils.interruptions import END_SIGNALS
 
@@ -32,14 +30,7 @@ ONE_THREAD = {
 
 @dataclass(frozen=True)
 class Job:
-    """A process to start.
-
-    Attributes:
-        name: Name of the cell.
-        command: Program and arguments.
-        log: File to which its output is appended.
-        cwd: Working directory; relative paths in the settings start there.
-    """
+    """A process to start for a cell; its output is appended to the log."""
 
     name: str
     command: Sequence[str]
@@ -49,66 +40,74 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a process.
-
-    Attributes:
-        interrupted: Whether a signal ended it after it saved.
-        error: Error in one line; None without one.
-    """
+    """The outcome of a process: a signal ended it after it saved, an error in one line, or none."""
 
     interrupted: bool = False
     error: str | None = None
 
 
-def run_job(
-    job: Job,
-    environment: Mapping[str, str],
-    on_start: Callable[[IO[bytes]], None] = lambda end: None,  # noqa: ARG005
-) -> Outcome:
-    """Run a job to its end.
+class Process:
+    """A job that has been started.
 
     The process reads from a pipe, and saves and stops once the pipe closes. That also happens
     whenever this process ends.
 
     Args:
-        job: Process to start.
+        job: Job to start.
         environment: Variables in addition to this process's own.
-        on_start: Function that receives the pipe, whose closing stops the process.
+
+    Raises:
+        OSError: If the log cannot be written, or no process can be started.
     """
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("ab") as log:
-        start = os.fstat(log.fileno()).st_size
-        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        log.write(f"-- {when} on {socket.gethostname()}\n".encode())
-        log.flush()
-        process = subprocess.Popen(
-            job.command,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=job.cwd,
-            env=os.environ | environment,
-            start_new_session=True,  # Ctrl-C reaches the sweep alone, which stops the cells
-        )
-    assert process.stdin is not None
+
+    def __init__(self, job: Job, environment: Mapping[str, str]) -> None:
+        self._log = job.log
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        with job.log.open("ab") as log:
+            self._start = os.fstat(log.fileno()).st_size
+            when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            log.write(f"-- {when} on {socket.gethostname()}\n".encode())
+            log.flush()
+            self._process = subprocess.Popen(
+                job.command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=job.cwd,
+                env=os.environ | environment,
+                start_new_session=True,  # Ctrl-C reaches the sweep alone, which stops the cells
+            )
+
+    def stop(self) -> None:
+        """Ask the process to save and stop."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def outcome(self, timeout: float | None = None) -> Outcome | None:
+        """Return how the process ended; None if it has not within `timeout` s."""
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        self.stop()  # closes the pipe
+        if code == 0:
+            return Outcome()
+        if code in _ENDED_BY_SIGNAL:
+            return Outcome(interrupted=True)
+        return Outcome(error=_error(self._log, self._start, code))
+
+
+def run_job(job: Job, environment: Mapping[str, str]) -> Outcome:
+    """Run a job to its end."""
+    process = Process(job, environment)
     try:
-        on_start(process.stdin)
-        code = _wait(process)
+        # One long wait would not notice that Ray cancels the task.
+        while (outcome := process.outcome(_PATIENCE_S)) is None:
+            pass
+        return outcome
     finally:
-        process.stdin.close()
-        process.wait()
-    if code == 0:
-        return Outcome()
-    if code in _ENDED_BY_SIGNAL:
-        return Outcome(interrupted=True)
-    return Outcome(error=_error(job.log, start, code))
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Return the exit code. One long wait would not notice that Ray cancels the task."""
-    while True:
-        with suppress(subprocess.TimeoutExpired):
-            return process.wait(timeout=_PATIENCE_S)
+        process.stop()
+        process.outcome()
 
 
 def _error(log: Path, start: int, code: int) -> str:

@@ -21,14 +21,7 @@ _LAST_BYTES = 16384
 
 @dataclass(frozen=True)
 class Entry:
-    """The record of a cell.
-
-    Attributes:
-        state: State of the cell.
-        settings: Settings from the grid.
-        error: Error of a failed cell, in one line.
-        in_grid: Whether the present grid has the cell.
-    """
+    """The record of a cell; `in_grid` says whether the present grid has it."""
 
     state: State
     settings: Mapping[str, Any]
@@ -37,19 +30,12 @@ class Entry:
 
 
 class Record:
-    """The cells of a sweep by name, kept in a file.
+    """The entries of a sweep's cells by name, kept in a file.
 
     Cells of an earlier grid that the present one lacks are not changed.
 
-    Args:
-        folder: Sweep folder.
-        cells: Cells of the grid.
-
     Raises:
         DataError: If the file is no record, or a cell's folder holds a run with other settings.
-
-    Attributes:
-        entries: Records by name of the cell.
     """
 
     def __init__(self, folder: Path, cells: Sequence[Cell]) -> None:
@@ -111,11 +97,7 @@ def _is_finished(cell: Cell, entry: Entry | None) -> bool:
 
 
 def progress(run: Run) -> tuple[int, float | None]:
-    """Return the last logged step of a run and its steps per second; 0 and None without any.
-
-    Args:
-        run: Run in any state.
-    """
+    """Return the last logged step of a run and its steps per second; 0 and None without any."""
     try:
         with run.history.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST_BYTES))

@@ -102,7 +102,7 @@ def _train(
     sizes = {name: _size(log) for name, log in logs.items()}
     running = engine()
     with (
-        # In a thread: the handler may have interrupted code that holds the engine's lock.
+        # In a thread: the handler may have interrupted the engine.
         EndSignals(_STOPPING, lambda: threading.Thread(target=running.stop).start()) as signals,
         LiveTable(f"{folder} ({running.description})") as table,
     ):

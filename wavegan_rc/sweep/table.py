@@ -20,16 +20,7 @@ _LINE_EVERY_S = 60.0
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: one cell.
-
-    Attributes:
-        name: Name of the cell.
-        state: Recorded state; `training` only once its process has started.
-        step: Steps made.
-        steps: Steps of the run.
-        steps_per_s: Speed of the last logged steps. None if it is unknown.
-        error: Error of a failed cell.
-    """
+    """A row of the table: one cell, with the steps made and the steps of its run."""
 
     name: str
     state: str
@@ -40,11 +31,7 @@ class Row:
 
 
 class LiveTable:
-    """A table that is redrawn in a terminal; elsewhere, lines of changes.
-
-    Args:
-        title: Title of the table.
-    """
+    """A table that is redrawn in a terminal; elsewhere, lines of changes."""
 
     def __init__(self, title: str) -> None:
         self._title = title

@@ -108,7 +108,7 @@ class Devices:
         Args:
             batches: Function that returns an iterator over this host's rows. TensorFlow's datasets
                 may call it twice.
-            stop: Signals of this host; several hosts share them.
+            stop: Signals of this host, which all hosts learn of.
         """
         if on_jax():
             with drawn_ahead(batches) as ahead:
@@ -180,24 +180,15 @@ def compiles_with_xla(devices: int) -> bool:
 
     On CPUs, XLA makes TensorFlow's steps several times slower. Steps of MirroredStrategy cannot be
     compiled with it.
-
-    Args:
-        devices: Number of devices that share a step.
     """
     return on_jax() or (devices == 1 and bool(gpu_names()))
 
 
 def chosen_precision(precision: Precision) -> Precision:
-    """Return the precision that `auto` stands for on this machine.
+    """Return the precision, with what `auto` stands for on this machine.
 
     `auto` is mixed_bfloat16 where hardware multiplies matrices in bfloat16: GPUs of compute
-    capability 8 (NVIDIA Ampere) and later, and CPUs with AMX under TensorFlow.
-
-    Args:
-        precision: Setting.
-
-    Returns:
-        `float32` or `mixed_bfloat16`.
+    capability 8 (NVIDIA Ampere) and later, and CPUs with AMX under TensorFlow; else float32.
     """
     if precision != "auto":
         return precision

@@ -34,11 +34,6 @@ class StopAtNonFinite(StepCallback):
 
     The run folder's `diverged/` keeps the batch and the latents of that step.
 
-    Args:
-        run: Run folder.
-        segments: Segments of the training recordings.
-        config: Settings.
-
     Raises:
         DivergenceError: If a step computes one. The message names the first such tensor.
     """
@@ -96,12 +91,7 @@ class StopAtNonFinite(StepCallback):
 
 
 def roll_back(run: Run, error: DivergenceError, rollbacks: int) -> Checkpoint | None:
-    """Return a run folder to its newest checkpoint, and record the rollback.
-
-    Args:
-        run: Folder of the diverged run.
-        error: Divergence.
-        rollbacks: Number of rollbacks, this one included.
+    """Return a run folder to its newest checkpoint, and record the rollback by its number.
 
     Returns:
         Checkpoint to load. None if there is none yet, so that training starts again.

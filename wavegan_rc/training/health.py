@@ -157,14 +157,7 @@ RULES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """A bad sign in a training.
-
-    Attributes:
-        sign: Name of the rule.
-        first_step: Step of the first line of the history that shows it.
-        last_step: Step of the last such line.
-        message: Text with the value at the first step.
-    """
+    """A bad sign in a training, with the first and the last logged step that shows it."""
 
     sign: str
     first_step: int
@@ -205,14 +198,7 @@ class Watch:
         self._rows: deque[Row] = deque()
 
     def add(self, row: Row) -> list[Finding]:
-        """Judge one more line.
-
-        Args:
-            row: Line of the history, of a later step than those before.
-
-        Returns:
-            New findings.
-        """
+        """Judge one more line, of a later step than those before; return new findings."""
         step = int(row["step"])
         self._rows.append(row)
         while self._rows[0]["step"] <= step - WINDOW_STEPS:
@@ -245,11 +231,7 @@ def write_findings(path: Path, findings: Iterable[Finding]) -> None:
 
 
 def format_findings(path: Path) -> str:
-    """Return the findings in a file as text for the end of a run; empty without any.
-
-    Raises:
-        DataError: If the file holds something else.
-    """
+    """Return the findings in a file as text for the end of a run; empty without any."""
     if not path.is_file():
         return ""
     try:

@@ -33,12 +33,7 @@ _LOST = re.compile("gloo|nccl|coordination|heartbeat", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Hosts:
-    """The processes that train together.
-
-    Attributes:
-        count: Number of processes.
-        index: Index of this process; 0 writes the run.
-    """
+    """The number of processes that train together, and the index of this one; 0 writes the run."""
 
     count: int = 1
     index: int = 0
@@ -47,14 +42,10 @@ class Hosts:
     def own_folder(
         self, config: Config, resume: Path | None
     ) -> Iterator[tuple[Config, Path | None]]:
-        """Provide the settings and the run folder of this host.
+        """Provide the settings and the run folder to resume (None: a new run) of this host.
 
         All hosts run the same steps, to avoid deadlock. The first prints and keeps its run. The
-        others print nothing and write to a temporary folder.
-
-        Args:
-            config: Settings.
-            resume: Run folder to resume, which all hosts can read. None starts a new run.
+        others read the run to resume, print nothing and write to a temporary folder.
 
         Raises:
             LostHostError: If another host ends meanwhile.
@@ -81,15 +72,7 @@ class Hosts:
                 raise LostHostError(message) from None
 
     def check_alike(self, name: str, value: str) -> None:
-        """Check that all hosts have the same value.
-
-        Args:
-            name: Name of the value, plural.
-            value: Value of this host.
-
-        Raises:
-            DataError: If the values differ.
-        """
+        """Raise a DataError unless all hosts have the same value; its name is plural."""
         if self.count == 1:
             return
         from jax.experimental import multihost_utils

@@ -31,17 +31,10 @@ from wavegan_rc.utils.interruptions import OptionalWork
 
 @dataclass(frozen=True)
 class Loop:
-    """The training of a model, from its present state to the last step.
+    """The training of a model on segments, from its present state to the last step.
 
     Attributes:
-        config: Settings.
-        devices: Devices that it runs on.
-        segments: Segments of the training recordings.
-        run: Run folder.
         reference: Real segments that generated ones are compared with.
-        stop: End signals.
-        trackers: Experiment trackers that receive the history.
-        on_progress: Function that receives the progress.
     """
 
     config: Config
@@ -61,7 +54,6 @@ class Loop:
 
         Raises:
             DivergenceError: If training diverges after the last allowed rollback.
-            LostHostError: If another host ends.
         """
         while True:
             try:

@@ -30,13 +30,9 @@ _STANDS_OUT_DB = 3.0
 
 @dataclass(frozen=True)
 class Line:
-    """A predicted line; silence leaves its prominences undefined: None.
+    """A predicted line, the number of the stage that it comes from, and its prominences.
 
-    Attributes:
-        frequency_hz: Frequency in Hz.
-        stage: Number of the upsampling stage that it comes from.
-        real_prominence_db: Level above the neighbouring frequencies in real audio, in dB.
-        generated_prominence_db: The same in generated audio.
+    A prominence is the level above the neighbouring frequencies; None for silence.
     """
 
     frequency_hz: float
@@ -144,14 +140,9 @@ comes from upsampling stage 4.
 def summarise(
     reference: Reference, generated: np.ndarray, config: Config, run: Run, seconds: float
 ) -> Summary:
-    """Measure real and generated segments in the same way.
+    """Measure real and generated segments, shape (count, samples), in the same way.
 
-    Args:
-        reference: Real segments.
-        generated: Generated segments, shape (count, samples).
-        config: Settings.
-        run: Run folder, whose history says whether the training is finished.
-        seconds: Duration of the session, in seconds.
+    The run's history says whether its training is finished.
     """
     comb = predicted_comb(config.upsampling_factors, config.sample_rate)
     lines_hz = [line.frequency_hz for line in comb]

@@ -49,14 +49,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_path(path: Path) -> Iterator[Path]:
     """Write a file or a folder in a temporary folder, then rename it.
 
-    Several processes may write the same path at once. Nothing is flushed to the disk: a loss of
-    power may lose data.
-
-    Args:
-        path: Output file or folder; an existing file or empty folder is replaced atomically.
-
-    Yields:
-        Temporary path, with the same name.
+    Several processes may write the same path at once; an existing file or empty folder is replaced
+    atomically. Nothing is flushed to the disk: a loss of power may lose data.
     """
     with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=path.parent) as folder:
         partial = Path(folder) / path.name
@@ -66,14 +60,7 @@ def whole_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_files(folder: Path) -> Iterator[Path]:
-    """Write files into a temporary folder, then flush and rename each of them.
-
-    Args:
-        folder: Existing output folder; other files in it stay.
-
-    Yields:
-        Temporary folder.
-    """
+    """Write files into a temporary folder, then flush each and move it into an existing folder."""
     partial = folder.with_name(_PARTIAL + folder.name)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()

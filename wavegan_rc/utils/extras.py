@@ -48,13 +48,10 @@ def load_before_tensorflow() -> None:
 
 
 def load_librosa() -> Any:
-    """Import librosa, with a temporary cache for numba if its usual folders are read-only.
+    """Import librosa and return it, with a temporary cache for numba if its folders are read-only.
 
     numba, which librosa imports, stores compiled code beside librosa or in the user's cache folder,
     and raises an error if it can write to neither.
-
-    Returns:
-        The module.
     """
     if "numba" not in sys.modules:
         from platformdirs import user_cache_path

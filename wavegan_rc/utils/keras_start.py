@@ -50,9 +50,6 @@ def start_keras() -> None:
 def choose_backend() -> str:
     """Choose the backend of Keras: KERAS_BACKEND, or the first that is installed.
 
-    Returns:
-        `tensorflow` or `jax`.
-
     Raises:
         ParameterError: If KERAS_BACKEND names another backend, or one that is not installed.
     """

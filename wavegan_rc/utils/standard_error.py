@@ -8,11 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def standard_error_to(descriptor: int) -> Iterator[None]:
-    """Redirect the standard error of the whole process.
-
-    Args:
-        descriptor: File descriptor to write to instead.
-    """
+    """Redirect the standard error of the whole process to another file descriptor."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):  # its reader may be gone
             sys.stderr.flush()

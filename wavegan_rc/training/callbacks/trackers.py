@@ -32,22 +32,13 @@ _NAMES_FILE = "trackers.json"
 
 @dataclass(frozen=True)
 class Destinations:
-    """Trackers that receive a run's numbers.
-
-    Attributes:
-        wandb: Project of Weights & Biases. None does not use it.
-        mlflow: URI or folder of MLflow's store. None does not use it.
-    """
+    """The project of Weights & Biases and the URI of MLflow that get a run's numbers, or None."""
 
     wandb: str | None = None
     mlflow: str | None = None
 
     def check(self) -> None:
-        """Check that the tools are installed, W&B has a login, and MLflow's store answers.
-
-        Raises:
-            ParameterError: If a tool cannot be used.
-        """
+        """Raise a ParameterError unless tools are installed, with a login, and servers answer."""
         for tool in ("wandb", "mlflow"):
             if getattr(self, tool) is not None:
                 require(tool, extra=tool, asked=f"--{tool}")
@@ -100,11 +91,7 @@ class _Tracker(Protocol):
 
 
 class Trackers:
-    """The trackers of a run. One that fails is named in a warning and left out from then on.
-
-    Args:
-        trackers: Trackers by name.
-    """
+    """The trackers of a run. One that fails is named in a warning and left out from then on."""
 
     def __init__(self, trackers: Mapping[str, _Tracker]) -> None:
         self._trackers = dict(trackers)
