@@ -138,7 +138,7 @@ def _difference(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 def _estimates(values: Mapping[QuantityKey, np.ndarray], units: int) -> dict[QuantityKey, Estimate]:
     """Return the values with their intervals, all at once."""
     columns = estimate(np.stack(list(values.values()), axis=1), units)
-    rows = np.transpose(columns).tolist()
+    rows = np.stack(columns, axis=1).tolist()
     return {
         key: Estimate(row[0], math.nan, math.nan) if key.name == _NOT_RESAMPLED else Estimate(*row)
         for key, row in zip(values, rows, strict=True)

@@ -113,12 +113,18 @@ class Quantity:
 
     def to_record(self) -> dict[str, Any]:
         """Return the same as a flat dict, with the unit."""
-        record = self.to_json() | {"unit": self.unit}
+        record: dict[str, Any] = self.to_json() | {"unit": self.unit}
         for kind in ("reference", "difference"):
-            numbers = record.pop(kind) or dict.fromkeys(Estimate._fields)
+            numbers: dict[str, Any] = record.pop(kind) or dict.fromkeys(Estimate._fields)
             record |= {f"{kind}_{end}": number for end, number in numbers.items()}
-        first = ("name", "stage", "frequency_hz", "unit")
-        return {name: record.pop(name) for name in first} | record
+        first, last = (
+            {name: record.pop(name) for name in names}
+            for names in (
+                ("name", "stage", "frequency_hz", "unit"),
+                ("p_value", "locked_p_value", "verdict", "reason"),
+            )
+        )
+        return first | record | last
 
 
 def _numbers(estimate: Estimate | None) -> dict[str, float | None]:
