@@ -14,6 +14,7 @@ from calibration_sets import (
     Draw,
     level_db,
     line_range,
+    prominence_db,
     read,
     subsets,
 )
@@ -26,7 +27,7 @@ from wavegan_rc.measurement.significance import (
     max_t_p_values,
     permuted_differences,
 )
-from wavegan_rc.measurement.statistics import bins_of, mean_power, prominence_db
+from wavegan_rc.measurement.statistics import bins_of, mean_power
 
 # Detection; all 64 lines are tested in each set. At half the rate a tone's power depends on its
 # phase, at the stopband's edge the floor is not flat. Within its band speech is no stationary

@@ -1,10 +1,21 @@
 """Calibration: which level is measured of a tone of known level."""
 
 import numpy as np
-from calibration_sets import COUNTS, LENGTH, MOST, RATE, SPACING_HZ, Draw, level_db, read, subsets
+from calibration_sets import (
+    COUNTS,
+    LENGTH,
+    MOST,
+    RATE,
+    SPACING_HZ,
+    Draw,
+    level_db,
+    prominence_db,
+    read,
+    subsets,
+)
 
 from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra
-from wavegan_rc.measurement.statistics import bins_of, mean_power, prominence_db
+from wavegan_rc.measurement.statistics import bins_of, mean_power
 
 # Levels: on a comb line, on the bin farthest from lines, halfway between that and the next.
 CASES = {

@@ -1,13 +1,13 @@
 """Calibration: how often clean lines are called locked."""
 
 import numpy as np
-from calibration_sets import LINES_HZ, RATE, Draw, line_range, read, subsets
+from calibration_sets import LINES_HZ, RATE, Draw, line_range, read
 from scipy import stats
 
 from wavegan_rc.measurement.grouped_spectra import GroupedSpectra
 from wavegan_rc.measurement.quantities import SIGNIFICANCE
 from wavegan_rc.measurement.significance import benjamini_hochberg, rayleigh_p_values, sign_p_values
-from wavegan_rc.measurement.statistics import bins_of, phase_locking
+from wavegan_rc.measurement.statistics import bins_of
 
 # p-values, by what the lines lie in.
 P_VALUE_SETS, P_VALUE_COUNT, P_VALUES_FROM = 1000, 64, 10_000
@@ -24,7 +24,7 @@ RANGES_HZ = {
 
 def line_p_values(spectra: GroupedSpectra) -> np.ndarray:
     """Of the phase locking of each line, as `wavegan-rc measure` computes them."""
-    locking = phase_locking(spectra, subsets(spectra, spectra.count))[0]
+    locking = spectra.locking_of_recordings()[0]
     at_lines, count = locking[bins_of(spectra, LINES_HZ.tolist())], spectra.sounding.sum()
     unlocked = rayleigh_p_values(at_lines, count)
     return np.where(LINES_HZ == RATE / 2, sign_p_values(at_lines, count), unlocked)

@@ -1,13 +1,14 @@
 """Backgrounds and the reading of sets, shared by the studies of calibration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.measurement.grouped_spectra import GroupedSpectra, group_spectra
-from wavegan_rc.spectrogram import predicted_comb
+from wavegan_rc.measurement.statistics import mean_power
+from wavegan_rc.spectrogram import line_prominence_db, predicted_comb
 
 RATE, LENGTH, BLOCK = 16000, 2048, 512
 SPACING_HZ = RATE / LENGTH
@@ -58,3 +59,11 @@ def level_db(segments: np.ndarray) -> float:
 
 def line_range(low_hz: float, high_hz: float) -> np.ndarray:
     return np.flatnonzero((low_hz <= LINES_HZ) & (high_hz >= LINES_HZ))
+
+
+def prominence_db(
+    spectra: GroupedSpectra, weights: np.ndarray, lines_hz: Sequence[float]
+) -> np.ndarray:
+    """Prominences of lines, shape (resamples, lines)."""
+    power = mean_power(spectra, weights)
+    return line_prominence_db(spectra.frequencies_hz, power, lines_hz, RATE)

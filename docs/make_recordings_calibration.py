@@ -31,7 +31,7 @@ from wavegan_rc.measurement.evaluator import QuantityEvaluator
 from wavegan_rc.measurement.quantities import SIGNIFICANCE, Quantity
 from wavegan_rc.measurement.segments import Places, SegmentSet, consecutive
 from wavegan_rc.measurement.set_sums import SetSums, sum_segments
-from wavegan_rc.measurement.significance import benjamini_hochberg, rayleigh_p_values, sign_p_values
+from wavegan_rc.measurement.significance import benjamini_hochberg, locking_p_values
 from wavegan_rc.measurement.statistics import bins_of
 from wavegan_rc.spectrogram import stage_combs
 
@@ -140,13 +140,8 @@ def lock(kind: str, split: int) -> dict:
     rng = np.random.default_rng([3, KINDS.index(kind), split])
     recordings = [with_tones(kind, planted, rng).astype(np.float32) for _ in range(20)]
     sums = sum_segments(from_the_start(recordings, 10**6))
-    locking, count = sums.spectra.locking_of_recordings()
     lines = bins_of(sums.spectra, LINES_HZ.tolist())
-    p_values = np.where(
-        LINES_HZ == RATE / 2,
-        sign_p_values(locking[lines], count),
-        rayleigh_p_values(locking[lines], count),
-    )
+    p_values = locking_p_values(*sums.spectra.locking_of_recordings())[lines]
     locked = benjamini_hochberg(p_values) < SIGNIFICANCE
     at_planted = LINES_HZ == PLANTED_HZ
     return {

@@ -7,6 +7,7 @@ from itertools import product
 import keras
 import numpy as np
 import pytest
+from helpers import transposed
 from helpers.explain_page import WEB, run_modules
 
 from wavegan_rc.cli.explain import explain_command
@@ -23,7 +24,6 @@ from wavegan_rc.spectrogram import (
     out_of_band_ratio_db,
     predicted_comb,
 )
-from wavegan_rc.theory import transposed
 from wavegan_rc.theory.overlap import overlap_counts
 from wavegan_rc.theory.polyphase import polyphase_fold
 from wavegan_rc.theory.response import phase_gains, tone_levels_db

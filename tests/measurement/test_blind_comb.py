@@ -1,14 +1,11 @@
 """Combs found without knowing the generator: planted ones, and none where there is none."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from scipy import signal
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
-from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.blind.comb import find_combs
 from wavegan_rc.measurement.blind.evidence import strongest_evidence
 from wavegan_rc.measurement.blind.peaks import locking_scores, power_scores, strongest_first
@@ -328,21 +325,3 @@ def test_an_edge_is_no_peak():
     power[100:104] *= 10.0 ** np.array([5, 4, 2, 1])
     first = strongest_first(power_scores(power), power)[:5]
     assert not set(first.tolist()) & set(range(95, 108))
-
-
-def test_arguments_that_cannot_be_searched_are_refused():
-    bins, power, locking = np.arange(65) * 125.0, np.ones(65), np.full(65, 0.1)
-
-    def refused(match, frequencies_hz=bins, power=power, locking=locking, count=10):
-        with pytest.raises(ParameterError, match=match):
-            find_combs(frequencies_hz, power, RATE, locking=locking, count=count)
-
-    refused(r"same shape.*\(64,\)", locking=locking[1:])
-    two: Any = np.ones((2, 65))
-    refused(r"same shape", power=two)
-    refused("half the sample rate, 8000 Hz. Received: 4000", frequencies_hz=bins / 2)
-    refused("power must be finite.*nan", power=np.where(bins == 125, np.nan, power))
-    refused("power must be finite.*-1", power=-power)
-    refused("locking must be finite, from 0 to 1.*1.5", locking=np.full(65, 1.5))
-    refused("count.*Received: 0", count=0)
-    refused("at least 33 bins. Received: 17", bins[::4], power[::4], locking[::4])

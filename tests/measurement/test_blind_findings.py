@@ -86,6 +86,18 @@ def test_images_are_one_finding_not_many_combs(period, kind):
     assert findings.combs == ()
 
 
+def test_images_are_compared_with_those_of_real_audio():
+    low = np.random.default_rng(0).standard_normal((2, 200, LENGTH // 2))
+    held, noise = np.repeat(low, 2, axis=2), np.random.default_rng(1).standard_normal((200, LENGTH))
+    for real, has_them in ((held[1], True), (noise, False)):
+        findings = found(held[0], reference=real)
+        (image,) = findings.images
+        assert (image.real_coherence > 0.97) == image.in_real_audio == has_them
+        assert findings.count == int(not has_them)
+        assert f"(real audio: {image.real_coherence:.3f})" in image.in_words()
+    assert found(held[0]).images[0].real_coherence is None
+
+
 def test_tones_below_the_images_are_still_found():
     low = tones_in_noise(np.arange(1, 17) * 250.0, 15, length=1024)  # of half the rate
     findings = found(np.repeat(low, 2, axis=1))

@@ -11,7 +11,6 @@ from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
 from wavegan_rc.measurement.grouped_spectra import group_spectra
-from wavegan_rc.measurement.phase_pairs import mean_coherence_square
 from wavegan_rc.measurement.significance import (
     benjamini_hochberg,
     max_t_p_values,
@@ -21,12 +20,11 @@ from wavegan_rc.measurement.significance import (
 )
 from wavegan_rc.measurement.statistics import (
     bins_of,
+    mean_coherence_square,
     mean_power,
-    phase_locking,
-    prominence_db,
     third_octave_levels_db,
 )
-from wavegan_rc.spectrogram import stage_combs
+from wavegan_rc.spectrogram import line_prominence_db, stage_combs
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.response import frequency_response_db, phase_gains, tone_levels_db
 
@@ -36,6 +34,16 @@ RATE, LENGTH = 16000, 512
 LINES = [line.frequency_hz for comb in stage_combs([2] * 5, RATE) for line in comb.lines]
 LINES.sort()  # every 500 Hz, the last half the rate
 IN_BAND = np.array(LINES) <= 1500
+
+
+def prominence_db(spectra, weights, lines_hz):
+    power = mean_power(spectra, weights)
+    return line_prominence_db(spectra.frequencies_hz, power, lines_hz, RATE)
+
+
+def phase_locking(spectra, weights):
+    """Lengths of mean phase vectors over the segments that sound."""
+    return np.abs(weights @ spectra.phasors) / (weights @ spectra.sounding)[:, None]
 
 
 def draw_from(split, length=LENGTH, band=(1500.0, 1700.0)):
@@ -261,8 +269,10 @@ def test_an_image_that_follows_full_band_speech_is_seen_by_coherence_only(image_
     images = stuffed - low_passed(stuffed)
     clean = grouped(speech, combs)
     planted = grouped(speech + 10 ** (image_db / 20) * images, combs)
-    _, before = third_octave_levels_db(clean, uniform(clean), 8000.0)
-    _, after = third_octave_levels_db(planted, uniform(planted), 8000.0)
+    before, after = (
+        third_octave_levels_db(s.frequencies_hz, mean_power(s, uniform(s)), 8000.0)[1]
+        for s in (clean, planted)
+    )
     change = [prominence_db(s, uniform(s), lines_hz)[0] for s in (clean, planted)]
     null = np.array([coherence_of(grouped(draw(step, 400), combs)) for step in range(1, 12)])
     first_stage, last_stage = (coherence_of(planted) - null.mean(axis=0)) / null.std(axis=0, ddof=1)

@@ -38,11 +38,13 @@ def whitened(count, features, seed):
 
 
 def bins_distance(test, reference, weights):
-    return Bins(reference).jensen_shannon_divergence(test, weights)
+    bins = Bins(reference)
+    return bins.jensen_shannon_divergence(*bins.proportions_of(test, weights))
 
 
 def differing_share(test, reference, weights):
-    return Bins(reference).differing_share(test, weights)
+    bins = Bins(reference)
+    return bins.differing_share(*bins.proportions_of(test, weights))
 
 
 DISTANCES = [frechet_distance, kernel_distance, bins_distance, nearest_distance]
@@ -132,19 +134,6 @@ def test_kernel_distance_against_a_loop_over_the_segments_of_each_resample():
         assert value == pytest.approx(expected, rel=1e-5)  # float32 weights
 
 
-def test_large_sets_are_thinned_evenly():
-    """Every second of 4000 on average: first and last halves differ, and both are seen."""
-    reference = normal(500, 2, 0)
-    halves = np.concatenate([normal(2000, 2, 1), normal(2000, 2, 2) + 4])
-    mixed = kernel_distance(halves, reference, uniform(4000)).item()
-    few = kernel_distance(halves[::8], reference, uniform(500)).item()
-    # 500 of the 4000 vary the distance by about its relative standard error, 1 / sqrt(500) times 2.
-    assert mixed == pytest.approx(few, rel=0.3)
-    weights = np.zeros((1, 4000))
-    weights[0, 2000:] = 1 / 2000
-    assert kernel_distance(halves, reference, weights).item() > 1.5 * mixed
-
-
 @pytest.mark.parametrize(
     ("distance", "shift"),  # the share of 8 bins is 1 soon, the nearest segments are near for long
     [*((distance, 1) for distance in DISTANCES), (differing_share, 0.4)],
@@ -207,7 +196,7 @@ def test_differing_bins_against_the_chi_squared_test(seed):
     ]
     differing = np.mean(np.array(p_values) < 0.05)
     assert 0 < differing < 1
-    assert bins.differing_share(test, weights).item() == differing
+    assert bins.differing_share(*bins.proportions_of(test, weights)).item() == differing
 
 
 def test_the_share_of_differing_bins_is_5_percent_of_sets_drawn_alike():
@@ -228,7 +217,8 @@ def test_the_divergence_of_sets_that_share_no_bin_is_one_bit():
     reference = np.concatenate([normal(5000, 1, 0), 1000 + normal(1, 1, 1)])
     bins = Bins(reference)
     test = np.full((5000, 1), 1000.0)
-    assert bins.jensen_shannon_divergence(test, uniform(5000)).item() == pytest.approx(1, abs=0.01)
+    found = bins.proportions_of(test, uniform(5000))
+    assert bins.jensen_shannon_divergence(*found).item() == pytest.approx(1, abs=0.01)
 
 
 def test_copies_of_training_segments_have_no_distance():

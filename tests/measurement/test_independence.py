@@ -7,8 +7,12 @@ import pytest
 import soundfile
 from scipy import signal
 
-from wavegan_rc.measurement.bootstrap import bootstrap_weights, concentration_of_means, estimate
-from wavegan_rc.measurement.distances import frechet_distance, kernel_distance
+from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.measurement.distances import (
+    concentration_of_means,
+    frechet_distance,
+    kernel_distance,
+)
 from wavegan_rc.measurement.estimation import estimate_quantities
 from wavegan_rc.measurement.evaluator import QuantityEvaluator
 from wavegan_rc.measurement.features import level_statistics
@@ -193,6 +197,10 @@ def test_a_steady_tone_of_a_recording_is_locked_to_nothing(tmp_path, count, segm
     lines = [q for q in result.quantities if q.name == "phase_locking" and q.frequency_hz]
     assert len(lines) == 8
     assert "locked" not in {q.verdict for q in lines}
+    # The figure's curve has the rule of the table: as many phases as recordings.
+    at_tone = result.arrays["phase_locking"][round(1000 * LENGTH / RATE)]
+    assert at_tone < np.sqrt(-np.log(1e-4) / count)
+    assert result.arrays["phase_count"] == count
     if count < FEWEST_UNITS:
         assert {q.verdict for q in lines} == {
             f"cannot be told: {count} independent recordings, at least 10 are needed"
@@ -324,3 +332,28 @@ def test_the_level_of_draws_from_one_recording_has_an_interval_that_holds_the_tr
         interval = estimate(10 * np.log10(power), sums.units.count)
         held.append(interval.low <= truth <= interval.high)
     assert np.mean(held) >= 0.85
+
+
+def test_segments_too_long_for_ten_groups_have_values_without_intervals():
+    """Twelve segments of half a minute fit into six groups, whose resamples mean nothing."""
+    audio = np.random.default_rng(0).standard_normal((12, 2**19), dtype=np.float32)
+    sums = sum_segments(SegmentSet("a", RATE, 2**19, 12, lambda: iter([audio])))
+    assert (sums.groups, sums.units.count, sums.units.too_few) == (6, 12, None)
+    assert sums.too_few.startswith("segments of 524288 samples, too long to keep 10 groups apart")
+    found = estimate_quantities(sums, sums, QuantityEvaluator(RATE), resamples=20)
+    (level,) = [q for q in found if q.name == "rms_db"]
+    assert level.estimate.value == pytest.approx(0, abs=0.1)
+    assert np.isnan([level.estimate.low, level.difference.low]).all()
+    assert level.verdict.startswith("cannot be told: segments of 524288 samples")
+
+
+@pytest.mark.filterwarnings("ignore::wavegan_rc.errors.WaveganWarning")
+@pytest.mark.parametrize(
+    ("count", "needs"), [(7, " (7 recordings in all; 20 are needed"), (20, "")]
+)
+def test_a_reference_of_too_few_recordings_says_how_many_are_needed(tmp_path, count, needs):
+    audio = np.concatenate(noises(20, 1)).reshape(20, LENGTH)
+    real = folder(tmp_path / "real", noises(count, 4, 1, spread_db=6.0))
+    words = measure(audio, sample_rate=RATE, reference=real).measured.in_words()
+    assert words.endswith("independent recordings") == (not needs)
+    assert needs in words

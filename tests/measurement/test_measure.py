@@ -686,6 +686,25 @@ def test_three_of_four_files_that_are_nan_are_no_pass(tmp_path, capsys):
     assert run([*argv, "skipped=3"], capsys)[0] == 0
 
 
+@pytest.mark.filterwarnings("ignore::wavegan_rc.errors.WaveganWarning")
+def test_what_the_reference_lacks_is_no_pass_either(tmp_path):
+    """A file of NaN among the reference's is skipped; beside silence nothing has a level."""
+    for number in range(4):
+        audio = planted(level=0, seed=number).ravel() * (number > 0)
+        soundfile.write(tmp_path / f"{number}.wav", audio, RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "9.wav", np.full(LENGTH, np.nan), RATE, subtype="FLOAT")
+    options = {"sample_rate": RATE, "upsampling_factors": (4, 4), "stopband_hz": 1700.0}
+    found = measure(planted(), reference=tmp_path, **options)
+    assert check_limits(found, parse_limits(["above=99"]))[0].words == "skipped is 1, above 0"
+    silent = measure(planted(), reference=0 * planted(), **options)
+    alone = measure(planted(), **options)
+    counts = [
+        int(check_limits(each, parse_limits(["not_measured=0"]))[-1].words.split()[2].rstrip(","))
+        for each in (silent, alone)
+    ]
+    assert counts[0] > counts[1] + 20
+
+
 def test_without_a_p_value_there_is_no_verdict():
     """Of two sets of noise, lines were `above` because one resample was minus infinity."""
     difference = Estimate(3.0, 1.0, np.inf)

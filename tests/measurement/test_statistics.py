@@ -12,21 +12,20 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
 from wavegan_rc.measurement.grouped_spectra import group_spectra, join_groups, most_groups
 from wavegan_rc.measurement.lines import line_powers, sum_of_lines
-from wavegan_rc.measurement.phase_pairs import locking_square, mean_coherence_square
 from wavegan_rc.measurement.significance import rayleigh_p_values, sign_p_values
 from wavegan_rc.measurement.statistics import (
     energy_modulation,
     filtering_db,
     image_coherence,
+    locking_square,
+    mean_coherence_square,
     mean_power,
     out_of_band_db,
-    phase_locking,
-    prominence_db,
     relative_db,
     third_octave_levels_db,
     whole_power,
 )
-from wavegan_rc.spectrogram import stage_combs
+from wavegan_rc.spectrogram import line_prominence_db, stage_combs
 
 RATE, LENGTH, FACTORS = 16000, 512, (4, 4)
 COMBS = stage_combs(FACTORS, RATE)
@@ -45,6 +44,25 @@ def grouped(segments, combs=COMBS):
 
 def uniform(spectra):
     return np.full((1, len(spectra.counts)), 1 / len(spectra.counts))
+
+
+def prominence_db(spectra, weights, lines_hz):
+    power = mean_power(spectra, weights)
+    return line_prominence_db(spectra.frequencies_hz, power, lines_hz, RATE)
+
+
+def phase_locking(spectra, weights):
+    """Lengths of mean phase vectors over the segments that sound."""
+    return np.abs(weights @ spectra.phasors) / (weights @ spectra.sounding)[:, None]
+
+
+def out_of_band(spectra, weights, stopband_hz, lines_hz):
+    return out_of_band_db(spectra, mean_power(spectra, weights), stopband_hz, lines_hz)
+
+
+def third_octaves_db(spectra):
+    power = mean_power(spectra, uniform(spectra))
+    return third_octave_levels_db(spectra.frequencies_hz, power, 8000.0)
 
 
 def noise(count, seed=0, level=0.1):
@@ -126,7 +144,7 @@ def test_the_out_of_band_power_is_split_into_lines_and_the_rest():
     low, high = (x / np.sqrt(np.mean(x**2)) for x in (low, high))
     segments = low + tone(4000.0, -20) + 10 ** (-30 / 20) * high
     spectra = grouped(segments.astype(np.float32))
-    parts = out_of_band_db(spectra, uniform(spectra), 1700.0, LINES)
+    parts = out_of_band(spectra, uniform(spectra), 1700.0, LINES)
     assert parts["lines"][0] == pytest.approx(-20, abs=0.3)
     assert parts["rest"][0] == pytest.approx(-30, abs=0.5)
     total = 10 * np.log10(10**-2 + 10**-3)
@@ -150,7 +168,7 @@ def test_valleys_at_lines_take_nothing_from_the_lines_elsewhere():
     segments = segments + tone(4000.0, -14) + tone(3000.0, -17)
     spectra = grouped(segments.astype(np.float32))
     weights = bootstrap_weights(300, seed=0)
-    parts = out_of_band_db(spectra, weights, 1700.0, LINES)
+    parts = out_of_band(spectra, weights, 1700.0, LINES)
     expected = 10 * np.log10(planted.sum() / np.mean(segments**2))
     found = estimate(parts["lines"])
     assert found.value == pytest.approx(expected, abs=0.5)
@@ -167,13 +185,13 @@ def test_of_noise_alone_lines_have_the_level_that_it_could_hide_and_intervals_ho
     for seed in range(60):
         clean = noise(200, seed, level=1.0)
         spectra = grouped(clean, ())
-        parts = out_of_band_db(spectra, uniform(spectra), 1700.0, LINES)
+        parts = out_of_band(spectra, uniform(spectra), 1700.0, LINES)
         assert parts["floor"][0] == pytest.approx(floor, abs=0.6)
         at_floor.append(parts["lines"][0] == parts["floor"][0])
         weak = clean + tone(4000.0, floor + 6, phase=seed)
         spectra = grouped(weak.astype(np.float32), ())
         weights = bootstrap_weights(200, 200, seed=seed)
-        found = estimate(out_of_band_db(spectra, weights, 1700.0, LINES)["lines"])
+        found = estimate(out_of_band(spectra, weights, 1700.0, LINES)["lines"])
         covered.append(found.low < floor + 6 < found.high)
     assert np.mean(at_floor) > 0.9
     assert np.mean(covered) == pytest.approx(0.95, abs=0.08)
@@ -183,17 +201,17 @@ def test_lines_that_cannot_be_measured_are_not_said_to_be_nothing():
     """17 bins for 8 lines are too few, and above 7900 Hz no line is left but the last."""
     close = noise(50)[:, :32]
     spectra = grouped(close, stage_combs((4, 4), RATE)[1:])
-    parts = out_of_band_db(spectra, uniform(spectra), 1700.0, LINES)
+    parts = out_of_band(spectra, uniform(spectra), 1700.0, LINES)
     assert np.isnan(parts["lines"][0])
     assert np.isfinite(parts["total"][0])
     spectra = grouped(noise(50))
-    parts = out_of_band_db(spectra, uniform(spectra), 7900.0, LINES[:-1])
+    parts = out_of_band(spectra, uniform(spectra), 7900.0, LINES[:-1])
     assert np.isnan([parts["lines"][0], parts["rest"][0], parts["floor"][0]]).all()
 
 
 def test_silence_has_no_ratio_and_clean_segments_have_nothing_out_of_band():
     silent = grouped(np.zeros((20, LENGTH), np.float32))
-    assert np.isnan(out_of_band_db(silent, uniform(silent), 1700.0, LINES)["total"][0])
+    assert np.isnan(out_of_band(silent, uniform(silent), 1700.0, LINES)["total"][0])
     assert np.isnan(prominence_db(silent, uniform(silent), LINES)).all()
     assert np.isnan(energy_modulation(silent, uniform(silent), COMBS)).all()
 
@@ -227,10 +245,10 @@ def test_zero_stuffing_is_seen_as_images_of_its_stage(stage):
     """Zeros inserted at the stage's input rate: the spectrum repeats with that spacing."""
     period = COMBS[stage - 1].period
     spectra = grouped(zero_stuffed(random_low_rate(period), period))
-    coherence = image_coherence(spectra, uniform(spectra), stage)[0, 1:-1]
+    coherence = image_coherence(spectra, stage)[1:-1]
     assert coherence.mean() > 0.99
     if stage == 2:  # later zeros say nothing of the first stage
-        of_first = image_coherence(spectra, uniform(spectra), 1)[0, 1:-1]
+        of_first = image_coherence(spectra, 1)[1:-1]
         assert np.mean(of_first**2) == pytest.approx(1 / spectra.count, rel=0.3)
 
 
@@ -284,7 +302,7 @@ def test_silent_segments_have_no_phase_and_do_not_count():
     sounding = noise(200)
     half_silent = np.concatenate([sounding, np.zeros_like(sounding)])
     first, second = grouped(sounding), grouped(half_silent)
-    for statistic in (phase_locking, lambda s, w: image_coherence(s, w, 2)):
+    for statistic in (phase_locking, lambda s, w: image_coherence(s, 2)):
         lengths = [statistic(s, uniform(s)) for s in (first, second)]
         np.testing.assert_allclose(lengths[1], lengths[0], atol=1e-6)  # float32 sums
     for square in (locking_square, lambda s, w: mean_coherence_square(s, w, 2)):
@@ -303,11 +321,16 @@ def test_at_half_the_rate_where_phases_are_signs_p_values_are_uniform_too():
 def test_filtering_is_the_difference_of_band_levels_not_of_loudness():
     flat, other = grouped(noise(300)), grouped(noise(300, seed=1, level=0.4))
     tilted = signal.lfilter([1, 0.9], 1, noise(300, seed=2)).astype(np.float32)
-    same, tilt = (filtering_db(s, flat, uniform(s), 8000.0)[0] for s in (other, grouped(tilted)))
+
+    def filtering(spectra):
+        powers = (mean_power(each, uniform(each)) for each in (spectra, flat))
+        return filtering_db(flat.frequencies_hz, *powers, 8000.0)
+
+    same, tilt = (filtering(s)[0] for s in (other, grouped(tilted)))
     assert same < 0.5
-    centres, levels = third_octave_levels_db(flat, uniform(flat), 8000.0)
+    centres, levels = third_octaves_db(flat)
     w, response = signal.freqz([1, 0.9], worN=4096, fs=RATE)
-    _, of_tilted = third_octave_levels_db(grouped(tilted), uniform(flat), 8000.0)
+    _, of_tilted = third_octaves_db(grouped(tilted))
     gain = 20 * np.log10(np.abs(np.interp(centres, w, np.abs(response))))
     change = (of_tilted - levels)[0]
     # The last band is cut at half the rate, where the gain falls steeply.
@@ -324,8 +347,8 @@ def test_neither_loudness_nor_order_changes_anything_but_power(gain, seed):
     for statistic in (
         lambda s: prominence_db(s, uniform(s), LINES),
         lambda s: phase_locking(s, uniform(s)),
-        lambda s: image_coherence(s, uniform(s), 1)[:, 1:-1],
-        lambda s: out_of_band_db(s, uniform(s), 1700.0, LINES)["total"],
+        lambda s: image_coherence(s, 1)[1:-1],
+        lambda s: out_of_band(s, uniform(s), 1700.0, LINES)["total"],
     ):
         np.testing.assert_allclose(statistic(second), statistic(first), atol=1e-3)
 

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.network_audit.gradients import gradient_audit
 from wavegan_rc.network_audit.kernels import FoldedStage
+from wavegan_rc.network_audit.levels import absolute_level
 from wavegan_rc.network_audit.probes import probe_stages
 
 
@@ -73,3 +76,26 @@ def test_a_nonlinearity_folds_harmonics_back():
 def test_a_silent_stage_has_no_levels():
     found = probed([0.0, 0.0], 2)
     assert np.isnan([found.aliasing_db, found.mirrored_db, found.equivariance_db]).all()
+
+
+def test_intervals_expand_by_the_number_of_segments():
+    """Of 10 segments, the percentiles are 0.86 and 99.14, not 2.5 and 97.5."""
+    powers = np.append(1.0, np.random.default_rng(0).uniform(1, 2, 1000))
+    expected = 10 * np.log10(np.array(estimate(powers, 10)))
+    np.testing.assert_allclose(absolute_level(powers, 10), expected)
+    gradients = np.random.default_rng(1).standard_normal((10, 64)).astype(np.float32)
+    audit = gradient_audit(
+        lambda _, shuffled: gradients,
+        {"real": gradients},
+        strides=(4,),
+        radius=0,
+        sample_rate=16000,
+        seed=0,
+    )
+    by_position = (gradients.astype(float) ** 2).reshape(10, -1, 4).sum(axis=1)
+    harmonics, weights = np.fft.rfft(by_position, axis=1), bootstrap_weights(10, seed=0)
+    squares = np.abs(weights @ harmonics) ** 2 - weights**2 @ np.abs(harmonics) ** 2
+    squares /= (1 - (weights**2).sum(axis=1))[:, None] * np.real(weights @ harmonics[:, :1]) ** 2
+    expected = estimate(squares[:, 1:] @ [2.0, 1.0], 10)
+    (found,) = [q.plain for q in audit.quantities if q.name == "energy_modulation"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)

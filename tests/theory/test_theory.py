@@ -6,6 +6,14 @@ import keras
 import numpy as np
 import pytest
 from helpers.backends import FEWER_EXAMPLES, derivatives, double_precision
+from helpers.transposed import (
+    Geometry,
+    convolution_matrix,
+    convolve,
+    matrix_transpose,
+    scatter_add,
+    zero_insertion,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import ops
@@ -22,14 +30,6 @@ from wavegan_rc.theory.response import (
     frequency_response_db,
     interpolation_image_levels_db,
     phase_gains,
-)
-from wavegan_rc.theory.transposed import (
-    Geometry,
-    convolution_matrix,
-    convolve,
-    matrix_transpose,
-    scatter_add,
-    zero_insertion,
 )
 
 TRANSPOSED_CONVOLUTIONS = (scatter_add, matrix_transpose, zero_insertion)

@@ -44,7 +44,7 @@ def _artifact(measurement: Measurement, line: Quantity | None) -> str:
             f"The strongest artifact is noise {above}, {noise.difference.value:.0f} dB louder than "
             "in real audio."
         )
-    too_few = measurement.measured.sums.units.too_few
+    too_few = measurement.measured.sums.too_few
     if too_few is not None:
         most = _most_prominent(measurement)
         return f"Whether lines or noise are artifacts cannot be told: {too_few}.{most}"

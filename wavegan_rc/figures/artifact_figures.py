@@ -45,7 +45,7 @@ def artifact_figure(json_file: Path, arrays_file: Path) -> Figure:
     figure = Figure(figsize=(11, 9 if stages else 6.5), dpi=120, layout="constrained")
     axes = figure.subplots(3 if stages else 2, 1, sharex=True)
     _draw_spectra(axes[0], data, result)
-    _draw_locking(axes[1], data, result["set"]["segments"])
+    _draw_locking(axes[1], data)
     if stages:
         _draw_coherence(axes[2], data["image_coherence"] ** 2, data["frequencies_hz"][-1])
     # One legend above the panels, so that nothing stands between the heat map and its colours.
@@ -73,16 +73,17 @@ def _draw_spectra(axis: Axes, data: Mapping[str, np.ndarray], result: dict[str, 
     )
 
 
-def _draw_locking(axis: Axes, data: Mapping[str, np.ndarray], segments: int) -> None:
+def _draw_locking(axis: Axes, data: Mapping[str, np.ndarray]) -> None:
     # 95 % of unlocked bins lie below: exp(-n R^2) = 0.05.
-    axis.axhspan(0, np.sqrt(-np.log(0.05) / segments), color="0.9", label="95 % of unlocked bins")
+    unlocked = np.sqrt(-np.log(0.05) / data["phase_count"])
+    axis.axhspan(0, min(unlocked, 1), color="0.9", label="95 % of unlocked bins")
     for name, label, style in _SETS:
         if f"{name}phase_locking" in data:
             locking = data[f"{name}phase_locking"]
             axis.plot(data["frequencies_hz"], locking, linewidth=0.7, label=label, **style)
     axis.set_ylim(0, 1)
     axis.set_ylabel("phase locking (0 to 1)")
-    set_title(axis, "Phase locking: length of the mean phase vector")
+    set_title(axis, "Phase locking: length of the mean phase vector over independent recordings")
 
 
 def _draw_coherence(axis: Axes, squared: np.ndarray, highest_hz: float) -> None:

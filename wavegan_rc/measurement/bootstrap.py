@@ -8,14 +8,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from wavegan_rc.errors import ParameterError
 
 _LEVEL = 0.95
 # Rounding of float32 weights.
 _ROUNDING = 1e-6
-_BLOCK = 1024
 
 
 class Estimate(NamedTuple):
@@ -60,32 +59,6 @@ def bootstrap_weights(count: int, resamples: int = 1000, *, seed: int) -> np.nda
     return weights / np.float32(count)
 
 
-def weighted_means(weights: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return means over segments under each row of weights, summed in float64.
-
-    Args:
-        weights: Array of shape (R, N), rows adding up to 1.
-        columns: Array of shape (N, ...) of values to average.
-
-    Returns:
-        float64 array of shape (R, ...).
-
-    Raises:
-        ParameterError: If the weights do not fit the columns or do not add up to 1.
-
-    Example:
-        >>> weighted_means(np.array([[0.5, 0.5], [0.0, 1.0]]), np.array([1.0, 3.0])).tolist()
-        [2.0, 3.0]
-    """
-    check_weights(weights, len(columns))
-    means = np.zeros((len(weights), math.prod(columns.shape[1:])))
-    for start in range(0, len(columns), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        rows = columns[block].reshape(-1, means.shape[1])
-        means += weights[:, block].astype(np.float64) @ rows.astype(np.float64)
-    return means.reshape(len(weights), *columns.shape[1:])
-
-
 def check_weights(weights: np.ndarray, count: int) -> None:
     """Raise a ParameterError unless the weights are rows over `count` segments that sum to 1."""
     if weights.ndim != 2 or weights.shape[1] != count:
@@ -105,135 +78,65 @@ def concentration(weights: np.ndarray) -> np.ndarray:
     and as much again from resampling. Statistics that noise biases must subtract the bias for this
     number; else resamples are biased twice as much as the value, and the interval misses it.
 
-    Args:
-        weights: Array of shape (R, N), rows adding up to 1.
-
-    Returns:
-        float64 array of shape (R,), from 1 / N to 1.
-
     Source:
         L. Kish, "Survey Sampling" (1965), section 11.7 (effective sample size).
-
-    Example:
-        >>> concentration(np.array([[0.25, 0.25, 0.25, 0.25], [0.0, 0.0, 0.5, 0.5]])).tolist()
-        [0.25, 0.5]
     """
     return np.einsum("rn,rn->r", weights, weights, dtype=np.float64)
 
 
-def concentration_of_means(
-    values: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
-) -> np.ndarray:
-    """Return the variance of a mean over that of a segment: 1 / the effective number of segments.
-
-    Segments of one unit, a recording for example, are alike, so that there are fewer of them in
-    effect. If each segment is a unit, this is `concentration`.
-
-    Args:
-        values: Array of shape (N, D); variances are summed over D.
-        weights: Array of shape (R, N), rows adding up to 1, equal within a unit.
-        units: Number of each segment's unit, shape (N,). None: each segment is one.
-
-    Returns:
-        float64 array of shape (R,); NaN where one unit has all the weight.
-
-    Source:
-        K.-Y. Liang, S. L. Zeger, "Longitudinal data analysis using generalized linear models"
-        (1986), equation 7 (the variance of a mean of clusters); L. Kish, "Survey Sampling" (1965),
-        section 8.2 (its ratio to that of independent segments).
+def first_of_each(labels: np.ndarray) -> np.ndarray:
+    """Return the index of the first of each run of equal labels, as `np.add.reduceat` needs it.
 
     Example:
-        >>> values, uniform = np.array([[0.0], [0.0], [3.0], [3.0]]), np.full((1, 4), 0.25)
-        >>> concentration_of_means(values, uniform).tolist()
-        [0.25]
-        >>> concentration_of_means(values, uniform, np.array([0, 0, 1, 1])).tolist()
-        [0.5]
+        >>> first_of_each(np.array([0, 0, 1, 3, 3])).tolist()
+        [0, 2, 3]
     """
-    groups = Groups(len(values), units)
-    if groups.count == len(values):
-        return concentration(weights)
-    values = values - values.mean(axis=0)
-    own, whole = groups.weights(weights), groups.sums(values)
-    mean = weighted_means(weights, values)
-    squares = (values.astype(np.float64) ** 2).sum(axis=1)
-    spread = weighted_means(weights, squares) - (mean**2).sum(axis=1)
-    of_mean = own**2 @ (whole**2).sum(axis=1)
-    of_mean -= 2 * np.einsum("rd,rd->r", (own**2 * groups.sizes) @ whole, mean)
-    of_mean += (own * groups.sizes) ** 2 @ np.ones(groups.count) * (mean**2).sum(axis=1)
-    # Deviations from a mean of the same units are too small; so is the spread around it.
-    of_mean /= weight_of_pairs(own * groups.sizes)
-    whole_variance = spread + of_mean
-    return np.divide(of_mean, whole_variance, out=np.zeros_like(of_mean), where=whole_variance > 0)
-
-
-def concentration_of_products(
-    of_means: np.ndarray, weights: np.ndarray, groups: "Groups"
-) -> np.ndarray:
-    """Return what `concentration_of_means` would be for products of two features.
-
-    If values of two segments are correlated, products of Gaussian values have the square of it.
-
-    Args:
-        of_means: Result of `concentration_of_means`, shape (R,).
-        weights: Array of shape (R, N), rows adding up to 1, equal within a unit.
-        groups: Units of the segments.
-    """
-    alone, alike = concentration(weights), concentration(groups.weights(weights) * groups.sizes)
-    room = alike - alone
-    excess = np.maximum(of_means - alone, 0)
-    return alone + np.divide(excess**2, room, out=np.zeros_like(room), where=room > 0)
+    return np.flatnonzero(np.diff(labels, prepend=labels[:1] - 1))
 
 
 class Groups:
     """Units of segments: sums over them, and their weights.
 
     Args:
-        segments: Number of segments, N.
+        weights: Array of shape (R, N), rows adding up to 1, equal within a unit.
         units: Number of each segment's unit, shape (N,). None: each segment is one.
 
     Attributes:
         count: Number of units.
         sizes: Number of segments in each, shape (units,).
+        weights: Weight of one segment of each unit, float64, shape (R, units).
     """
 
-    def __init__(self, segments: int, units: np.ndarray | None = None) -> None:
+    def __init__(self, weights: np.ndarray, units: np.ndarray | None = None) -> None:
+        segments = weights.shape[1]
+        check_weights(weights, segments)
         units = np.arange(segments) if units is None else units
-        _, self._first, self._own, self.sizes = np.unique(
-            units, return_index=True, return_inverse=True, return_counts=True
-        )
-        self.count = len(self.sizes)
-
-    @property
-    def alike(self) -> np.ndarray:
-        """True where two segments are of one unit, shape (N, N)."""
-        return self._own[:, None] == self._own
+        self._order = np.argsort(units, kind="stable")
+        self._first = first_of_each(units[self._order])
+        self.count = len(self._first)
+        self.sizes = np.diff(self._first, append=segments)
+        self.weights = weights[:, self._order[self._first]].astype(np.float64)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return sums of values of shape (N, ...) over units, in float64."""
-        sums = np.zeros((self.count, *values.shape[1:]))
-        np.add.at(sums, self._own, values)
-        return sums
+        return np.add.reduceat(values[self._order], self._first, axis=0, dtype=np.float64)
 
-    def weights(self, weights: np.ndarray) -> np.ndarray:
-        """Return the weight of one segment of each unit, float64, shape (R, units)."""
-        return weights[:, self._first].astype(np.float64)
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """Return the weighted means of values of shape (N, ...), shape (R, ...)."""
+        return np.tensordot(self.weights, self.sums(values), axes=1)
+
+    @property
+    def weight_of_pairs(self) -> np.ndarray:
+        """Weight of the pairs of segments from different units, shape (R,)."""
+        return weight_of_pairs(self.weights * self.sizes)
 
 
 def weight_of_pairs(weights: np.ndarray) -> np.ndarray:
     """Return the weight of all pairs of different units, 1 - the sum of squared weights.
 
     A mean over pairs of different units (a variance, a kernel) divides by it. Equal weights give
-    the usual unbiased estimate; in a resample, a unit drawn twice is not compared with itself.
-
-    Args:
-        weights: Array of shape (R, units), rows adding up to 1.
-
-    Returns:
-        float64 array of shape (R,); NaN where one unit has all the weight.
-
-    Example:
-        >>> weight_of_pairs(np.array([[0.5, 0.5], [0.0, 1.0]])).tolist()
-        [0.5, nan]
+    the usual unbiased estimate; in a resample, a unit drawn twice is not compared with itself. It
+    is NaN where one unit has all the weight.
     """
     left = 1 - concentration(weights)
     return np.where(left > _ROUNDING, left, np.nan)
@@ -276,8 +179,8 @@ def estimate(values: np.ndarray, units: int | None = None) -> Estimate:
     # A resample, not a point between two: infinities have no difference.
     tail = (1 - _LEVEL) / 2
     if units is not None:
-        student = stats.t.ppf(tail, units - 1) * math.sqrt(units / (units - 1))
-        tail = float(stats.norm.cdf(student))
+        student = special.stdtrit(units - 1, tail) * math.sqrt(units / (units - 1))
+        tail = float(special.ndtr(student))
     low = order_statistic(np.floor(tail * last))
     high = order_statistic(np.ceil((1 - tail) * last))
     return Estimate(value, low, high)

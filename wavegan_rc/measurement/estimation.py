@@ -2,23 +2,21 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights, estimate
 from wavegan_rc.measurement.evaluator import OF_PHASES, QuantityEvaluator, QuantityKey
-from wavegan_rc.measurement.independence import FEWEST_UNITS
+from wavegan_rc.measurement.lines import bins_of
 from wavegan_rc.measurement.quantities import SIGNIFICANCE, Quantity
 from wavegan_rc.measurement.set_sums import SetSums, pool
 from wavegan_rc.measurement.significance import (
     benjamini_hochberg,
+    locking_p_values,
     max_t_p_values,
     permuted_differences,
-    rayleigh_p_values,
-    sign_p_values,
 )
-from wavegan_rc.spectrogram import StageComb
 
 RESAMPLES = 1000
 # Resampling adds noise to the count of differing bins, so that its interval would be too low.
@@ -37,72 +35,66 @@ def estimate_quantities(
     with_locking: bool = False,
     resamples: int = RESAMPLES,
 ) -> tuple[Quantity, ...]:
-    """Estimate all quantities of a set, with intervals and p-values.
-
-    Args:
-        test: Sums of the set.
-        other: Sums of the reference. None without one.
-        evaluator: Quantities to evaluate.
-        with_locking: Whether to test the phase locking of lines.
-        resamples: Number of bootstrap resamples, and of permutations.
-    """
-    locked = _locked_p_values(test, evaluator.combs)
+    """Estimate all quantities of a set, with intervals and p-values."""
+    locked = _locked_p_values(test, evaluator)
     first, second, permutation = _seeds(evaluator)
     ours = evaluator.values(test, _weights(test, first, resamples))
-    theirs: dict[QuantityKey, np.ndarray] = {}
+    own = _estimates(ours, test.resampled)
+    reference, difference = dict[QuantityKey, Estimate](), dict[QuantityKey, Estimate]()
     p_values: dict[QuantityKey, float] = {}
     if other is not None:
         theirs = evaluator.values(other, _weights(other, second, resamples))
-        keys = [key for key in ours if key in theirs]
-        p_values = _p_values(test, other, evaluator, keys, resamples, permutation)
+        reference = _estimates(theirs, other.resampled)
+        changes = {key: _difference(ours[key], theirs[key]) for key in ours if key in theirs}
+        difference = _estimates(changes, min(test.resampled, other.resampled))
+        p_values = _p_values(test, other, evaluator, list(changes), resamples, permutation)
     found, notes = [], evaluator.notes(test)
-    for key, values in ours.items():
-        if np.isnan(values[0]):
+    for key in ours:
+        if np.isnan(own[key].value):
             reason = evaluator.undefined(key, test)
             found.append(Quantity(key.name, None, key.stage, key.frequency_hz, reason=reason))
             continue
-        reference = difference = None
         untold = _untold(key, test)
-        own = _estimate(key, values, test.resampled, untold)
-        if other is not None and key in theirs and not np.isnan(theirs[key][0]):
-            untold_there = _untold(key, other)
-            reference = _estimate(key, theirs[key], other.resampled, untold_there)
-            untold = untold or (untold_there and f"the reference has {untold_there}")
-            fewest = min(test.resampled, other.resampled)
-            difference = _estimate(key, _difference(values, theirs[key]), fewest, untold)
-        found.append(
-            Quantity(
-                key.name,
-                own,
-                key.stage,
-                key.frequency_hz,
-                reference,
-                difference,
-                p_value=p_values.get(key),
-                locked_p_value=locked.get(key) if with_locking else None,
-                untold=untold if difference or key.name in OF_PHASES else None,
-                reason=notes.get(key) or _pitch(key, difference, p_values, locked),
-            )
+        quantity = Quantity(
+            key.name,
+            _told(own[key], untold),
+            key.stage,
+            key.frequency_hz,
+            p_value=p_values.get(key),
+            locked_p_value=locked.get(key) if with_locking else None,
+            untold=untold if key.name in OF_PHASES else None,
+            reason=notes.get(key),
         )
+        if other is not None and key in reference and not np.isnan(reference[key].value):
+            there = _untold(key, other)
+            untold = untold or (there and f"the reference has {there}")
+            quantity = replace(
+                quantity,
+                reference=_told(reference[key], there),
+                difference=_told(difference[key], untold),
+                untold=untold,
+                reason=notes.get(key) or _pitch(key, difference[key], p_values, locked),
+            )
+        found.append(quantity)
     missing = evaluator.missing(test)
     return (*found, *(Quantity(name, reason=reason) for name, reason in missing.items()))
 
 
 def _untold(key: QuantityKey, sums: SetSums) -> str | None:
     """Return the reason why nothing can be told of a quantity of a set; None if it can."""
-    return sums.phases_untold if key.name in OF_PHASES else sums.units.too_few
+    return sums.phases_untold if key.name in OF_PHASES else sums.too_few
 
 
 def _pitch(
     key: QuantityKey,
-    difference: Estimate | None,
+    difference: Estimate,
     p_values: Mapping[QuantityKey, float],
     locked: Mapping[QuantityKey, float],
 ) -> str | None:
     """Return a note on lines that stand out, but are locked to nothing."""
-    if key.name != "line_prominence_db" or difference is None:
+    if key.name != "line_prominence_db" or not difference.low > 0:
         return None
-    if p_values.get(key, 1) >= SIGNIFICANCE or difference.low <= 0:
+    if p_values.get(key, 1) >= SIGNIFICANCE:
         return None
     own = [
         p
@@ -132,7 +124,7 @@ def _seeds(evaluator: QuantityEvaluator) -> list[int]:
 
 def _weights(sums: SetSums, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
     """Return weights of the set itself and, with enough units, of resamples."""
-    if sums.units.too_few:
+    if sums.too_few:
         return np.full((1, sums.groups), 1 / sums.groups, np.float32)
     return bootstrap_weights(sums.groups, resamples, seed=seed)
 
@@ -143,10 +135,19 @@ def _difference(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         return ours[:rows] - theirs[:rows]
 
 
-def _estimate(key: QuantityKey, values: np.ndarray, units: int, untold: str | None) -> Estimate:
-    alone = untold is not None or key.name == _NOT_RESAMPLED
-    rows, units = (values[:1], FEWEST_UNITS) if alone else (values, units)
-    return Estimate(*(float(number) for number in estimate(rows, units)))
+def _estimates(values: Mapping[QuantityKey, np.ndarray], units: int) -> dict[QuantityKey, Estimate]:
+    """Return the values with their intervals, all at once."""
+    columns = estimate(np.stack(list(values.values()), axis=1), units)
+    rows = np.stack(columns, axis=1).tolist()
+    return {
+        key: Estimate(row[0], math.nan, math.nan) if key.name == _NOT_RESAMPLED else Estimate(*row)
+        for key, row in zip(values, rows, strict=True)
+    }
+
+
+def _told(estimated: Estimate, untold: str | None) -> Estimate:
+    """Return an estimate, without its interval if nothing can be told."""
+    return estimated if untold is None else estimated._replace(low=math.nan, high=math.nan)
 
 
 def _p_values(
@@ -162,7 +163,7 @@ def _p_values(
     They permute the units of both sets. The bootstrap would call 8 to 11 % of clean lines different
     instead of 5 %, in a few hundred segments of speech with uneven levels.
     """
-    if test.units.too_few or other.units.too_few:
+    if test.too_few or other.too_few:
         return {}
     keys = [key for key in keys if not (_untold(key, test) or _untold(key, other))]
     together, first = pool(test, other)
@@ -184,18 +185,11 @@ def _p_values(
     return found
 
 
-def _locked_p_values(sums: SetSums, combs: Sequence[StageComb]) -> dict[QuantityKey, float]:
-    """Return Rayleigh p-values of the lines' phase locking, corrected for their number."""
-    lines = [line for comb in combs for line in comb.lines]
-    spectra, lines_hz = sums.spectra, np.array([line.frequency_hz for line in lines])
-    if not lines or sums.phases_untold:
+def _locked_p_values(sums: SetSums, evaluator: QuantityEvaluator) -> dict[QuantityKey, float]:
+    """Return p-values of the lines' phase locking, corrected for their number."""
+    if not evaluator.lines or sums.phases_untold:
         return {}
-    everywhere, count = spectra.locking_of_recordings()
-    locking = everywhere[st.bins_of(spectra, lines_hz.tolist())]
-    p_values = np.where(
-        lines_hz == spectra.frequencies_hz[-1],
-        sign_p_values(locking, count),
-        rayleigh_p_values(locking, count),
-    )
-    keys = [QuantityKey("phase_locking", line.stage, line.frequency_hz) for line in lines]
-    return dict(zip(keys, benjamini_hochberg(p_values).tolist(), strict=True))
+    bins = bins_of(sums.spectra, evaluator.lines_hz)
+    p_values = benjamini_hochberg(locking_p_values(*sums.spectra.locking_of_recordings())[bins])
+    keys = [QuantityKey("phase_locking", line.stage, line.frequency_hz) for line in evaluator.lines]
+    return dict(zip(keys, p_values.tolist(), strict=True))

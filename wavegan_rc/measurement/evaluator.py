@@ -1,9 +1,11 @@
 """Every quantity of a segment set as a function of weights over its groups."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.bootstrap import estimate
@@ -13,19 +15,20 @@ from wavegan_rc.measurement.distances import (
     kernel_distance,
     nearest_distance,
 )
-from wavegan_rc.measurement.features import Levels, level_statistics, log_mel_features, standardize
+from wavegan_rc.measurement.features import Levels, level_statistics, standardize
 from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_of_lines
-from wavegan_rc.measurement.phase_pairs import locking_square, mean_coherence_square
 from wavegan_rc.measurement.set_sums import SetSums
 from wavegan_rc.spectrogram import StageComb, line_prominence_db
 from wavegan_rc.theory.lines import line_neighbours, suited_length
 
 # Least number for the covariances of the Frechet distance and the k-means bins.
 FEWEST_SEGMENTS = 100
+# Groups whose matrices are worth two threads.
+_MANY_GROUPS = 256
 # Least number of bins between a component and its image.
 _FEWEST_BINS_APART = 3
 # Quantities of all lines above the stopband edge.
-_OF_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
+_ABOVE_STOPBAND = ("out_of_band_lines_db", "out_of_band_rest_db")
 NO_REAL = "no real audio to measure beside"
 # Quantities of phases relative to the start of a segment.
 OF_PHASES = ("phase_locking", "phase_locking_excess")
@@ -39,7 +42,7 @@ _DISTANCES = (
 )
 QUANTITIES = (
     "out_of_band_total_db",
-    *_OF_LINES,
+    *_ABOVE_STOPBAND,
     "filtering_db",
     *Levels._fields,
     *_DISTANCES,
@@ -88,12 +91,10 @@ class QuantityEvaluator:
     ) -> None:
         self.sample_rate, self.combs, self.stopband_hz = sample_rate, combs, stopband_hz
         self.baseline, self.seed = baseline, seed
-        if baseline is None:
-            return
-        if len(baseline.segments) >= FEWEST_SEGMENTS:
-            features = log_mel_features(baseline.segments, sample_rate)
-            self._features = features
-            self._reference = standardize(features, features)
+        self.lines = [line for comb in combs for line in comb.lines]
+        self.lines_hz = [line.frequency_hz for line in self.lines]
+        if baseline is not None and len(baseline.segments) >= FEWEST_SEGMENTS:
+            self._reference = standardize(baseline.features, baseline.features)
             self._bins = Bins(self._reference)
 
     def missing(self, sums: SetSums) -> dict[str, str]:
@@ -122,10 +123,10 @@ class QuantityEvaluator:
             return "silence"
         if key.name in OF_PHASES and sums.phases_untold:
             return f"phases are compared between recordings: {sums.phases_untold}"
-        if key.name in ("line_prominence_db", "line_level_db", "phase_locking_excess", *_OF_LINES):
+        of_lines = ("line_prominence_db", "line_level_db", "phase_locking_excess")
+        if key.name in (*of_lines, *_ABOVE_STOPBAND):
             return self._no_lines(key, sums)
-        combs = self.combs
-        apart = 0 if key.stage is None else self._bins_apart(sums, combs[key.stage - 1])
+        apart = 0 if key.stage is None else _bins_apart(sums, self.combs[key.stage - 1])
         if key.name == "image_coherence" and apart < _FEWEST_BINS_APART:
             return f"images too close together for this segment length: {apart} bins apart"
         return {
@@ -134,102 +135,101 @@ class QuantityEvaluator:
         }.get(key.name, "too few segments that sound")
 
     def _no_lines(self, key: QuantityKey, sums: SetSums) -> str:
-        every = [line for comb in self.combs for line in comb.lines]
-        places = [line.frequency_hz for line in every]
-        around = line_neighbours(bins_of(sums.spectra, places), sums.spectra.power.shape[1])
-        edge = (self.stopband_hz or 0) if key.name in _OF_LINES else 0
+        around = line_neighbours(bins_of(sums.spectra, self.lines_hz), sums.spectra.power.shape[1])
+        edge = (self.stopband_hz or 0) if key.name in _ABOVE_STOPBAND else 0
         own = [
             len(near)
-            for line, near in zip(every, around, strict=True)
+            for line, near in zip(self.lines, around, strict=True)
             if key.stage in (None, line.stage)
             and key.frequency_hz in (None, line.frequency_hz)
             and line.frequency_hz > edge
         ]
         if not own:
             return "no predicted line lies above the stopband edge"
-        if min(own) == 0:
-            apart = self._bins_apart(sums, self.combs[0])
-            suited = suited_length([self.combs[0].period])
-            return (
-                f"lines too close together for this segment length: {apart} bins apart; segments "
-                f"of {suited} samples separate them"
-            )
-        return "no power at a line or around it"
+        if min(own):
+            return "no power at a line or around it"
+        return (
+            "lines too close together for this segment length: "
+            f"{_bins_apart(sums, self.combs[0])} bins apart; segments of "
+            f"{suited_length([self.combs[0].period])} samples separate them"
+        )
 
     def notes(self, sums: SetSums) -> dict[QuantityKey, str]:
         """Return notes on values of a set, by quantity."""
-        lines = [line for comb in self.combs for line in comb.lines]
-        if not lines:
+        if not self.lines:
             return {}
-        uniform = np.full((1, sums.groups), 1 / sums.groups)
-        powers, errors = line_powers(
-            sums.spectra,
-            st.mean_power(sums.spectra, uniform),
-            [line.frequency_hz for line in lines],
-        )
+        power = st.mean_power(sums.spectra, sums.spectra.uniform())
+        powers, errors = line_powers(sums.spectra, power, self.lines_hz)
         families = {
-            QuantityKey("line_level_db", x.stage, x.frequency_hz): [j] for j, x in enumerate(lines)
+            QuantityKey("line_level_db", x.stage, x.frequency_hz): [j]
+            for j, x in enumerate(self.lines)
         }
         for comb in self.combs:
-            own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
-            families[QuantityKey("line_level_db", comb.stage)] = own
+            families[QuantityKey("line_level_db", comb.stage)] = self._lines_of(comb)
         if self.stopband_hz is not None:
-            above = [j for j, line in enumerate(lines) if line.frequency_hz > self.stopband_hz]
+            above = [j for j, hz in enumerate(self.lines_hz) if hz > self.stopband_hz]
             families[QuantityKey("out_of_band_lines_db")] = above
         found = {key: sum_of_lines(powers[:, own], errors[own]) for key, own in families.items()}
         return {key: _HIDDEN for key, (power, floor) in found.items() if not power[0] > floor}
 
+    def _lines_of(self, comb: StageComb) -> list[int]:
+        return [j for j, line in enumerate(self.lines) if line.stage == comb.stage]
+
     def values(self, sums: SetSums, weights: np.ndarray) -> dict[QuantityKey, np.ndarray]:
         """Return every quantity, of shape (resamples,), for weights (resamples, groups)."""
-        spectra, highest = sums.spectra, self.stopband_hz
-        values: dict[QuantityKey, np.ndarray] = {}
-        if highest is not None:
-            parts = self._out_of_band(sums, weights, highest)
-            named = ("total", "lines", "rest") if self.combs else ("total",)
-            values |= {QuantityKey(f"out_of_band_{part}_db"): parts[part] for part in named}
-        if self.baseline is not None:
-            highest = highest or self.sample_rate / 2
-            difference = st.filtering_db(spectra, self.baseline.spectra, weights, highest)
-            values[QuantityKey("filtering_db")] = difference
-        of_segments = sums.segment_weights(weights)
-        levels = level_statistics(sums.segments, of_segments, sums.group)._asdict()
-        values |= {QuantityKey(name): level for name, level in levels.items()}
-        if self.baseline is not None and not self._no_distances(sums, self.baseline):
-            values |= self._distances(sums.segments, of_segments, sums.group)
-        return values | self._of_combs(sums, weights)
+        # In products of small matrices a second thread only burns time waiting.
+        with threadpool_limits(1 if sums.groups < _MANY_GROUPS else None, "blas"):
+            power = st.mean_power(sums.spectra, weights)
+            return self._of_set(sums, weights, power) | self._of_combs(sums, weights, power)
 
-    def _out_of_band(
-        self, sums: SetSums, weights: np.ndarray, stopband_hz: float
-    ) -> dict[str, np.ndarray]:
-        lines_hz = [line.frequency_hz for comb in self.combs for line in comb.lines]
-        return st.out_of_band_db(sums.spectra, weights, stopband_hz, lines_hz)
+    def _of_set(
+        self, sums: SetSums, weights: np.ndarray, power: np.ndarray
+    ) -> dict[QuantityKey, np.ndarray]:
+        """Evaluate the quantities of the whole set."""
+        spectra, baseline = sums.spectra, self.baseline
+        values: dict[str, np.ndarray] = {}
+        if self.stopband_hz is not None:
+            parts = st.out_of_band_db(spectra, power, self.stopband_hz, self.lines_hz)
+            named = ("total", "lines", "rest") if self.combs else ("total",)
+            values |= {f"out_of_band_{part}_db": parts[part] for part in named}
+        if baseline is not None:
+            of_real = st.mean_power(baseline.spectra, baseline.spectra.uniform())
+            highest = self.stopband_hz or self.sample_rate / 2
+            values["filtering_db"] = st.filtering_db(
+                spectra.frequencies_hz, power, of_real, highest
+            )
+        of_segments = sums.segment_weights(weights)
+        values |= level_statistics(sums.segments, of_segments, sums.group)._asdict()
+        if baseline is not None and not self._no_distances(sums, baseline):
+            values |= self._distances(sums, baseline, of_segments)
+        return {QuantityKey(name): numbers for name, numbers in values.items()}
 
     def _distances(
-        self, segments: np.ndarray, weights: np.ndarray, units: np.ndarray
-    ) -> dict[QuantityKey, np.ndarray]:
-        test = standardize(log_mel_features(segments, self.sample_rate), self._features)
+        self, sums: SetSums, baseline: SetSums, weights: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        test, units = standardize(sums.features, baseline.features), sums.group
+        proportions = self._bins.proportions_of(test, weights, units)
         distances = (
             frechet_distance(test, self._reference, weights, units),
             kernel_distance(test, self._reference, weights, units),
-            self._bins.jensen_shannon_divergence(test, weights, units),
-            self._bins.differing_share(test, weights, units),
+            self._bins.jensen_shannon_divergence(*proportions),
+            self._bins.differing_share(*proportions),
             nearest_distance(test, self._reference, weights),
         )
-        return {QuantityKey(name): d for name, d in zip(_DISTANCES, distances, strict=True)}
+        return dict(zip(_DISTANCES, distances, strict=True))
 
-    def _of_combs(self, sums: SetSums, weights: np.ndarray) -> dict[QuantityKey, np.ndarray]:
+    def _of_combs(
+        self, sums: SetSums, weights: np.ndarray, power: np.ndarray
+    ) -> dict[QuantityKey, np.ndarray]:
         """Evaluate the quantities of stages, then of lines."""
-        combs, spectra = self.combs, sums.spectra
-        lines = [line for comb in combs for line in comb.lines]
-        if not lines:
+        if not self.lines:
             return {}
-        lines_hz = [line.frequency_hz for line in lines]
-        power = st.mean_power(spectra, weights)
+        spectra, lines_hz = sums.spectra, self.lines_hz
         prominence = line_prominence_db(spectra.frequencies_hz, power, lines_hz, self.sample_rate)
-        everywhere = locking_square(spectra, weights)
+        everywhere = st.locking_square(spectra, weights)
         locking = everywhere[:, bins_of(spectra, lines_hz)]
         excess = locking - st.means_around(spectra, everywhere, lines_hz)
-        modulation = st.energy_modulation(spectra, weights, combs)
+        modulation = st.energy_modulation(spectra, weights, self.combs)
         powers, errors = line_powers(spectra, power, lines_hz)
         whole = st.whole_power(power)
 
@@ -237,42 +237,41 @@ class QuantityEvaluator:
             return st.relative_db(sum_of_lines(powers[:, own], errors[own])[0], whole)
 
         values: dict[QuantityKey, np.ndarray] = {}
-        for i, comb in enumerate(combs):
-            own = [j for j, line in enumerate(lines) if line.stage == comb.stage]
-            coherence = mean_coherence_square(spectra, weights, comb.stage)
-            if self._bins_apart(sums, comb) < _FEWEST_BINS_APART:
+        for i, comb in enumerate(self.combs):
+            own, key = self._lines_of(comb), partial(QuantityKey, stage=comb.stage)
+            coherence = st.mean_coherence_square(spectra, weights, comb.stage)
+            if _bins_apart(sums, comb) < _FEWEST_BINS_APART:
                 coherence = coherence * np.nan  # the window couples near bins
             values |= {
-                QuantityKey("line_prominence_db", comb.stage): over_lines(
-                    prominence[:, own], np.median
-                ),
-                QuantityKey("line_level_db", comb.stage): level_db(own),
-                QuantityKey("phase_locking", comb.stage): locking[:, own].mean(axis=1),
-                QuantityKey("phase_locking_excess", comb.stage): over_lines(
-                    excess[:, own], np.mean
-                ),
-                QuantityKey("image_coherence", comb.stage): coherence,
-                QuantityKey("energy_modulation", comb.stage): modulation[:, i],
+                key("line_prominence_db"): over_lines(prominence[:, own], np.median),
+                key("line_level_db"): level_db(own),
+                key("phase_locking"): over_lines(locking[:, own], np.mean),
+                key("phase_locking_excess"): over_lines(excess[:, own], np.mean),
+                key("image_coherence"): coherence,
+                key("energy_modulation"): modulation[:, i],
             }
-        for j, line in enumerate(lines):
-            place = (line.stage, line.frequency_hz)
-            values[QuantityKey("line_prominence_db", *place)] = prominence[:, j]
-            values[QuantityKey("line_level_db", *place)] = level_db([j])
-            values[QuantityKey("phase_locking", *place)] = locking[:, j]
-            values[QuantityKey("phase_locking_excess", *place)] = excess[:, j]
+        for j, line in enumerate(self.lines):
+            key = partial(QuantityKey, stage=line.stage, frequency_hz=line.frequency_hz)
+            values |= {
+                key("line_prominence_db"): prominence[:, j],
+                key("line_level_db"): level_db([j]),
+                key("phase_locking"): locking[:, j],
+                key("phase_locking_excess"): excess[:, j],
+            }
         return values
-
-    def _bins_apart(self, sums: SetSums, comb: StageComb) -> int:
-        """Return the number of bins in a stage's spacing."""
-        return 2 * (len(sums.spectra.frequencies_hz) - 1) // comb.period
 
     def curves(self, sums: SetSums, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Return spectra (value, low, high), phase locking, and image coherence by stage."""
-        stages = [comb.stage for comb in self.combs]
-        coherence = [st.image_coherence(sums.spectra, weights[:1], stage)[0] for stage in stages]
-        bins = len(sums.spectra.frequencies_hz)
+        locking, count = sums.spectra.locking_of_recordings()
+        coherence = [st.image_coherence(sums.spectra, comb.stage) for comb in self.combs]
         return {
-            "power": np.stack(estimate(st.mean_power(sums.spectra, weights))),
-            "phase_locking": st.phase_locking(sums.spectra, weights[:1])[0],
-            "image_coherence": np.reshape(coherence, (len(stages), bins)),
+            "power": np.stack(estimate(st.mean_power(sums.spectra, weights), sums.resampled)),
+            "phase_locking": locking,
+            "phase_count": np.array(count),
+            "image_coherence": np.reshape(coherence, (len(coherence), len(locking))),
         }
+
+
+def _bins_apart(sums: SetSums, comb: StageComb) -> int:
+    """Return the number of bins in a stage's spacing."""
+    return 2 * (len(sums.spectra.frequencies_hz) - 1) // comb.period

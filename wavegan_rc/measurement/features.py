@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import signal
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import fft, signal
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.measurement.bootstrap import Groups, weight_of_pairs, weighted_means
-from wavegan_rc.utils.extras import load_librosa
+from wavegan_rc.measurement.bootstrap import Groups
 
 # Several hundred segments determine the 40 x 40 covariance of two features a band, and bands are
 # wider than the resolution of the shortest spectrum.
@@ -49,27 +49,45 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
         >>> features.shape, int(features[0, :20].argmax()), round(float(features[0, :20].max()))
         ((1, 40), 6, -24)
     """
-    librosa = load_librosa()
-
     _check_segments(segments)
     n_fft = min(round(_WINDOW_S * sample_rate), segments.shape[1] // 2)
-    edges = librosa.mel_frequencies(BANDS + 2, fmax=sample_rate / 2)
+    edges = mel_edges(sample_rate / 2)
     if n_fft * (edges[2] - edges[0]) < sample_rate:
         shortest = 2 * int(np.ceil(sample_rate / (edges[2] - edges[0])))
         raise ParameterError(
             f"segments must have at least {shortest} samples. Received: {segments.shape[1]}"
         )
-    bands = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=BANDS, norm=None)
+    window = signal.get_window("hann", n_fft)
+    frequencies = fft.rfftfreq(n_fft, 1 / sample_rate)[:, None]
+    rising = (frequencies - edges[:-2]) / np.diff(edges)[:-1]
+    falling = (edges[2:] - frequencies) / np.diff(edges)[1:]
     # Parseval: the two-sided power of all bins adds up to the windowed mean square.
-    bands *= 2 / (n_fft * (signal.get_window("hann", n_fft) ** 2).sum())
+    bands = np.clip(np.minimum(rising, falling), 0, None) * 2 / (n_fft * (window**2).sum())
+    bands, window = bands.astype(np.float32), window.astype(np.float32)
     step = max(1, _SAMPLES_PER_BLOCK // segments.shape[1])
     features = np.empty((len(segments), 2 * BANDS), np.float32)
     for start in range(0, len(segments), step):
         block = np.asarray(segments[start : start + step], np.float32)
-        spectrum = librosa.stft(block, n_fft=n_fft, hop_length=max(1, n_fft // 4), center=False)
-        level = 10 * np.log10(np.maximum(bands @ np.abs(spectrum) ** 2, 10 ** (FLOOR_DB / 10)))
-        features[start : start + step] = np.hstack([level.mean(axis=-1), level.std(axis=-1)])
+        frames = sliding_window_view(block, n_fft, axis=1)[:, :: max(1, n_fft // 4)]
+        power = np.abs(fft.rfft(frames * window)) ** 2
+        level = 10 * np.log10(np.maximum(power @ bands, 10 ** (FLOOR_DB / 10)))
+        features[start : start + step] = np.hstack([level.mean(axis=1), level.std(axis=1)])
     return features
+
+
+def mel_edges(highest_hz: float) -> np.ndarray:
+    """Return the frequencies in Hz of band edges and centres, evenly spaced on the mel scale.
+
+    Source:
+        M. Slaney, "Auditory Toolbox" (1998), `mfcc`: linear to 1 kHz, then logarithmic.
+    """
+    linear, step = 200 / 3, np.log(6.4) / 27  # Hz and log frequency of a mel
+    highest = highest_hz / linear
+    if highest_hz > 1000:
+        highest = 1000 / linear + np.log(highest_hz / 1000) / step
+    mels = np.linspace(0, highest, BANDS + 2)
+    above = 1000 * np.exp(step * (mels - 1000 / linear))
+    return np.where(mels < 1000 / linear, linear * mels, above)
 
 
 def standardize(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -138,20 +156,17 @@ def level_statistics(
         [-20, 0, -20, 0]
     """
     _check_segments(segments, fewest=2)
-    power, offset, clipped = np.empty((3, len(segments)))
-    for i, segment in enumerate(segments):
-        power[i] = np.mean(np.square(segment, dtype=np.float64))
-        offset[i] = np.mean(segment, dtype=np.float64)
-        clipped[i] = np.mean(np.abs(segment) >= _CLIPPED)
+    power = np.einsum("ns,ns->n", segments, segments, dtype=np.float64) / segments.shape[1]
+    offset = segments.mean(axis=1, dtype=np.float64)
+    clipped = (segments >= _CLIPPED).mean(axis=1) + (segments <= -_CLIPPED).mean(axis=1)
     level = 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
     level -= level.mean()  # against cancellation in the variance below
-    means = weighted_means(weights, np.stack([power, offset, clipped, level, level**2], axis=1))
+    groups = Groups(weights, units)
+    means = groups.means(np.stack([power, offset, clipped, level, level**2], axis=1))
     # Pairs of different units only: repeats and likeness must not narrow the spread.
-    groups = Groups(len(segments), units)
     within = groups.sizes * groups.sums(level**2) - groups.sums(level) ** 2
-    own = groups.weights(weights)
-    variance = means[:, 4] - means[:, 3] ** 2 - own**2 @ within
-    variance /= weight_of_pairs(own * groups.sizes)
+    variance = means[:, 4] - means[:, 3] ** 2 - groups.weights**2 @ within
+    variance /= groups.weight_of_pairs
     return Levels(
         rms_db=_decibels(means[:, 0]),
         spread_db=np.sqrt(np.maximum(variance, 0)),

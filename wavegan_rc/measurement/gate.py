@@ -5,9 +5,9 @@ A limit `NAME=X` fails if NAME is above X. NAME is one of:
 - a quantity: the largest value of any stage or line counts;
 - `difference.` and a quantity: the largest difference to the reference counts;
 - `above`: number of quantities with this verdict, compared with the reference;
-- `found`: number of patterns found without knowing the factors;
-- `not_measured`: number of quantities without a value;
-- `skipped`: number of files that could not be used. It is 0 unless another number is given.
+- `found`: number of patterns found without knowing the factors, and not in real audio;
+- `not_measured`: number of quantities without a value, of the set or of its reference;
+- `skipped`: number of files of both that could not be used. It is 0 unless another number is given.
 
 A limit on a quantity also fails if the quantity was not measured.
 """
@@ -20,18 +20,28 @@ import numpy as np
 
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.evaluator import QUANTITIES
-from wavegan_rc.measurement.measurement import Measurement
+from wavegan_rc.measurement.measurement import MeasuredSet, Measurement
 from wavegan_rc.measurement.quantities import Quantity
 from wavegan_rc.measurement.sources import JOINS_SEGMENTS
 
 _DIFFERENCE = "difference."
 _COUNTS: dict[str, Callable[[Measurement], int]] = {
     "above": lambda m: sum(q.verdict == "above" for q in m.quantities),
-    "found": lambda m: len(m.found_in_words()),
-    "not_measured": lambda m: sum(q.estimate is None for q in m.quantities),
-    # A joined file repeats others, so its segments are not missing.
-    "skipped": lambda m: sum(why != JOINS_SEGMENTS for _, why in m.measured.segments.skipped),
+    "found": lambda m: m.findings.count,
+    "not_measured": lambda m: sum(_is_missing(q, m) for q in m.quantities),
+    "skipped": lambda m: _skipped(m.measured),
 }
+
+
+def _is_missing(quantity: Quantity, measurement: Measurement) -> bool:
+    no_reference = measurement.measured.real is not None and quantity.reference is None
+    return quantity.estimate is None or no_reference
+
+
+def _skipped(measured: MeasuredSet) -> int:
+    files = (*measured.segments.skipped, *measured.reference_skipped)
+    # A joined file repeats others, so its segments are not missing.
+    return sum(why != JOINS_SEGMENTS for _, why in files)
 
 
 class Outcome(NamedTuple):
@@ -47,15 +57,7 @@ class Outcome(NamedTuple):
 
 
 def parse_limits(limits: Sequence[str]) -> dict[str, float]:
-    """Return bounds by name from `NAME=X` words.
-
-    Raises:
-        ParameterError: If a word has another form, or names nothing that can be limited.
-
-    Example:
-        >>> parse_limits(["line_prominence_db=6", "above=0"])
-        {'line_prominence_db': 6.0, 'above': 0.0}
-    """
+    """Return bounds by name from `NAME=X` words."""
     bounds = {}
     for limit in limits:
         name, _, text = limit.partition("=")
@@ -74,12 +76,7 @@ def parse_limits(limits: Sequence[str]) -> dict[str, float]:
 
 
 def check_limits(measurement: Measurement, bounds: Mapping[str, float]) -> list[Outcome]:
-    """Return an outcome for each limit; none without limits.
-
-    Args:
-        measurement: Measurement to check.
-        bounds: Result of `parse_limits`.
-    """
+    """Return an outcome for each limit; none without limits."""
     if not bounds:
         return []
     return [_outcome(measurement, *item) for item in ({"skipped": 0.0} | dict(bounds)).items()]

@@ -7,11 +7,12 @@ import numpy as np
 from scipy import fft, signal
 
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.measurement.bootstrap import first_of_each
 from wavegan_rc.spectrogram import StageComb
 
 # A thousand groups resample as well as segments do, and bound the memory for hours of audio.
 _MOST_GROUPS = 1024
-_MOST_GROUPED_SAMPLES = 2**22
+MOST_GROUPED_SAMPLES = 2**22
 # Power of white noise in a bin under a Hann window, in bins; a tone puts as much into its bin and
 # the two next to it together.
 HANN_NOISE_BANDWIDTH = 1.5
@@ -52,39 +53,45 @@ class GroupedSpectra:
         """Number of segments in the set."""
         return int(self.counts.sum())
 
+    def uniform(self) -> np.ndarray:
+        """Return the weights of the set itself, shape (1, groups)."""
+        return np.full((1, len(self.counts)), 1 / len(self.counts))
+
     def locking_of_recordings(self) -> tuple[np.ndarray, int]:
         """Return the phase locking between recordings, and the number of those with phases.
 
-        With `S` the sum over a recording, `|sum of S|**2 / (sum of |S|**2)` replaces the `n R**2`
-        of independent segments. Segments that agree because a tone outlasts them add nothing.
-
-        Returns:
-            `R` of shape (bins,), 0 to 1, and `n`, at least 1.
+        Segments of a recording that agree because a tone outlasts them add nothing.
         """
-        first = np.flatnonzero(np.diff(self.recordings, prepend=-1))
-        sums = np.add.reduceat(self.phasors.astype(np.complex128), first, axis=0)
+        first = first_of_each(self.recordings)
         count = max(int((np.add.reduceat(self.sounding, first) > 0).sum()), 1)
-        squares = (np.abs(sums) ** 2).sum(axis=0)
-        whole = np.abs(sums.sum(axis=0)) ** 2
-        z = np.divide(whole, squares, out=np.zeros_like(whole), where=squares > 0)
-        return np.minimum(np.sqrt(z / count), 1), count
+        squared = agreement(self.phasors.astype(np.complex128), first)
+        return np.minimum(np.sqrt(squared / count), 1), count
 
     def sums(self) -> dict[str, np.ndarray]:
         """Return the sums by name; their first axis is that of the groups."""
-        named = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            name: a for name, a in named.items() if name not in ("frequencies_hz", "recordings")
-        }
+        names = [field.name for field in fields(self)]
+        return {name: getattr(self, name) for name in names[2:]}
+
+
+def agreement(vectors: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Return `n R**2` of unit vectors over units: exponential with mean 1 if they are unrelated.
+
+    With `S` the sum over a unit, it is `|sum of S|**2 / (sum of |S|**2)`.
+    """
+    sums = np.add.reduceat(vectors, first, axis=0)
+    squares = (np.abs(sums) ** 2).sum(axis=0)
+    whole = np.abs(sums.sum(axis=0)) ** 2
+    return np.divide(whole, squares, out=np.zeros_like(whole), where=squares > 0)
 
 
 def most_groups(segment_length: int) -> int:
     """Return the largest number of groups, which bounds the memory."""
-    return min(_MOST_GROUPS, max(_MOST_GROUPED_SAMPLES // segment_length, 1))
+    return min(_MOST_GROUPS, max(MOST_GROUPED_SAMPLES // segment_length, 1))
 
 
 def join_groups(spectra: GroupedSpectra, labels: np.ndarray) -> GroupedSpectra:
     """Merge consecutive groups that have the same label."""
-    first = np.flatnonzero(np.diff(labels, prepend=-1))
+    first = first_of_each(labels)
     sums = {name: np.add.reduceat(a, first, axis=0) for name, a in spectra.sums().items()}
     return GroupedSpectra(spectra.frequencies_hz, spectra.recordings[first], **sums)
 
@@ -134,7 +141,7 @@ def group_spectra(
             raise ParameterError("segments must be finite. Received: NaN or infinite samples")
         group = groups[start : start + len(block)]
         start += len(block)
-        first = np.flatnonzero(np.diff(group, prepend=-1))
+        first = first_of_each(group)
         for name, values in _summands(block, combs, period).items():
             sums[name][group[first]] += np.add.reduceat(values, first, axis=0)
     if recordings is None:
@@ -155,26 +162,41 @@ def _check(count: int, segment_length: int, combs: Sequence[StageComb]) -> None:
         raise ParameterError(f"count of segments must be at least 1. Received: {count}")
 
 
+def unit_spectra(segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return magnitudes and unit vectors (0 for silence) of spectra under a Hann window."""
+    window = signal.get_window("hann", segments.shape[1]).astype(np.float32)
+    spectrum = fft.rfft(segments * window, axis=1)
+    magnitude = np.abs(spectrum)
+    return magnitude, spectrum / np.where(magnitude > 0, magnitude, 1)
+
+
+def image_vectors(units: np.ndarray, shift: int) -> np.ndarray:
+    """Return the products of `X(f)` and the conjugate of `X(f - shift)`, shape of `units`.
+
+    Below 0 Hz, the spectrum is the conjugate of that above.
+    """
+    products = np.empty_like(units)
+    np.multiply(units[:, :shift], units[:, shift:0:-1], out=products[:, :shift])
+    np.conj(units[:, : units.shape[1] - shift], out=products[:, shift:])
+    products[:, shift:] *= units[:, shift:]
+    return products
+
+
 def _summands(block: np.ndarray, combs: Sequence[StageComb], period: int) -> dict[str, np.ndarray]:
     """Return what each segment of a block adds to the sums of its group."""
     length = block.shape[1]
-    bins = length // 2 + 1
-    window = signal.get_window("hann", length).astype(np.float32)
-    scale = np.full(bins, 2 / window.sum(dtype=np.float64) ** 2)
+    magnitude, units = unit_spectra(block)
+    scale = np.full(units.shape[1], 2 / signal.get_window("hann", length).sum() ** 2)
     scale[[0, -1]] /= 2
-    whole = fft.fft(block * window, axis=-1)
-    magnitude = np.abs(whole)
-    units = whole / np.where(magnitude > 0, magnitude, 1)
-    images = np.empty((len(block), len(combs), bins), units.dtype)
+    images = np.empty((len(block), len(combs), units.shape[1]), units.dtype)
     for i, comb in enumerate(combs):
-        origin = np.roll(units, length // comb.period, axis=-1)
-        images[:, i] = units[:, :bins] * origin[:, :bins].conj()
+        images[:, i] = image_vectors(units, length // comb.period)
     squares = block.astype(np.float64) ** 2
     return {
         "counts": np.ones(len(block), int),
         "sounding": block.any(axis=1).astype(float),
-        "power": magnitude[:, :bins].astype(np.float64) ** 2 * scale,
-        "phasors": units[:, :bins],
+        "power": magnitude.astype(np.float64) ** 2 * scale,
+        "phasors": units,
         "images": images,
         "positions": squares.reshape(len(block), -1, period).sum(axis=1),
     }

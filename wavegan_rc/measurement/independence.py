@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from wavegan_rc.measurement.bootstrap import first_of_each
 from wavegan_rc.measurement.segments import Places, SegmentSet
 
 # Resamples of fewer units say little about the set.
@@ -51,14 +52,7 @@ class Units:
         return f"{self.count} independent {self.kind}{plural}"
 
     def in_words(self) -> str:
-        """Return the number of units in words.
-
-        Example:
-            >>> Units(40, "recording", 40).in_words()
-            '40 independent recordings'
-            >>> Units(31, "stretch", 2, 1.92).in_words()
-            '31 independent stretches of 1.9 s from 2 recordings'
-        """
+        """Return the number of units in words."""
         if self.seconds is None:
             return self._counted
         recordings = f"{self.recordings} recording{'s' * (self.recordings != 1)}"
@@ -82,20 +76,10 @@ class Parts:
     seconds: float
 
 
-def recording_count(places: Places) -> int:
-    """Return the number of recordings."""
-    return len(np.unique(places.recording))
-
-
 def group_segments(segment_set: SegmentSet, most: int) -> np.ndarray:
     """Return the number of each segment's group, for segments or recordings as units.
 
     A group has one unit, or so many (a power of two) that there are at most `most` groups.
-
-    Example:
-        >>> silence = SegmentSet("silence", 16000, 64, 5, lambda: iter(()))
-        >>> group_segments(silence, 10).tolist(), group_segments(silence, 3).tolist()
-        ([0, 1, 2, 3, 4], [0, 0, 1, 1, 2])
     """
     units = np.arange(segment_set.count)
     if segment_set.places is not None:
@@ -108,27 +92,23 @@ def group_segments(segment_set: SegmentSet, most: int) -> np.ndarray:
 
 def part_recordings(segment_set: SegmentSet, places: Places, most: int) -> Parts:
     """Cut few recordings into at most about `most` equally long parts."""
-    size, length = 1, segment_set.segment_length
+    size, length, last = 1, segment_set.segment_length, int(places.start.max())
     while True:
         index = places.start // (size * length)
-        first = np.diff(places.recording, prepend=-1) != 0
-        first |= np.diff(index, prepend=-1) != 0
-        if np.count_nonzero(first) <= most or size * length > places.start.max():
+        first = first_of_each(places.recording * (last + 1) + index)
+        if len(first) <= most or size * length > last:
             break
         size *= 2
+    of_segment = np.repeat(np.arange(len(first)), np.diff(first, append=len(index)))
     seconds = size * length / segment_set.sample_rate
-    return Parts(np.cumsum(first) - 1, places.recording[first], index[first], seconds)
+    return Parts(of_segment, places.recording[first], index[first], seconds)
 
 
 def join_into_stretches(parts: Parts, power: np.ndarray) -> tuple[np.ndarray, float] | None:
     """Return the number of each part's stretch, and the length of a stretch in seconds.
 
-    Args:
-        parts: Parts of the recordings.
-        power: Mean power of each part in each bin, shape (parts, bins).
-
-    Returns:
-        None if only whole recordings are independent.
+    `power` is the mean power of each part in each bin, shape (parts, bins). It returns None if only
+    whole recordings are independent.
     """
     levels = _levels_db(power)
     length = stretch_length(levels, parts.recording, parts.index)
@@ -162,27 +142,12 @@ def stretch_length(levels: np.ndarray, recording: np.ndarray, index: np.ndarray)
 
     It is 5 times the longest integrated autocorrelation time of any level: the largest value that
     1 + 2 * (sum of autocorrelations) reaches. Deviations are from the mean over all recordings, so
-    that the autocorrelation of recordings that differ has no end.
-
-    Args:
-        levels: Array of shape (parts, levels).
-        recording: Number of each part's recording, shape (parts,).
-        index: Place of each part in its recording, shape (parts,).
-
-    Returns:
-        Number of parts, at least 5. None if the autocorrelation outlasts the recordings.
+    that the autocorrelation of recordings that differ has no end. It returns None if the
+    autocorrelation outlasts the recordings.
 
     Source:
         A. Sokal, "Monte Carlo Methods in Statistical Mechanics" (1997), section 3: the sum ends at
         the first lag of at least 5 times its value.
-
-    Example:
-        >>> rng = np.random.default_rng(0)
-        >>> one, index = np.zeros(1000, int), np.arange(1000)
-        >>> stretch_length(rng.standard_normal((1000, 1)), one, index)
-        6
-        >>> stretch_length(np.cumsum(rng.standard_normal((1000, 1)), axis=0), one, index) is None
-        True
     """
     centred = levels - levels.mean(axis=0)
     variance = (centred**2).mean(axis=0)

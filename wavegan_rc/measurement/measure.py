@@ -11,14 +11,15 @@ from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measurement.blind.comb import find_combs
 from wavegan_rc.measurement.blind.findings import Findings
-from wavegan_rc.measurement.blind.images import find_images
+from wavegan_rc.measurement.blind.images import beside_real, find_images
 from wavegan_rc.measurement.blind.narrow_peaks import strongest_peaks
 from wavegan_rc.measurement.estimation import estimate_curves, estimate_quantities
 from wavegan_rc.measurement.evaluator import QuantityEvaluator
+from wavegan_rc.measurement.independence import FEWEST_UNITS
 from wavegan_rc.measurement.measurement import Comparison, MeasuredSet, Measurement
 from wavegan_rc.measurement.references import data_of_run, reference_parts
 from wavegan_rc.measurement.segments import SegmentSet
-from wavegan_rc.measurement.set_sums import SetSums, sum_segments
+from wavegan_rc.measurement.set_sums import sum_segments
 from wavegan_rc.measurement.sources import Source, open_segments
 from wavegan_rc.measurement.statistics import mean_power
 from wavegan_rc.runs.history import read_history, unfinished
@@ -76,7 +77,7 @@ def measure(
     sums, real, evaluator = measured.sums, measured.real, measured.evaluator
     quantities = estimate_quantities(sums, real, evaluator, with_locking=True)
     curves = estimate_curves(sums, real, evaluator)
-    return Measurement(quantities, measured, _findings(sums, evaluator), curves)
+    return Measurement(quantities, measured, _findings(measured), curves)
 
 
 def compare(
@@ -168,15 +169,31 @@ def _read(
         )
     combs = _combs(test, upsampling_factors)
     is_path = isinstance(x, (str, Path))
-    parts = None
+    parts, needed = None, FEWEST_UNITS
     if reference is not None and not isinstance(reference, Corpus):
-        parts = reference_parts(reference, test)
+        parts, needed = reference_parts(reference, test), 2 * FEWEST_UNITS
     elif is_path:
         parts = data_of_run(x, test.count, reference)
-    sums = sum_segments(test, combs)
-    real, baseline = (None, None) if parts is None else (sum_segments(p, combs) for p in parts)
+    sums, unfinished = sum_segments(test, combs), _unfinished(x) if is_path else None
+    if parts is None:
+        evaluator = QuantityEvaluator(test.sample_rate, combs, stopband_hz, None, seed)
+        return MeasuredSet(test, sums, evaluator, unfinished=unfinished)
+    real, baseline = (sum_segments(part, combs) for part in parts)
     evaluator = QuantityEvaluator(test.sample_rate, combs, stopband_hz, baseline, seed)
-    return MeasuredSet(test, sums, evaluator, real, _unfinished(x) if is_path else None)
+    needs = _needs(parts, needed) if real.units.too_few else None
+    return MeasuredSet(test, sums, evaluator, real, parts[0].skipped, needs, unfinished)
+
+
+def _needs(parts: tuple[SegmentSet, SegmentSet], needed: int) -> str:
+    """Return the number of units of a reference that has too few, and of those needed, in words."""
+    words = f"{needed} are needed for verdicts"
+    if needed == FEWEST_UNITS:  # the other part is training data
+        return words
+    numbers = [part.places.recording for part in parts if part.places is not None]
+    if not numbers:
+        return f"{sum(part.count for part in parts)} segments in all; {words}"
+    count = len(np.unique(np.concatenate(numbers)))
+    return f"{count} recording{'s' * (count != 1)} in all; {words}, or long ones"
 
 
 def _combs(test: SegmentSet, factors: Sequence[int] | None) -> tuple[StageComb, ...]:
@@ -206,18 +223,20 @@ def _unfinished(path: str | Path) -> str | None:
         return "its history cannot be read"
 
 
-def _findings(sums: SetSums, evaluator: QuantityEvaluator) -> Findings:
+def _findings(measured: MeasuredSet) -> Findings:
     """Search for images, combs and narrow peaks without knowing the factors."""
+    sums, real, evaluator = measured.sums, measured.real, measured.evaluator
     spectra, sample_rate = sums.spectra, evaluator.sample_rate
     images = find_images(sums.segments, sums.group, sample_rate)
     repeating = [each.period for each in images if each.coherence > _REPEATS]
-    power = mean_power(spectra, np.full((1, sums.groups), 1 / sums.groups))[0]
+    if images and real is not None:
+        images = beside_real(images, real.segments, real.group, sample_rate)
     locking, count = spectra.locking_of_recordings()
     if sums.phases_untold:
         locking = np.zeros_like(locking)
     combs = find_combs(
         spectra.frequencies_hz,
-        power,
+        mean_power(spectra, spectra.uniform())[0],
         sample_rate,
         locking=locking,
         count=count,

@@ -32,6 +32,9 @@ class MeasuredSet:
         sums: Sums of the set.
         evaluator: Quantities of the set; it holds sample rate, stages, stopband and seed.
         real: Sums of the measured part of the reference. None without a reference.
+        reference_skipped: (file, reason) of each file that the reference cannot use.
+        reference_needs: Number of units of a reference that has too few for verdicts, and of those
+            needed, in words.
         unfinished: Reason why a run's training is not finished. None if it is, or for other sets.
     """
 
@@ -39,6 +42,8 @@ class MeasuredSet:
     sums: SetSums
     evaluator: QuantityEvaluator
     real: SetSums | None = None
+    reference_skipped: tuple[tuple[str, str], ...] = ()
+    reference_needs: str | None = None
     unfinished: str | None = None
 
     @property
@@ -83,7 +88,8 @@ class MeasuredSet:
         if real is None:
             return words
         of_real = in_words(real.spectra.count, real.unrepeated, "real")
-        return f"{words}, reference: {of_real}{_units(real)}"
+        needs = f" ({self.reference_needs})" if self.reference_needs else ""
+        return f"{words}, reference: {of_real}{_units(real)}{needs}"
 
 
 @dataclass(frozen=True)
@@ -93,9 +99,9 @@ class Measurement(QuantityList):
     Attributes:
         measured: The set, for `compare`.
         findings: Images, combs and narrow peaks found without knowing the factors.
-        arrays: `frequencies_hz`, `power` (value, low, high), `phase_locking` and `image_coherence`
-            (by stage); with a reference also `real_power`, `real_phase_locking` and
-            `real_image_coherence`.
+        arrays: `frequencies_hz`, `power` (value, low, high), `phase_locking`, `phase_count`
+            (independent phases) and `image_coherence` (by stage); with a reference also
+            `real_power` and so on.
     """
 
     measured: MeasuredSet
@@ -121,6 +127,7 @@ class Measurement(QuantityList):
                 "segments": real.spectra.count,
                 "independent_segments": real.unrepeated,
                 "independent_units": asdict(real.units),
+                "skipped": self.measured.reference_skipped,
             },
             **self.findings.to_json(self.measured.evaluator.combs),
             "quantities": [quantity.to_json() for quantity in self.quantities],

@@ -91,42 +91,40 @@ class Quantity:
             return ""
         return side(self.name, self.difference, certain=self.p_value < SIGNIFICANCE)
 
-    def to_record(self) -> dict[str, Any]:
-        """Return a flat dict of numbers and words; missing and infinite numbers are None."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of the JSON files; missing and infinite numbers are None."""
         reason = self.reason
         if self.estimate is not None and not math.isfinite(self.estimate.value):
             reason = _NOTHING
         elif self.estimate is not None and not math.isfinite(self.estimate.low):
             reason = _NO_INTERVAL if math.isnan(self.estimate.low) else _NOTHING_AT_TIMES
-        record: dict[str, Any] = {
+        return {
             "name": self.name,
             "stage": self.stage,
             "frequency_hz": self.frequency_hz,
-            "unit": self.unit,
-        }
-        for prefix, estimate in (
-            ("", self.estimate),
-            ("reference_", self.reference),
-            ("difference_", self.difference),
-        ):
-            record |= {f"{prefix}{end}": value for end, value in _numbers(estimate).items()}
-        return record | {
+            **_numbers(self.estimate),
+            "reference": self.reference and _numbers(self.reference),
+            "difference": self.difference and _numbers(self.difference),
             "p_value": self.p_value,
             "locked_p_value": self.locked_p_value,
             "verdict": self.verdict,
             "reason": reason,
         }
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the entry of the JSON files: reference and difference are nested."""
-        record = self.to_record()
-        nested = {
-            name: None if estimate is None else _numbers(estimate)
-            for name, estimate in (("reference", self.reference), ("difference", self.difference))
-        }
-        first = ("name", "stage", "frequency_hz", *Estimate._fields)
-        last = ("p_value", "locked_p_value", "verdict", "reason")
-        return {k: record[k] for k in first} | nested | {k: record[k] for k in last}
+    def to_record(self) -> dict[str, Any]:
+        """Return the same as a flat dict, with the unit."""
+        record: dict[str, Any] = self.to_json() | {"unit": self.unit}
+        for kind in ("reference", "difference"):
+            numbers: dict[str, Any] = record.pop(kind) or dict.fromkeys(Estimate._fields)
+            record |= {f"{kind}_{end}": number for end, number in numbers.items()}
+        first, last = (
+            {name: record.pop(name) for name in names}
+            for names in (
+                ("name", "stage", "frequency_hz", "unit"),
+                ("p_value", "locked_p_value", "verdict", "reason"),
+            )
+        )
+        return first | record | last
 
 
 def _numbers(estimate: Estimate | None) -> dict[str, float | None]:
@@ -143,18 +141,6 @@ def side(name: str, difference: Estimate, *, certain: bool = True) -> str:
 
     A difference is `equal` if its whole interval lies within a margin: 1 dB for levels, 0.01 for
     quantities between 0 and 1, none for others.
-
-    Args:
-        name: Name of the quantity.
-        difference: Difference with its interval.
-        certain: Whether tests agree that it is not 0.
-
-    Returns:
-        `above`, `below`, `equal within ...` or `cannot be told`.
-
-    Example:
-        >>> side("rms_db", Estimate(-0.2, -0.7, 0.3)), side("rms_db", Estimate(5.0, -15.0, 24.0))
-        ('equal within 1 dB', 'cannot be told')
     """
     if certain and (difference.low > 0 or difference.high < 0):
         return "above" if difference.low > 0 else "below"
@@ -177,17 +163,7 @@ def within_bounds(name: str, estimate: Estimate) -> Estimate:
 
 
 def p_value_text(p_value: float, smallest: float = _SMALLEST_P_VALUE) -> str:
-    """Return a p-value as text.
-
-    Args:
-        p_value: P-value.
-        smallest: Smallest p-value that the test can give; the default is that of permutations. 0
-            for tests of a distribution, such as Student's.
-
-    Example:
-        >>> p_value_text(0.0312), p_value_text(1 / 1001), p_value_text(3e-7, smallest=0)
-        ('0.031', '< 0.002', '3e-07')
-    """
+    """Return a p-value as text."""
     if p_value < smallest * (1 - 1e-9):
         return f"< {smallest:.3f}"
     return f"{p_value:.3f}" if p_value >= 0.001 else f"{p_value:.1g}"

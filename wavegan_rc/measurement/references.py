@@ -89,15 +89,7 @@ def _draw(corpus: Corpus, split: Split, config: Config, step: int, count: int) -
 
 
 def reference_parts(source: Source, test: SegmentSet) -> tuple[SegmentSet, SegmentSet]:
-    """Open a reference in two parts: one is measured, distances are taken to the other.
-
-    Args:
-        source: Real audio, as for `open_segments`.
-        test: Measured set; the reference is resampled to its rate and cut to its segment length.
-
-    Raises:
-        DataError: If a part would be empty.
-    """
+    """Open a reference in two parts: one is measured, distances are taken to the other."""
     reference = open_segments(
         source,
         segment_length=test.segment_length,

@@ -23,17 +23,17 @@ class Places:
     start: np.ndarray
     random: bool = False
 
+    @property
+    def recordings(self) -> int:
+        """Number of recordings."""
+        return len(np.unique(self.recording))
+
     def __getitem__(self, which: np.ndarray) -> "Places":
         return Places(self.recording[which], self.start[which], self.random)
 
 
 def consecutive(counts: Sequence[int], segment_length: int) -> Places:
-    """Return the places of segments cut one after another, given the number in each recording.
-
-    Example:
-        >>> consecutive([1, 2], 64).start.tolist()
-        [0, 0, 64]
-    """
+    """Return the places of segments cut one after another, given the number in each recording."""
     starts = [np.arange(count) * segment_length for count in counts]
     return Places(np.repeat(np.arange(len(counts)), counts), np.concatenate(starts))
 
@@ -74,20 +74,7 @@ class SegmentSet:
     apart: int | None = None
 
     def blocks(self, size: int = 512) -> Iterator[np.ndarray]:
-        """Yield all segments in order; memory holds one block at a time.
-
-        Args:
-            size: Number of segments in a block, at least 1.
-
-        Yields:
-            New float32 arrays of shape (size, segment_length), full scale 1; the last may be
-            shorter.
-
-        Raises:
-            ParameterError: If `size` is below 1.
-            DataError: If a file changed after the set was opened, a generator makes non-finite
-                samples, or the squares of samples are not finite.
-        """
+        """Yield all segments in order; memory holds one block at a time."""
         check_at_least("size", size, 1)
         shape = (min(size, self.count), self.segment_length)
         block, filled = np.empty(shape, np.float32), 0

@@ -1,11 +1,14 @@
 """Sums over a segment set from one pass, in groups of independent units."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from wavegan_rc.measurement.features import log_mel_features
 from wavegan_rc.measurement.grouped_spectra import (
+    MOST_GROUPED_SAMPLES,
     GroupedSpectra,
     group_spectra,
     join_groups,
@@ -17,7 +20,6 @@ from wavegan_rc.measurement.independence import (
     group_segments,
     join_into_stretches,
     part_recordings,
-    recording_count,
 )
 from wavegan_rc.measurement.segments import SegmentSet
 from wavegan_rc.spectrogram import StageComb
@@ -40,6 +42,7 @@ class SetSums:
         unrepeated: Number of segments that do not overlap and, if all are kept, do not repeat.
         units: Independent units. A group is one unit, or several if there are very many; parts of
             one if there are too few for intervals.
+        pooled: Sets that this one pools.
     """
 
     name: str
@@ -48,6 +51,14 @@ class SetSums:
     group: np.ndarray
     unrepeated: int
     units: Units
+    pooled: tuple["SetSums", ...] = ()
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """Log-mel features of the kept segments, computed once."""
+        if self.pooled:
+            return np.concatenate([each.features for each in self.pooled])
+        return log_mel_features(self.segments, round(2 * self.spectra.frequencies_hz[-1]))
 
     @property
     def groups(self) -> int:
@@ -60,27 +71,29 @@ class SetSums:
         return min(self.units.count, self.groups)
 
     @property
+    def too_few(self) -> str | None:
+        """Reason why nothing can be told of the set; None if something can."""
+        if self.units.too_few or self.groups >= FEWEST_UNITS:
+            return self.units.too_few
+        return (
+            f"segments of {self.segments.shape[1]} samples, too long to keep {FEWEST_UNITS} groups "
+            f"apart; use at most {MOST_GROUPED_SAMPLES // (2 * FEWEST_UNITS)} samples"
+        )
+
+    @property
     def phases_untold(self) -> str | None:
         """Reason why phases tell nothing: too few recordings. None if they do."""
         recordings = len(np.unique(self.spectra.recordings))
         few = recordings < self.groups and recordings < FEWEST_UNITS
-        return Units(recordings, "recording").too_few if few else self.units.too_few
+        return Units(recordings, "recording").too_few if few else self.too_few
 
     def segment_weights(self, weights: np.ndarray) -> np.ndarray:
-        """Turn weights of groups into weights of the kept segments.
-
-        Args:
-            weights: Array of shape (resamples, groups), rows adding up to 1.
-
-        Returns:
-            Array of shape (resamples, kept), rows adding up to 1; kept segments share the weight of
-            their group. NaN in a row if none of its groups has a kept segment.
-        """
+        """Turn weights of groups into weights of the kept segments."""
         kept = np.bincount(self.group, minlength=self.groups)
-        share = self.spectra.counts / np.maximum(kept, 1)
-        of_segments = weights[:, self.group] * share[self.group].astype(weights.dtype)
-        whole = of_segments.sum(axis=1, keepdims=True)
-        return of_segments / np.where(whole > 0, whole, np.nan)
+        share = (self.spectra.counts / np.maximum(kept, 1)).astype(weights.dtype)
+        whole = (weights * share) @ kept.astype(weights.dtype)
+        each = weights * share / np.where(whole > 0, whole, np.nan)[:, None]
+        return each[:, self.group]
 
 
 def sum_segments(segment_set: SegmentSet, combs: Sequence[StageComb] = ()) -> SetSums:
@@ -108,29 +121,34 @@ def sum_segments(segment_set: SegmentSet, combs: Sequence[StageComb] = ()) -> Se
             recordings=recordings,
         )
 
-    most, places = most_groups(length), segment_set.places
-    if places is None or recording_count(places) >= FEWEST_UNITS:
-        group = group_segments(segment_set, most)
-        spectra = read(group)
-        units = Units(count, "segment")
-        if places is not None:
-            units = Units(recording_count(places), "recording", recording_count(places))
-    else:
-        parts = part_recordings(segment_set, places, most)
-        group = parts.of_segment
-        # The phase of a tone is as random as the start of a segment.
-        spectra = read(group, None if places.random else parts.recording)
-        recordings = recording_count(places)
-        units = Units(recordings, "recording", recordings)
-        stretches = join_into_stretches(parts, spectra.power / spectra.counts[:, None])
-        if stretches is not None:
-            labels, seconds = stretches
-            spectra, group = join_groups(spectra, labels), labels[group]
-            units = Units(len(spectra.counts), "stretch", recordings, seconds)
+    spectra, group, units = _by_unit(segment_set, read)
     unrepeated = count if segment_set.apart is None else segment_set.apart
     if len(kept) == count:
         unrepeated = min(unrepeated, len({segment.tobytes() for segment in sample}))
     return SetSums(segment_set.name, spectra, sample, group[kept], unrepeated, units)
+
+
+def _by_unit(
+    segment_set: SegmentSet, read: Callable[..., GroupedSpectra]
+) -> tuple[GroupedSpectra, np.ndarray, Units]:
+    """Return sums by group, the group of each segment, and the independent units."""
+    most, places = most_groups(segment_set.segment_length), segment_set.places
+    recordings = None if places is None else places.recordings
+    if places is None or recordings is None or recordings >= FEWEST_UNITS:
+        group = group_segments(segment_set, most)
+        if recordings is None:
+            return read(group), group, Units(segment_set.count, "segment")
+        return read(group), group, Units(recordings, "recording", recordings)
+    parts = part_recordings(segment_set, places, most)
+    # The phase of a tone is as random as the start of a segment.
+    spectra = read(parts.of_segment, None if places.random else parts.recording)
+    stretches = join_into_stretches(parts, spectra.power / spectra.counts[:, None])
+    if stretches is None:
+        return spectra, parts.of_segment, Units(recordings, "recording", recordings)
+    labels, seconds = stretches
+    spectra = join_groups(spectra, labels)
+    units = Units(len(spectra.counts), "stretch", recordings, seconds)
+    return spectra, labels[parts.of_segment], units
 
 
 def pool(first: SetSums, second: SetSums) -> tuple[SetSums, int]:
@@ -139,19 +157,20 @@ def pool(first: SetSums, second: SetSums) -> tuple[SetSums, int]:
     If the sets are alike, groups of equal size are exchangeable. The smaller groups are joined, as
     long as they are not fewer than the others.
     """
-    first, second = _with_groups_like(first, second), _with_groups_like(second, first)
-    others = second.spectra.sums()
-    sums = {name: np.concatenate([a, others[name]]) for name, a in first.spectra.sums().items()}
-    after = first.spectra.recordings.max() + 1
-    recordings = np.concatenate([first.spectra.recordings, second.spectra.recordings + after])
+    one, other = _with_groups_like(first, second), _with_groups_like(second, first)
+    others = other.spectra.sums()
+    sums = {name: np.concatenate([a, others[name]]) for name, a in one.spectra.sums().items()}
+    after = one.spectra.recordings.max() + 1
+    recordings = np.concatenate([one.spectra.recordings, other.spectra.recordings + after])
     together = replace(
-        first,
-        name=f"{first.name} and {second.name}",
-        spectra=GroupedSpectra(first.spectra.frequencies_hz, recordings, **sums),
-        segments=np.concatenate([first.segments, second.segments]),
-        group=np.concatenate([first.group, second.group + first.groups]),
+        one,
+        name=f"{one.name} and {other.name}",
+        spectra=GroupedSpectra(one.spectra.frequencies_hz, recordings, **sums),
+        segments=np.concatenate([one.segments, other.segments]),
+        group=np.concatenate([one.group, other.group + one.groups]),
+        pooled=(first, second),
     )
-    return together, first.groups
+    return together, one.groups
 
 
 def _with_groups_like(sums: SetSums, other: SetSums) -> SetSums:

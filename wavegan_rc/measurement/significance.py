@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from wavegan_rc.errors import ParameterError
 
@@ -24,19 +24,6 @@ def permuted_differences(
 
     Row 0 compares the sets themselves; every other row splits the pooled segments at random. If
     both sets were drawn alike, row 0 is like any other; see `max_t_p_values`.
-
-    Args:
-        statistic: Function of weights over the pooled segments, those of set a first.
-        count_a: Number of segments in set a, at least 2.
-        count_b: Number of segments in set b, at least 2.
-        permutations: Number of splits, at least 1; the smallest p-value is 1 / (1 + permutations).
-        seed: Seed of the splits, at least 0.
-
-    Returns:
-        Statistic of a minus that of b, shape (permutations + 1, ...).
-
-    Raises:
-        ParameterError: If there are too few segments or permutations.
 
     Source:
         B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), section 15.2.
@@ -65,21 +52,9 @@ def max_t_p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     dependence. Infinities count as just beyond the largest finite number. Unknown draws (NaN) count
     as being as far from 0 as any.
 
-    Args:
-        observed: Array of shape (numbers,); NaN is not tested.
-        null: Draws under the null hypothesis, shape (draws, numbers).
-
-    Returns:
-        Array of shape (numbers,), at least `1 / (1 + draws)`; NaN without a test or without draws.
-
     Source:
         P. H. Westfall, S. S. Young, "Resampling-Based Multiple Testing" (1993), section 2.3
         (single-step maximum).
-
-    Example:
-        >>> null = np.random.default_rng(0).standard_normal((999, 3))
-        >>> max_t_p_values(np.array([0.0, 1.96, np.nan]), null).round(1)
-        array([1. , 0.1, nan])
     """
     p_values = np.full(len(observed), np.nan)
     tested = np.flatnonzero(~np.isnan(observed))
@@ -103,10 +78,6 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
 
     Source:
         Y. Benjamini, Y. Hochberg, "Controlling the False Discovery Rate" (1995), section 3.1.
-
-    Example:
-        >>> benjamini_hochberg(np.array([0.02, 0.01, np.nan])).tolist()
-        [0.02, 0.02, nan]
     """
     p_values = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(p_values.shape, np.nan)
@@ -121,10 +92,6 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
     Source:
         S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure" (1979), section 3.
-
-    Example:
-        >>> holm(np.array([0.04, 0.01, np.nan])).tolist()
-        [0.04, 0.02, nan]
     """
     p_values = np.asarray(p_values, dtype=np.float64)
     adjusted = np.full(p_values.shape, np.nan)
@@ -142,18 +109,10 @@ def rayleigh_p_values(locking: np.ndarray, count: float) -> np.ndarray:
     is 3.8e-5, in truth 1.9e-5. Not for 0 Hz and half the sample rate, where spectra are real: see
     `sign_p_values`.
 
-    Args:
-        locking: Lengths of mean phase vectors, 0 to 1.
-        count: Number of segments with phases, at least 1.
-
     Source:
         D. Wilkie, "Rayleigh Test for Randomness of Circular Data" (1983); J. H. Zar,
         "Biostatistical Analysis" (1999), equation 27.4:
         `exp(sqrt(1 + 4n + 4(n^2 - (nR)^2)) - (1 + 2n))`.
-
-    Example:
-        >>> rayleigh_p_values(np.array([0.0, 0.1, 0.9]), 100).round(3)
-        array([1.   , 0.369, 0.   ])
     """
     unlocked = 1 - np.minimum(np.asarray(locking, np.float64), 1) ** 2
     # The difference of the source is of large numbers; this is its product with their sum, over it.
@@ -169,10 +128,12 @@ def sign_p_values(locking: np.ndarray, count: float) -> np.ndarray:
 
     Source:
         The central limit theorem: `n R^2` is chi-squared with one degree of freedom.
-
-    Example:
-        >>> sign_p_values(np.array([0.0, 0.196]), 100).round(3)
-        array([1.  , 0.05])
     """
-    by_limit = stats.chi2.sf(count * np.asarray(locking) ** 2, 1)
+    by_limit = special.chdtrc(1, count * np.asarray(locking, np.float64) ** 2)
     return np.maximum(by_limit, max(2.0 ** (1 - count), _SMALLEST))
+
+
+def locking_p_values(locking: np.ndarray, count: float) -> np.ndarray:
+    """Return p-values of the locking of all bins but 0 Hz; the last bin is half the sample rate."""
+    signs = np.arange(len(locking)) == len(locking) - 1
+    return np.where(signs, sign_p_values(locking, count), rayleigh_p_values(locking, count))

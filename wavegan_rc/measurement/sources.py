@@ -34,12 +34,7 @@ Source = str | Path | np.ndarray
 
 
 def is_generator(path: str | Path) -> bool:
-    """Return whether a path is a `.keras` file or a run that has one; opening it loads TensorFlow.
-
-    Example:
-        >>> is_generator("recordings")
-        False
-    """
+    """Return whether a path is a `.keras` file or a run that has one."""
     try:
         place = Path(path).expanduser()
         return (place.suffix == ".keras" and place.is_file()) or Run(place).generator.is_file()

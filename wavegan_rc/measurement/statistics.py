@@ -2,46 +2,33 @@
 
 `weights` has shape (resamples, groups), each row adding up to 1. Uniform weights give the statistic
 itself, multinomial ones its bootstrap distribution. The first axis of all results is `resamples`.
+`power` is the result of `mean_power`.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from wavegan_rc.measurement.bootstrap import first_of_each
 from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra
 from wavegan_rc.measurement.lines import bins_of, line_powers, sum_of_lines
-from wavegan_rc.spectrogram import StageComb, line_prominence_db
+from wavegan_rc.spectrogram import StageComb
 from wavegan_rc.theory.lines import line_neighbours
-
-
-def _mean(sums: np.ndarray, spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    return (weights @ sums) / (weights @ spectra.counts)[:, None]
-
-
-def _mean_phasor(sums: np.ndarray, spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    """Return the mean unit vector over sounding segments; 0 without any."""
-    return (weights @ sums) / _sounding(spectra, weights)
-
-
-def _sounding(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    """Return the mean number of sounding segments in a group, shape (resamples, 1); 1 for none."""
-    sounding = (weights @ spectra.sounding)[:, None]
-    return np.where(sounding > 0, sounding, 1)
 
 
 def mean_power(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
     """Return the mean power in each bin, shape (resamples, bins)."""
-    return _mean(spectra.power, spectra, weights)
+    return (weights @ spectra.power) / (weights @ spectra.counts)[:, None]
 
 
 def out_of_band_db(
-    spectra: GroupedSpectra, weights: np.ndarray, stopband_hz: float, lines_hz: Sequence[float]
+    spectra: GroupedSpectra, power: np.ndarray, stopband_hz: float, lines_hz: Sequence[float]
 ) -> dict[str, np.ndarray]:
     """Return the power above the stopband edge over all power, total and in parts, in dB.
 
     Args:
         spectra: Sums of the set.
-        weights: Array of shape (resamples, groups).
+        power: Mean power in each bin, shape (resamples, bins).
         stopband_hz: Frequency in Hz above which the data is empty.
         lines_hz: All predicted frequencies in Hz.
 
@@ -50,7 +37,6 @@ def out_of_band_db(
         shape (resamples,): -inf without power, NaN for silence. All but `total` are NaN if no line
         above the edge can be measured.
     """
-    power = mean_power(spectra, weights)
     outside = spectra.frequencies_hz > stopband_hz
     total = power[:, outside].sum(axis=1) / HANN_NOISE_BANDWIDTH
     above = np.asarray(lines_hz) > stopband_hz
@@ -78,27 +64,6 @@ def relative_db(part: np.ndarray | float, whole: np.ndarray) -> np.ndarray:
         return np.where(whole > 0, 10 * np.log10(part / whole), np.nan)
 
 
-def prominence_db(
-    spectra: GroupedSpectra, weights: np.ndarray, lines_hz: Sequence[float]
-) -> np.ndarray:
-    """Return the prominence of each line, shape (resamples, lines); see `line_prominence_db`."""
-    frequencies_hz = spectra.frequencies_hz
-    power = mean_power(spectra, weights)
-    return line_prominence_db(frequencies_hz, power, lines_hz, 2 * frequencies_hz[-1])
-
-
-def phase_locking(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
-    """Return the length of the mean phase vector of each bin, shape (resamples, bins), 0 to 1.
-
-    An artifact has a fixed phase relative to the start of the segment. Speech cut at random
-    positions has random phases, and about `1 / sqrt(segments)`.
-
-    Source:
-        K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 2.3.1.
-    """
-    return np.abs(_mean_phasor(spectra.phasors, spectra, weights))
-
-
 def means_around(
     spectra: GroupedSpectra, values: np.ndarray, lines_hz: Sequence[float]
 ) -> np.ndarray:
@@ -113,27 +78,72 @@ def means_around(
     return np.stack(columns, axis=1)
 
 
-def image_coherence(spectra: GroupedSpectra, weights: np.ndarray, stage: int) -> np.ndarray:
-    """Return the coherence of the phases at `f` and `f - spacing`, for every bin.
+def image_coherence(spectra: GroupedSpectra, stage: int) -> np.ndarray:
+    """Return the coherence of the phases at `f` and `f - spacing`, 0 to 1, shape (bins,).
 
     An image repeats the signal at a multiple of the stage's input rate and moves with it. The mean
     spectrum blurs it; the phase between the two bins stays. All segments count alike, so unrelated
-    bins have about `1 / sqrt(segments)`.
-
-    Args:
-        spectra: Sums of the set.
-        weights: Array of shape (resamples, groups).
-        stage: Stage number, from 1.
-
-    Returns:
-        Array of shape (resamples, bins), 0 to 1.
+    bins have about `1 / sqrt(segments)`. Stages are numbered from 1.
 
     Source:
         W. A. Gardner, "Exploitation of spectral redundancy in cyclostationary signals" (1991),
         on spectral correlation; J.-P. Lachaux et al., "Measuring phase synchrony in brain signals"
         (1999), on the phase alone.
     """
-    return np.abs(_mean_phasor(spectra.images[:, stage - 1], spectra, weights))
+    return np.abs(spectra.images[:, stage - 1].sum(axis=0)) / max(spectra.sounding.sum(), 1)
+
+
+def locking_square(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
+    """Return the squared phase locking, without the bias of unrelated phases.
+
+    An artifact has a fixed phase relative to the start of the segment. The square of a mean vector
+    is a sum over pairs of segments. Those of one recording may agree because a tone outlasts them,
+    and a segment agrees with itself. Over pairs from different recordings unrelated phases have 0
+    on average, and equal ones 1, in a resample too.
+
+    Returns:
+        Array of shape (resamples, bins); NaN without two recordings.
+
+    Source:
+        K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 2.3.1; M. Vinck et al.,
+        "The pairwise phase consistency" (2010), equation 14, over pairs of recordings.
+    """
+    phasors, sounding = np.ascontiguousarray(spectra.phasors), spectra.sounding
+    # Real products take half the time of complex ones.
+    vectors = (weights.astype(np.float32) @ phasors.view(np.float32)).view(np.complex64)
+    first = first_of_each(spectra.recordings)
+    if len(first) == len(sounding):
+        within = weights**2 @ np.abs(phasors) ** 2
+        pairs_within = weights**2 @ sounding**2
+    else:
+        within, pairs_within = np.zeros(vectors.shape), np.zeros(len(weights))
+        for own in np.split(np.arange(len(sounding)), first[1:]):
+            within += np.abs(weights[:, own] @ phasors[own]) ** 2
+            pairs_within += (weights[:, own] @ sounding[own]) ** 2
+    pairs = _pairs_between(weights @ sounding, pairs_within)
+    return (np.abs(vectors) ** 2 - within) / pairs[:, None]
+
+
+def mean_coherence_square(spectra: GroupedSpectra, weights: np.ndarray, stage: int) -> np.ndarray:
+    """Return the squared image coherence, mean over bins, without the bias of unrelated phases.
+
+    Only pairs of segments from different groups count; see `locking_square`. At 0 Hz and half the
+    sample rate phases are only 0 or pi, so these two bins are left out.
+    """
+    images = np.ascontiguousarray(spectra.images[:, stage - 1, 1:-1])
+    # The sum over bins is a quadratic form of the weights.
+    parts = images.view(np.float32)
+    products = parts @ parts.T
+    np.fill_diagonal(products, 0)
+    squares = np.einsum("rg,rg->r", weights @ products, weights)
+    pairs = _pairs_between(weights @ spectra.sounding, weights**2 @ spectra.sounding**2)
+    return squares / pairs / images.shape[1]
+
+
+def _pairs_between(counts: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Return the weight of pairs from different units; NaN without any."""
+    pairs = counts**2 - within
+    return np.where(pairs > 1e-6 * counts**2, pairs, np.nan)
 
 
 def energy_modulation(
@@ -166,7 +176,7 @@ def energy_modulation(
 
 
 def third_octave_levels_db(
-    spectra: GroupedSpectra, weights: np.ndarray, highest_hz: float
+    frequencies_hz: np.ndarray, power: np.ndarray, highest_hz: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return centres in Hz of third-octave bands, and levels in dB relative to all of them.
 
@@ -175,33 +185,30 @@ def third_octave_levels_db(
     Source:
         IEC 61260-1 (2014), base-ten centres `1000 * 10**(k / 10)`.
     """
-    frequencies = spectra.frequencies_hz
-    centres = 1000 * 10 ** (np.arange(-13, 14) / 10)
-    half_band = 10**0.05
-    inside = [
-        (frequencies >= c / half_band) & (frequencies < c * half_band) & (frequencies <= highest_hz)
-        for c in centres
-    ]
-    kept = [i for i, members in enumerate(inside) if members.any()]
-    power = mean_power(spectra, weights)
-    if not kept:
-        return centres[:0], np.zeros((len(weights), 0))
-    levels = np.stack([power[:, inside[i]].sum(axis=1) for i in kept], axis=1)
+    half_band, bands = 10**0.05, {}
+    for centre in 1000 * 10 ** (np.arange(-13, 14) / 10):
+        inside = (frequencies_hz >= centre / half_band) & (frequencies_hz < centre * half_band)
+        inside &= frequencies_hz <= highest_hz
+        if inside.any():
+            bands[centre] = inside
+    if not bands:
+        return np.zeros(0), np.zeros((len(power), 0))
+    levels = np.stack([power[:, inside].sum(axis=1) for inside in bands.values()], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return centres[kept], 10 * np.log10(levels / levels.sum(axis=1, keepdims=True))
+        return np.array([*bands]), 10 * np.log10(levels / levels.sum(axis=1, keepdims=True))
 
 
 def filtering_db(
-    spectra: GroupedSpectra, baseline: GroupedSpectra, weights: np.ndarray, highest_hz: float
+    frequencies_hz: np.ndarray, power: np.ndarray, of_real: np.ndarray, highest_hz: float
 ) -> np.ndarray:
     """Return the RMS difference of relative third-octave levels to real audio in dB.
 
-    The shape is (resamples,); NaN for silence. Bands end at `highest_hz`.
+    The shape is (resamples,); NaN for silence. Bands end at `highest_hz`; `of_real` is the mean
+    power of real audio, shape (1, bins).
     """
-    uniform = np.full((1, len(baseline.counts)), 1 / len(baseline.counts))
-    _, ours = third_octave_levels_db(spectra, weights, highest_hz)
-    _, theirs = third_octave_levels_db(baseline, uniform, highest_hz)
+    _, ours = third_octave_levels_db(frequencies_hz, power, highest_hz)
+    _, theirs = third_octave_levels_db(frequencies_hz, of_real, highest_hz)
     if not ours.shape[1]:
-        return np.full(len(weights), np.nan)
+        return np.full(len(power), np.nan)
     with np.errstate(invalid="ignore"):
         return np.sqrt(np.mean((ours - theirs) ** 2, axis=1))

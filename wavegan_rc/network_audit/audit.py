@@ -19,7 +19,7 @@ from wavegan_rc.network_audit.critic import (
     with_independent_shifts,
 )
 from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, probes, silence_test
-from wavegan_rc.network_audit.generator_stages import open_stages
+from wavegan_rc.network_audit.generator_stages import Stages
 from wavegan_rc.network_audit.gradients import Gradients, gradient_audit
 from wavegan_rc.network_audit.result import NetworkAudit
 from wavegan_rc.nn.downsampling import DownsampleConv1D
@@ -31,29 +31,17 @@ _SEGMENTS = 512
 
 
 def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
-    """Audit kernels and silence of a generator, and the gradients of a run's critic.
-
-    Args:
-        path: Run folder, or a generator file exported by this package, which has no critic.
-        out: Output folder for `networks.json`, `networks.npz` and `networks.png`.
-        seed: Seed of latents, shifts and bootstrap, at least 0.
-
-    Raises:
-        ParameterError: If `seed` is negative.
-        DataError: If the networks cannot be read, have other than plain stages with ReLU, or `out`
-            cannot be written.
-
-    Warns:
-        WaveganWarning: If a run's data cannot be used (gradients are then measured at generated
-            segments only), or there is no usable checkpoint (no gradients).
-    """
+    """Audit kernels and silence of a generator, and the gradients of a run's critic."""
     if seed < 0:
         raise ParameterError(f"seed must be at least 0. Received: {seed}")
     generator = load_generator(path)
     if not generator.weights.is_plain:
-        raise DataError(f"{path}: only generators of plain stages with ReLU are audited")
+        raise DataError(
+            f"{path}: only generators of plain stages with ReLU are audited: measure it without "
+            "networks"
+        )
     sample_rate = generator.sample_rate
-    stages = open_stages(str(path), generator.model)
+    stages = Stages(generator.model, generator.weights)
     gradients = checkpoint = None
     if path.is_dir():
         try:

@@ -20,12 +20,7 @@ _BATCH_SIZE = 64
 
 
 def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
-    """Return the settings of a run, its networks at the newest checkpoint, and that checkpoint.
-
-    Raises:
-        DataError: If the settings cannot be used, or the checkpoint is missing, damaged or of
-            other networks.
-    """
+    """Return the settings of a run, its networks at the newest checkpoint, and that checkpoint."""
     config = Run(run).read_config()
     if config is None:
         raise DataError(f"{run}: no config.yaml, so not a run folder")
@@ -57,22 +52,7 @@ def shuffle_radius(critic: keras.Model) -> int:
 
 
 def input_gradients(critic: keras.Model, segments: np.ndarray, *, shuffled: bool) -> np.ndarray:
-    """Return the derivative of each segment's score by its samples.
-
-    Args:
-        critic: Model from (batch, samples, 1) to (batch, 1).
-        segments: Array of shape (segments, samples).
-        shuffled: Whether phase shuffle is active, as in training.
-
-    Returns:
-        float32 array of shape (segments, samples).
-
-    Example:
-        >>> from wavegan_rc.nn.critic import build_critic
-        >>> critic = build_critic(segment_length=64, filters=4)
-        >>> input_gradients(critic, np.zeros((2, 64), np.float32), shuffled=True).shape
-        (2, 64)
-    """
+    """Return the derivative of each segment's score by its samples."""
     gradients = []
     for start in range(0, len(segments), _BATCH_SIZE):
         batch = ops.convert_to_tensor(segments[start : start + _BATCH_SIZE, :, None])

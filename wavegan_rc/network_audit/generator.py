@@ -19,7 +19,7 @@ from wavegan_rc.network_audit.kernels import (
 )
 from wavegan_rc.network_audit.levels import absolute_level
 from wavegan_rc.network_audit.probes import Probe, probe_stages
-from wavegan_rc.spectrogram import CombLine, predicted_comb
+from wavegan_rc.spectrogram import CombLine, line_prominence_db, predicted_comb
 
 LATENTS = 512
 # Latents for the mean feature maps.
@@ -121,19 +121,6 @@ def silence_test(
     as a stage's input remove it. Zero padding distorts constants near the ends; in the first stages
     of the default generator that is everywhere. So constant maps are measured in the generator as
     it is, and endless, without the effect of padding.
-
-    Args:
-        stages: Stages of a generator.
-        means: Constant maps for each stage.
-        sample_rate: Sample rate in Hz.
-        seed: Seed of latents and bootstrap.
-
-    Returns:
-        Levels by input; and the arrays `silence_frequencies_hz` and `silence_power` (a spectrum for
-        each input but the endless ones).
-
-    Raises:
-        DataError: If the generator makes samples that are not finite.
     """
     comb = predicted_comb(stages.factors, sample_rate)
     latents = draw_latents(LATENTS, _latent_dim(stages), seed)
@@ -165,10 +152,11 @@ def _measured(
     """Return the bins, mean spectrum and levels of segments under a Hann window."""
     count, length = segments.shape
     spectra = group_spectra([segments], count, segment_length=length, sample_rate=sample_rate)
-    weights = bootstrap_weights(len(spectra.counts), seed=seed) if count > 1 else np.ones((1, 1))
+    units = len(spectra.counts)
+    weights = bootstrap_weights(units, seed=seed) if units > 1 else np.ones((1, 1))
     power = st.mean_power(spectra, weights)
     lines_hz = [line.frequency_hz for line in comb]
-    prominence_db = st.prominence_db(spectra, weights, lines_hz)
+    prominence_db = line_prominence_db(spectra.frequencies_hz, power[:1], lines_hz, sample_rate)
     lines, errors = line_powers(spectra, power, lines_hz)
     squares = weights @ spectra.positions.sum(axis=1) / (weights @ spectra.counts) / length
     together, _ = sum_of_lines(lines, errors)
@@ -176,7 +164,7 @@ def _measured(
         together = np.zeros(len(power))
     strongest = np.nan_to_num(lines[0], nan=-np.inf).argmax()
     levels = _levels(
-        squares, together, lines[:, strongest], comb[strongest], prominence_db[0, strongest]
+        squares, together, lines[:, strongest], comb[strongest], prominence_db[0, strongest], units
     )
     return spectra.frequencies_hz, power[0], levels
 
@@ -195,8 +183,9 @@ def _levels(
     line: np.ndarray,
     strongest: CombLine,
     prominence_db: float,
+    units: int | None = None,
 ) -> Levels:
-    rms, lines, loudest = (absolute_level(power) for power in (squares, together, line))
+    rms, lines, loudest = (absolute_level(power, units) for power in (squares, together, line))
     if not np.isfinite(loudest.value):
         return Levels(rms, lines, loudest, None, np.nan)
     return Levels(rms, lines, loudest, strongest, float(prominence_db))

@@ -3,33 +3,45 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import keras
 import numpy as np
-from keras import layers
 
-from wavegan_rc.errors import DataError
+from wavegan_rc.generator.folding import GeneratorWeights
 from wavegan_rc.generator.generation import BATCH_SIZE
 from wavegan_rc.network_audit.kernels import FoldedStage
-from wavegan_rc.nn.generator import POST_FILTER
-
-_OURS_ONLY = "only generators exported by this package are audited"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stages:
-    """An exported generator with access to its stages.
+    """An exported generator of plain stages, with access to them.
 
     Attributes:
-        model: Model from latents to audio.
-        folded: Weights of the stages, first stage first.
-        post_filter: Taps of the learned filter after tanh. None without one.
+        model: Model from latents to audio, with these weights.
+        weights: Weights of the generator.
     """
 
     model: keras.Model
-    folded: tuple[FoldedStage, ...]
-    post_filter: np.ndarray | None
+    weights: GeneratorWeights
+
+    @cached_property
+    def folded(self) -> tuple[FoldedStage, ...]:
+        """Weights of the stages in float64, first stage first."""
+        return tuple(
+            FoldedStage(
+                stage.kernel.astype(np.float64),
+                np.asarray(0.0 if stage.bias is None else stage.bias, np.float64),
+                stage.factor,
+            )
+            for stage in self.weights.stages
+        )
+
+    @property
+    def post_filter(self) -> np.ndarray | None:
+        """Taps of the learned filter after tanh. None without one."""
+        taps = self.weights.post_filter
+        return None if taps is None else taps[:, 0, 0].astype(np.float64)
 
     @property
     def factors(self) -> tuple[int, ...]:
@@ -67,64 +79,3 @@ class Stages:
 def _input_of(model: keras.Model, stage: int) -> keras.KerasTensor:
     before = "dense_relu" if stage == 1 else f"stage_{stage - 1}_relu"
     return model.get_layer(before).output
-
-
-def open_stages(name: str, model: keras.Model) -> Stages:
-    """Find the stages of a generator exported by this package.
-
-    Args:
-        name: File name for messages.
-        model: Result of `load_generator`.
-
-    Raises:
-        DataError: If it is another network, or its weights are not finite.
-    """
-    found = {layer.name: layer for layer in model.layers}
-    count = 0
-    while f"stage_{count + 1}" in found:
-        count += 1
-    try:
-        folded = tuple(_folded(found, number) for number in range(1, max(count, 1) + 1))
-        if folded[-1].kernel.shape[2] != folded[-1].factor:
-            raise ValueError(f"stage_{count} does not end in audio")
-    except KeyError as error:
-        raise DataError(f"{name}: {_OURS_ONLY}: it has no layer named {error.args[0]}") from None
-    except ValueError as error:
-        raise DataError(f"{name}: {_OURS_ONLY}: {error}") from None
-    post_filter = None
-    if POST_FILTER in found:
-        post_filter = found[POST_FILTER].get_weights()[0][:, 0, 0].astype(np.float64)
-    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
-        raise DataError(f"{name}: weights must be finite. Received: NaN or infinite ones")
-    return Stages(model, folded, post_filter)
-
-
-def _folded(found: dict[str, keras.Layer], number: int) -> FoldedStage:
-    """Return the weights of `stage_<number>`, checked to be a folded stage."""
-    name = f"stage_{number}"
-    relu = found["dense_relu" if number == 1 else f"stage_{number - 1}_relu"]
-    layer, phases = found[name], found[f"{name}_phases"]
-    if not isinstance(relu, layers.ReLU) or not isinstance(phases, layers.Reshape):
-        raise ValueError(f"{name} does not stand between a ReLU and a Reshape")
-    if not isinstance(layer, layers.Conv1D) or (
-        (layer.strides, layer.dilation_rate, layer.groups, layer.activation.__name__)
-        != ((1,), (1,), 1, "linear")
-    ):
-        raise ValueError(f"{name} is not a plain convolution")
-    kernel, *bias = layer.get_weights()
-    (_, length, channels), (_, raised, filters) = _shape(relu), _shape(phases)
-    factor, rest = divmod(kernel.shape[2], filters)
-    if rest or factor < 2 or raised != length * factor:
-        raise ValueError(f"{name} does not raise the rate by a whole factor")
-    if channels != kernel.shape[1]:
-        raise ValueError(f"{name} does not read what its ReLU gives")
-    return FoldedStage(
-        kernel.astype(np.float64),
-        (bias[0] if bias else np.zeros(kernel.shape[2])).astype(np.float64),
-        factor,
-    )
-
-
-def _shape(layer: keras.Layer) -> tuple:
-    output: Any = layer.output
-    return output.shape

@@ -12,14 +12,13 @@ import numpy as np
 from scipy import signal
 
 from wavegan_rc.measurement import statistics as st
-from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights
+from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights, estimate
 from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, group_spectra
 from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_of_lines
-from wavegan_rc.measurement.phase_pairs import locking_square
 from wavegan_rc.measurement.quantities import side
 from wavegan_rc.network_audit.kernels import shuffle_factors
 from wavegan_rc.network_audit.levels import interval
-from wavegan_rc.spectrogram import StageComb, stage_combs
+from wavegan_rc.spectrogram import StageComb, line_prominence_db, stage_combs
 
 # Reach of a line in bins under a Hann window.
 _REACH = 2
@@ -100,16 +99,7 @@ def gradient_audit(
     sample_rate: int,
     seed: int,
 ) -> Gradients:
-    """Measure a critic's gradients at sets of segments.
-
-    Args:
-        gradients_of: Function of segments and whether to shuffle; returns gradients of their shape.
-        segments: Segments by origin, each of shape (segments, samples), 2 to 1024 segments.
-        strides: Strides of the critic's layers, first layer first.
-        radius: Radius of the phase shuffle; 0: only measured without shuffle.
-        sample_rate: Sample rate in Hz.
-        seed: Seed of the bootstrap.
-    """
+    """Measure a critic's gradients at sets of segments."""
     combs = stage_combs(tuple(strides)[::-1], sample_rate)
     quantities: list[GradientQuantity] = []
     arrays: dict[str, np.ndarray] = {}
@@ -125,7 +115,7 @@ def gradient_audit(
         predicted = _predicted(passes["plain"], sample_rate, strides, radius) if radius else {}
         for key in passes["plain"]:
             values = {mode: of_mode[key] for mode, of_mode in passes.items()}
-            quantities.append(_quantity(origin, key, values, predicted.get(key)))
+            quantities.append(_quantity(origin, key, values, len(audio), predicted.get(key)))
     return Gradients(tuple(strides), radius, tuple(quantities), arrays)
 
 
@@ -146,14 +136,14 @@ def _values(
     whole = power.sum(axis=1, keepdims=True) / HANN_NOISE_BANDWIDTH
     # A constant critic has no gradient, and nothing is relative to it.
     whole = np.where(whole > 0, whole, np.nan)
-    prominence = st.prominence_db(spectra, weights, lines_hz)
+    prominence = line_prominence_db(spectra.frequencies_hz, power, lines_hz, sample_rate)
     powers, errors = line_powers(spectra, power, lines_hz)
 
     def level_of(own: np.ndarray) -> np.ndarray:
         return sum_of_lines(powers[:, own], errors[own])[0] / whole[:, 0]
 
     fixed = _fixed_powers(gradients, weights, bins) / whole
-    locking = locking_square(spectra, weights)
+    locking = st.locking_square(spectra, weights)
     modulation = st.energy_modulation(spectra, weights, combs)
     values: dict[_Key, np.ndarray] = {
         _Key("line_level_db"): level_of(np.arange(len(lines))),
@@ -174,8 +164,8 @@ def _values(
         values[_Key("phase_locking", layer, hz)] = locking[:, bins[j]]
     arrays = {
         "frequencies_hz": spectra.frequencies_hz,
-        "power": np.stack([power[0], *np.percentile(power[1:], [2.5, 97.5], axis=0)]),
-        "phase_locking": st.phase_locking(spectra, weights[:1])[0],
+        "power": np.stack(estimate(power, len(gradients))),
+        "phase_locking": spectra.locking_of_recordings()[0],
     }
     return values, arrays
 
@@ -221,25 +211,19 @@ def _predicted(
 
 
 def _quantity(
-    origin: str, key: _Key, values: Mapping[str, np.ndarray], predicted: float | None
+    origin: str,
+    key: _Key,
+    values: Mapping[str, np.ndarray],
+    units: int,
+    predicted: float | None,
 ) -> GradientQuantity:
     if np.isnan(values["plain"][0]):
         return GradientQuantity(origin, *key, None)
-    is_level = key.name.endswith("level_db")
-    estimates = {mode: interval(of_mode, decibels=is_level) for mode, of_mode in values.items()}
-    difference = None
-    if "shuffled" in values:
-        plain, shuffled = values["plain"], values["shuffled"]
-        if is_level:
-            with np.errstate(divide="ignore"):
-                plain, shuffled = (10 * np.log10(np.maximum(v, 0)) for v in (plain, shuffled))
+    if key.name.endswith("level_db"):
+        with np.errstate(divide="ignore"):
+            values = {mode: 10 * np.log10(np.maximum(v, 0)) for mode, v in values.items()}
+    estimates = [interval(of_mode, units) for of_mode in values.values()]
+    if len(estimates) > 1:
         with np.errstate(invalid="ignore"):
-            difference = interval(shuffled - plain)
-    return GradientQuantity(
-        origin,
-        *key,
-        estimates["plain"],
-        estimates.get("shuffled"),
-        difference,
-        predicted,
-    )
+            estimates.append(interval(values["shuffled"] - values["plain"], units))
+    return GradientQuantity(origin, *key, *estimates, predicted=predicted)

@@ -18,7 +18,7 @@ class FoldedStage:
 
     Attributes:
         kernel: Array of shape (taps, channels, factor * filters).
-        bias: Array of shape (factor * filters,).
+        bias: Array of shape (factor * filters,), or 0.
         factor: Upsampling factor.
     """
 
@@ -31,15 +31,7 @@ class FoldedStage:
         return _by_phase(self.kernel.sum(axis=0, dtype=np.float64), self.factor)
 
     def through(self, maps: np.ndarray, *, is_last: bool) -> np.ndarray:
-        """Return the stage's output for endless (periodic) maps: convolution and nonlinearity.
-
-        Args:
-            maps: Array of shape (..., time, channels).
-            is_last: Whether tanh follows the stage, as it does the last one, instead of ReLU.
-
-        Returns:
-            Array of shape (..., factor * time, filters), up to a delay.
-        """
+        """Return the stage's output for endless (periodic) maps: convolution and nonlinearity."""
         outputs = _circular(maps, self.kernel) + self.bias
         high = outputs.reshape(*maps.shape[:-2], maps.shape[-2] * self.factor, -1)
         return np.tanh(high) if is_last else np.maximum(high, 0)
@@ -65,24 +57,10 @@ def kernel_tone_levels_db(stage: FoldedStage) -> np.ndarray:
     The channels' constants are taken as independent, of zero mean and equal variance, so powers add
     up. (After ReLU they are positive; see `mean_map_tone_levels_db`.)
 
-    Args:
-        stage: Weights of the stage.
-
-    Returns:
-        Power of the tone at `k / factor` of the output rate, k = 1 ... factor // 2, relative to the
-        remaining constants, in dB: -inf without a tone, NaN or +inf without a constant.
-
     Source:
         A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016),
         whose overlap counts are the case of equal taps; J. Pons et al., "Upsampling artifacts in
         neural audio synthesis" (ICASSP 2021), section 2.
-
-    Example:
-        >>> uneven = FoldedStage(np.array([1.0, 1.0, 1.0, 0.0]).reshape(2, 1, 2), np.zeros(2), 2)
-        >>> uneven.phase_gains().ravel().tolist()
-        [2.0, 1.0]
-        >>> kernel_tone_levels_db(uneven).round(2)
-        array([-9.54])
     """
     return _summed_levels_db(stage.phase_gains(), stage.rounding())
 
@@ -91,13 +69,8 @@ def mean_map_tone_levels_db(stage: FoldedStage, means: np.ndarray) -> np.ndarray
     """Return the same levels for given constants, shape (channels,).
 
     Channels and bias add up as amplitudes, filters as powers.
-
-    Example:
-        >>> stage = FoldedStage(np.array([[[2.0, 1.0], [-1.0, 0.0]]]), np.zeros(2), 2)
-        >>> mean_map_tone_levels_db(stage, np.ones(2))  # the channels' tones cancel
-        array([-inf])
     """
-    bias = stage.bias.reshape(stage.factor, -1)
+    bias = np.broadcast_to(stage.bias, stage.kernel.shape[2]).reshape(stage.factor, -1)
     outputs = np.einsum("c,pcf->pf", means, stage.phase_gains()) + bias
     return _summed_levels_db(outputs, np.abs(means) @ stage.rounding())
 
@@ -124,19 +97,6 @@ def endless_output(
     Endless maps are periodic, so convolutions are circular: a constant is one sample, and each
     stage makes `factor` samples of one. A ReLU follows each stage but the last, then tanh and the
     learned filter, as in `wavegan_rc.nn.generator`.
-
-    Args:
-        stages: Stages from the entry of the maps to the last, which has one filter.
-        means: Constant of each channel, shape (channels,).
-        post_filter: Taps of the learned filter after tanh. None without one.
-
-    Returns:
-        One period of the audio, shape (product of the factors,).
-
-    Example:
-        >>> stage = FoldedStage(np.array([[[2.0, 1.0]]]), np.zeros(2), 2)
-        >>> np.arctanh(endless_output([stage], np.array([0.1]))).round(3).tolist()
-        [0.2, 0.1]
     """
     maps = np.asarray(means, np.float64)[None]
     for number, stage in enumerate(stages, start=1):
@@ -154,12 +114,7 @@ def _circular(maps: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def periodic_line_powers(period: np.ndarray) -> np.ndarray:
-    """Return the mean square of harmonics 1 ... samples // 2 of a sequence with this period.
-
-    Example:
-        >>> periodic_line_powers(np.array([3.0, 1.0])).tolist()
-        [1.0]
-    """
+    """Return the mean square of harmonics 1 ... samples // 2 of a sequence with this period."""
     power = 2 * np.abs(np.fft.rfft(period)[1:] / len(period)) ** 2
     if len(period) % 2 == 0:
         power[-1] /= 2
@@ -180,23 +135,9 @@ def shuffle_factors(
     `i` and later ones are whole periods and leave it unchanged, so nothing reduces the lines of the
     first layer. Ends, and inputs with a period of their own, are neglected.
 
-    Args:
-        frequencies_hz: Frequencies of the lines in Hz, shape (lines,).
-        sample_rate: Sample rate in Hz.
-        strides: Strides of the critic's layers, first layer first; a shuffle follows each but the
-            last.
-        radius: Largest shift in samples.
-
-    Returns:
-        Factor of the amplitude, -1 to 1, shape (lines,).
-
     Source:
         C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), section 3.3,
         for the shifts; the mean is the Dirichlet kernel.
-
-    Example:
-        >>> shuffle_factors([4000, 1000, 2000], 16000, strides=(4, 4), radius=2).round(3)
-        array([ 1. , -0.2,  0.2])
     """
     shifts = np.arange(-radius, radius + 1)
     factors = np.ones(len(frequencies_hz))

@@ -49,11 +49,6 @@ def probe_stages(
 ) -> list[Probe]:
     """Probe every stage.
 
-    Args:
-        stages: Weights of the stages, first stage first.
-        maps: Inputs of the stages for some latents, each of shape (latents, time, channels).
-        seed: Seed of the directions of the sines.
-
     Source:
         K. Sato, J. O. Smith, "Aliasing Reduction in Neural Amp Modeling by Smoothing Activations"
         (2025), for the aliasing-to-signal ratio; T. Karras et al., "Alias-Free Generative

@@ -10,7 +10,7 @@ import numpy as np
 from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.measurement.quantities import within_bounds
 from wavegan_rc.network_audit.generator import LATENTS, KernelTone, Silence
-from wavegan_rc.network_audit.gradients import GradientQuantity, Gradients
+from wavegan_rc.network_audit.gradients import Gradients
 from wavegan_rc.network_audit.levels import FLOOR_DB
 from wavegan_rc.network_audit.probes import Probe
 
@@ -47,18 +47,19 @@ class NetworkAudit:
         """Return all numbers as JSON values; NaN and infinities are null."""
         gradients = None
         if self.gradients is not None:
+            quantities = self.gradients.quantities
             gradients = {
                 "checkpoint": self.checkpoint,
                 "critic_strides": list(self.gradients.strides),
                 "phase_shuffle_radius": self.gradients.radius,
-                "quantities": [_gradient_json(q) for q in self.gradients.quantities],
+                "quantities": [_json(vars(q)) | {"verdict": q.verdict} for q in quantities],
             }
         return {
             "schema": SCHEMA,
             "name": self.name,
             "sample_rate": self.sample_rate,
-            "kernels": [_finite(vars(tone)) for tone in self.kernels],
-            "probes": [_finite(vars(probe)) for probe in self.probes],
+            "kernels": [_json(vars(tone)) for tone in self.kernels],
+            "probes": [_json(vars(probe)) for probe in self.probes],
             "silence": [_silence_json(silence) for silence in self.silence],
             "gradients": gradients,
         }
@@ -159,45 +160,25 @@ def _number(number: float, digits: int = 1) -> str:
     return "-" if math.isnan(number) else f"{round(number, digits) + 0:.{digits}f}"
 
 
-def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in values.items()
-    }
-
-
-def _estimate_json(estimate: Estimate | None) -> dict[str, float | None] | None:
-    return None if estimate is None else _finite(estimate._asdict())
+def _json(value: Any) -> Any:
+    """Return mappings and estimates as JSON objects; NaN and infinities are null."""
+    if isinstance(value, Estimate):
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {key: _json(each) for key, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _silence_json(silence: Silence) -> dict[str, Any]:
     levels, line = silence.levels, silence.levels.strongest
-    return {
-        "input": silence.input,
-        "scale": silence.scale,
-        "stage": silence.stage,
-        "rms_db": _estimate_json(levels.rms_db),
-        "lines_db": _estimate_json(levels.lines_db),
-        "strongest": None
-        if line is None
-        else {
-            "frequency_hz": line.frequency_hz,
-            "stage": line.stage,
-            "level_db": _estimate_json(levels.strongest_db),
-            **_finite({"prominence_db": levels.prominence_db}),
-        },
-    }
-
-
-def _gradient_json(quantity: GradientQuantity) -> dict[str, Any]:
-    return {
-        "origin": quantity.origin,
-        "name": quantity.name,
-        "layer": quantity.layer,
-        "frequency_hz": quantity.frequency_hz,
-        "plain": _estimate_json(quantity.plain),
-        "shuffled": _estimate_json(quantity.shuffled),
-        "difference": _estimate_json(quantity.difference),
-        **_finite({"predicted": quantity.predicted}),
-        "verdict": quantity.verdict,
-    }
+    strongest = {"level_db": levels.strongest_db, "prominence_db": levels.prominence_db}
+    return _json(
+        {
+            "input": silence.input,
+            "scale": silence.scale,
+            "stage": silence.stage,
+            "rms_db": levels.rms_db,
+            "lines_db": levels.lines_db,
+            "strongest": None if line is None else vars(line) | strongest,
+        }
+    )

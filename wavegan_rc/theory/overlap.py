@@ -40,19 +40,7 @@ def overlap_counts(kernel_size: int, stride: int) -> np.ndarray:
 
 
 def overlap_level_db(kernel_size: int, stride: int) -> float:
-    """Return the power of the strongest tone that a kernel of equal taps makes from a constant.
-
-    Args:
-        kernel_size: Kernel length K, in output samples, at least 1.
-        stride: Upsampling factor s, at least 1.
-
-    Returns:
-        Power in dB relative to the constant; -inf if the overlap is uniform.
-
-    Example:
-        >>> round(overlap_level_db(25, 4), 1), overlap_level_db(24, 4)
-        (-24.9, -inf)
-    """
+    """Return the power of the strongest tone that a kernel of equal taps makes from a constant."""
     levels = tone_levels_db(overlap_counts(kernel_size, stride))
     return float(levels.max(initial=-np.inf))
 

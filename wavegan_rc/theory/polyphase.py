@@ -113,19 +113,6 @@ def end_corrections(
     the interpolated signal off at its ends. Linear interpolation also holds the first and the last
     sample out to the ends, as image libraries do. Both differences affect only outputs near an end.
     They are computed as the difference of two operators on a short signal.
-
-    Args:
-        upsampler: Name of the upsampler.
-        kernel_size: Kernel length K, in output samples.
-        factor: Upsampling factor.
-        length: Input length in samples; may be shorter than the range of a correction.
-
-    Returns:
-        One correction for each end. Empty for `transposed`, `resize` and `subpixel`.
-
-    Example:
-        >>> [end.matrix.shape for end in end_corrections("linear", 22, 2, length=16)]
-        [(12, 1, 22), (12, 1, 22)]
     """
     if upsampler not in ("linear", "sinc"):
         return []

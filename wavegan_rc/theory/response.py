@@ -40,19 +40,6 @@ def phase_gains(upsampler: Upsampler, kernel: np.ndarray, factor: int) -> np.nda
 
     For a constant input, the output of an upsampling layer repeats every `factor` samples. Phase
     `p` is the sum of all taps of the folded kernel that contribute to it.
-
-    Args:
-        upsampler: Name of the upsampler.
-        kernel: Learned kernel, shape (kernel_size, ...). For `subpixel`, tap `factor * t + p` is
-            low-rate tap `t` of phase `p`.
-        factor: Upsampling factor.
-
-    Returns:
-        Gains, shape (factor, ...).
-
-    Example:
-        >>> phase_gains("transposed", np.ones(5), 2), phase_gains("resize", np.ones(5), 2)
-        (array([2., 3.]), array([5., 5.]))
     """
     matrix = polyphase_fold(upsampler, len(kernel), factor).matrix
     return np.tensordot(matrix.sum(axis=1), kernel, axes=1)
@@ -64,22 +51,9 @@ def dc_image_levels_db(gains: np.ndarray) -> np.ndarray:
     The output repeats the phase gains `g`. Its spectrum is their discrete Fourier transform `G`:
     the constant has amplitude `|G[0]|`, and the image at `k / factor` of the sample rate `|G[k]|`.
 
-    Args:
-        gains: Phase gains, shape (factor, ...), from `phase_gains`.
-
-    Returns:
-        Levels `20 * log10(|G[k] / G[0]|)` in dB for k = 1 ... factor // 2, shape
-        (factor // 2, ...). -inf means no image. Where `G[0]` is 0, the level is +inf, or NaN
-        without an image. The remaining images mirror these. An image and its mirror form one real
-        tone, with 3 dB more power than one of them.
-
     Source:
         A. V. Oppenheim, R. W. Schafer, "Discrete-Time Signal Processing" (2010), chapter 8
         (Fourier series of periodic sequences).
-
-    Example:
-        >>> dc_image_levels_db(np.array([2.0, 3.0])).round(2), dc_image_levels_db(np.ones(2))
-        (array([-13.98]), array([-inf]))
     """
     spectrum = np.abs(np.fft.fft(gains, axis=0))
     images = spectrum[1 : len(gains) // 2 + 1]
@@ -90,41 +64,14 @@ def dc_image_levels_db(gains: np.ndarray) -> np.ndarray:
 
 
 def tone_levels_db(gains: np.ndarray) -> np.ndarray:
-    """Return the power of the real tones that a constant becomes, relative to the constant's.
-
-    Args:
-        gains: Phase gains, shape (factor, ...), from `phase_gains`.
-
-    Returns:
-        Powers in dB, shape (factor // 2, ...): `dc_image_levels_db` plus 3 dB for the mirror image.
-        A tone at half the sample rate has no mirror image.
-
-    Example:
-        >>> tone_levels_db(np.array([7.0, 6.0, 6.0, 6.0])).round(2)
-        array([-24.95, -27.96])
-    """
+    """Return the power of the real tones that a constant becomes, relative to the constant's."""
     levels = dc_image_levels_db(gains)
     mirrored = 2 * np.arange(1, len(levels) + 1) < len(gains)
     return levels + 10 * np.log10(1 + mirrored.reshape(-1, *[1] * (levels.ndim - 1)))
 
 
 def interpolation_image_levels_db(upsampler: Upsampler, factor: int) -> np.ndarray:
-    """Return the levels of a constant's images after the fixed filter, before a learned kernel.
-
-    Args:
-        upsampler: Name of the upsampler.
-        factor: Upsampling factor.
-
-    Returns:
-        Levels in dB relative to the constant, shape (factor // 2,), as in `dc_image_levels_db`: 0
-        for `transposed` and `subpixel`, -inf for `resize` and `linear`.
-
-    Example:
-        >>> interpolation_image_levels_db("transposed", 4)
-        array([0., 0.])
-        >>> interpolation_image_levels_db("resize", 4)
-        array([-inf, -inf])
-    """
+    """Return the levels of a constant's images after the fixed filter, before a learned kernel."""
     taps, first = interpolation_kernel(upsampler, factor)
     phase = (np.arange(len(taps)) + first) % factor
     return dc_image_levels_db(np.bincount(phase, weights=taps, minlength=factor))

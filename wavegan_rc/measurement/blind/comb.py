@@ -25,12 +25,12 @@ Limits:
 import math
 import sys
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
-from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.blind.evidence import (
     MIDWAY,
     Comb,
@@ -38,23 +38,71 @@ from wavegan_rc.measurement.blind.evidence import (
     line_bins,
     strongest_evidence,
 )
-from wavegan_rc.measurement.blind.found_comb import FoundComb, Score
 from wavegan_rc.measurement.blind.peaks import (
+    PLACE_ERROR,
     locking_scores,
     power_scores,
     refined,
     strongest_first,
+    with_its_digits,
 )
 from wavegan_rc.spectrogram import line_prominence_db
 
 _LEVEL = 0.05
-_SHORTEST_SEGMENT = 64
 # Relative to all power; fainter bins are rounding.
 _FAINTEST = 1e-12
-# Standard error of a tone's place in bins.
-_PLACE_ERROR = 0.1
 # Least standard deviation of prominences in dB: smaller differences are not heard.
 _LEAST_SPREAD_DB = 0.5
+
+
+Score = Literal["power", "locking"]
+
+
+@dataclass(frozen=True)
+class FoundComb:
+    """Evenly spaced tones that chance does not explain.
+
+    Attributes:
+        spacing_hz: Spacing in Hz, with the digits that it has.
+        period: Period of the stage's pattern in output samples. None: no whole number.
+        image_of_hz: Distance in Hz of the tones from the multiples of the spacing, to the nearest
+            bin: they are images of this frequency. 0: they are the multiples.
+        p_value: Probability of so much evidence without a comb; with `within`, of so high lines
+            among its lines by chance.
+        lines_hz: Tones on its lines in Hz, ascending.
+        prominence_db: Median prominence of the tones in dB.
+        strongest_hz: Most prominent tone in Hz.
+        strongest_db: Its prominence in dB.
+        score: Score with the evidence.
+        within: Period of the found comb that has these lines and weaker ones. None: independent.
+    """
+
+    spacing_hz: float
+    period: int | None
+    image_of_hz: float
+    p_value: float
+    lines_hz: tuple[float, ...]
+    prominence_db: float
+    strongest_hz: float
+    strongest_db: float
+    score: Score
+    within: int | None = None
+
+    def in_words(self) -> str:
+        """Return the place, the p-value and the prominence of the tones in words."""
+        place = f"multiples of {self.spacing_hz:.6g} Hz"
+        if self.image_of_hz:
+            place = f"images of {self.image_of_hz:.5g} Hz around the {place}"
+        if self.period is not None:
+            place += f" (period {self.period})"
+        if self.within is not None:
+            place += f", stronger than the other lines of period {self.within}"
+        by = "power" if self.score == "power" else "phase"
+        return (
+            f"{place}: {len(self.lines_hz)} line(s) by their {by}, p = {self.p_value:.1g}, "
+            f"strongest {self.strongest_db:.1f} dB out at {self.strongest_hz:.6g} Hz, "
+            f"median {self.prominence_db:.1f} dB"
+        )
 
 
 class _Lines(NamedTuple):
@@ -79,36 +127,7 @@ def find_combs(
     """Find evenly spaced tones of unknown spacing, as described in the module's docstring.
 
     Spacings of at least 8 bins are tried. The search is deterministic.
-
-    Args:
-        frequencies_hz: Frequencies of the bins in Hz, shape (bins,), up to half the sample rate;
-            the FFT length is the even segment length.
-        power: Mean power spectrum under a Hann window, one-sided, any scale, shape (bins,).
-        sample_rate: Sample rate in Hz.
-        locking: Phase locking of each bin, 0 to 1, shape (bins,); see
-            `GroupedSpectra.locking_of_recordings`.
-        count: Number of recordings with phases, at least 1.
-        repeats_every: Period in samples at which the whole signal has images. Only the band that
-            they repeat is searched, since its peaks return in them. None: no images.
-
-    Returns:
-        Combs with p < 0.05, widest spacing first. At most 5 % of sets without a comb have one.
-
-    Raises:
-        ParameterError: If an argument is out of range, or the arrays do not fit each other.
-
-    Example:
-        Lines every 32 bins, 6 dB above a rough floor:
-
-        >>> rng = np.random.default_rng(0)
-        >>> locking = np.sqrt(rng.exponential(size=513) / 100)
-        >>> power = rng.gamma(100, size=513)
-        >>> power[32::32] *= 4
-        >>> found = find_combs(np.arange(513) * 15.625, power, 16000, locking=locking, count=100)
-        >>> [(comb.period, comb.spacing_hz, comb.p_value < 1e-6) for comb in found]
-        [(32, 500.0, True)]
     """
-    _check(frequencies_hz, power, sample_rate, locking, count)
     if not np.any(power):
         return ()
     density, scores = scores_of(power, locking, count)
@@ -143,13 +162,7 @@ def find_combs(
 def scores_of(
     power: np.ndarray, locking: np.ndarray, count: float
 ) -> tuple[np.ndarray, dict[Score, np.ndarray]]:
-    """Return the two-sided power in each bin, and the bins' scores by power and by locking.
-
-    Args:
-        power: Mean power spectrum, one-sided, shape (bins,).
-        locking: Phase locking of each bin, shape (bins,).
-        count: Number of segments with phases.
-    """
+    """Return the two-sided power in each bin, and the bins' scores by power and by locking."""
     # All bins but 0 Hz and half the sample rate include the power of a negative twin.
     twins = np.ones(len(power))
     twins[[0, -1]] = 2
@@ -178,12 +191,12 @@ def _fitted(comb: Comb, bins: np.ndarray, density: np.ndarray) -> Comb:
     """
     number = np.rint(bins / comb.spacing)
     spacing = float((number * refined(bins, density)).sum() / (number**2).sum())
-    error = _PLACE_ERROR / math.sqrt((number**2).sum())
+    error = PLACE_ERROR / math.sqrt((number**2).sum())
     period = round(2 * (len(density) - 1) / spacing)
     exact = 2 * (len(density) - 1) / period
     if abs(exact - spacing) < 2 * error:
         return Comb(exact, 0, period)
-    return Comb(round(spacing, 1 - math.floor(math.log10(error))))
+    return Comb(with_its_digits(spacing, 1.0, error / 10))
 
 
 def _search(
@@ -244,7 +257,7 @@ def _standing_out(
                 sum(1 / len(side) for side in sides)
             )
             statistic = (sides[0].mean() - sides[1].mean()) / error
-            tried.append((len(wider) * float(stats.t.sf(statistic, freedom)), p, own))
+            tried.append((len(wider) * float(special.stdtr(freedom, -statistic)), p, own))
     p_value, period, own = min(tried, key=lambda test: test[:2], default=(1.0, 0, number))
     if p_value >= _LEVEL:
         return
@@ -254,36 +267,3 @@ def _standing_out(
     yield _Lines(inner, p_value, bins[own], "power", within=comb.period)
     yield from _standing_out(inner, number[own] // narrower, bins[own], prominence_db[own])
     yield from _standing_out(comb, number[~own], bins[~own], prominence_db[~own])
-
-
-def _check(
-    frequencies_hz: np.ndarray,
-    power: np.ndarray,
-    sample_rate: int,
-    locking: np.ndarray,
-    count: float,
-) -> None:
-    shapes = [np.shape(array) for array in (frequencies_hz, power, locking)]
-    if len(shapes[0]) != 1 or len(set(shapes)) > 1:
-        raise ParameterError(
-            "frequencies_hz, power and locking must have the same shape (bins,). "
-            f"Received shapes: {', '.join(str(shape) for shape in shapes)}"
-        )
-    if 2 * (len(power) - 1) < _SHORTEST_SEGMENT:
-        raise ParameterError(
-            f"power must have at least {_SHORTEST_SEGMENT // 2 + 1} bins. Received: {len(power)}"
-        )
-    if not math.isclose(frequencies_hz[-1], sample_rate / 2, rel_tol=1e-6):
-        raise ParameterError(
-            f"frequencies_hz must end at half the sample rate, {sample_rate / 2:g} Hz. "
-            f"Received: {frequencies_hz[-1]:g}"
-        )
-    # NaN fails every comparison.
-    for name, values, highest in (("power", power, math.inf), ("locking", locking, 1 + 1e-6)):
-        wrong = ~((values >= 0) & (values <= highest) & np.isfinite(values))
-        if wrong.any():
-            raise ParameterError(
-                f"{name} must be finite, from 0 to {highest:.0f}. Received: {values[wrong][0]}"
-            )
-    if not 1 <= count < math.inf:
-        raise ParameterError(f"count of segments must be at least 1. Received: {count}")

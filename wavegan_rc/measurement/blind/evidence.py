@@ -78,18 +78,7 @@ class _Candidates(NamedTuple):
 
 
 def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
-    """Return the comb with the most evidence.
-
-    Args:
-        peaks: Bins of the peaks, strongest first; see `peaks.strongest_first`.
-        explained: Mask of bins to leave out, shape (bins,).
-
-    Example:
-        >>> peaks = np.array([64, 128, 32, 96, 192, 224, 160, 107])
-        >>> evidence = strongest_evidence(peaks, np.zeros(257, dtype=bool))
-        >>> evidence.comb.period, len(evidence.hits), evidence.log_wealth > 10
-        (16, 7, True)
-    """
+    """Return the comb with the most evidence."""
     unexplained = peaks[~explained[peaks]]
     followed = _chosen(unexplained, len(explained))
     lines = _meets(np.arange(len(explained)), followed)
@@ -106,12 +95,7 @@ def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
 
 
 def line_bins(comb: Comb, count: int) -> np.ndarray:
-    """Return a mask of the bins, of `count`, that may show a line of a comb.
-
-    Example:
-        >>> np.flatnonzero(line_bins(Comb(256 / 7), 129)).tolist()  # 36.57 bins
-        [36, 37, 73, 109, 110]
-    """
+    """Return a mask of the bins, of `count`, that may show a line of a comb."""
     alone = _Candidates(*(np.array([value]) for value in (*comb, 0.0)))
     reached = _meets(np.arange(count), alone)[0]
     reached[:LOWEST_BIN] = False

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from wavegan_rc.measurement.blind.comb import FoundComb
 from wavegan_rc.measurement.blind.evidence import FEWEST_BINS_APART
-from wavegan_rc.measurement.blind.found_comb import FoundComb, origin_in_words, stage_of
 from wavegan_rc.measurement.blind.images import LONGEST_PERIOD, FoundImages
 from wavegan_rc.measurement.blind.narrow_peaks import NarrowPeak
 from wavegan_rc.spectrogram import StageComb
@@ -29,15 +29,20 @@ class Findings:
     def in_words(self, stages: Sequence[StageComb]) -> list[str]:
         """Return a sentence for each image and comb, with the stage that can make it."""
         return [
-            each.in_words() + (f"; {origin_in_words(each.period, stages)}" if stages else "")
+            each.in_words() + (f"; {_origin_in_words(each.period, stages)}" if stages else "")
             for each in (*self.images, *self.combs)
         ]
+
+    @property
+    def count(self) -> int:
+        """Number of images and combs, without images that real audio has too."""
+        return len(self.combs) + sum(not image.in_real_audio for image in self.images)
 
     def to_json(self, stages: Sequence[StageComb]) -> dict[str, Any]:
         """Return the entries of `artifacts.json`."""
         named = {"found_images": self.images, "found_combs": self.combs}
         return {
-            name: [_json(each) | {"stage": stage_of(each.period, stages)} for each in found]
+            name: [_json(each) | {"stage": _stage_of(each.period, stages)} for each in found]
             for name, found in named.items()
         } | {"peaks": [_json(peak) for peak in self.peaks]}
 
@@ -50,13 +55,26 @@ def _json(found: FoundComb | FoundImages | NarrowPeak) -> dict[str, Any]:
     }
 
 
-def searched_in_words(sample_rate: int, segment_length: int) -> str:
-    """Return the range of the search in words.
+def _stage_of(period: int | None, stages: Sequence[StageComb]) -> int | None:
+    """Return the last stage whose period is a multiple of a pattern's; None without one."""
+    if period is None:
+        return None
+    return max((stage.stage for stage in stages if stage.period % period == 0), default=None)
 
-    Example:
-        >>> searched_in_words(16000, 2048)
-        'tones 62.5 Hz or more apart, images at periods of 2 to 32 samples'
-    """
+
+def _origin_in_words(period: int | None, stages: Sequence[StageComb]) -> str:
+    """Return the stage that can make a pattern, or other causes, in words."""
+    stage = _stage_of(period, stages)
+    if stage is None:
+        return (
+            "no stage has this period, so it is no image of upsampling; evenly spaced tones of the "
+            "sound itself, such as a voice's pitch or mains hum, make such a pattern"
+        )
+    return f"stage {stage} repeats every {stages[stage - 1].period} samples and can make them"
+
+
+def searched_in_words(sample_rate: int, segment_length: int) -> str:
+    """Return the range of the search in words."""
     closest = FEWEST_BINS_APART * sample_rate / segment_length
     longest = min(LONGEST_PERIOD, segment_length // FEWEST_BINS_APART)
     return f"tones {closest:.4g} Hz or more apart, images at periods of 2 to {longest} samples"

@@ -1,6 +1,5 @@
 """The strongest narrow peaks of a set, at any frequency."""
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,21 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from wavegan_rc.measurement import statistics as st
-from wavegan_rc.measurement.blind.comb import scores_of
-from wavegan_rc.measurement.blind.found_comb import FoundComb
+from wavegan_rc.measurement.blind.comb import FoundComb, scores_of
 from wavegan_rc.measurement.blind.images import FoundImages
-from wavegan_rc.measurement.blind.peaks import refined, strongest_first
+from wavegan_rc.measurement.blind.peaks import refined, strongest_first, with_its_digits
 from wavegan_rc.measurement.grouped_spectra import GroupedSpectra
 from wavegan_rc.measurement.lines import line_powers, sum_of_lines
-from wavegan_rc.measurement.significance import rayleigh_p_values, sign_p_values
-from wavegan_rc.spectrogram import StageComb
+from wavegan_rc.measurement.significance import locking_p_values
+from wavegan_rc.spectrogram import StageComb, line_prominence_db
 
 _MOST = 8
 # In units of the roughness around, or of minus the log p-value of locking: noise seldom has more.
 _LEAST_SCORE = 8.0
 _LEVEL = 0.05
-# Digits of a frequency: a tone's place is known to about a tenth of a bin.
-_PLACE_ERROR = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,16 +65,9 @@ def strongest_peaks(
 ) -> tuple[NarrowPeak, ...]:
     """Return up to 8 narrow peaks that noise seldom has, strongest first.
 
-    Args:
-        spectra: Sums of the set.
-        phases: Phase locking in each bin, and the number of phases; see `locking_of_recordings`.
-        stages: Stages of the generator; none: not known.
-        combs: Combs that were found.
-        images: Images that were found.
+    `phases` are those of `locking_of_recordings`; the other arguments predict frequencies.
     """
-    groups = len(spectra.counts)
-    uniform = np.full((1, groups), 1 / groups)
-    power = st.mean_power(spectra, uniform)
+    power = st.mean_power(spectra, spectra.uniform())
     if not power.any():
         return ()
     locking, count = phases
@@ -90,31 +79,26 @@ def strongest_peaks(
     }
     # A tone is one peak, though its power and its phase may show it in bins next to each other.
     bins = [b for b in sorted(standing) if not standing & {b - 1, b - 2}]
-    whole = st.whole_power(power)
+    whole, frequencies_hz = st.whole_power(power), spectra.frequencies_hz
+    bin_hz = float(frequencies_hz[1])
+    p_values = np.clip(locking_p_values(locking, count) * len(density), sys.float_info.min, 1)
     found = []
     for b in bins:
         # Each by itself, so that close ones do not hide the floor.
-        hz = [float(spectra.frequencies_hz[b])]
+        hz = [float(frequencies_hz[b])]
         level = st.relative_db(sum_of_lines(*line_powers(spectra, power, hz))[0], whole)[0]
-        test = sign_p_values if b == len(density) - 1 else rayleigh_p_values
-        p_value = float(test(locking[b], count)) * len(density)
-        place_hz = _with_its_digits(float(refined(np.array([b]), density)[0]), spectra)
+        prominence = line_prominence_db(frequencies_hz, power, hz, 2 * frequencies_hz[-1])
+        place_hz = with_its_digits(float(refined(np.array([b]), density)[0]), bin_hz)
         found.append(
             NarrowPeak(
                 place_hz,
                 float(level),
-                float(st.prominence_db(spectra, uniform, hz)[0, 0]),
-                min(1.0, max(p_value, sys.float_info.min)) if locking.any() else None,
-                _predicted_by(place_hz, float(spectra.frequencies_hz[1]), stages, combs, images),
+                float(prominence[0, 0]),
+                float(p_values[b]) if locking.any() else None,
+                _predicted_by(place_hz, bin_hz, stages, combs, images),
             )
         )
     return tuple(sorted(found, key=lambda peak: -peak.level_db)[:_MOST])
-
-
-def _with_its_digits(place: float, spectra: GroupedSpectra) -> float:
-    """Return a place in bins as a frequency in Hz, with the digits that it has."""
-    bin_hz = float(spectra.frequencies_hz[1])
-    return round(place * bin_hz, -math.floor(math.log10(_PLACE_ERROR * bin_hz)))
 
 
 def _predicted_by(

@@ -1,5 +1,7 @@
 """Peaks of a spectrum, strongest first, whatever its colour and roughness."""
 
+import math
+
 import numpy as np
 from scipy import special
 
@@ -10,6 +12,8 @@ _NEAREST, _FARTHEST = 3, 7
 LOWEST_BIN = 4
 # Bins on either side that define the roughness of the spectrum.
 _ROUGHNESS_REACH = 64
+# Standard error of a tone's place in bins.
+PLACE_ERROR = 0.1
 # In nepers of power, or relative to locking; smaller differences are rounding.
 _LEAST = 1e-3
 
@@ -20,19 +24,6 @@ def power_scores(power: np.ndarray) -> np.ndarray:
     A slope or an edge has no bin above both sides. The roughness is the distance of the lower
     quartile from the median, which peaks do not move, so that a noisier band has no more than its
     share of the highest scores.
-
-    Args:
-        power: Mean power spectrum, above 0, shape (bins,); doubled at 0 Hz and half the sample
-            rate, which have no negative twin.
-
-    Returns:
-        Array of shape (bins,); 0 for bins not above both sides.
-
-    Example:
-        >>> power = np.random.default_rng(0).gamma(100, size=65)
-        >>> power[32] *= 2
-        >>> int(power_scores(power).argmax())
-        32
     """
     level = np.log(power)
     above = level - _higher_side(level)
@@ -48,13 +39,6 @@ def locking_scores(locking: np.ndarray, count: float) -> np.ndarray:
 
     Unlocked bins have 1 on average. A generator whose segments all begin alike locks all bins; its
     tones are locked more than the bins around.
-
-    Args:
-        locking: Lengths of mean phase vectors, shape (bins,).
-        count: Number of segments with phases.
-
-    Returns:
-        Array of shape (bins,); 0 for bins not above both sides.
 
     Source:
         K. V. Mardia, P. E. Jupp, "Directional Statistics" (2000), section 6.3.1: the Rayleigh test,
@@ -81,12 +65,7 @@ def _windows(values: np.ndarray, reach: int) -> np.ndarray:
 
 
 def closed_by(peak: int) -> slice:
-    """Return the bins around a peak that can hold no other, since their scores depend on it.
-
-    Example:
-        >>> closed_by(20)
-        slice(13, 28, None)
-    """
+    """Return the bins around a peak that can hold no other, since their scores depend on it."""
     return slice(max(0, peak - _FARTHEST), peak + _FARTHEST + 1)
 
 
@@ -142,3 +121,13 @@ def refined(bins: np.ndarray, density: np.ndarray) -> np.ndarray:
     away = np.clip((2 * ratio - 1) / (1 + ratio), 0, 0.5)
     # At half the sample rate there is only one place for a tone.
     return bins + np.where(bins == inner, np.where(above > below, away, -away), 0)
+
+
+def with_its_digits(place: float, bin_hz: float, error: float = PLACE_ERROR) -> float:
+    """Return a place in bins as a frequency in Hz, with the digits that its error in bins leaves.
+
+    Example:
+        >>> with_its_digits(100.1234, 7.8125)
+        782.2
+    """
+    return round(place * bin_hz, -math.floor(math.log10(error * bin_hz)))

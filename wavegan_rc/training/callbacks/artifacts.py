@@ -14,8 +14,7 @@ from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.features import level_statistics, log_mel_features, standardize
 from wavegan_rc.measurement.grouped_spectra import group_spectra
 from wavegan_rc.measurement.lines import bins_of, over_lines
-from wavegan_rc.measurement.phase_pairs import locking_square
-from wavegan_rc.spectrogram import stage_combs
+from wavegan_rc.spectrogram import line_prominence_db, stage_combs
 from wavegan_rc.training.callbacks.base import Phase, StepCallback, due
 from wavegan_rc.utils.interruptions import OptionalWork
 
@@ -54,17 +53,17 @@ def artifact_values(
     spectra = group_spectra(
         [segments], count, segment_length=segment_length, sample_rate=sample_rate
     )
-    groups = len(spectra.counts)
-    weights = np.full((1, groups), 1 / groups)
+    weights = spectra.uniform()
+    power = st.mean_power(spectra, weights)
     combs = stage_combs(upsampling_factors, sample_rate)
     lines = [line for comb in combs for line in comb.lines]
     lines_hz = [line.frequency_hz for line in lines]
     values = {"rms_db": level_statistics(segments, np.full((1, count), 1 / count)).rms_db[0]}
     if stopband_hz is not None:
-        parts = st.out_of_band_db(spectra, weights, stopband_hz, lines_hz)
+        parts = st.out_of_band_db(spectra, power, stopband_hz, lines_hz)
         values["out_of_band_total_db"] = parts["total"][0]
-    prominence = st.prominence_db(spectra, weights, lines_hz)
-    locking = locking_square(spectra, weights)[0]
+    prominence = line_prominence_db(spectra.frequencies_hz, power, lines_hz, sample_rate)
+    locking = st.locking_square(spectra, weights)[0]
     at_line = bins_of(spectra, lines_hz)
     for comb in combs:
         own = [i for i, line in enumerate(lines) if line.stage == comb.stage]
