@@ -195,15 +195,15 @@ class Check:
 
     def _measure(self, end: float) -> None:
         """Write a report of both arms, and WAVs and a spectrogram of each."""
-        runs = [str(run) for run in (self._out / "runs" / each for each in UPSAMPLERS)]
-        found = [run for run in runs if Run(Path(run)).generator.exists()]
+        runs = [Run(self._out / "runs" / upsampler) for upsampler in UPSAMPLERS]
+        found = [run.path for run in runs if run.generator.exists()]
         for run in found:
-            folder = self._out / "generated" / Path(run).name
-            if not folder.exists():
-                self._script(f"WAVs of {run}", end, "generate", run, "--out", str(folder))
+            folder = self._out / "generated" / run.name
+            shutil.rmtree(folder, ignore_errors=True)  # of an earlier check
+            self._script(f"WAVs of {run}", end, "generate", str(run), "--out", str(folder))
         if found:
-            folder = self._out / "report"
-            self._script("the report", end, "report", *found, "--out", str(folder))
+            runs_folder, folder = self._out / "runs", self._out / "report"
+            self._script("the report", end, "report", str(runs_folder), "--out", str(folder))
             if (folder / "report.json").exists():
                 self.results["report"] = json.loads((folder / "report.json").read_text())
 

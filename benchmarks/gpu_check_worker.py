@@ -86,6 +86,8 @@ def main(program: str, size: str) -> None:
         except Exception as error:  # too little memory, no kernel for it, no compiler
             answer = {"error": one_line(error)}
         gc.collect()  # models are in reference cycles, which would keep their memory
+        if "torch" in sys.modules:  # for the other programs
+            sys.modules["torch"].cuda.empty_cache()
         print(json.dumps(answer), file=replies, flush=True)
 
 

@@ -100,14 +100,13 @@ def test_stages_come_in_order_and_leave_one_file(pretended, tmp_path, capsys):
     assert [arm[0] for arm in steps[:3]] == list(PROGRAMS)
     assert {arm[3] for arm in steps[:36]} == {"resize"}
     assert pretended.closed == 3
-    runs = [str(tmp_path / "runs" / each) for each in UPSAMPLERS]
     assert [command[0] for command in pretended.commands] == [
         *["train.py"] * 2,
         *["generate.py"] * 2,
         "report.py",
     ]
     assert pretended.commands[1][-2:] == ("--steps", "3000")  # as many as the first made
-    assert pretended.commands[-1][1:3] == tuple(runs)
+    assert pretended.commands[-1][1] == str(tmp_path / "runs")
     assert results["notices"] == []
     row = next(line for line in out.splitlines() if line.startswith("gpu"))
     cells = "gpu resize float32 64 12.5 10.00 25.0% 40.00 (4.00 x) 15.00 (1.50 x)"
