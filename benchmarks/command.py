@@ -11,19 +11,17 @@ from wavegan_rc.cli.process import require_tensorflow
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.extras import load_before_tensorflow
 
-Subject = Literal["upsampling", "training", "generation", "preparation", "start", "quality"]
+Subject = Literal["upsampling", "training", "generation", "quality"]
 SUBJECTS: tuple[Subject, ...] = Subject.__args__
 Stack = Literal["2x7", "4x4", "4x5"]
 STACKS: tuple[Stack, ...] = Stack.__args__
 
 
 def benchmark_command(program: str, argv: Sequence[str]) -> int:
-    """Time upsampling layers, training, generation, preparation or start; or quality over time."""
+    """Time upsampling layers, training or generation; or measure quality over time."""
     parser = Parser(program, benchmark_command.__doc__)
     parser.argument("subject", Subject, f"one of {', '.join(SUBJECTS)}")
-    parser.flag(
-        "repeats", int | None, "timed rounds", low=1, null="15, or 5 of training and preparation"
-    )
+    parser.flag("repeats", int | None, "timed rounds", low=1, null="15, or 5 of training")
     parser.flag(
         "stacks",
         tuple[Stack, ...],
@@ -46,9 +44,7 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
         default=300.0,
     )
     flags = parser.parse(argv)
-    repeats = flags.repeats
-    if repeats is None:
-        repeats = 5 if flags.subject in ("training", "preparation") else 15
+    repeats = flags.repeats or (5 if flags.subject == "training" else 15)
     _check_writable(flags.json)
     if flags.subject in ("quality", "upsampling"):
         require_tensorflow(f"benchmark {flags.subject}")

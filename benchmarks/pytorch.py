@@ -5,7 +5,6 @@
 
 import statistics
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -204,36 +203,23 @@ def pytorch_step(
     return step
 
 
-def pytorch_programs() -> dict[str, Callable[[Config, str, np.ndarray, int], Visit]]:
-    """Return what can be timed: eager steps, and on a GPU compiled steps."""
-    programs = {"PyTorch eager": partial(_step_visit, None)}
-    if torch.cuda.is_available():
-        # TF32, Keras's default on JAX, and a search for the fastest convolutions.
-        torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.benchmark = True
-        programs["PyTorch compile"] = partial(_step_visit, "inductor")
-    return programs
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _step_visit(
+def step_visit(
     backend: str | None, config: Config, precision: str, segments: np.ndarray, steps: int
 ) -> Visit:
-    device = _device()
+    """Time steps, eager or compiled by a backend of `torch.compile`."""
+    device = _set_up(precision)
     generator = Generator(config).to(device)
     critic = Critic(config, shuffle_by_index=backend is not None).to(device)
-    step = pytorch_step(config, generator, critic, precision != "float32", backend)
+    step = pytorch_step(config, generator, critic, precision == "mixed_bfloat16", backend)
     real = torch.from_numpy(np.ascontiguousarray(segments.transpose(1, 0, 3, 2))).to(device)
     return _with_best_threads(lambda: step(real).item(), steps)
 
 
-def pytorch_product(size: int, precision: str, count: int) -> Visit:
+def product_visit(size: int, precision: str, count: int) -> Visit:
     """Time a matrix product, one of `count` in a row."""
-    dtype = torch.float32 if precision == "float32" else torch.bfloat16
-    left, right = (torch.randn((size, size), device=_device(), dtype=dtype) for _ in range(2))
+    device = _set_up(precision)
+    dtype = torch.bfloat16 if precision == "mixed_bfloat16" else torch.float32
+    left, right = (torch.randn((size, size), device=device, dtype=dtype) for _ in range(2))
     right /= size**0.5  # with this scale, products keep the size of the first factor
 
     def multiply() -> float:
@@ -246,12 +232,22 @@ def pytorch_product(size: int, precision: str, count: int) -> Visit:
     return lambda: [seconds / count for seconds in visit()]
 
 
+def _set_up(precision: str) -> torch.device:
+    """Return the device, set to compute float32 with or without TF32."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.set_float32_matmul_precision("highest" if precision == "float32" else "high")
+    torch.backends.cudnn.allow_tf32 = precision != "float32"
+    torch.backends.cudnn.benchmark = True  # a search for the fastest convolutions
+    return torch.device("cuda")
+
+
 def _with_best_threads(step: Callable[[], Any], steps: int) -> Visit:
     """Time steps with the number of threads that a short trial finds fastest."""
     cores = usable_cores()
     counts = sorted({1, max(cores // 2, 1), cores})
     trials = {}
-    for count in counts if _device().type == "cpu" else counts[-1:]:
+    for count in counts[-1:] if torch.cuda.is_available() else counts:
         torch.set_num_threads(count)
         trials[count] = statistics.median(timed(step, steps))
     threads = min(trials, key=lambda count: trials[count])

@@ -4,66 +4,40 @@ import contextlib
 import itertools
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
 from benchmarks.operations import operations_per_step
+from benchmarks.steps import (
+    CONFIGS,
+    OURS,
+    UPSAMPLERS,
+    StepPrecision,
+    StepTime,
+    format_steps,
+)
 from benchmarks.timing import Visit, interleaved, timed, write_numbers
-from benchmarks.training_table import StepRow, format_training
 from wavegan_rc.config import Config
-from wavegan_rc.config.choices import Precision, Upsampler
 from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
-from wavegan_rc.training.devices import Devices
+from wavegan_rc.training.devices import Devices, gpu_names
 from wavegan_rc.training.model import build_model
 from wavegan_rc.utils.text import one_line
 
-PRECISIONS: tuple[Precision, ...] = ("float32", "mixed_bfloat16")
-UPSAMPLERS: tuple[Upsampler, ...] = ("resize", "transposed")
+# Builds a visit that times a number of steps on segments (batch, critic_steps, samples, 1).
+Program = Callable[[Config, StepPrecision, np.ndarray, int], Visit]
+# Builds a visit that times products, from the matrices' size and the number in a row.
+Product = Callable[[int, StepPrecision, int], Visit]
 
-# The presets without emphasis, which the other programs lack. WaveGAN's batch is smaller,
-# for two cores.
-CONFIGS = {
-    "speech2048": Config(emphasis="none"),
-    "wavegan16384": Config(
-        emphasis="none",
-        critic_steps=5,
-        segment_length=16384,
-        upsampling_factors=(4, 4, 4, 4, 4),
-        kernel_size=25,
-        filters=1024,
-        latent_dim=100,
-        batch_size=8,
-        cutoff_hz=None,
-    ),
-    "gpu": Config(filters=512, batch_size=64, critic_steps=5, emphasis="none"),
-}
 # Rows and columns of the matrices whose product shows the speed of the machine. On a GPU they are
 # four times as large, and ten products run in a row, so that waiting for a result hardly counts.
 PRODUCT_SIZE = 2048
-
-
-class Arm(NamedTuple):
-    """A program, with the upsampler and the precision that it trains with."""
-
-    upsampler: Upsampler
-    program: str
-    precision: Precision
-
-
-@contextlib.contextmanager
-def _dtype_policy(precision: Precision) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 class _StepTimes(keras.callbacks.Callback):
@@ -78,10 +52,10 @@ class _StepTimes(keras.callbacks.Callback):
         self.ends.append((batch, time.perf_counter()))
 
 
-def our_visit(config: Config, precision: Precision, segments: np.ndarray, steps: int) -> Visit:
+def our_visit(config: Config, precision: StepPrecision, segments: np.ndarray, steps: int) -> Visit:
     """Time steps of this package through `fit`, with data from the host, as in training."""
     devices = Devices(config)
-    model = build_model(replace(config, precision=precision))
+    model = build_model(replace(config, precision=_policy(precision)))
     count = steps + 2
 
     def visit() -> list[float]:
@@ -97,7 +71,9 @@ def our_visit(config: Config, precision: Precision, segments: np.ndarray, steps:
     return visit
 
 
-def plain_visit(config: Config, precision: Precision, segments: np.ndarray, steps: int) -> Visit:
+def plain_visit(
+    config: Config, precision: StepPrecision, segments: np.ndarray, steps: int
+) -> Visit:
     """Time steps of the same networks in plain Keras layers, on TensorFlow."""
     import tensorflow as tf
 
@@ -109,9 +85,23 @@ def plain_visit(config: Config, precision: Precision, segments: np.ndarray, step
     return lambda: timed(lambda: float(step(real)), steps)
 
 
-def our_product(size: int, precision: Precision, count: int) -> Visit:
-    """Time a matrix product of Keras's library, one of `count` in a row."""
-    dtype = "float32" if precision == "float32" else "bfloat16"
+def _policy(precision: StepPrecision) -> Literal["float32", "mixed_bfloat16"]:
+    return "mixed_bfloat16" if precision == "mixed_bfloat16" else "float32"
+
+
+@contextlib.contextmanager
+def _dtype_policy(precision: StepPrecision) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(_policy(precision))
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def our_product(size: int, precision: StepPrecision, count: int) -> Visit:
+    """Time a matrix product with the backend, one of `count` in a row."""
+    dtype = "bfloat16" if precision == "mixed_bfloat16" else "float32"
     rng = np.random.default_rng(0)
     # With this scale, products keep the size of the first factor.
     left, right = (
@@ -128,51 +118,65 @@ def our_product(size: int, precision: Precision, count: int) -> Visit:
     return lambda: [seconds / count for seconds in timed(multiply, 3)]
 
 
-def _has_gpu() -> bool:
-    return any("gpu" in device or "cuda" in device for device in keras.distribution.list_devices())
-
-
-def arms_of(
-    config: Config,
-    notices: list[str],
-    upsamplers: Sequence[Upsampler] = UPSAMPLERS,
-    precisions: Sequence[Precision] = PRECISIONS,
-) -> dict[Arm, Visit]:
-    """Build every program's visits; append to `notices` the programs left out, and why."""
-    rng = np.random.default_rng(0)
-    shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
-    segments = 0.1 * rng.standard_normal(shape, np.float32)
-    programs = {"wavegan_rc": our_visit}
+def programs() -> tuple[dict[str, Program], dict[str, Product]]:
+    """Return the programs that can be timed, and each library's matrix product."""
+    found: dict[str, Program] = {OURS: our_visit}
+    products: dict[str, Product] = {OURS: our_product}
     if keras.backend.backend() == "tensorflow":
-        programs["plain Keras"] = plain_visit
-    if find_spec("torch") is None:
-        notices.append("PyTorch is left out: pip install 'wavegan_rc[bench]'")
-    else:
-        from benchmarks.pytorch import pytorch_programs
+        found["plain Keras"] = plain_visit
+    if find_spec("torch"):
+        from benchmarks import pytorch
 
-        programs |= pytorch_programs()
-    # Large steps take seconds each on two cores.
-    steps = 1 if operations_per_step(config, "plain") > 2e11 and not _has_gpu() else 3
-    arms = {}
-    for upsampler, precision, program in itertools.product(upsamplers, precisions, programs):
-        arm, settings = Arm(upsampler, program, precision), replace(config, upsampler=(upsampler,))
-        try:
-            arms[arm] = programs[program](settings, precision, segments, steps)
-        except Exception as error:  # PyTorch's compiler may fail
-            if not program.startswith("PyTorch"):
-                raise
-            notices.append(f"{' '.join(arm)} is left out: {one_line(error)}")
-    return arms
+        found |= {
+            "PyTorch eager": partial(pytorch.step_visit, None),
+            "PyTorch compile": partial(pytorch.step_visit, "inductor"),
+        }
+        products["PyTorch"] = pytorch.product_visit
+    return found, products
+
+
+def peak_gflop_per_s(seconds: Sequence[float], size: int) -> float:
+    """Return the speed of the fastest of some products of square matrices."""
+    return 2 * size**3 / min(seconds) / 1e9
+
+
+def product_shape() -> tuple[int, int]:
+    """Return the size of the matrices, and the number of products in a row."""
+    return (4 * PRODUCT_SIZE, 10) if gpu_names() else (PRODUCT_SIZE, 1)
+
+
+def segments_for(config: Config) -> np.ndarray:
+    """Return a batch of noise."""
+    shape = (config.batch_size, config.critic_steps, config.segment_length, 1)
+    return 0.1 * np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+def steps_per_visit(config: Config) -> int:
+    """Return 3, or 1 for large steps, which take seconds each on two cores."""
+    return 1 if operations_per_step(config, "plain") > 2e11 and not gpu_names() else 3
+
+
+def step_time(
+    name: str, config: Config, program: str, precision: StepPrecision, seconds: Sequence[float]
+) -> StepTime:
+    """Summarize the times of a program's steps; the upsampler is that of the settings."""
+    quartiles = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else [seconds[0]] * 3
+    form = "polyphase" if program == OURS else "plain"
+    return StepTime(
+        config=name,
+        batch_size=config.batch_size,
+        upsampler=config.upsampler[0],
+        precision=precision,
+        program=program,
+        ms_per_step=1000 * statistics.median(seconds),
+        ms_quartiles=[1000 * quartiles[0], 1000 * quartiles[2]],
+        gflop_per_step=operations_per_step(config, form) / 1e9,
+    )
 
 
 def time_steps(
-    name: str,
-    config: Config,
-    repeats: int,
-    notices: list[str],
-    upsamplers: Sequence[Upsampler] = UPSAMPLERS,
-    precisions: Sequence[Precision] = PRECISIONS,
-) -> list[StepRow]:
+    name: str, config: Config, repeats: int, notices: list[str]
+) -> tuple[list[StepTime], dict[str, float]]:
     """Time the steps of one configuration, with all programs in the same rounds.
 
     Args:
@@ -180,58 +184,52 @@ def time_steps(
         config: Sizes of the networks and batches; its upsampler and precision are ignored.
         repeats: Number of timed rounds, at least 1.
         notices: List that receives the programs left out, and why.
-        upsamplers: Upsamplers to compare.
-        precisions: Dtype policies to compare.
+
+    Returns:
+        The times, and the speed of the faster library's matrix product by precision.
     """
-    arms = arms_of(config, notices, upsamplers, precisions)
-    size, count = (4 * PRODUCT_SIZE, 10) if _has_gpu() else (PRODUCT_SIZE, 1)
-    product_visits = [our_product]
-    if any(arm.program.startswith("PyTorch") for arm in arms):
-        from benchmarks.pytorch import pytorch_product
-
-        product_visits.append(pytorch_product)
-    products = {
-        (visit.__name__, precision): visit(size, precision, count)
-        for visit in product_visits
+    found, products = programs()
+    if "PyTorch" not in products:
+        notices.append("PyTorch is left out: pip install 'wavegan_rc[bench]'")
+    precisions: tuple[StepPrecision, ...] = ("float32", "mixed_bfloat16")
+    segments, steps = segments_for(config), steps_per_visit(config)
+    visits: dict[Any, Visit] = {}
+    settings: dict[Any, Config] = {}
+    for arm in itertools.product(UPSAMPLERS, precisions, found):
+        upsampler, precision, program = arm
+        settings[arm] = replace(config, upsampler=(upsampler,))
+        try:
+            visits[arm] = found[program](settings[arm], precision, segments, steps)
+        except Exception as error:  # PyTorch's compiler may fail
+            if not program.startswith("PyTorch"):
+                raise
+            notices.append(f"{' '.join(arm)} is left out: {one_line(error)}")
+    size, count = product_shape()
+    for precision, library in itertools.product(precisions, products):
+        visits["product", precision, library] = products[library](size, precision, count)
+    times = interleaved(visits, repeats)
+    rows = [
+        step_time(name, settings[arm], arm[2], arm[1], seconds)
+        for arm, seconds in times.items()
+        if arm in settings
+    ]
+    peaks = {
+        precision: max(
+            peak_gflop_per_s(times["product", precision, library], size) for library in products
+        )
         for precision in precisions
     }
-    times = interleaved({**arms, **products}, repeats)
-    peaks = {  # of the faster library
-        precision: 2 * size**3 / min(min(times[key]) for key in products if key[1] == precision)
-        for precision in precisions
-    }
-    return [_row(name, config, arm, times, peaks[arm.precision]) for arm in arms]
-
-
-def _row(
-    name: str, config: Config, arm: Arm, times: Mapping[Any, list[float]], peak: float
-) -> StepRow:
-    seconds = statistics.median(times[arm])
-    quartiles = statistics.quantiles(times[arm], n=4) if len(times[arm]) > 1 else [seconds] * 3
-    form = "polyphase" if arm.program == "wavegan_rc" else "plain"
-    operations = operations_per_step(replace(config, upsampler=(arm.upsampler,)), form)
-    return StepRow(
-        config=name,
-        batch_size=config.batch_size,
-        upsampler=arm.upsampler,
-        program=arm.program,
-        precision=arm.precision,
-        ms_per_step=1000 * seconds,
-        ms_quartiles=[1000 * quartiles[0], 1000 * quartiles[2]],
-        steps_per_s=1 / seconds,
-        times_ours=seconds / statistics.median(times[arm._replace(program="wavegan_rc")]),
-        gflop_per_step=operations / 1e9,
-        gflop_per_s=operations / seconds / 1e9,
-        peak_gflop_per_s=peak / 1e9,
-        fraction_of_peak=operations / seconds / peak,
-    )
+    return rows, peaks
 
 
 def benchmark_training(names: Sequence[str], repeats: int, json_file: Path | None) -> None:
     """Time the steps of the named configurations, and print a table of each."""
-    rows: list[StepRow] = []
+    rows: list[StepTime] = []
+    peaks: dict[str, dict[str, float]] = {}
     for name in names:
         notices: list[str] = []
-        rows += (own := time_steps(name, CONFIGS[name], repeats, notices))
-        print(*dict.fromkeys(notices), "", format_training(own), sep="\n", flush=True)
-        write_numbers(json_file, [asdict(row) for row in rows], repeats=repeats)
+        own, peaks[name] = time_steps(name, CONFIGS[name], repeats, notices)
+        rows += own
+        print(*dict.fromkeys(notices), "", *format_steps(own, peaks[name]), sep="\n", flush=True)
+        numbers = [asdict(row) for row in rows]
+        write_numbers(json_file, numbers, repeats=repeats, product_gflop_per_s=peaks)

@@ -46,24 +46,6 @@ STACKS = {
 }
 
 
-def _multiply_adds(stack: Stack, layers: list[UpsampleConv1D]) -> float:
-    """Count those of the learned convolutions, per sample of the last stage's output.
-
-    The inserted zeros of a transposed convolution, separate interpolation and end corrections are
-    not counted.
-    """
-    total, length, channels = 0, stack.length, stack.filters
-    for layer in layers:
-        length *= layer.factor
-        taps = layer.fold.matrix.shape[1]
-        if layer.implementation == "reference":
-            taps = layer.kernel.shape[0]
-            taps = taps / layer.factor if layer.upsampler == "transposed" else taps
-        total += length * taps * channels * layer.filters
-        channels = layer.filters
-    return total / length
-
-
 def _visits(layers: list[UpsampleConv1D], inputs: Any) -> dict[str, Visit]:
     """Return a visit of the forward pass, and one that also computes all gradients."""
     weights = [weight.value for layer in layers for weight in layer.trainable_variables]
@@ -98,7 +80,7 @@ def time_stack(stack: Stack, repeats: int) -> list[dict[str, Any]]:
 
     Returns:
         A row for each upsampler, with the stack's name and, for each implementation, the medians
-        `forward_ms` and `gradient_ms` (forward and backward), and `multiply_adds_per_sample`.
+        `forward_ms` and `gradient_ms` (forward and backward).
     """
     rng = np.random.default_rng(0)
     shape = (stack.batch_size, stack.length, stack.filters)
@@ -111,8 +93,7 @@ def time_stack(stack: Stack, repeats: int) -> list[dict[str, Any]]:
             layers = stack.layers(upsampler, implementation)
             for part, visit in _visits(layers, inputs).items():
                 visits[upsampler, implementation, part] = visit
-            count = _multiply_adds(stack, layers)
-            rows[upsampler][implementation] = {"multiply_adds_per_sample": count}
+            rows[upsampler][implementation] = {}
     for (upsampler, implementation, part), ms in medians_ms(interleaved(visits, repeats)).items():
         rows[upsampler][implementation][part] = ms
     return list(rows.values())
@@ -125,15 +106,10 @@ def format_rows(rows: list[dict[str, Any]]) -> str:
         fast, plain = row["polyphase"][key], row["reference"][key]
         return f"{fast:.1f} / {plain:.1f} ({plain / fast:4.2f} x)"
 
-    def counts(row: dict[str, Any]) -> str:
-        each = (row[name]["multiply_adds_per_sample"] for name in IMPLEMENTATIONS)
-        return " / ".join(f"{count:,.0f}" for count in each)
-
     columns = {
         "upsampler": lambda row: row["upsampler"],
         "forward": lambda row: times(row, "forward_ms"),
         "with gradient": lambda row: times(row, "gradient_ms"),
-        "multiply-adds per sample": counts,
     }
     by_name = {row["upsampler"]: row["polyphase"] for row in rows}
     resize, transposed = by_name["resize"], by_name["transposed"]

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import yaml
-from helpers import PRESETS
+from filelock import FileLock
 from hypothesis import settings
 
 from wavegan_rc.config import Config
@@ -29,11 +28,19 @@ settings.register_profile("shared", deadline=None, derandomize=True)
 settings.load_profile("shared")
 
 
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory):
+    """A folder of all processes of these tests."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory):
+def own_cache(shared_folder):
     """Prepared corpora of the tests stay out of the user's cache; subprocesses inherit this."""
     before = os.environ.get("XDG_CACHE_HOME")
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    (shared_folder / "cache").mkdir(exist_ok=True)
+    os.environ["XDG_CACHE_HOME"] = str(shared_folder / "cache")
     yield Path(os.environ["XDG_CACHE_HOME"])
     if before is None:
         del os.environ["XDG_CACHE_HOME"]
@@ -42,15 +49,20 @@ def own_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def smoke_runs(tmp_path_factory, own_cache):
-    """Two finished runs, transposed and resize, for tests that only read them (or copies)."""
-    from wavegan_rc.training.train import train
+def smoke_runs(shared_folder, own_cache):
+    """Two finished runs, transposed and resize, for tests that only read them (or copies).
 
-    settings = yaml.safe_load((PRESETS / "smoke.yaml").read_text())
-    out = str(tmp_path_factory.mktemp("smoke-runs"))
-    words = "transposed", "resize"
-    configs = [Config(**settings | {"upsampler": word, "out": out}) for word in words]
-    return [train(config).path for config in configs]
+    Of several processes of tests, one trains.
+    """
+    out = shared_folder / "smoke-runs"
+    words = ("transposed", "resize")
+    with FileLock(f"{out}.lock"):
+        if not (out / "resize" / "summary.json").exists():
+            from wavegan_rc.training.train import train
+
+            for word in words:
+                train(Config.read("smoke", upsampler=word, out=str(out)), name=word)
+    return [out / word for word in words]
 
 
 @pytest.fixture

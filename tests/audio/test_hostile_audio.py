@@ -127,6 +127,7 @@ found = {
 """
 
 
+@pytest.mark.slow
 def test_two_thousand_mutated_files_are_each_prepared_or_named(tmp_path, fresh_cache):
     folder = tmp_path / "data"
     folder.mkdir()

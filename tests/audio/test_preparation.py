@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import json
 import signal
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from helpers import tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import preparation as benchmark
 from wavegan_rc.audio import positions, preparation, units
 from wavegan_rc.audio.corpus import prefetch, windows
 from wavegan_rc.audio.preparation import prepare_corpus
@@ -152,6 +150,7 @@ def finished(cache):
     return sum(1 + (not unit.with_suffix(".float32").exists()) for unit in filtered)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_goes_on_and_ends_the_same(
     folder, reference, fresh_cache, monkeypatch
 ):
@@ -265,23 +264,3 @@ def test_segments_come_from_where_they_are_said_to_come(make_wav, fresh_cache, m
     first = {recording.name: recording.start for recording in corpus.recordings}
     for segment, (name, start) in zip(segments.draw(0, 20), segments.sources(0, 20), strict=True):
         np.testing.assert_array_equal(segment, whole[first[name] + start :][:9000])
-
-
-def test_the_benchmark_counts_what_it_prepares(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(benchmark, "_COPIES", (1, 2))
-    monkeypatch.setattr(
-        benchmark, "_copy_speech", lambda folder, copies: write_seconds(folder, 3 * copies)
-    )
-    file = tmp_path / "b.json"
-    benchmark.benchmark_preparation(1, file)
-    rows = {row["copies"]: row for row in json.loads(file.read_text())["rows"]}
-    for copies, row in rows.items():
-        assert row["minutes"] == 3 * copies / 60
-        assert row["times_real_time"] == pytest.approx(60 * row["minutes"] / row["seconds"])
-        assert row["peak_mib"] > 30
-    assert f"{rows[2]['times_real_time']:.0f} x real time" in capsys.readouterr().out
-
-
-def write_seconds(folder, seconds):
-    folder.mkdir()
-    soundfile.write(folder / "a.wav", tone(300, seconds=seconds), 16000)

@@ -1,7 +1,7 @@
 """The networks that training is compared with are the same; operations are counted right."""
 
+import itertools
 import json
-import re
 from dataclasses import replace
 
 import keras
@@ -239,24 +239,50 @@ def test_the_table_and_the_file_hold_every_arm(monkeypatch, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         run_command(benchmark_command, "benchmark.py", argv)
     assert ended.value.code == 0
-    rows = json.loads(file.read_text())["rows"]
+    numbers = json.loads(file.read_text())
+    rows = numbers["rows"]
     out = capsys.readouterr().out
-    arms = {(row["upsampler"], row["program"]) for row in rows}
-    programs = {program for _, program in arms}
+    arms = {(row["upsampler"], row["precision"], row["program"]) for row in rows}
+    programs = {program for *_, program in arms}
     assert programs >= {"wavegan_rc", "plain Keras"}
-    assert arms == {(upsampler, program) for upsampler in UPSAMPLERS for program in programs}
-    for row in rows:
-        assert row["gflop_per_s"] == pytest.approx(row["gflop_per_step"] * row["steps_per_s"])
-        assert row["fraction_of_peak"] == pytest.approx(
-            row["gflop_per_s"] / row["peak_gflop_per_s"]
+    precisions = ("float32", "mixed_bfloat16")
+    assert arms == set(itertools.product(UPSAMPLERS, precisions, programs))
+    peaks = numbers["product_gflop_per_s"]["speech2048"]
+    lines = [line.split() for line in out.splitlines()]
+    for upsampler, precision in itertools.product(UPSAMPLERS, precisions):
+        ours, plain = (
+            next(
+                row
+                for row in rows
+                if (row["upsampler"], row["precision"], row["program"])
+                == (upsampler, precision, program)
+            )
+            for program in ("wavegan_rc", "plain Keras")
         )
-        assert re.search(f" {row['ms_per_step']:.1f} +{row['steps_per_s']:.2f} ", out)
+        (cells,) = (line for line in lines if line[1:3] == [upsampler, precision])
+        speed = ours["gflop_per_step"] / ours["ms_per_step"] * 1000
+        assert cells[5:7] == [f"{ours['ms_per_step']:.2f}", f"{speed / peaks[precision]:.1%}"]
+        factor = plain["ms_per_step"] / ours["ms_per_step"]
+        assert cells[7:9] == [f"{plain['ms_per_step']:.2f}", f"({factor:.2f}"]
     assert ("PyTorch is left out" in out) == ("PyTorch eager" not in programs)
 
 
-def test_without_pytorch_its_arms_are_left_out_with_a_notice(monkeypatch):
-    monkeypatch.setattr(training, "find_spec", lambda name: None)
+def test_what_pytorch_cannot_compile_is_left_out_with_the_reason(monkeypatch):
+    def visit(*arguments):
+        return lambda: [1.0]
+
+    def fails(*arguments):
+        raise RuntimeError("no kernel\nfor this")
+
+    found = {"wavegan_rc": visit, "PyTorch eager": visit, "PyTorch compile": fails}
+    products = {"wavegan_rc": visit}
+    monkeypatch.setattr(training, "programs", lambda: (found, products))
     notices = []
-    arms = training.arms_of(replace(SMALL, critic_steps=1), notices)
-    assert not any(arm.program.startswith("PyTorch") for arm in arms)
-    assert notices == ["PyTorch is left out: pip install 'wavegan_rc[bench]'"]
+    rows, peaks = training.time_steps("a", SMALL, 1, notices)
+    assert {row.program for row in rows} == {"wavegan_rc", "PyTorch eager"}
+    assert peaks["float32"] == 2 * training.product_shape()[0] ** 3 / 1e9
+    assert notices[0] == "PyTorch is left out: pip install 'wavegan_rc[bench]'"
+    assert "resize float32 PyTorch compile is left out: no kernel for this" in notices
+    found["wavegan_rc"] = fails  # ours must run
+    with pytest.raises(RuntimeError, match="no kernel"):
+        training.time_steps("a", SMALL, 1, [])

@@ -1,299 +1,256 @@
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
-from dataclasses import asdict, replace
 
-import numpy as np
 import pytest
 import yaml
 from helpers import PRESETS, ROOT
 
-from benchmarks import gpu_check, training
-from benchmarks.gpu_check import PLAN, TOY, Check
-from benchmarks.gpu_check_command import gpu_check_command
-from benchmarks.gpu_check_table import format_results
-from benchmarks.training_table import StepRow
-from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, DivergenceError, ParameterError
-from wavegan_rc.runs.history import read_history
-from wavegan_rc.runs.run import Run
-from wavegan_rc.training.batches import drawn_ahead
-from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
-
-pytestmark = [pytest.mark.slow, pytest.mark.extra]
+from benchmarks import gpu_check
+from benchmarks.gpu_check import PRECISIONS, PROGRAMS, gpu_check_command
+from benchmarks.gpu_check_processes import NoAnswerError
+from benchmarks.steps import CONFIGS, UPSAMPLERS
+from wavegan_rc.errors import DataError, ParameterError
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory, own_cache):
-    folder = tmp_path_factory.mktemp("prepared")
-    Check(TOY, folder, folder / "corpus").prepare()
-    return folder / "corpus"
+def answer(program, question):
+    if question["ask"] == "machine":
+        return {"device": "GPU: one", "jax": "1"}
+    if question["ask"] == "product":
+        return 5000.0
+    ms = {"wavegan_rc": 10.0, "PyTorch eager": 40.0, "PyTorch compile": 15.0}[program]
+    row = {name: value for name, value in question.items() if name != "ask"}
+    times = {"ms_per_step": ms, "ms_quartiles": [ms, ms], "gflop_per_step": 12.5}
+    return row | {"program": program, "batch_size": 64} | times
 
 
-def check_in(folder, corpus, **settings):
-    folder.mkdir(exist_ok=True)
-    return Check(replace(TOY, trained=replace(TOY.trained, **settings)), folder, corpus)
+@pytest.fixture
+def pretended(monkeypatch):
+    """Programs that answer at once, by `answers`, and commands that leave what they would."""
+
+    class Pretended:
+        asked, commands, limits, closed = [], [], [], 0
+        answers, seconds, found = staticmethod(answer), 0.0, True
+        now, made = 0.0, 3000
+
+    state = Pretended()
+    state.asked, state.commands, state.limits = [], [], []
+
+    class Worker:
+        def __init__(self, command, log):
+            self.program = command[-2]
+
+        def ask(self, question, limit_s):
+            state.asked.append((self.program, *question.values()))
+            state.limits.append(limit_s)
+            state.now += state.seconds
+            return state.answers(self.program, question)
+
+        def close(self):
+            state.closed += 1
+
+    def run_until(command, end, *, grace_s, log):
+        state.commands.append((command[1].rsplit("/", 1)[1], *command[2:]))
+        state.limits.append(end - state.now)
+        if "train.py" in command[1]:
+            state.train(command)
+        return "done"
+
+    def train(command):
+        flags = dict(zip(command[2::2], command[3::2], strict=True))
+        run = gpu_check.Path(flags.get("--resume") or f"{flags['--out']}/{flags['--name']}")
+        (run / "checkpoints").mkdir(parents=True, exist_ok=True)
+        (run / "checkpoints" / f"step-{state.made:06d}.json").touch()
+        (run / "generator.keras").touch()
+        row = {"step": state.made, "steps_per_s": 100.0}
+        (run / "history.jsonl").write_text(json.dumps(row) + "\n")
+
+    state.train = train
+    monkeypatch.setattr(gpu_check, "Worker", Worker)
+    monkeypatch.setattr(gpu_check, "run_until", run_until)
+    monkeypatch.setattr(gpu_check, "find_spec", lambda name: state.found)
+    monkeypatch.setattr(gpu_check.time, "monotonic", lambda: state.now)
+    return state
 
 
-def test_what_is_trained_is_the_file():
-    settings = yaml.safe_load((PRESETS / "gpu.yaml").read_text())
-    assert PLAN.trained == Config(**settings)
-    assert set(PLAN.timed) == {"speech2048", "gpu", "wavegan16384"}
-
-
-def test_everything_runs_once(tmp_path, corpus):
-    pytest.importorskip("jax")
-    (tmp_path / "corpus").symlink_to(corpus)
-    env = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "benchmarks.gpu_check_command", tmp_path, "--toy"]
-
-    def run():
-        done = subprocess.run(command, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done
-
-    first = run()
-    folder = tmp_path / "toy"
-    assert "PyTorch is left out" in first.stdout
+def check(folder, capsys, *flags):
+    code = gpu_check_command("gpu_check.sh", [str(folder), *flags])
+    out = capsys.readouterr().out
     results = json.loads((folder / "gpu_check.json").read_text())
-    assert len(results["steps"]) == 4
-    for each in results["trainings"]:
-        assert (each["steps"], each["sessions"], each["killed_sessions"]) == (6, 1, 0)
-        assert each["minutes"] > 0
-        assert each["artifacts"][0]["reference"]["value"] < -60  # real speech
-    measured = json.loads((folder / "measured" / "resize" / "artifacts.json").read_text())
-    (kernel,) = (q for q in measured["quantities"] if q["name"] == "kernel_distance")
-    assert kernel["value"] is not None
-    table = (folder / "gpu_check.txt").read_text()
-    assert table in first.stdout
-    assert all(word in table for word in ("resize", "transposed", "real", "out-of-band ratio"))
-    assert len(list((folder / "runs" / "resize" / "samples").glob("0*.wav"))) == 4
-
-    second = run()
-    assert second.stdout.strip() == table.strip()
+    assert out.endswith((folder / "gpu_check.txt").read_text())
+    return code, results, out
 
 
-def test_a_training_that_is_stopped_goes_on(tmp_path, corpus, monkeypatch):
-    whole = check_in(tmp_path / "whole", corpus)
-    assert whole.train() is None
-
-    ends = StopOnSignal.on_step_end
-
-    def told_at_step_4(self, step, logs):
-        if step == 4:
-            self.received = signal.SIGTERM
-        ends(self, step, logs)
-
-    check = check_in(tmp_path / "parts", corpus)
-    with monkeypatch.context() as patch:
-        patch.setattr(StopOnSignal, "on_step_end", told_at_step_4)
-        assert check.train() == signal.SIGTERM
-    (first,) = check.results()["trainings"]
-    assert (first["steps"], first["sessions"]) == (4, 1)
-    check.measure()
-    assert not check.measured.exists()  # nothing is finished
-    assert check.train() is None
-
-    for upsampler, sessions in (("resize", 2), ("transposed", 1)):
-        (found,) = (t for t in check.results()["trainings"] if t["upsampler"] == upsampler)
-        assert (found["steps"], found["sessions"], found["killed_sessions"]) == (6, sessions, 0)
-        rows = [
-            [
-                {name: row[name] for name in row.keys() - {"steps_per_s"}}
-                for row in read_history(Run(c.runs / upsampler).history)
-            ]
-            for c in (whole, check)
-        ]
-        assert rows[0] == rows[1]
+def test_what_is_timed_and_trained_are_the_presets():
+    timed = gpu_check.timed_settings(toy=False)
+    assert list(timed) == [*CONFIGS, "wavegan16384, 64"]
+    assert timed["wavegan16384, 64"].batch_size == 64
+    assert yaml.safe_load((PRESETS / "gpu.yaml").read_text())["filters"] == timed["gpu"].filters
 
 
-def test_one_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path, corpus):
-    check = check_in(tmp_path, corpus, steps=2)
-    (check.runs / "resize" / "checkpoints").mkdir(parents=True)
-    (check.runs / "resize.json").write_text("[null]")
-    assert check.train() is None
-    found = check.results()["trainings"]
-    assert [(t["steps"], t["sessions"], t["killed_sessions"]) for t in found] == [(2, 1, 0)] * 2
+def test_stages_come_in_order_and_leave_one_file(pretended, tmp_path, capsys):
+    code, results, out = check(tmp_path, capsys)
+    assert code == 0
+    assert [stage["stage"] for stage in results["stages"]] == list(gpu_check.STAGES)
+    assert results["machine"]["device"] == "GPU: one"
+    assert results["product_gflop_per_s"] == dict.fromkeys(PRECISIONS, 5000.0)
+    steps = pretended.asked[-4 * 3 * 3 * 2 :]
+    assert [arm[1:4] for arm in steps[:3]] == [("step", "speech2048", "resize")] * 3
+    assert [arm[0] for arm in steps[:3]] == list(PROGRAMS)
+    assert {arm[3] for arm in steps[:36]} == {"resize"}
+    assert pretended.closed == 3
+    assert [command[0] for command in pretended.commands] == [
+        *["train.py"] * 2,
+        *["generate.py"] * 2,
+        "report.py",
+    ]
+    assert pretended.commands[1][-2:] == ("--steps", "3000")  # as many as the first made
+    assert pretended.commands[-1][1] == str(tmp_path / "runs")
+    assert results["notices"] == []
+    row = next(line for line in out.splitlines() if line.startswith("gpu"))
+    cells = "gpu resize float32 64 12.5 10.00 25.0% 40.00 (4.00 x) 15.00 (1.50 x)"
+    assert " ".join(row.split()) == cells
 
 
-def test_a_killed_session_is_told(tmp_path, corpus, monkeypatch):
-    def killed(*arguments, **settings):
-        raise SystemExit
-
-    check = check_in(tmp_path, corpus, steps=2)
-    assert check.train() is None
-    (check.runs / "resize" / "summary.json").unlink()  # its last session did not come to its end
-    monkeypatch.setattr(gpu_check, "train", killed)
-    with pytest.raises(SystemExit):
-        check.train()
-    found = check.results()["trainings"]
-    assert [t["killed_sessions"] for t in found] == [1, 0]
-    assert "+: the time of killed sessions is not known and not included" in format_results(
-        check.results()
-    )
+def test_a_second_call_continues(pretended, tmp_path, capsys):
+    check(tmp_path, capsys)
+    count = len(pretended.asked)
+    pretended.made = 5000
+    _, results, _ = check(tmp_path, capsys)
+    assert not [arm for arm in pretended.asked[count:] if arm[1] == "step"]
+    again = [command for command in pretended.commands if "--resume" in command]
+    assert [command[2] for command in again] == [str(tmp_path / "runs" / e) for e in UPSAMPLERS]
+    assert again[1][-2:] == ("--steps", "5000")
+    assert [each["steps"] for each in results["trainings"]] == [5000, 5000]
 
 
-def test_a_training_that_diverges_leaves_the_other(tmp_path, corpus, monkeypatch, capsys):
-    really = gpu_check.train
-
-    def diverges(config, *arguments, **settings):
-        if config.upsampler == ("resize",):
-            raise DivergenceError("critic_loss is NaN", step=1, tensor="critic_loss")
-        return really(config, *arguments, **settings)
-
-    monkeypatch.setattr(gpu_check, "train", diverges)
-    check = check_in(tmp_path, corpus, steps=2)
-    assert check.train() is None
-    assert "resize: critic_loss is NaN" in capsys.readouterr().out
-    (found,) = check.results()["trainings"]
-    assert (found["upsampler"], found["steps"]) == ("transposed", 2)
+def test_a_training_killed_before_its_first_checkpoint_begins_again(pretended, tmp_path, capsys):
+    (tmp_path / "runs" / "resize" / "checkpoints").mkdir(parents=True)
+    check(tmp_path, capsys)
+    assert "--name" in pretended.commands[0]
 
 
-def step_row(upsampler, program, precision, ms, ours):
-    return StepRow(
-        config="gpu",
-        batch_size=64,
-        upsampler=upsampler,
-        program=program,
-        precision=precision,
-        ms_per_step=ms,
-        ms_quartiles=[ms, ms],
-        steps_per_s=1000 / ms,
-        times_ours=ms / ours,
-        gflop_per_step=12.5,
-        gflop_per_s=1250.0,
-        peak_gflop_per_s=5000.0,
-        fraction_of_peak=0.25,
-    )
+def test_limits_leave_time_for_what_follows(pretended, tmp_path, capsys):
+    """Everything takes all that it may, and the table comes in time."""
+    pretended.seconds = 100.0
+
+    def silent(program, question):
+        raise NoAnswerError("no answer within 100 s")
+
+    pretended.answers = silent
+    code, results, out = check(tmp_path, capsys, "--minutes", "8")
+    assert code == 0
+    assert max(pretended.limits) <= 480
+    device = pretended.limits[0]
+    assert device == pytest.approx(480 * gpu_check.STAGES["device"] / 3)
+    assert "wavegan_rc, machine: no answer within 100 s" in results["notices"]
+    assert "device not known" in out
 
 
-def test_steps_that_do_not_fit_leave_the_others(tmp_path, corpus, monkeypatch):
-    def time_steps(name, config, repeats, notices, upsamplers, precisions):
-        if precisions == ["float32"]:
-            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
-        return [step_row(upsamplers[0], "wavegan_rc", "mixed_bfloat16", 10.0, 10.0)]
+def test_a_program_that_is_silent_twice_is_left_out(pretended, tmp_path, capsys):
+    def answers(program, question):
+        if program == "PyTorch compile":
+            raise NoAnswerError("ended with code -9")
+        return answer(program, question)
 
-    monkeypatch.setattr(gpu_check, "time_steps", time_steps)
-    check = check_in(tmp_path, corpus)
-    check.benchmark()
-    results = check.results()
-    assert [row["upsampler"] for row in results["steps"]] == ["resize", "transposed"]
-    assert all("  10.00  " in line for line in format_results(results).splitlines()[-5:-3])
+    pretended.answers = answers
+    _, results, _ = check(tmp_path, capsys)
+    steps = [row["program"] for row in results["steps"]]
+    assert {program: steps.count(program) for program in PROGRAMS} == {
+        "wavegan_rc": 24,
+        "PyTorch eager": 24,
+        "PyTorch compile": 0,
+    }
+    first = "PyTorch compile, step, speech2048, resize"
     assert results["notices"] == [
-        f"toy, {upsampler}, float32: RESOURCE_EXHAUSTED: Out of memory"
-        for upsampler in ("resize", "transposed")
+        f"{first}, float32: ended with code -9",
+        f"{first}, tf32: ended with code -9; this program is left out",
     ]
 
 
-def test_what_breaks_in_timing_is_an_error(tmp_path, corpus, monkeypatch):
-    def time_steps(*arguments):
-        raise RuntimeError("no such operation")
+def test_steps_that_fail_leave_the_others(pretended, tmp_path, capsys):
+    def answers(program, question):
+        if question.get("config") == "wavegan16384, 64":
+            return {"error": "RESOURCE_EXHAUSTED: Out of memory"}
+        return answer(program, question)
 
-    monkeypatch.setattr(gpu_check, "time_steps", time_steps)
-    with pytest.raises(RuntimeError, match="no such operation"):
-        check_in(tmp_path, corpus).benchmark()
-
-
-def test_without_prepared_recordings_it_says_who_makes_them(tmp_path):
-    with pytest.raises(DataError, match="`prepare` makes them"):
-        Check(TOY, tmp_path, tmp_path / "corpus").train()
-
-
-def test_a_training_that_is_stopped_ends_the_command(tmp_path, monkeypatch, capsys):
-    def fails(self):
-        raise AssertionError("is not to be measured now")
-
-    monkeypatch.setattr(Check, "train", lambda self: signal.SIGTERM)
-    monkeypatch.setattr(Check, "measure", fails)
-    code = gpu_check_command("gpu_check.sh", [str(tmp_path), "--toy", "train", "measure"])
-    assert code == 128 + signal.SIGTERM
-    assert (tmp_path / "toy" / "gpu_check.txt").read_text() in capsys.readouterr().out
+    pretended.answers = answers
+    _, results, _ = check(tmp_path, capsys)
+    assert len(results["steps"]) == 3 * 18
+    assert len(results["notices"]) == 18
+    assert results["notices"][0].endswith("RESOURCE_EXHAUSTED: Out of memory")
 
 
-def test_a_stage_that_is_none_is_refused(tmp_path):
-    message = "STAGE must be one of prepare, benchmark, train, measure"
-    with pytest.raises(ParameterError, match=message):
-        gpu_check_command("gpu_check.sh", [str(tmp_path), "tarin"])
+def test_without_pytorch_its_programs_are_left_out(pretended, tmp_path, capsys):
+    pretended.found = False
+    _, results, _ = check(tmp_path, capsys)
+    assert {row["program"] for row in results["steps"]} == {"wavegan_rc"}
+    assert results["notices"] == ["PyTorch is not installed: its programs are left out"]
+
+
+def test_whatever_breaks_the_table_is_printed(pretended, tmp_path, capsys):
+    def breaks(command):
+        raise RuntimeError("something\nelse")
+
+    pretended.train = breaks
+    code, results, out = check(tmp_path, capsys)
+    assert code == 1
+    assert "the check ended early: something else" in out
+    assert len(results["steps"]) == 72
+
+
+def test_a_signal_ends_the_check_with_its_table(pretended, tmp_path, capsys):
+    pretended.train = lambda command: os.kill(os.getpid(), 15)
+    code, results, out = check(tmp_path, capsys)
+    assert code == 128 + 15
+    assert "the check ended early: a signal came" in out
+    assert [stage["stage"] for stage in results["stages"]] == ["device", "steps", "training"]
+
+
+@pytest.mark.parametrize(("flags", "named"), [(["--minutes", "0"], "minutes"), (["x"], "x")])
+def test_mistakes_are_told_before_the_work(pretended, tmp_path, flags, named):
+    with pytest.raises(ParameterError, match=named):
+        gpu_check_command("gpu_check.sh", [str(tmp_path), *flags])
     assert not list(tmp_path.iterdir())
 
 
-def test_the_table_shows_ratios_of_the_same_upsampler_and_precision():
-    def row(*settings):
-        return asdict(step_row("resize", *settings))
-
-    results = {
-        "machine": {"device": "GPU: one", "jax": "1", "keras": "3"},
-        "notices": ["something is left out"],
-        "steps": [
-            row("wavegan_rc", "float32", 10.0, 10.0),
-            row("PyTorch eager", "float32", 40.0, 10.0),
-            row("wavegan_rc", "mixed_bfloat16", 5.0, 5.0),
-            row("PyTorch eager", "mixed_bfloat16", 35.0, 5.0),
-            row("PyTorch compile", "mixed_bfloat16", 15.0, 5.0),
-        ],
-        "trainings": [],
-    }
-    lines = format_results(results).splitlines()
-    assert lines[:2] == ["GPU: one; jax 1, keras 3", "something is left out"]
-    float32, bfloat16 = (line for line in lines if line.startswith("gpu"))
-    cells = " ".join(float32.split())
-    assert cells == "gpu resize float32 64 10.00 25.00% 40.00 (4.00 x) -"
-    assert bfloat16.endswith("35.00 (7.00 x)   15.00 (3.00 x)")
-    assert "Speed of that product in TFLOP/s: float32 5.00, mixed_bfloat16 5.00" in lines
+def test_a_folder_with_other_results_is_refused(pretended, tmp_path):
+    (tmp_path / "gpu_check.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be used"):
+        gpu_check_command("gpu_check.sh", [str(tmp_path)])
 
 
-def test_what_pytorch_cannot_compile_is_left_out_with_the_reason(monkeypatch):
-    def visit(config, precision, segments, steps):
-        return lambda: [1.0]
-
-    def fails(*arguments):
-        raise RuntimeError("no kernel\nfor this")
-
-    pytorch = pytest.importorskip("benchmarks.pytorch")
-    monkeypatch.setattr(training, "our_visit", visit)
-    monkeypatch.setattr(training, "plain_visit", visit)
-    programs = {"PyTorch eager": visit, "PyTorch compile": fails}
-    monkeypatch.setattr(pytorch, "pytorch_programs", lambda: programs)
-    notices = []
-    arms = training.arms_of(TOY.trained, notices, ["resize"], ["float32"])
-    assert {arm.program for arm in arms} >= {"wavegan_rc", "PyTorch eager"}
-    assert notices == ["resize PyTorch compile float32 is left out: no kernel for this"]
-    monkeypatch.setattr(training, "our_visit", fails)
-    with pytest.raises(RuntimeError):  # ours must run
-        training.arms_of(TOY.trained, [], ["resize"], ["float32"])
+def test_the_report_is_in_the_table(pretended, tmp_path, capsys):
+    (tmp_path / "report").mkdir()
+    example = (ROOT / "docs" / "example-report" / "report.json").read_text()
+    (tmp_path / "report" / "report.json").write_text(example)
+    _, _, out = check(tmp_path, capsys)
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert json.loads(example)["summary"]["finding"] in lines
+    row = "out_of_band_total_db dB -43.03 [-44.22, -41.84] -49.82 [-51.04, -48.60]"
+    assert f"{row} -86.20 [-86.58, -85.79]" in lines
 
 
-def test_batches_are_drawn_ahead_in_order():
-    second_is_drawn = threading.Event()
-
-    def batches():
-        for step in range(5):
-            if step == 1:
-                second_is_drawn.set()
-            yield (np.full(3, step),)
-
-    with drawn_ahead(batches) as begin:
-        ahead = begin()
-        assert next(ahead)[0].tolist() == [0, 0, 0]
-        assert second_is_drawn.wait(60)  # nobody has asked for it
-        assert [batch[0].item(0) for batch in ahead] == [1, 2, 3, 4]
-    assert not any(thread.name.startswith("draw") for thread in threading.enumerate())
-
-
-def test_an_error_in_drawing_is_raised_where_the_batch_is_asked_for():
-    def batches():
-        yield (np.zeros(1),)
-        raise DataError("damaged")
-
-    with pytest.raises(DataError, match="damaged"), drawn_ahead(batches) as ahead:
-        list(ahead())
-
-
-def test_whoever_stops_early_leaves_no_thread():
-    endless = ((np.zeros(1),) for _ in iter(int, 1))
-    with drawn_ahead(lambda: endless) as ahead:
-        next(ahead())
-    assert not any(thread.name.startswith("draw") for thread in threading.enumerate())
+@pytest.mark.slow
+@pytest.mark.extra
+def test_everything_runs_at_toy_size(tmp_path):
+    """Also where there is no TensorFlow; without time, it says what is missing."""
+    pytest.importorskip("jax")
+    command = [ROOT / "scripts" / "gpu_check.sh", tmp_path, "--toy", "--minutes", "20"]
+    env = os.environ | {"PYTHON": sys.executable}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "toy"
+    results = json.loads((folder / "gpu_check.json").read_text())
+    ours = [row for row in results["steps"] if row["program"] == "wavegan_rc"]
+    assert [(row["upsampler"], row["precision"]) for row in ours] == [
+        (upsampler, precision) for upsampler in UPSAMPLERS for precision in PRECISIONS
+    ]
+    assert [each["steps"] for each in results["trainings"]] == [6, 6]
+    assert results["report"]["rows"][0]["real"]["value"] < -60  # real speech
+    for upsampler in UPSAMPLERS:
+        assert len(list((folder / "generated" / upsampler).glob("0*.wav"))) == 64
+        assert (folder / "generated" / upsampler / "spectrogram.png").exists()
+    assert (folder / "report" / "index.html").exists()
+    assert (folder / "gpu_check.txt").read_text() in done.stdout

@@ -474,6 +474,7 @@ def test_no_settings_take_a_second_or_more_memory_than_a_few_megabytes(tmp_path)
         assert int(kilobytes) < 20_000
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc alone")
 @pytest.mark.parametrize(("backend", "kept"), [("tensorflow", True), ("jax", False)])
 def test_memory_that_tensorflow_frees_is_kept_for_its_next_tensors(backend, kept):

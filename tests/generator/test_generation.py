@@ -116,6 +116,7 @@ def test_any_count_streams_in_batches_of_one_size(generator_file, monkeypatch):
     assert shapes == [(64, 3)] * 3
 
 
+@pytest.mark.slow
 def test_the_file_loads_in_plain_keras_and_needs_no_code_of_this_package(tmp_path):
     generator = build_generator(
         segment_length=96,

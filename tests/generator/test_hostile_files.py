@@ -560,6 +560,7 @@ def zeros_in(path, member, head=b"", megabytes=150):
     return path
 
 
+@pytest.mark.slow
 def test_small_files_do_not_fill_the_memory(valid, spoilt, tmp_path):
     """The peak of a process that loads them all; each would have taken 150 MB or more."""
     files = []

@@ -166,6 +166,7 @@ def test_images_of_a_tone_are_told_from_a_comb_of_their_own():
     assert [(c.period, c.image_of_hz) for c in both] == [(8, 0), (8, 437.5)]
 
 
+@pytest.mark.slow
 def test_noise_has_no_comb_in_95_of_100_sets():
     """Over the whole search; bets are cautious, so that it is far fewer than 5 %."""
     false = [bool(found(noise(32, seed, length=256))) for seed in range(1000)]

@@ -136,6 +136,7 @@ def speakers(count, seed):
     return recordings
 
 
+@pytest.mark.slow
 def test_recordings_of_their_own_loudness_and_colour_are_not_called_different():
     """Of 8 pairs of sets, drawn alike, a quantity differs in 5 %; by segments most did."""
     found = []
@@ -282,6 +283,7 @@ def test_the_frechet_distance_of_recordings_has_no_bias_in_the_set_nor_in_its_re
     assert abs(np.mean(resampled)) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", [10, 20, 100])
 def test_intervals_of_few_units_hold_the_truth_as_often_as_of_many(units):
     """Means of normal numbers: 95 +- 1.5 %. Without expansion it is 90 % for 10 units."""

@@ -7,21 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-import yaml
-from helpers import PRESETS
 from matplotlib import image
 from scipy import signal
 
 from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
-from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganError, WaveganWarning
 from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.measurement.evaluator import QUANTITIES
 from wavegan_rc.measurement.gate import check_limits, parse_limits
 from wavegan_rc.measurement.measure import compare, measure
 from wavegan_rc.measurement.quantities import Quantity
-from wavegan_rc.training.train import train
 
 RATE, LENGTH, COUNT = 16000, 512, 300
 
@@ -287,10 +283,10 @@ def test_silence_gives_reasons_not_numbers(arrays, tmp_path, capsys):
     assert "not measured: silence" in out
 
 
-@pytest.mark.backend
-def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(tmp_path, capsys):
-    config = Config(**yaml.safe_load((PRESETS / "smoke.yaml").read_text()))
-    run_folder = train(replace(config, out=str(tmp_path / "runs"), steps=3)).path
+def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(
+    smoke_runs, tmp_path, capsys
+):
+    run_folder = smoke_runs[1]
     capsys.readouterr()
     code, out, err = run([run_folder, "--out", tmp_path / "m"], capsys)
     assert (code, err) == (0, "")
@@ -474,6 +470,7 @@ def test_sets_are_compared_with_the_first(arrays, tmp_path, capsys):
     assert "< 0.002  above" in out
 
 
+@pytest.mark.slow
 def test_two_sets_drawn_alike_are_rarely_found_different():
     """40 pairs: p-values of one statistic are as often below 5 % as they say."""
     rng = np.random.default_rng(0)

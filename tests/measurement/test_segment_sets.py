@@ -3,23 +3,19 @@ import subprocess
 import sys
 import tracemalloc
 import zipfile
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
-import yaml
-from helpers import PRESETS, ROOT, tone
+from helpers import ROOT, tone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import GeneratorWeights, StageWeights
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measurement.sources import SegmentSet, is_generator, open_segments
-from wavegan_rc.training.train import train
 
 
 def everything(segments, size=512):
@@ -35,11 +31,9 @@ def array_file(tmp_path, array, name="a.npy"):
     return tmp_path / name
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    settings = yaml.safe_load((PRESETS / "smoke.yaml").read_text())
-    out = tmp_path_factory.mktemp("runs")
-    return train(replace(Config(**settings), out=str(out), steps=2)).path
+@pytest.fixture
+def run(smoke_runs):
+    return smoke_runs[1]
 
 
 def tiny_generator(path, initial_length=32, factor=2, weights=1.0):

@@ -5,17 +5,14 @@ import json
 import shutil
 import zipfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import yaml
-from helpers import PRESETS
 from matplotlib import image
 
-from wavegan_rc.config import Config
 from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import Generator, load_generator, save_generator
@@ -40,7 +37,6 @@ from wavegan_rc.runs.checkpoints import save_checkpoint
 from wavegan_rc.theory.overlap import overlap_counts
 from wavegan_rc.theory.response import phase_gains, tone_levels_db
 from wavegan_rc.training.model import build_model
-from wavegan_rc.training.train import train
 
 pytestmark = pytest.mark.slow
 
@@ -412,16 +408,18 @@ def test_a_period_that_does_not_divide_the_segment_and_a_dead_critic():
     assert found["line_level_db", 1, None].plain.value == pytest.approx(-3, abs=0.3)
 
 
-@pytest.fixture(scope="module")
-def smoke_run(tmp_path_factory):
-    config = Config(**yaml.safe_load((PRESETS / "smoke.yaml").read_text()))
-    out = tmp_path_factory.mktemp("runs")
-    return train(replace(config, out=str(out), steps=3, upsampler="transposed")).path
+@pytest.fixture
+def smoke_run(smoke_runs):
+    return smoke_runs[0]
 
 
 @pytest.fixture
 def run_copy(smoke_run, tmp_path):
-    return Path(shutil.copytree(smoke_run, tmp_path / "run"))
+    """A run with one checkpoint."""
+    copied = shutil.copytree(smoke_run, tmp_path / "run")
+    for path in (copied / "checkpoints").glob("step-000003*"):
+        path.unlink()
+    return copied
 
 
 def read_json(folder):
@@ -441,7 +439,7 @@ def test_a_run_is_audited_whole_and_alike_each_time(smoke_run, tmp_path):
     assert all(-120 <= probe["mirrored_db"] < 20 for probe in result["probes"])
     assert len(result["silence"]) == 4 + 1 + 2 * 2
     gradients = result["gradients"]
-    assert gradients["checkpoint"] == "step-000003.weights.h5"
+    assert gradients["checkpoint"] == "step-000006.weights.h5"
     assert (gradients["critic_strides"], gradients["phase_shuffle_radius"]) == ([4, 4, 4], 2)
     assert {q["origin"] for q in gradients["quantities"]} == {"generated", "real"}
     whole = [q for q in gradients["quantities"] if q["name"] == "fixed_level_db" and not q["layer"]]
@@ -462,7 +460,7 @@ def test_a_run_is_audited_whole_and_alike_each_time(smoke_run, tmp_path):
 
 @pytest.mark.backend
 def test_the_critic_is_that_of_the_newest_checkpoint(run_copy):
-    """Newest by its number: as a name, step-1000000 comes before step-000003."""
+    """Newest by its number: as a name, step-1000000 comes before step-000006."""
     config, trained, checkpoint = load_run(run_copy)
     segments = np.random.default_rng(0).standard_normal((4, 512, 1)).astype(np.float32)
     scores = np.asarray(trained.critic(trained.heard(segments)))
@@ -531,8 +529,8 @@ def empty_checkpoint(run):
     ("spoil", "named"),
     [
         (no_checkpoint, "checkpoints: no usable checkpoint"),
-        (cut_checkpoint, "step-000003.weights.h5 is not what was written"),
-        (empty_checkpoint, "step-000003.weights.h5 is not what was written"),
+        (cut_checkpoint, "step-000006.weights.h5 is not what was written"),
+        (empty_checkpoint, "step-000006.weights.h5 is not what was written"),
         (lambda run: set_in_config(run, filters=24), "not of the networks in config.yaml"),
         (lambda run: set_in_config(run, segment_length=2048), "not of the networks in config.yaml"),
         (lambda run: set_in_config(run, bogus=1), "config.yaml: not the settings of a run"),

@@ -98,7 +98,7 @@ def assert_close(ours, theirs, relative=1e-5):
         np.testing.assert_allclose(a, b, rtol=0, atol=relative * np.abs(b).max())
 
 
-@settings(max_examples=150 // FEWER_EXAMPLES)
+@settings(max_examples=90 // FEWER_EXAMPLES)
 @given(
     upsamplers, paddings, st.integers(2, 8), st.integers(1, 26), st.integers(1, 20), st.booleans()
 )
@@ -129,7 +129,7 @@ def test_few_positions_of_many_filters_equal_independent_layers(
     assert_close(values_and_gradients(layer, x, layer), values_and_gradients(function, x, last))
 
 
-@settings(max_examples=20 // FEWER_EXAMPLES)
+@settings(max_examples=max(1, 10 // FEWER_EXAMPLES))
 @given(upsamplers, paddings, st.integers(2, 4), st.integers(1, 9), st.integers(1, 6))
 def test_graph_and_xla_agree_with_eager(upsampler, padding, factor, kernel_size, length):
     x = random_input(length)
@@ -143,7 +143,7 @@ def test_graph_and_xla_agree_with_eager(upsampler, padding, factor, kernel_size,
         assert_close(compiled(run, layer.variables, xla=xla)(x), eager)
 
 
-@settings(max_examples=60 // FEWER_EXAMPLES)
+@settings(max_examples=30 // FEWER_EXAMPLES)
 @given(upsamplers, paddings, st.integers(2, 8), st.integers(1, 26), st.integers(1, 12))
 def test_bfloat16_agrees_with_float32_within_its_rounding(
     upsampler, padding, factor, kernel_size, length

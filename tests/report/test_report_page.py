@@ -9,13 +9,12 @@ import re
 import shutil
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 import yaml
-from helpers import PRESETS, report_runs
+from helpers import report_runs
 from helpers.browser import DESKTOP, PHONE, click, emulate, find, screenshot
 from helpers.report_page import COUNT, HOSTILE, LENGTH, RATE, document_of, run_of, write_run
 from matplotlib.figure import Figure
@@ -27,7 +26,6 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.cli.report import report_command
-from wavegan_rc.config import Config
 from wavegan_rc.report.comparisons import Difference
 from wavegan_rc.report.measured import Interval
 from wavegan_rc.report.page import render_page
@@ -36,7 +34,6 @@ from wavegan_rc.report.sentences import Summary
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.verdicts import Verdict
 from wavegan_rc.report.write import write_report
-from wavegan_rc.training.train import train
 
 pytestmark = pytest.mark.slow
 
@@ -629,16 +626,14 @@ def test_it_fits_whatever_is_compared(browser, tmp_path, screenshots, count, dif
 
 
 @pytest.fixture(scope="module")
-def smoke_report(tmp_path_factory):
+def smoke_report(smoke_runs, tmp_path_factory):
     """What the command makes of two runs, one in a folder with a hostile name.
 
-    The second is the first one's copy under another setting, since a training takes its time.
+    Both are copies of one run, the second under another setting.
     """
     folder = tmp_path_factory.mktemp("smoke")
-    config = Config(**yaml.safe_load((PRESETS / "smoke.yaml").read_text()))
-    run = train(replace(config, out=str(folder))).path
-    first = run.rename(folder / "<img src=x onerror=alert(1)>")
-    second = Path(shutil.copytree(first, folder / NON_ASCII))
+    first = shutil.copytree(smoke_runs[1], folder / "<img src=x onerror=alert(1)>")
+    second = shutil.copytree(first, folder / NON_ASCII)
     settings = yaml.safe_load((second / "config.yaml").read_text()) | {"learning_rate": 0.5}
     (second / "config.yaml").write_text(yaml.safe_dump(settings))
     runs = [first, second]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
+from helpers.runs import SMALL as SHORT
 from helpers.runs import smoke_config
 
 from wavegan_rc.audio.preparation import prepare_corpus
@@ -21,10 +21,9 @@ from wavegan_rc.training import devices
 from wavegan_rc.training.batches import batches
 from wavegan_rc.training.callbacks.artifacts import artifact_values
 from wavegan_rc.training.model import build_model
-from wavegan_rc.training.train import train
 from wavegan_rc.training.updates import LOSSES
 
-pytestmark = [pytest.mark.backend, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 SMALL = Config(
     segment_length=1024,
@@ -42,6 +41,7 @@ def dtypes(tensors):
     return {str(tensor.dtype).split(".")[-1].strip("<>' ") for tensor in tensors}
 
 
+@pytest.mark.backend
 def test_only_the_layers_between_compute_in_half_precision():
     model = build_model(SMALL)
     optimizers = model.generator_optimizer.variables + model.critic_optimizer.variables
@@ -101,6 +101,7 @@ def test_auto_chooses_by_what_the_device_is_made_for(monkeypatch, gpus, capabili
     assert devices.chosen_precision("mixed_bfloat16") == "mixed_bfloat16"
 
 
+@pytest.mark.backend
 def test_auto_takes_half_precision_on_a_cpu_with_amx_under_tensorflow_only(monkeypatch):
     monkeypatch.setattr(devices, "gpu_names", list)
     monkeypatch.setattr(devices, "_cpu_has", lambda feature: feature == "amx_bf16")
@@ -108,23 +109,12 @@ def test_auto_takes_half_precision_on_a_cpu_with_amx_under_tensorflow_only(monke
     assert devices.chosen_precision("auto") == expected
 
 
-def test_a_run_records_what_auto_stood_for_and_goes_on_with_it(tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize("amx", [False, True])
+def test_a_cell_goes_on_with_what_auto_stood_for_where_it_began(tmp_path, monkeypatch, caplog, amx):
     caplog.set_level("INFO", "wavegan_rc")
     monkeypatch.setattr(devices, "gpu_names", list)
-    monkeypatch.setattr(devices, "_cpu_has", lambda feature: False)
-    config = smoke_config(tmp_path, precision="auto", steps=2, measure_every=0)
-    run = train(config).path
-    assert ", float32\n" in caplog.text
-    assert yaml.safe_load((run / "config.yaml").read_text())["precision"] == "float32"
-    with pytest.raises(ParameterError, match="precision cannot change when resuming"):
-        replace(config, precision="mixed_bfloat16").resumed(replace(config, precision="float32"))
-
-
-@pytest.mark.parametrize("amx", [False, True])
-def test_a_cell_goes_on_with_what_auto_stood_for_where_it_began(tmp_path, monkeypatch, amx):
-    monkeypatch.setattr(devices, "gpu_names", list)
     monkeypatch.setattr(devices, "_cpu_has", lambda feature: amx)
-    config = smoke_config(tmp_path, precision="auto", steps=2, measure_every=0)
+    config = smoke_config(tmp_path, **SHORT, precision="auto", steps=2)
     began = devices.chosen_precision("auto")
 
     def trained_to(steps):
@@ -133,5 +123,9 @@ def test_a_cell_goes_on_with_what_auto_stood_for_where_it_began(tmp_path, monkey
         return Run(Path(config.out) / "seed=0").read_config()
 
     assert trained_to(2) == replace(config, precision=began)
+    assert f", {began}\n" in caplog.text
     monkeypatch.setattr(devices, "_cpu_has", lambda feature: not amx)
     assert trained_to(3) == replace(config, precision=began, steps=3)
+    other = ({"float32", "mixed_bfloat16"} - {began}).pop()
+    with pytest.raises(ParameterError, match="precision cannot change when resuming"):
+        replace(config, precision=other).resumed(replace(config, precision=began))

@@ -39,8 +39,7 @@ def straight(tmp_path_factory):
     return train(config).path, config
 
 
-@pytest.mark.parametrize("first", [10, 9])
-@pytest.mark.backend
+@pytest.mark.parametrize("first", [10, pytest.param(9, marks=pytest.mark.backend)])
 def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path, caplog):
     """Stopped where a checkpoint is due, and in the middle of a line of the history."""
     expected, config = straight
@@ -58,7 +57,6 @@ def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path, caplo
     assert Config(**yaml.safe_load((run / "config.yaml").read_text())) == ours
 
 
-@pytest.mark.backend
 def test_what_was_logged_after_the_checkpoint_is_forgotten(straight, tmp_path):
     """Killed after step 17 was logged and before it was saved: steps 16 and 17 come again."""
     expected, config = straight
@@ -82,7 +80,6 @@ def test_what_was_logged_after_the_checkpoint_is_forgotten(straight, tmp_path):
     assert new
 
 
-@pytest.mark.backend
 def test_a_finished_run_gets_its_results_again(straight, tmp_path):
     expected, config = straight
     run = tmp_path / "run"
@@ -179,7 +176,6 @@ def test_a_description_of_what_cannot_be_is_damage(straight, tmp_path, change):
         assert newest_checkpoint(run / "checkpoints").step == 15
 
 
-@pytest.mark.backend
 def test_a_damaged_checkpoint_does_not_count_as_kept(straight, tmp_path):
     expected, config = straight
     run = tmp_path / "run"
