@@ -144,15 +144,7 @@ comes from upsampling stage 4.
 def summarise(
     reference: Reference, generated: np.ndarray, config: Config, run: Run, seconds: float
 ) -> Summary:
-    """Measure real and generated segments in the same way.
-
-    Args:
-        reference: Real segments.
-        generated: Generated segments, shape (count, samples).
-        config: Settings.
-        run: Run folder, whose history says whether the training is finished.
-        seconds: Duration of the session, in seconds.
-    """
+    """Measure real and generated segments in the same way."""
     comb = predicted_comb(config.upsampling_factors, config.sample_rate)
     lines_hz = [line.frequency_hz for line in comb]
     ratios: dict[str, float | None] = {}
