@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from wavegan_rc.cli.cell import command_of_cell
 from wavegan_rc.cli.parser import Parser
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL
-from wavegan_rc.config.yaml_file import read_grid
+from wavegan_rc.config.yaml_file import read_grids
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.sweep.grid import Cell, grid_cells
 from wavegan_rc.utils.extras import require
@@ -107,8 +107,8 @@ def read_cells(file: Path, out: Path) -> list[Cell]:
         DataError: If the file is no grid of valid settings. The message names the file and the
             setting.
     """
-    settings, grid = read_grid(file)
+    settings, grids = read_grids(file)
     try:
-        return grid_cells(settings, grid, out)
+        return grid_cells(settings, grids, out)
     except ParameterError as error:
         raise DataError(f"{file}: {error}") from None
