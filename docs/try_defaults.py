@@ -17,10 +17,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 TIMED_STEPS = 60
 # What a step's time depends on. An emphasis takes less of it than times differ by.
-SIZES = (
-    *("filters", "critic_filters", "batch_size", "critic_steps", "precision"),
-    *("architecture", "activation", "critic_downsampling", "loss"),
-)
+SIZES = ("filters", "critic_filters", "batch_size", "critic_steps", "precision")
 SEGMENTS = 512
 
 

@@ -14,7 +14,7 @@ from benchmarks.operations import operations_per_step
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
 from wavegan_rc.config.yaml_file import read_settings
-from wavegan_rc.nn.leaky_relu import LeakyReLU
+from wavegan_rc.nn.critic import LeakyReLU
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.model import build_model
 

@@ -13,9 +13,14 @@ from wavegan_rc.training.model import build_model
 from wavegan_rc.utils.interruptions import EndSignals
 
 STEPS = 3
+KINDS = {
+    "shared shifts": {},
+    "own shifts": {"phase_shuffle_per_example": True},
+    "growing": {"growing_steps": 2, "penalty_every": 2},
+}
 
 
-def make_steps(count, per_example, file):
+def make_steps(count, kind, file):
     config = Config(
         segment_length=64,
         upsampling_factors=(4, 2),
@@ -25,8 +30,8 @@ def make_steps(count, per_example, file):
         batch_size=4,
         critic_steps=2,
         learning_rate=1e-3,
-        phase_shuffle_per_example=per_example,
         devices=count,
+        **KINDS[kind],
     )
     if count > 1:  # as on GPUs, of which one alone would have its steps compiled with XLA
         devices.gpu_names = lambda: ["GPU"] * count
@@ -48,5 +53,5 @@ def make_steps(count, per_example, file):
 
 if __name__ == "__main__":
     count, folder = sys.argv[1:]
-    for kind in (False, True):
+    for kind in KINDS:
         make_steps(int(count), kind, f"{folder}/{count}-{kind}.npz")

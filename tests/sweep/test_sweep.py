@@ -49,6 +49,20 @@ def cells_of(tmp_path, text):
     return read_cells(file, tmp_path / "out")
 
 
+def test_a_list_of_grids_is_all_their_cells(tmp_path):
+    text = "steps: 7\ngrid:\n- {seed: [0, 1]}\n- {seed: [2], loss: [relativistic]}\n"
+    cells = cells_of(tmp_path, text)
+    assert [cell.name for cell in cells] == ["seed=0", "seed=1", "loss=relativistic,seed=2"]
+    assert [cell.config.loss for cell in cells] == ["wgan_gp", "wgan_gp", "relativistic"]
+
+
+def test_the_sweep_of_variants_has_six_runs_of_each():
+    cells = read_cells(ROOT / "configs" / "sweeps" / "variants.yaml", Path("out"))
+    variants = {replace(cell.config, seed=0, upsampler="resize") for cell in cells}
+    assert (len(cells), len(variants)) == (66, 11)
+    assert replace(Config(), out="out") in variants
+
+
 def test_the_last_key_of_a_grid_changes_fastest_and_names_do_not_depend_on_the_order(tmp_path):
     text = "steps: 7\ngrid:\n  seed: [1, 0]\n  upsampler: [sinc, resize]\n"
     cells = cells_of(tmp_path, text)
@@ -128,6 +142,10 @@ def test_names_are_one_folder_and_differ_if_settings_do(settings):
         ("grid:\n  seed: [one]\n", ["grid: seed", "whole number", "one"]),
         ("grid:\n  seed: [[1, 2]]\n", ["grid: seed", "whole number", "[1, 2]"]),
         ("grid:\n  seed: [0, -1]\n", ["grid: seed", "(0 to ", "-1"]),
+        ("grid: []\n", ["must have a `grid:` of settings"]),
+        ("grid: [3]\n", ["must have a `grid:` of settings"]),
+        ("grid:\n- {seed: [1]}\n- {seed: [1]}\n", ["seed=1 is in the grid 2 times"]),
+        ("seed: 1\ngrid:\n- {steps: [1]}\n- {seed: [1]}\n", ["seed must be either in the"]),
         ("grid:\n  seed: [1, 0, 1]\n", ["seed=1 is in the grid 2 times"]),
         ("grid:\n  upsampler: [resize, [resize]]\n", ["upsampler=resize is in the grid 2 times"]),
         ("grid:\n  upsampler: [resize, deconv]\n", ["grid: upsampler", "deconv"]),

@@ -17,7 +17,7 @@ from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.figures.history_figure import history_figure, losses_figure
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measurement.features import log_mel_features, standardize
-from wavegan_rc.training import updates
+from wavegan_rc.training import wgan_gp
 from wavegan_rc.training.callbacks import artifacts
 from wavegan_rc.training.callbacks import history as history_callbacks
 from wavegan_rc.training.callbacks.artifacts import (
@@ -296,7 +296,7 @@ def test_a_silent_generator_trains_to_the_end_and_measuring_takes_no_time_of_ste
         for variable in average.variables:
             variable.assign(0 * variable)
 
-    monkeypatch.setattr(updates, "update_average", silence)
+    monkeypatch.setattr(wgan_gp, "update_average", silence)
     monkeypatch.setattr(history_callbacks, "time", SimpleNamespace(perf_counter=tick))
     monkeypatch.setattr(artifacts, "artifact_values", measure_slowly)
     run = train(smoke_config(tmp_path)).path

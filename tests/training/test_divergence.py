@@ -24,9 +24,9 @@ from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training import batches, divergence
-from wavegan_rc.training.divergence import StopAtNonFinite
+from wavegan_rc.training.divergence import StopAtNonFinite, last_latents
 from wavegan_rc.training.loop import Loop
-from wavegan_rc.training.model import build_model, load_checkpoint
+from wavegan_rc.training.model import build_model, load_checkpoint, start_draws
 from wavegan_rc.training.train import train
 from wavegan_rc.training.updates import FIRST_NONFINITE
 
@@ -120,13 +120,13 @@ def test_an_update_that_breaks_a_weight_is_found_at_the_weight():
 def test_the_latents_of_the_last_step_are_those_that_it_used(monkeypatch):
     model = build_model(TINY)
     used = []
-    draw = model._latents
-    monkeypatch.setattr(model, "_latents", lambda n: used.append(draw(n)) or used[-1])
+    draw = model.latents
+    monkeypatch.setattr(model, "latents", lambda n: used.append(draw(n)) or used[-1])
     for _ in range(2):
         first_nonfinite(model)
-    monkeypatch.setattr(model, "_latents", draw)
+    monkeypatch.setattr(model, "latents", draw)
     state = np.array(model.seed_generator.state)
-    for_critic, for_generator = model.last_latents(TINY.batch_size)
+    for_critic, for_generator = last_latents(model, TINY.batch_size)
     np.testing.assert_array_equal(for_critic.reshape(6, 4), used[-2])
     np.testing.assert_array_equal(for_generator, used[-1])
     np.testing.assert_array_equal(model.seed_generator.state, state)
@@ -143,9 +143,9 @@ def test_after_a_rollback_other_numbers_are_drawn_and_said_twice_it_is_one_rollb
         for state, value in zip(states, start, strict=True):
             state.assign(value)
         for number in rollbacks:
-            model.start_draws(number)
+            start_draws(model, number)
         shuffled = [shuffles[0](maps, training=True) for _ in range(5)]
-        return np.concatenate([np.ravel(model._latents(5)), np.ravel(shuffled)])
+        return np.concatenate([np.ravel(model.latents(5)), np.ravel(shuffled)])
 
     assert len(shuffles) > 1
     np.testing.assert_array_equal(draw(), draw(0))

@@ -9,15 +9,16 @@ from helpers.networks import TINY, real_batch
 from keras import ops
 from scipy import stats
 
+from wavegan_rc.config.choices import AdversarialLoss
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.backend import gradients_by_inputs
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
+from wavegan_rc.training import wgan_gp
 from wavegan_rc.training.average import update_average
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.model import build_model
-from wavegan_rc.training.relativistic import RelativisticGAN
-from wavegan_rc.training.updates import FIRST_NONFINITE, LOSSES
+from wavegan_rc.training.updates import FIRST_NONFINITE, LOSSES, update
 from wavegan_rc.training.wgan_gp import WGANGP
 
 pytestmark = pytest.mark.backend
@@ -89,7 +90,7 @@ def test_each_update_moves_only_its_own_network():
     np.testing.assert_equal(weights(model.generator), generator)
     moved = weights(model.critic)
     assert any((a != b).any() for a, b in zip(critic, moved, strict=True))
-    model._update_generator(model._latents(3), real)
+    model._update_generator(model.latents(3), real)
     np.testing.assert_equal(weights(model.critic), moved)
     assert any((a != b).any() for a, b in zip(generator, weights(model.generator), strict=True))
 
@@ -112,9 +113,9 @@ def test_a_step_makes_the_stated_number_of_updates_on_different_batches(monkeypa
     assert not np.array_equal(seen[0][1], seen[1][1])
 
 
-def test_generated_segments_come_from_distinct_latents():
+def test_generated_segments_come_from_distinctlatents():
     model = build_model(TINY)
-    latents = np.asarray(model._latents(500))
+    latents = np.asarray(model.latents(500))
     assert (latents >= -1).all()
     assert (latents <= 1).all()
     assert latents.std() == pytest.approx(1 / np.sqrt(3), rel=0.05)
@@ -180,13 +181,46 @@ def test_penalty_is_taken_between_real_and_generated_by_a_uniform_share_for_each
     assert len(np.unique(shares)) > 490
 
 
+@pytest.mark.parametrize("loss", AdversarialLoss.__args__)
+def test_a_rarer_penalty_counts_as_much_on_average(loss, monkeypatch):
+    """Over k updates of a critic that stands still, the mean gradient is that of every update."""
+    seen = []
+    spy = lambda *a: seen.append([np.asarray(g) for g in a[4]]) or update(*a)  # noqa: E731
+    monkeypatch.setattr(wgan_gp, "update", spy)
+    tensors = [real_batch()[:, 0], real_batch(1)[:, 0], np.full((3, 1, 1), 0.3, np.float32)]
+    for every in (1, 4):
+        config = replace(TINY, loss=loss, penalty_every=every, learning_rate=1e-30)
+        model = build_model(replace(config, phase_shuffle_radius=0))
+        for _ in range(4):
+            model._update_critic(*map(ops.convert_to_tensor, tensors))
+    often, rare = seen[:4], seen[4:]
+    for of_weight in zip(*often, *rare, strict=True):
+        every_time, now_and_then = np.split(np.stack(of_weight), 2)
+        np.testing.assert_array_equal(now_and_then[1], now_and_then[2])
+        np.testing.assert_allclose(now_and_then.mean(0), every_time.mean(0), rtol=1e-3, atol=1e-4)
+    assert max(np.abs(a - b).max() for a, b in zip(rare[0], rare[1], strict=True)) > 1e-3
+
+
+def test_the_means_of_a_rarer_penalty_are_over_the_updates_that_have_it():
+    means = []
+    for every in (1, 3):
+        model = build_model(replace(TINY, penalty_every=every, learning_rate=1e-30))
+        for _ in range(4):  # 8 updates, of which the first, fourth and seventh
+            model.step(real_batch())
+        means.append({name: float(mean.result()) for name, mean in model.means.items()})
+        assert float(model.means["gradient_norm"].count) == (8 if every == 1 else 3)
+    for name in ("gradient_norm", "gradient_penalty", "wasserstein_estimate"):
+        assert means[1][name] == pytest.approx(means[0][name], rel=0.1, abs=0.02)
+
+
 @pytest.mark.parametrize("radius", [0, 2])
-def test_works_when_compiled_with_xla(monkeypatch, radius):
+@pytest.mark.parametrize("penalty_every", [1, 2])
+def test_works_when_compiled_with_xla(monkeypatch, radius, penalty_every):
     if radius == 0:  # XLA draws other random numbers, so they are taken out to compare the rest
         monkeypatch.setattr(keras.random, "uniform", lambda shape, *_, **__: ops.full(shape, 0.3))
     losses = []
     for jit_compile in (False, True):
-        model = build_model(replace(TINY, phase_shuffle_radius=radius))
+        model = build_model(replace(TINY, phase_shuffle_radius=radius, penalty_every=penalty_every))
         model.compile(model.generator_optimizer, model.critic_optimizer, jit_compile=jit_compile)
         history = fit_two_steps(model).history
         losses.append([history[name][-1] for name in LOSSES])
@@ -195,16 +229,18 @@ def test_works_when_compiled_with_xla(monkeypatch, radius):
         np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3, atol=1e-4)
 
 
-def test_a_checkpoint_holds_everything_that_training_goes_on_from(tmp_path):
+@pytest.mark.parametrize("penalty_every", [1, 4])
+def test_a_checkpoint_holds_everything_that_training_goes_on_from(tmp_path, penalty_every):
     """Weights, both optimizers, average and random states: the next step is the same."""
-    first = build_model(TINY)
+    config = replace(TINY, segment_length=512, phase_shuffle_radius=2, penalty_every=penalty_every)
+    first = build_model(config)
     for step in range(3):
-        first.step(real_batch(step))
+        first.step(real_batch(step, config))
     first.save_weights(tmp_path / "c.weights.h5")
-    second = build_model(replace(TINY, seed=99))
+    second = build_model(replace(config, seed=99))
     second.load_weights(tmp_path / "c.weights.h5")
     for model in (first, second):
-        model.step(real_batch(3))
+        model.step(real_batch(3, config))
     for part in ("generator", "critic", "average_generator", "optimizer", "critic_optimizer"):
         for a, b in zip(
             getattr(first, part).variables, getattr(second, part).variables, strict=True
@@ -292,9 +328,8 @@ def test_the_relativistic_losses_are_the_papers():
     generator = build_generator(
         segment_length=8, upsampling_factors=(2,), filters=2, latent_dim=2, kernel_size=2
     )
-    model = RelativisticGAN(
-        generator, linear_critic(w), critic_steps=1, gradient_penalty_weight=3.0, seed=0
-    )
+    options = {"critic_steps": 1, "loss": "relativistic", "gradient_penalty_weight": 3.0}
+    model = WGANGP(generator, linear_critic(w), **options, seed=0)
     model.compile(keras.optimizers.Adam(0.0), keras.optimizers.Adam(0.0))
     rng = np.random.default_rng(0)
     real, fake = (rng.standard_normal((4, 8, 1)).astype(np.float32) for _ in range(2))
@@ -313,7 +348,6 @@ def test_the_relativistic_losses_are_the_papers():
 
 def test_the_relativistic_gan_makes_a_step_of_finite_losses():
     model = build_model(replace(TINY, loss="relativistic"))
-    assert isinstance(model, RelativisticGAN)
     logs = model.step(real_batch())
     assert logs[FIRST_NONFINITE] == -1
     # At scores that hardly differ, both losses are near log 2.

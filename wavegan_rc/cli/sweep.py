@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from wavegan_rc.cli.cell import command_of_cell
 from wavegan_rc.cli.parser import Parser
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL
-from wavegan_rc.config.yaml_file import read_grid
+from wavegan_rc.config.yaml_file import read_grids
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.sweep.grid import Cell, grid_cells
 from wavegan_rc.utils.extras import require
@@ -102,8 +102,8 @@ def _ray(address: str | None) -> "Callable[[], Engine]":
 
 def read_cells(file: Path, out: Path) -> list[Cell]:
     """Return the cells of a YAML grid file, for a sweep in the folder `out`."""
-    settings, grid = read_grid(file)
+    settings, grids = read_grids(file)
     try:
-        return grid_cells(settings, grid, out)
+        return grid_cells(settings, grids, out)
     except ParameterError as error:
         raise DataError(f"{file}: {error}") from None

@@ -3,6 +3,8 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +15,8 @@ from wavegan_rc.errors import ParameterError
 
 # Distance from the highest frequency that the low-pass keeps to the lowest that it removes.
 TRANSITION_HZ = 200.0
+# Least rate at which progressive growing starts.
+LOWEST_LEVEL_HZ = 2000
 # Weights of a network: 1 GiB. Training holds five more arrays of this size: gradients, moving
 # average and Adam's two moments.
 _MOST_WEIGHTS = 2**28
@@ -64,6 +68,7 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
             object.__setattr__(self, name, setting.check(getattr(self, name)))
         self._check_lengths()
         self._check_sizes()
+        self._check_growing()
         initializers_per_stage(self.kernel_initializer, self.stage_upsamplers)
         if self.batch_size % self.devices:
             raise ParameterError(
@@ -89,6 +94,21 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
             raise ParameterError(
                 f"post_filter_length must be at most segment_length, {self.segment_length}. "
                 f"Received: {self.post_filter_length}"
+            )
+
+    def _check_growing(self) -> None:
+        if not self.growing_steps:
+            return
+        if self.architecture != "plain" or self.levels == 1:
+            raise ParameterError(
+                "growing_steps must be 0 unless architecture is plain and two stages have a rate "
+                f"of {LOWEST_LEVEL_HZ} Hz or more. Received: {self.growing_steps}"
+            )
+        growing = (self.levels - 1) * self.growing_steps
+        if growing >= self.steps:
+            raise ParameterError(
+                f"steps must be more than the {growing} of all levels but the last: growing_steps "
+                f"{self.growing_steps} x {self.levels - 1}. Received: {self.steps}"
             )
 
     def _check_sizes(self) -> None:
@@ -163,6 +183,18 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
     def initial_length(self) -> int:
         """Length of the generator's first feature map, before any upsampling, in samples."""
         return self.segment_length // math.prod(self.upsampling_factors)
+
+    @property
+    def levels(self) -> int:
+        """Number of stages with an output of their own: 1 unless the generator grows.
+
+        Example:
+            >>> Config(growing_steps=500).levels  # 2, 4, 8 and 16 kHz
+            4
+        """
+        ratios = accumulate(reversed(self.upsampling_factors[1:]), mul, initial=1)
+        rates = [self.sample_rate / ratio for ratio in ratios]
+        return sum(rate >= LOWEST_LEVEL_HZ for rate in rates) if self.growing_steps else 1
 
     @property
     def stage_upsamplers(self) -> tuple[Upsampler, ...]:

@@ -147,6 +147,14 @@ class Settings:
     steps: int = _training(
         6000, "generator updates", low=1, high=_MOST_STEPS, may_change=True, unfair=True
     )
+    growing_steps: int = _training(
+        0,
+        "steps of each level of progressive growing but the last; a stage whose rate is 2 kHz or "
+        "more is a level",
+        low=0,
+        high=_MOST_STEPS,
+        zero="all stages train from the start",
+    )
     batch_size: int = _training(16, "segments in each update", low=1, high=2**16, unfair=True)
     critic_steps: int = _training(
         2, "critic updates for each generator update", low=1, high=100, unfair=True
@@ -157,6 +165,13 @@ class Settings:
     )
     gradient_penalty_weight: float = _training(
         10.0, "weight of the gradient penalty: lambda of wgan_gp, gamma of relativistic", low=0
+    )
+    penalty_every: int = _training(
+        1,
+        "interval between critic updates with the gradient penalty, whose weight it multiplies",
+        "critic updates",
+        low=1,
+        high=1000,
     )
     learning_rate: float = _training(4e-4, "learning rate of the Adam optimizers", above=0)
     critic_learning_rate: float | None = _training(

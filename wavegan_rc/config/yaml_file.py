@@ -50,11 +50,13 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     return {key: _checked(key, value, str(path)) for key, value in values.items()}
 
 
-def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+def read_grids(path: Path) -> tuple[dict[str, Any], list[dict[str, list[Any]]]]:
     r"""Read a YAML file of settings with a `grid:` of settings that have a list of values each.
 
+    A grid may also be a list of grids.
+
     Returns:
-        Values by name, and lists of values by name.
+        Values by name, and grids: lists of values by name.
 
     Raises:
         DataError: If `read_settings` would raise one, or there is no grid.
@@ -64,19 +66,23 @@ def read_grid(path: Path) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         >>> with tempfile.NamedTemporaryFile("w") as file:
         ...     _ = file.write("steps: 8\ngrid:\n  upsampler: [sinc, [linear, resize]]")
         ...     file.flush()
-        ...     read_grid(Path(file.name))
-        ({'steps': 8}, {'upsampler': [('sinc',), ('linear', 'resize')]})
+        ...     read_grids(Path(file.name))
+        ({'steps': 8}, [{'upsampler': [('sinc',), ('linear', 'resize')]}])
     """
     values = read_values(path, _sweep_files())
-    grid = values.pop("grid", None)
-    if not isinstance(grid, dict) or not grid:
+    found = values.pop("grid", None)
+    grids = found if isinstance(found, list) else [found]
+    if not grids or not all(isinstance(grid, dict) and grid for grid in grids):
         raise DataError(f"{path}: must have a `grid:` of settings with a list of values each")
-    for key, items in grid.items():
+    for key, items in (item for grid in grids for item in grid.items()):
         if not isinstance(items, list) or not items:
             raise DataError(f"{path}: grid: {shown(key)} must be a list of values")
     settings = {key: _checked(key, value, str(path)) for key, value in values.items()}
     source = f"{path}: grid"
-    return settings, {key: [_checked(key, x, source) for x in grid[key]] for key in grid}
+    return settings, [
+        {key: [_checked(key, x, source) for x in items] for key, items in grid.items()}
+        for grid in grids
+    ]
 
 
 def _sweep_files() -> list[str]:

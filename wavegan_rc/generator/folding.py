@@ -10,6 +10,7 @@ from keras import layers
 from wavegan_rc.config.choices import Activation, Padding
 from wavegan_rc.nn.anti_aliased import AntiAliasedReLU
 from wavegan_rc.nn.generator import DILATIONS, LAST, POST_FILTER
+from wavegan_rc.nn.levels import LEVEL, LEVELS
 from wavegan_rc.nn.shared import is_same_padding
 from wavegan_rc.nn.upsampling import UpsampleConv1D, extend
 
@@ -97,6 +98,9 @@ class GeneratorWeights:
 def fold_generator(generator: keras.Model) -> GeneratorWeights:
     """Fold the interpolation of each stage into its kernel.
 
+    A generator that still grows is folded at the level with the largest weight, whose output is the
+    last stage.
+
     With zeros as padding, `linear` and `sinc` need a matrix for each end in addition, which makes
     their files larger (default generator: 1.8 and 3.4 times the weights).
 
@@ -111,17 +115,27 @@ def fold_generator(generator: keras.Model) -> GeneratorWeights:
     """
     found = {layer.name: layer for layer in generator.layers}
     kernel, *bias = found["dense"].get_weights()
-    count = sum(name.startswith("stage_") and name[6:].isdigit() for name in found)
     anti_aliased = any(isinstance(layer, AntiAliasedReLU) for layer in generator.layers)
     return GeneratorWeights(
         kernel,
         bias[0] if bias else None,
-        tuple(_fold_stage(found, f"stage_{number}") for number in range(1, count + 1)),
+        tuple(_fold_stage(found, name) for name in _stage_names(found)),
         found[POST_FILTER].get_weights()[0] if POST_FILTER in found else None,
         found["stage_1"].padding,
         "anti_aliased_relu" if anti_aliased else "relu",
         _convolution_weights(found[LAST]) if LAST in found else None,
     )
+
+
+def _stage_names(found: dict[str, Any]) -> list[str]:
+    """Return the names of the stages; while a generator grows, of those up to its present level."""
+    count = sum(name.startswith("stage_") and name[6:].isdigit() for name in found)
+    names = [f"stage_{number}" for number in range(1, count + 1)]
+    if LEVELS not in found:
+        return names
+    highest = len(found[LEVELS].input) - 1
+    level = round(float(found[LEVELS].get_weights()[0]))
+    return names if level == highest else [*names[: level - highest], f"{LEVEL}{level}"]
 
 
 def _fold_stage(found: dict[str, Any], name: str) -> StageWeights:

@@ -92,14 +92,50 @@ def _jax_gradients(
     return auxiliary, gradients
 
 
+def either(
+    condition: Any,
+    first: Callable[[], Any],
+    second: Callable[[], Any],
+    variables: Sequence[keras.Variable],
+) -> Any:
+    """Run one of two functions, in a compiled step too.
+
+    Args:
+        condition: Scalar: True runs the first.
+        first: Function that returns tensors.
+        second: Function that returns tensors of the same structure, shapes and dtypes.
+        variables: All variables that the functions read. They may assign those not trainable.
+
+    Example:
+        >>> count = keras.Variable(1.0, trainable=False)
+        >>> float(either(True, lambda: count.assign(5.0), lambda: count.value, [count]))
+        5.0
+        >>> float(count)
+        5.0
+    """
+    states = [variable for variable in variables if not variable.trainable]
+    # Under JAX, a scope hides the one around it, so it needs the values of all variables.
+    # TensorFlow could not differentiate by values that stand for variables.
+    held = variables if on_jax() else states
+
+    def pure(function: Callable[[], Any]) -> Callable[[], Any]:
+        def run() -> tuple[Any, list[Any]]:
+            with keras.StatelessScope([(each, each.value) for each in held]) as scope:
+                results = function()
+            return results, [scope.get_current_value(state) for state in states]
+
+        return run
+
+    results, after = ops.cond(condition, pure(first), pure(second))
+    for state, value in zip(states, after, strict=True):
+        state.assign(value)
+    return results
+
+
 class Optimizers:
     """Two optimizers behind the interface of one.
 
     Under JAX, Keras passes the variables of `model.optimizer` to a step and takes them back.
-
-    Args:
-        generator: Optimizer of the generator; it counts the steps.
-        critic: Optimizer of the critic.
     """
 
     built = True
@@ -111,15 +147,9 @@ class Optimizers:
 
 
 def stateless_step(model: keras.Model, state: tuple[list[Any], ...], data: Any) -> tuple[Any, Any]:
-    """Run `model.step` as a function of the values of all variables, which JAX can compile.
+    """Run `model.step` as a function that JAX can compile, and return its logs and the new state.
 
-    Args:
-        model: Model with a method `step`.
-        state: Values of trainable, non-trainable, optimizer and metrics variables.
-        data: Argument of the step.
-
-    Returns:
-        Logs and the new state.
+    A state is the values of trainable, non-trainable, optimizer and metrics variables.
     """
     groups = (
         model.trainable_variables,
@@ -174,11 +204,7 @@ def own_part(of_all: Any, axis: int = 0) -> Any:
     """Return this device's part of a tensor.
 
     Random draws are made for the whole batch on every device, from the same state. Each device
-    takes its part, so the draws equal those of one device with the whole batch.
-
-    Args:
-        of_all: Tensor whose length in `axis` is a multiple of the number of devices.
-        axis: Batch axis.
+    takes its part along the batch axis, so the draws equal those of one device.
     """
     count = replica_count()
     if count == 1:
@@ -188,11 +214,7 @@ def own_part(of_all: Any, axis: int = 0) -> Any:
 
 
 def means_over_replicas(tensors: list[Any]) -> list[Any]:
-    """Return the means over all devices: for means and gradients, those of the whole batch.
-
-    Args:
-        tensors: Tensors of this device.
-    """
+    """Return the means over all devices: for means and gradients, those of the whole batch."""
     if replica_count() == 1:
         return tensors
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, tensors)
@@ -201,12 +223,9 @@ def means_over_replicas(tensors: list[Any]) -> list[Any]:
 def apply_gradients(
     optimizer: keras.optimizers.Optimizer, gradients: list[Any], variables: list[Any]
 ) -> list[Any]:
-    """Update variables by the gradients of the whole batch, and return these gradients.
+    """Update variables by the gradients of the whole batch, and return these.
 
-    Args:
-        optimizer: Optimizer of the variables.
-        gradients: Gradients of this device's part of the batch.
-        variables: Variables to update.
+    Each device gives the gradients of its part of the batch.
     """
     gradients = means_over_replicas(gradients)
     if replica_count() == 1:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -24,6 +24,7 @@ from wavegan_rc.config.choices import (
 from wavegan_rc.config.settings import Settings
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.anti_aliased import AntiAliasedReLU
+from wavegan_rc.nn.levels import LEVEL, LEVELS, LevelBlend
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
 from wavegan_rc.nn.upsampling import Implementation, UpsampleConv1D
 
@@ -60,6 +61,7 @@ def build_generator(
     kernel_initializer: KernelInitializer = Settings.kernel_initializer,
     use_bias: bool = Settings.use_bias,
     post_filter_length: int = Settings.post_filter_length,
+    levels: int = 1,
     implementation: Implementation = "polyphase",
     precision: str = Settings.precision,
     seed: int | None = None,
@@ -91,6 +93,9 @@ def build_generator(
         use_bias: Biases in the dense layer and the stages.
         post_filter_length: Taps of a learned filter after tanh, initially an identity; 0 means no
             filter. With a filter, audio can exceed [-1, 1].
+        levels: Number of last stages that have an output each, for progressive growing of a plain
+            generator. All outputs but that of the last stage are upsampling convolutions of the
+            same kind, straight to the audio's rate; a `LevelBlend` sums them before tanh.
         implementation: Implementation of the stages; see `UpsampleConv1D`.
         precision: Dtype policy of all layers before the layer that makes the audio. That layer has
             few multiplications, and it and all that follows stay float32.
@@ -102,12 +107,14 @@ def build_generator(
 
     Raises:
         ParameterError: If the segment length is not a multiple of the product of the factors, the
-            number of upsamplers is neither 1 nor the number of stages, or a word is unknown.
+            number of upsamplers is neither 1 nor the number of stages, a word is unknown, or there
+            are more levels than plain stages.
 
     Source:
         C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), Table 3 and
         Appendix A (post-processing filter); M. Binkowski et al., "High Fidelity Speech Synthesis
-        with Adversarial Networks" (ICLR 2020), Figure 1 (residual block).
+        with Adversarial Networks" (ICLR 2020), Figure 1 (residual block); T. Karras et al.,
+        "Progressive Growing of GANs" (ICLR 2018), section 2 (levels).
 
     Example:
         >>> build_generator(segment_length=256, upsampling_factors=(4, 4), filters=8).output_shape
@@ -121,14 +128,22 @@ def build_generator(
         )
     check_word("architecture", architecture, ARCHITECTURES)
     check_word("activation", activation, ACTIVATIONS)
-    stages = len(upsampling_factors)
-    upsamplers = per_stage(upsampler, stages)
+    count = len(upsampling_factors)
+    if not 1 <= levels <= (count if architecture == "plain" else 1):
+        raise ParameterError(
+            f"levels must be 1, or at most the number of plain stages. Received: {levels}"
+        )
+    upsamplers = per_stage(upsampler, count)
+    initializers = initializers_per_stage(kernel_initializer, upsamplers)
+    widths = generator_widths(count, filters, channels)
+    kinds = zip(upsampling_factors, upsamplers, initializers, widths, strict=True)
+    stages = [
+        _Stage(f"stage_{number}", factor, word, initializer, width, kernel_size)
+        for number, (factor, word, initializer, width) in enumerate(kinds, start=1)
+    ]
     parts = _Parts(
-        initial_seeds(seed),
-        precision,
-        use_bias,
-        activation,
-        {"kernel_size": kernel_size, "padding": padding, "implementation": implementation},
+        *(initial_seeds(seed), precision, use_bias, activation),
+        {"padding": padding, "implementation": implementation},
     )
     length = segment_length // product
     latents = layers.Input((latent_dim,), dtype="float32", name="latents")
@@ -140,33 +155,23 @@ def build_generator(
         name="dense",
     )(latents)
     x = layers.Reshape((length, filters), dtype=precision, name="feature_map")(x)
-    each = zip(
-        range(1, stages + 1),
-        upsampling_factors,
-        upsamplers,
-        initializers_per_stage(kernel_initializer, upsamplers),
-        generator_widths(stages, filters, channels),
-        strict=True,
-    )
-    if architecture == "plain":
-        x = parts.activation(x, "dense_relu")
-    for stage, factor, word, initializer, width in each:
-        last, name = stage == stages, f"stage_{stage}"
-        options = {"kernel_initializer": initializer}
-        if architecture == "residual":
-            # All stages but the last halve the channels; the last keeps them.
-            x = parts.residual(x, x.shape[2] if last else width, factor, word, name, options)
-            continue
-        dtype = "float32" if last else precision
-        x = parts.upsampling(x, width, factor, word, name, options | {"dtype": dtype})
-        x = x if last else parts.activation(x, f"{name}_relu")
-    if architecture == "residual":
-        x = parts.activation(x, f"{LAST}_relu")
-        x = parts.convolution(x, channels, 1, LAST, "float32")
+    x = parts.plain(x, stages, levels) if architecture == "plain" else parts.residual(x, stages)
     x = layers.Activation("tanh", dtype="float32", name="audio")(x)
     if post_filter_length:
         x = _post_filter(x, channels, post_filter_length)
     return keras.Model(latents, x, name="generator")
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """An upsampling convolution."""
+
+    name: str
+    factor: int
+    upsampler: Upsampler
+    initializer: KernelInitializer
+    width: int
+    kernel_size: int
 
 
 @dataclass(frozen=True)
@@ -177,20 +182,71 @@ class _Parts:
     precision: str
     use_bias: bool
     kind: Activation
-    stage_options: dict[str, Any]
+    options: dict[str, Any]
 
-    def activation(self, x: Any, name: str) -> Any:
+    def plain(self, x: Any, stages: list[_Stage], levels: int) -> Any:
+        """Apply stages with an activation before each; the last one makes the audio."""
+        x = self._activation(x, "dense_relu")
+        maps = []  # the inputs of all stages but the first
+        for stage in stages[:-1]:
+            x = self._activation(self._upsampling(x, stage, self.precision), f"{stage.name}_relu")
+            maps.append(x)
+        x = self._upsampling(x, stages[-1], "float32")
+        if levels == 1:
+            return x
+        outputs = [
+            self._upsampling(maps[number - 1], _to_audio(stages, number, level), "float32")
+            for level, number in enumerate(range(len(stages) - levels + 1, len(stages)))
+        ]
+        return LevelBlend(dtype="float32", name=LEVELS)([*outputs, x])
+
+    def residual(self, x: Any, stages: list[_Stage]) -> Any:
+        """Apply blocks of GAN-TTS; a convolution after them makes the audio."""
+        for stage in stages[:-1]:
+            x = self._block(x, stage)
+        # All stages but the last halve the channels; the last keeps them.
+        x = self._block(x, replace(stages[-1], width=x.shape[2]))
+        x = self._activation(x, f"{LAST}_relu")
+        return self._convolution(x, stages[-1].width, 1, LAST, "float32")
+
+    def _block(self, x: Any, stage: _Stage) -> Any:
+        name = stage.name
+        # A 1x1 kernel would leave a transposed convolution's zeros as they are.
+        taps = 2 * stage.factor if stage.upsampler == "transposed" else 1
+        skip = replace(stage, name=f"{name}_skip", initializer="he", kernel_size=taps)
+        skip = self._upsampling(x, skip, self.precision)
+        path = self._activation(x, f"{name}_input_relu")
+        path = self._upsampling(path, stage, self.precision)
+        path = self._activated(path, 2, name)
+        x = layers.Add(dtype=self.precision, name=f"{name}_sum")([path, skip])
+        path = self._activated(self._activated(x, 4, name), 8, name)
+        return layers.Add(dtype=self.precision, name=f"{name}_output")([path, x])
+
+    def _activated(self, x: Any, dilation: int, name: str) -> Any:
+        path = self._activation(x, f"{name}_relu_{dilation}")
+        dilated = f"{name}_dilation_{dilation}"
+        return self._convolution(path, x.shape[2], dilation, dilated, self.precision)
+
+    def _activation(self, x: Any, name: str) -> Any:
         layer = AntiAliasedReLU if self.kind == "anti_aliased_relu" else layers.ReLU
         return layer(dtype=self.precision, name=name)(x)
 
-    def upsampling(
-        self, x: Any, width: int, factor: int, upsampler: Upsampler, name: str, options: dict
-    ) -> Any:
-        options = {"dtype": self.precision, "use_bias": self.use_bias} | options
-        options = self.stage_options | options | {"seed": next(self.seeds), "name": name}
-        return UpsampleConv1D(filters=width, factor=factor, upsampler=upsampler, **options)(x)
+    def _upsampling(self, x: Any, stage: _Stage, dtype: str) -> Any:
+        layer = UpsampleConv1D(
+            stage.width,
+            stage.kernel_size,
+            stage.factor,
+            stage.upsampler,
+            kernel_initializer=stage.initializer,
+            use_bias=self.use_bias,
+            seed=next(self.seeds),
+            dtype=dtype,
+            name=stage.name,
+            **self.options,
+        )
+        return layer(x)
 
-    def convolution(self, x: Any, width: int, dilation: int, name: str, dtype: str) -> Any:
+    def _convolution(self, x: Any, width: int, dilation: int, name: str, dtype: str) -> Any:
         layer = layers.Conv1D(
             width,
             _DILATED_TAPS,
@@ -204,24 +260,18 @@ class _Parts:
         )
         return layer(x)
 
-    def residual(
-        self, x: Any, width: int, factor: int, upsampler: Upsampler, name: str, options: dict
-    ) -> Any:
-        """Apply a block of GAN-TTS."""
-        # A 1x1 kernel would leave a transposed convolution's zeros as they are.
-        taps = 2 * factor if upsampler == "transposed" else 1
-        skip = self.upsampling(x, width, factor, upsampler, f"{name}_skip", {"kernel_size": taps})
-        path = self.activation(x, f"{name}_input_relu")
-        path = self.upsampling(path, width, factor, upsampler, name, options)
-        path = self._activated(path, 2, name)
-        x = layers.Add(dtype=self.precision, name=f"{name}_sum")([path, skip])
-        path = self._activated(self._activated(x, 4, name), 8, name)
-        return layers.Add(dtype=self.precision, name=f"{name}_output")([path, x])
 
-    def _activated(self, x: Any, dilation: int, name: str) -> Any:
-        path = self.activation(x, f"{name}_relu_{dilation}")
-        dilated = f"{name}_dilation_{dilation}"
-        return self.convolution(path, x.shape[2], dilation, dilated, self.precision)
+def _to_audio(stages: list[_Stage], number: int, level: int) -> _Stage:
+    """Return the output of a level after so many stages, with the next one's taps per sample."""
+    rest = math.prod(stage.factor for stage in stages[number:])
+    following = stages[number]
+    return replace(
+        following,
+        name=f"{LEVEL}{level}",
+        factor=rest,
+        width=stages[-1].width,
+        kernel_size=following.kernel_size * rest // following.factor,
+    )
 
 
 def _post_filter(x: Any, channels: int, taps: int) -> Any:

@@ -231,10 +231,9 @@ class UpsampleConv1D(keras.layers.Layer):
         return ends
 
     def _fold(self, matrix: np.ndarray) -> Any:
-        """Apply a constant matrix of shape (outputs, samples, kernel_size) to the kernel's taps.
+        """Apply a matrix (outputs, samples, kernel_size) to the kernel's taps.
 
-        Returns:
-            Tensor of shape (samples, channels, outputs * filters).
+        The result has the shape (samples, channels, outputs * filters).
         """
         kernel = ops.convert_to_tensor(self.kernel)
         if self.upsampler == "transposed":

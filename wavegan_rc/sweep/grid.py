@@ -1,11 +1,11 @@
 """A grid of settings as cells, each with a name and the settings of one run."""
 
 import dataclasses
-import itertools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -40,33 +40,34 @@ class Cell:
 
 
 def grid_cells(
-    settings: Mapping[str, Any], grid: Mapping[str, Sequence[Any]], out: Path
+    settings: Mapping[str, Any], grids: Sequence[Mapping[str, Sequence[Any]]], out: Path
 ) -> list[Cell]:
-    """Return a cell for each combination of a grid's values; the last key changes fastest.
+    """Return a cell for each combination of each grid's values; the last key changes fastest.
 
     Args:
         settings: Settings of all cells.
-        grid: Values of the settings that differ.
+        grids: Values of the settings that differ, in each grid.
         out: Sweep folder.
 
     Raises:
         ParameterError: If a combination is invalid or occurs twice, a key is in `settings` and in
-            the grid, or a name is too long.
+            a grid, or a name is too long.
 
     Example:
         >>> grid = {"seed": [0, 1], "upsampler": [["resize"], ["sinc", "linear"]]}
-        >>> cells = grid_cells({"upsampling_factors": [4, 4]}, grid, Path("sweeps/a"))
+        >>> cells = grid_cells({"upsampling_factors": [4, 4]}, [grid], Path("sweeps/a"))
         >>> [cell.name for cell in cells][:2]
         ['upsampler=resize,seed=0', 'upsampler=sinc+linear,seed=0']
         >>> cells[1].config.upsampler
         ('sinc', 'linear')
     """
     for key in ("out", *sorted(settings)):
-        if key in grid or key == "out" in settings:
+        if any(key in grid for grid in grids) or key == "out" in settings:
             rule = "no setting of a sweep" if key == "out" else "either in the grid or outside it"
             raise ParameterError(f"{key} must be {rule}")
     cells = []
-    for values in itertools.product(*grid.values()):
+    combinations = [(grid, values) for grid in grids for values in product(*grid.values())]
+    for grid, values in combinations:
         own = dict(zip(grid, values, strict=True))
         name = cell_name(own)
         if len(name) > _LONGEST_NAME:

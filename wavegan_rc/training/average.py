@@ -22,12 +22,7 @@ def float32_copy(generator: keras.Model) -> keras.Model:
 
 
 def update_average(average: keras.Model, generator: keras.Model, step: Any) -> None:
-    """Move the average towards the generator.
-
-    Args:
-        average: Model from `float32_copy`.
-        generator: Generator after its update.
-        step: Number of updates, this one included.
+    """Move a `float32_copy` towards its generator after so many updates.
 
     Source:
         T. Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion Models"
@@ -35,5 +30,6 @@ def update_average(average: keras.Model, generator: keras.Model, step: Any) -> N
     """
     # Weights proportional to t**p: the new value's share is 1 - (1 - 1 / t)**(p + 1).
     share = 1 - (1 - 1 / ops.cast(step, "float32")) ** (_POWER + 1)
-    for mean, current in zip(average.variables, generator.variables, strict=True):
+    pairs = zip(average.trainable_variables, generator.trainable_variables, strict=True)
+    for mean, current in pairs:
         mean.assign_add(share * (ops.convert_to_tensor(current) - mean))

@@ -4,12 +4,13 @@ import json
 import logging
 from typing import Any
 
+import keras
 import numpy as np
 
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, DivergenceError
-from wavegan_rc.nn.backend import sync_variables
+from wavegan_rc.nn.backend import single_device, sync_variables
 from wavegan_rc.runs.begin import record_rollback
 from wavegan_rc.runs.checkpoints import (
     MOST_ROLLBACKS,
@@ -22,7 +23,8 @@ from wavegan_rc.runs.checkpoints import (
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.batches import batch, batch_sources
 from wavegan_rc.training.callbacks.base import Phase, StepCallback
-from wavegan_rc.training.updates import FIRST_NONFINITE
+from wavegan_rc.training.updates import CRITIC_LATENTS, FIRST_NONFINITE, GENERATOR_LATENTS
+from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
 from wavegan_rc.utils.text import printable
 
@@ -71,7 +73,7 @@ class StopAtNonFinite(StepCallback):
         name = f"step-{step:06d}" + (f"-rollback-{rollbacks}" if rollbacks else "")
         folder = self._run.diverged
         folder.mkdir(exist_ok=True)
-        for_critic, for_generator = self.model.last_latents(self._config.batch_size)
+        for_critic, for_generator = last_latents(self.model, self._config.batch_size)
         with whole_file(folder / f"{name}.npz") as partial:
             np.savez(
                 partial,
@@ -90,11 +92,30 @@ class StopAtNonFinite(StepCallback):
         return f"{printable(str(folder))}/{name}.npz"
 
 
-def roll_back(run: Run, error: DivergenceError, rollbacks: int) -> Checkpoint | None:
-    """Return a run folder to its newest checkpoint, and record the rollback by its number.
+def last_latents(model: WGANGP, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the latents of a model's last step again, without effect on the next.
 
-    Returns:
-        Checkpoint to load. None if there is none yet, so that training starts again.
+    Those of the critic updates have the shape (critic_steps, batch, latent_dim), those of the
+    generator update (batch, latent_dim).
+    """
+    now = np.asarray(model.seed_generator.state)
+
+    def again(name: str, count: int) -> np.ndarray:
+        draws_ago = len(model.drawn) - model.drawn.index(name)
+        with single_device():
+            seed = keras.random.SeedGenerator(0)
+            seed.state.assign(now - [0, draws_ago])
+            return np.asarray(model.latents(count, seed))
+
+    for_critic = again(CRITIC_LATENTS, model.critic_steps * batch_size)
+    for_critic = for_critic.reshape(model.critic_steps, batch_size, -1)
+    return for_critic, again(GENERATOR_LATENTS, batch_size)
+
+
+def roll_back(run: Run, error: DivergenceError, rollbacks: int) -> Checkpoint | None:
+    """Return a run folder to its newest checkpoint, record the rollback, and return the checkpoint.
+
+    Without any, training starts again. `rollbacks` includes this one.
     """
     try:
         checkpoint = newest_checkpoint(run.checkpoints)

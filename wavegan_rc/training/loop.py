@@ -24,7 +24,7 @@ from wavegan_rc.training.callbacks.trackers import Trackers
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.divergence import StopAtNonFinite, roll_back
 from wavegan_rc.training.health import Watch, mean_norm
-from wavegan_rc.training.model import build_model, load_checkpoint
+from wavegan_rc.training.model import build_model, load_checkpoint, start_draws
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.interruptions import OptionalWork
 
@@ -67,7 +67,7 @@ class Loop:
                 with self.devices.building():
                     model = build_model(self.config, taps)
                 if checkpoint is None:
-                    model.start_draws(rollbacks)
+                    start_draws(model, rollbacks)
                 else:
                     load_checkpoint(model, checkpoint)
             else:

@@ -1,8 +1,12 @@
 """Losses of the Wasserstein GAN with gradient penalty, and of the relativistic pairing GAN."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from keras import ops
+
+from wavegan_rc.config.choices import AdversarialLoss
 
 # Added inside the root, whose derivative is infinite at 0: a critic's first step can reach it.
 _EPSILON = 1e-12
@@ -31,10 +35,7 @@ def wasserstein_estimate(real_scores: Any, fake_scores: Any) -> Any:
 def interpolate(real: Any, fake: Any, mixing: Any) -> Any:
     """Return points on the straight lines between real and generated segments.
 
-    Args:
-        real: Segments of shape (batch, samples, channels).
-        fake: Segments of the same shape.
-        mixing: Uniform draws from [0, 1], one per example, shape (batch, 1, 1).
+    `mixing` holds uniform draws from [0, 1], one per example, shape (batch, 1, 1).
     """
     return mixing * real + (1 - mixing) * fake
 
@@ -104,3 +105,38 @@ def zero_centred_penalty(gradients: Any) -> tuple[Any, Any]:
     """
     squares = ops.sum(ops.square(ops.cast(gradients, "float32")), axis=(1, 2))
     return ops.mean(squares), ops.mean(ops.sqrt(squares + _EPSILON))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Losses of the critic and the generator, apart from the weight of the penalty.
+
+    Attributes:
+        points: Points whose gradients are penalized, from real and generated segments and uniform
+            draws.
+        penalty: Penalty of these gradients, and their mean norm.
+        critic: Loss from the scores of real and of generated segments.
+        generator: Loss from the scores of generated segments, and a function that scores real ones.
+    """
+
+    points: Callable[[Any, Any, Any], Any]
+    penalty: Callable[[Any], tuple[Any, Any]]
+    critic: Callable[[Any, Any], Any]
+    generator: Callable[[Any, Callable[[], Any]], Any]
+
+
+OBJECTIVES: dict[AdversarialLoss, Objective] = {
+    "wgan_gp": Objective(
+        interpolate,
+        gradient_penalty,
+        lambda real, fake: -wasserstein_estimate(real, fake),
+        lambda fake, _: -ops.mean(ops.cast(fake, "float32")),
+    ),
+    # Each real segment is to score higher than a generated one; gradients at both are penalized.
+    "relativistic": Objective(
+        lambda real, fake, _: ops.concatenate([real, fake]),
+        zero_centred_penalty,
+        relativistic_loss,
+        lambda fake, score_real: relativistic_loss(fake, score_real()),
+    ),
+}

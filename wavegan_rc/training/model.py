@@ -11,12 +11,17 @@ from wavegan_rc.errors import DataError
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.emphasis import FixedFilter
 from wavegan_rc.nn.generator import build_generator
+from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.runs.checkpoints import Checkpoint
 from wavegan_rc.runs.weights_file import check_weights_file
 from wavegan_rc.training.devices import chosen_precision, compiles_with_xla
-from wavegan_rc.training.relativistic import RelativisticGAN
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.text import one_line
+
+# Distance in draws between the random streams of rollbacks. JAX counts draws in 32 bits, which
+# leaves room for three rollbacks of 67 million steps each: with 5 critic updates in a step, a phase
+# shuffle draws 16 times.
+_DRAWS_APART = 2**30
 
 
 def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
@@ -43,6 +48,7 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
         kernel_initializer=config.kernel_initializer,
         use_bias=config.use_bias,
         post_filter_length=config.post_filter_length,
+        levels=config.levels,
         precision=precision,
         seed=config.seed,
     )
@@ -61,13 +67,15 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
         emphasis.build(critic.input_shape)
         if taps is not None:
             emphasis.taps.assign(taps)
-    gan = WGANGP if config.loss == "wgan_gp" else RelativisticGAN
-    model = gan(
+    model = WGANGP(
         generator,
         critic,
         emphasis=emphasis,
         critic_steps=config.critic_steps,
+        loss=config.loss,
         gradient_penalty_weight=config.gradient_penalty_weight,
+        penalty_every=config.penalty_every,
+        growing_steps=config.growing_steps,
         seed=config.seed + 2,
     )
     generator_optimizer, critic_optimizer = (
@@ -83,10 +91,6 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
 
 def load_checkpoint(model: WGANGP, checkpoint: Checkpoint) -> None:
     """Load a checkpoint: weights, optimizers, average, random states and means.
-
-    Args:
-        model: Model of the same settings.
-        checkpoint: Checkpoint of a run.
 
     Raises:
         DataError: If the checkpoint is damaged, not finite or of other networks.
@@ -105,4 +109,15 @@ def load_checkpoint(model: WGANGP, checkpoint: Checkpoint) -> None:
     for variable in model.variables:
         if not np.isfinite(np.asarray(variable)).all():
             raise DataError(f"{checkpoint.weights}: weights must be finite. {variable.path} is not")
-    model.start_draws(checkpoint.rollbacks)
+    start_draws(model, checkpoint.rollbacks)
+
+
+def start_draws(model: WGANGP, rollbacks: int) -> None:
+    """Move to the random draws after so many rollbacks, unless these have begun already."""
+    model.rollbacks = rollbacks
+    if not rollbacks:
+        return
+    shuffles = [layer for layer in model.critic.layers if isinstance(layer, PhaseShuffle)]
+    for part in (model, *shuffles):
+        seed, drawn = np.asarray(part.seed_generator.state)
+        part.seed_generator.state.assign([seed, drawn % _DRAWS_APART + rollbacks * _DRAWS_APART])

@@ -38,7 +38,7 @@ def write_results(
     reference: Reference,
     started: float,
 ) -> None:
-    """Write samples, figures and the summary of a run that started at a `time.perf_counter`."""
+    """Write samples, figures and the summary of a finished run, begun at `time.perf_counter`."""
     rate = config.sample_rate
     latents = draw_latents(MEASURED_SEGMENTS, config.latent_dim, config.seed)
     generated = synthesize(generator, latents)

@@ -4,22 +4,31 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
+from wavegan_rc.config.choices import AdversarialLoss
 from wavegan_rc.config.settings import Settings
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn import backend
-from wavegan_rc.nn.phase_shuffle import PhaseShuffle
-from wavegan_rc.training.average import float32_copy
+from wavegan_rc.training.average import float32_copy, update_average
 from wavegan_rc.training.devices import compiles_with_xla
-from wavegan_rc.training.updates import CRITIC_LATENTS, GENERATOR_LATENTS, LOSSES, Updates
+from wavegan_rc.training.growing import Growth
+from wavegan_rc.training.losses import OBJECTIVES
+from wavegan_rc.training.updates import (
+    CRITIC_LATENTS,
+    FIRST_NONFINITE,
+    GENERATOR_LATENTS,
+    LOSSES,
+    STOP_REQUESTED,
+    critic_gradients,
+    first_nonfinite,
+    generator_gradients,
+    size,
+    update,
+)
 
-# Distance in draws between the random streams of rollbacks. JAX counts draws in 32 bits, which
-# leaves room for three rollbacks of 67 million steps each: with 5 critic updates in a step, a phase
-# shuffle draws 16 times.
-_DRAWS_APART = 2**30
 
-
-class WGANGP(Updates):
+class WGANGP(keras.Model):
     """Wasserstein GAN with gradient penalty, trained by `fit` on segments of audio.
 
     One step is `critic_steps` updates of the critic, each on its own real batch, then one update of
@@ -32,7 +41,11 @@ class WGANGP(Updates):
         emphasis: Fixed layer in front of the critic, for real and generated segments. The penalty
             applies to the gradients by its output. None applies no filter.
         critic_steps: Critic updates in a step.
-        gradient_penalty_weight: Weight of the penalty, lambda.
+        loss: Losses of both networks; `relativistic` replaces those of the Wasserstein GAN.
+        gradient_penalty_weight: Weight of the penalty: lambda, or gamma of `relativistic`.
+        penalty_every: Critic updates from one with the penalty to the next. The penalty's weight is
+            multiplied by it, so its mean gradient stays the same.
+        growing_steps: Steps of each level but the last, for a generator with levels; 0: none.
         seed: Seed of latents and interpolation. None draws one.
 
     Attributes:
@@ -43,7 +56,10 @@ class WGANGP(Updates):
             traced.
 
     Source:
-        I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), algorithm 1.
+        I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), algorithm 1;
+        Y. Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline" (2024),
+        section 2 (`relativistic`); T. Karras et al., "Analyzing and Improving the Image Quality of
+        StyleGAN" (2020), appendix B (`penalty_every`).
 
     Example:
         >>> from wavegan_rc.nn.critic import build_critic
@@ -67,7 +83,10 @@ class WGANGP(Updates):
         *,
         emphasis: keras.layers.Layer | None = None,
         critic_steps: int = Settings.critic_steps,
+        loss: AdversarialLoss = Settings.loss,
         gradient_penalty_weight: float = Settings.gradient_penalty_weight,
+        penalty_every: int = Settings.penalty_every,
+        growing_steps: int = Settings.growing_steps,
         seed: int | None = None,
     ) -> None:
         super().__init__(name="wgan_gp")
@@ -76,7 +95,10 @@ class WGANGP(Updates):
         self.emphasis = emphasis
         self.average_generator = float32_copy(generator)
         self.critic_steps = critic_steps
-        self.gradient_penalty_weight = gradient_penalty_weight
+        self.objective = OBJECTIVES[loss]
+        self.penalty_every = penalty_every
+        self.growth = Growth(generator, growing_steps) if growing_steps else None
+        self.penalty_weight = penalty_every * gradient_penalty_weight
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.means = {name: keras.metrics.Mean(name, "float32") for name in LOSSES}
         self.rollbacks = 0
@@ -111,15 +133,14 @@ class WGANGP(Updates):
         """Return the audio of latents, by the average generator, of shape (batch, samples, 1)."""
         return self.average_generator(latents)
 
-    def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
+    def fit(self, x: Any = None, **options: Any) -> Any:
         """Train as any Keras model: `batch_size`, `epochs`, `callbacks` and so on as there.
 
         Args:
             x: Real segments, array of shape (segments, samples) or (segments, samples, channels).
                 Each example of a batch takes `critic_steps` of them, one for each critic update; a
                 rest of fewer is left out. Or data of the form that `step` takes.
-            arguments: Other positional arguments of Keras's `fit`.
-            options: Other named arguments.
+            options: Other arguments of Keras's `fit`.
 
         Returns:
             Keras's history: the means of the losses in each epoch.
@@ -136,7 +157,7 @@ class WGANGP(Updates):
                 )
             x = x[: count * self.critic_steps]
             x = x.reshape(count, self.critic_steps, *x.shape[1:], *[1] * (3 - x.ndim))
-        return super().fit(x, *arguments, **options)
+        return super().fit(x, **options)
 
     # Keras saves variables of layers, but neither the states of their seed generators nor means.
     def save_own_variables(self, store: Any) -> None:
@@ -174,44 +195,105 @@ class WGANGP(Updates):
         (data,) = arguments
         return self.step(data)
 
-    def last_latents(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the latents of the last step again, without effect on the next.
+    def step(self, data: Any) -> dict[str, Any]:
+        """Make one step.
 
         Args:
-            batch_size: Batch size of that step.
+            data: Real segments, shape (batch, critic_steps, samples, channels), or a pair of them
+                and stop requests, shape (batch,), whose maximum is returned.
 
         Returns:
-            Latents of the critic updates, shape (critic_steps, batch, latent_dim), and of the
-            generator update, shape (batch, latent_dim).
+            Mean losses since `reset_means`, and the index into `checked` of this step's first
+            tensor that is not finite, or -1.
+
+        Raises:
+            ParameterError: If the second dimension is not `critic_steps`.
         """
-        now = np.asarray(self.seed_generator.state)
-
-        def again(name: str, count: int) -> np.ndarray:
-            draws_ago = len(self.drawn) - self.drawn.index(name)
-            with backend.single_device():
-                seed = keras.random.SeedGenerator(0)
-                seed.state.assign(now - [0, draws_ago])
-                return np.asarray(self._latents(count, seed))
-
-        for_critic = again(CRITIC_LATENTS, self.critic_steps * batch_size)
-        for_critic = for_critic.reshape(self.critic_steps, batch_size, -1)
-        return for_critic, again(GENERATOR_LATENTS, batch_size)
-
-    def start_draws(self, rollbacks: int) -> None:
-        """Move to the random draws after so many rollbacks, unless these have begun already.
-
-        Args:
-            rollbacks: Number of rollbacks, 0 to 3.
-        """
-        self.rollbacks = rollbacks
-        if not rollbacks:
-            return
-        shuffles = [layer for layer in self.critic.layers if isinstance(layer, PhaseShuffle)]
-        for part in (self, *shuffles):
-            seed, drawn = np.asarray(part.seed_generator.state)
-            part.seed_generator.state.assign(
-                [seed, drawn % _DRAWS_APART + rollbacks * _DRAWS_APART]
+        segments, stop_requests, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if segments.shape[1] != self.critic_steps:
+            raise ParameterError(
+                f"data must have shape (batch, critic_steps = {self.critic_steps}, samples, "
+                f"channels). Received shape: {segments.shape}"
             )
+        batch_size = ops.shape(segments)[0] * backend.replica_count()
+        drawn: list[str] = []  # local: TensorFlow traces the devices of a strategy in turns
+        real = ops.reshape(segments, (-1, *segments.shape[2:]))
+        if self.growth is not None:
+            generators = self.generator, self.average_generator
+            real = self.growth.advance(self.generator_optimizer.iterations, generators, real)
+        fakes, checked = self._fakes(batch_size, drawn)
+        segments = ops.reshape(self.heard(real), ops.shape(segments))
+        for k in range(self.critic_steps):
+            shape = (batch_size, 1, 1)
+            mixing = keras.random.uniform(shape, dtype="float32", seed=self.seed_generator)
+            drawn.append("mixing")
+            sizes = self._update_critic(segments[:, k], fakes[k], backend.own_part(mixing))
+            where = f" in critic update {k + 1} of {self.critic_steps}"
+            checked |= {name + where: value for name, value in sizes.items()}
+        latents = self.latents(batch_size)
+        drawn.append(GENERATOR_LATENTS)
+        checked |= self._update_generator(backend.own_part(latents), segments[:, -1])
+        update_average(self.average_generator, self.generator, self.generator_optimizer.iterations)
+        self.checked, self.drawn = tuple(checked), tuple(drawn)
+        logs = {name: mean.result() for name, mean in self.means.items()}
+        stop = {} if stop_requests is None else {STOP_REQUESTED: ops.max(stop_requests)}
+        return logs | stop | {FIRST_NONFINITE: first_nonfinite([*checked.values()])}
+
+    def _fakes(self, batch_size: Any, drawn: list[str]) -> tuple[Any, dict[str, Any]]:
+        """Generate the segments of all critic updates at once, since the generator stands still.
+
+        They are returned as the critic hears them, with sizes by name; `drawn` is extended.
+        """
+        latents = self.latents(self.critic_steps * batch_size)
+        drawn.append(CRITIC_LATENTS)
+        latents = ops.reshape(latents, (self.critic_steps, batch_size, -1))
+        latents = backend.own_part(latents, axis=1)
+        fakes = self.generator(ops.reshape(latents, (-1, self.generator.input_shape[-1])))
+        checked = {"generated segments": size(fakes)}
+        fakes = self.heard(fakes)
+        return ops.reshape(fakes, (self.critic_steps, -1, *fakes.shape[1:])), checked
+
+    def heard(self, segments: Any) -> Any:
+        """Return the critic's input for segments of shape (batch, samples, channels)."""
+        return segments if self.emphasis is None else self.emphasis(segments)
+
+    def latents(self, count: Any, seed: keras.random.SeedGenerator | None = None) -> Any:
+        """Draw latents of shape (count, latent_dim) from the model's random state, or another."""
+        shape = (count, self.generator.input_shape[-1])
+        return keras.random.uniform(shape, -1.0, 1.0, "float32", seed=seed or self.seed_generator)
+
+    def _update_critic(self, real: Any, fake: Any, mixing: Any) -> dict[str, Any]:
+        """Make an update, and return the sizes of the computed tensors in order."""
+        critic, weights = self.critic, {}
+
+        def gradients(weight: float | None) -> tuple[dict[str, Any], list[Any]]:
+            return critic_gradients(critic, self.objective, weight, real, fake, mixing)
+
+        if self.penalty_every == 1:
+            values, by_weights = gradients(self.penalty_weight)
+        else:
+            due = self.critic_optimizer.iterations % self.penalty_every == 0
+            branches = lambda: gradients(self.penalty_weight), lambda: gradients(None)
+            values, by_weights = backend.either(due, *branches, critic.variables)
+            # Their means are those over the updates with the penalty.
+            weights = dict.fromkeys(("gradient_penalty", "gradient_norm"), due)
+        values, _, sizes = update("critic", critic, self.critic_optimizer, values, by_weights)
+        for name, value in values.items():
+            self.means[name].update_state(value, weights.get(name))
+        return sizes
+
+    def _update_generator(self, latents: Any, real: Any) -> dict[str, Any]:
+        """Make an update, and return the sizes of the computed tensors in order."""
+        values, gradients = generator_gradients(
+            self.generator, self.critic, self.emphasis, self.objective, latents, real
+        )
+        values, gradients, sizes = update(
+            "generator", self.generator, self.generator_optimizer, values, gradients
+        )
+        values["generator_gradient_norm"] = ops.sqrt(sum(size(each) for each in gradients))
+        for name, value in values.items():
+            self.means[name].update_state(value)
+        return sizes
 
 
 def _default_optimizer() -> keras.optimizers.Optimizer:

@@ -120,7 +120,9 @@ class History(StepCallback):
 
     def _write(self, step: int) -> None:
         sync_variables(self.model)
-        row = {name: float(mean.result()) for name, mean in self.model.means.items()}
+        # Without an update that has the penalty since the last line, there is no mean of it.
+        means = {name: mean for name, mean in self.model.means.items() if np.asarray(mean.count)}
+        row = {name: float(mean.result()) for name, mean in means.items()}
         row |= self._measured
         speed = self._clock.take_speed()
         if speed is not None:

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from wavegan_rc.nn.backend import gradients_by_inputs
-from wavegan_rc.nn.leaky_relu import LeakyReLU
+from wavegan_rc.nn.critic import LeakyReLU
 
 pytestmark = pytest.mark.backend
 

@@ -1,0 +1,123 @@
+"""Progressive growing: the schedule of its levels, and real audio that suits them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from wavegan_rc.audio.filters import design_lowpass
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.nn.levels import LEVEL, LEVELS, level_weights
+
+# Share of a level's band that the low-pass keeps whole; at the band's end it leaves nothing.
+_KEPT = 0.8
+
+
+def progress_at(step: Any, growing_steps: int, levels: int) -> Any:
+    """Return the progress of growing, which depends on the step alone.
+
+    A level trains alone for half of its steps, and the next one fades in for the other half.
+
+    Args:
+        step: Number of steps made, a whole number.
+        growing_steps: Steps of each level but the last.
+        levels: Number of levels.
+
+    Returns:
+        float32 scalar; see `level_weights`.
+
+    Source:
+        T. Karras et al., "Progressive Growing of GANs" (ICLR 2018), appendix A.
+
+    Example:
+        >>> [float(progress_at(step, growing_steps=8, levels=3)) for step in (4, 6, 8, 14, 99)]
+        [0.0, 0.5, 1.0, 1.5, 2.0]
+    """
+    level = step // growing_steps
+    fading = ops.maximum(2 * (step - level * growing_steps) - growing_steps, 0)
+    progress = ops.cast(level, "float32") + ops.cast(fading, "float32") / growing_steps
+    return ops.minimum(progress, levels - 1.0)
+
+
+def level_filters(factors: Sequence[int]) -> np.ndarray:
+    """Design the low-pass of each level at the audio's rate; that of the highest is an impulse.
+
+    Args:
+        factors: Ratio of the audio's rate to that of each level but the highest.
+
+    Returns:
+        float32 array of shape (levels, taps).
+
+    Example:
+        >>> level_filters([4, 2]).shape
+        (3, 231)
+    """
+    lowpasses = [design_lowpass(_KEPT / factor, 1 / factor, sample_rate=2) for factor in factors]
+    longest = max(map(len, lowpasses))
+    return np.stack(
+        [
+            np.pad(taps, (longest - len(taps)) // 2).astype(np.float32)
+            for taps in (*lowpasses, np.ones(1))
+        ]
+    )
+
+
+class Growth:
+    """The growing of a generator.
+
+    Args:
+        generator: Generator with levels.
+        growing_steps: Steps of each level but the last.
+
+    Raises:
+        ParameterError: If the generator has only one level, or its lowest rate is so low that a
+            low-pass would be longer than a segment.
+    """
+
+    def __init__(self, generator: keras.Model, growing_steps: int) -> None:
+        factors = [layer.factor for layer in generator.layers if layer.name.startswith(LEVEL)]
+        if not factors:
+            raise ParameterError(
+                f"growing_steps must be 0 for a generator of one level. Received: {growing_steps}"
+            )
+        filters = level_filters(sorted(factors, reverse=True))
+        length, reach = generator.output_shape[1], filters.shape[1] // 2
+        if reach >= length:
+            raise ParameterError(
+                f"segment_length must be at least {reach + 1} for the low-pass of the lowest level "
+                f"of growing. Received: {length}"
+            )
+        self.growing_steps, self.highest = growing_steps, len(factors)
+        self._reach, self._size = reach, length + 2 * reach
+        # Symmetric filters have real responses.
+        kernels = np.pad(filters, ((0, 0), (0, length - 1)))
+        self._gains = np.fft.rfft(np.roll(kernels, -reach, axis=1)).real.astype(np.float32)
+
+    def advance(self, step: Any, generators: Sequence[keras.Model], real: Any) -> Any:
+        """Set the generators to the progress of a step, and return its real segments.
+
+        Args:
+            step: Number of steps made.
+            generators: Generators with the same levels.
+            real: Real segments, shape (batch, samples, channels).
+        """
+        progress = progress_at(step, self.growing_steps, self.highest + 1)
+        for generator in generators:
+            generator.get_layer(LEVELS).progress.assign(progress)
+        return self.band_limited(real, progress)
+
+    def band_limited(self, segments: Any, progress: Any) -> Any:
+        """Return real segments as far as the present levels reach, cross-faded between them.
+
+        The ends are padded by reflection. Convolutions would round to 10 bits on some GPUs.
+        """
+        reach, weights = self._reach, level_weights(progress, self.highest + 1)
+        gain = ops.sum(weights[:, None] * self._gains, axis=0)
+        channels = ops.transpose(segments, (0, 2, 1))
+        padded = ops.pad(channels, [[0, 0], [0, 0], [reach, reach]], "reflect")
+        real, imaginary = ops.rfft(padded)
+        limited = ops.irfft((gain * real, gain * imaginary), self._size)[:, :, reach:-reach]
+        limited = ops.transpose(limited, (0, 2, 1))
+        return ops.where(progress < self.highest, limited, segments)
