@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import yaml
@@ -33,6 +34,7 @@ def pretended(monkeypatch):
         asked, commands, limits, closed = [], [], [], 0
         answers, seconds, found = staticmethod(answer), 0.0, True
         now, made = 0.0, 3000
+        train: Any = None
 
     state = Pretended()
     state.asked, state.commands, state.limits = [], [], []

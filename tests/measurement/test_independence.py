@@ -345,7 +345,7 @@ def test_segments_too_long_for_ten_groups_have_values_without_intervals():
     found = estimate_quantities(sums, sums, QuantityEvaluator(RATE), resamples=20)
     (level,) = [q for q in found if q.name == "rms_db"]
     assert level.estimate.value == pytest.approx(0, abs=0.1)
-    assert np.isnan([level.estimate.low, level.difference.low]).all()
+    assert np.isnan(np.array([level.estimate.low, level.difference.low])).all()
     assert level.verdict.startswith("cannot be told: segments of 524288 samples")
 
 

@@ -323,8 +323,8 @@ def test_filtering_is_the_difference_of_band_levels_not_of_loudness():
     tilted = signal.lfilter([1, 0.9], 1, noise(300, seed=2)).astype(np.float32)
 
     def filtering(spectra):
-        powers = (mean_power(each, uniform(each)) for each in (spectra, flat))
-        return filtering_db(flat.frequencies_hz, *powers, 8000.0)
+        own, real = (mean_power(each, uniform(each)) for each in (spectra, flat))
+        return filtering_db(flat.frequencies_hz, own, real, 8000.0)
 
     same, tilt = (filtering(s)[0] for s in (other, grouped(tilted)))
     assert same < 0.5

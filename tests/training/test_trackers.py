@@ -47,7 +47,7 @@ def sent(tmp_path_factory):
 
 def wandb_records(file):
     """The records of W&B's log, a LevelDB one: blocks of 32 KiB, records in up to several parts."""
-    from wandb.proto.wandb_internal_pb2 import Record
+    from wandb.proto.wandb_internal_pb2 import Record  # pyright: ignore
 
     data, position, parts = file.read_bytes(), 7, b""
     while position + 7 <= len(data):

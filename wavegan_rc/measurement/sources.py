@@ -1,5 +1,6 @@
 """Open a run, a generator, recordings or an array as a segment set."""
 
+import os
 import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
@@ -184,7 +185,8 @@ def _open_recordings(
         files = find_audio_files(name)
     except DataError as error:
         run = Run(name)
-        known = run.without_generator() if run.config.is_file() else None
+        # Of a name that is too long, `Path.is_file` raises an error.
+        known = run.without_generator() if os.path.isfile(run.config) else None
         raise DataError(known or f"{error}{similar_name(run.path)}") from None
     joined = {file for file in files if _is_joined(file)}
     usable: dict[Path, int] = {}

@@ -264,7 +264,7 @@ class WGANGP(keras.Model):
 
     def _update_critic(self, real: Any, fake: Any, mixing: Any) -> dict[str, Any]:
         """Make an update, and return the sizes of the computed tensors in order."""
-        critic, weights = self.critic, {}
+        critic, weights = self.critic, dict[str, Any]()
 
         def gradients(weight: float | None) -> tuple[dict[str, Any], list[Any]]:
             return critic_gradients(critic, self.objective, weight, real, fake, mixing)
