@@ -264,7 +264,8 @@ class WGANGP(keras.Model):
 
     def _update_critic(self, real: Any, fake: Any, mixing: Any) -> dict[str, Any]:
         """Make an update, and return the sizes of the computed tensors in order."""
-        critic, weights = self.critic, dict[str, Any]()
+        critic = self.critic
+        weights: dict[str, Any] = {}
 
         def gradients(weight: float | None) -> tuple[dict[str, Any], list[Any]]:
             return critic_gradients(critic, self.objective, weight, real, fake, mixing)
@@ -276,7 +277,7 @@ class WGANGP(keras.Model):
             branches = lambda: gradients(self.penalty_weight), lambda: gradients(None)
             values, by_weights = backend.either(due, *branches, critic.variables)
             # Their means are those over the updates with the penalty.
-            weights = dict.fromkeys(("gradient_penalty", "gradient_norm"), due)
+            weights = {"gradient_penalty": due, "gradient_norm": due}
         values, _, sizes = update("critic", critic, self.critic_optimizer, values, by_weights)
         for name, value in values.items():
             self.means[name].update_state(value, weights.get(name))
