@@ -204,7 +204,7 @@ class Bins:
         half the effective number and finds fewer differences: its interval is too low.
         """
         q, per_t, per_r = self.proportions, per_t[:, None], 1 / self._count
-        pooled = (p * per_r + q * per_t) / (per_t + per_r)
+        pooled = np.clip((p * per_r + q * per_t) / (per_t + per_r), 0, 1)  # within rounding
         error = np.sqrt(pooled * (1 - pooled) * (per_t + per_r))
         critical = special.ndtri(1 - _SIGNIFICANCE / 2)
         return (np.abs(p - q) > critical * error).mean(axis=1)
