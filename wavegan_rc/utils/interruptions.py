@@ -29,6 +29,8 @@ END_SIGNALS = (
     signal.SIGUSR1,
     signal.SIGUSR2,
 )
+# Written instead of the number of a signal.
+_NO_MORE = b"\0"
 
 
 class EndSignals:
@@ -73,6 +75,7 @@ class EndSignals:
     def __exit__(self, *error: object) -> None:
         if threading.current_thread() is threading.main_thread():
             signal.set_wakeup_fd(self._wakeup)
+            os.write(self._writing, _NO_MORE)  # closing ends nothing while a forked process lives
             os.close(self._writing)
             self._thread.join()
         for number, handler in self._previous.items():
@@ -94,7 +97,7 @@ class EndSignals:
         """Answer signals, whose numbers Python writes to a pipe at once."""
         answered = False
         with open(pipe, "rb", buffering=0) as signals:
-            while numbers := signals.read(64):
+            while not (numbers := signals.read(64)).endswith(_NO_MORE):
                 if not answered and set(numbers) & set(END_SIGNALS):
                     answered = True
                     # The terminal may be gone.
@@ -102,7 +105,8 @@ class EndSignals:
                         _logger.warning("\n%s", self._message)
                     # Shells and `timeout` send a signal twice: what came until now counts as one.
                     os.set_blocking(pipe, False)
-                    signals.read(64)
+                    if (signals.read(64) or b"").endswith(_NO_MORE):
+                        return
                     os.set_blocking(pipe, True)
                 elif signal.SIGINT in numbers and not self._interrupted.wait(0.1):
                     _thread.interrupt_main()  # signals of one instruction count as one
