@@ -49,7 +49,7 @@ class LevelBlend(keras.layers.Layer):
         >>> blend, outputs = LevelBlend(), [np.zeros((1, 4, 1)), np.ones((1, 4, 1))]
         >>> np.asarray(blend(outputs)).ravel().tolist()
         [1.0, 1.0, 1.0, 1.0]
-        >>> blend.progress.assign(0.25)
+        >>> _ = blend.progress.assign(0.25)
         >>> np.asarray(blend(outputs)).ravel().tolist()
         [0.25, 0.25, 0.25, 0.25]
     """
