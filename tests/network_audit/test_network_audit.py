@@ -553,7 +553,7 @@ def test_without_a_usable_checkpoint_the_generator_is_audited(run_copy, tmp_path
 
 def test_a_run_without_its_generator_is_refused(run_copy, tmp_path):
     (run_copy / "generator.keras").unlink()
-    with pytest.raises(DataError, match="the run has no generator yet"):
+    with pytest.raises(DataError, match="has no generator of its last checkpoint"):
         audit_networks(run_copy, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
