@@ -170,12 +170,18 @@ def test_growing_needs_levels_and_room_for_its_low_pass():
     [
         ({"architecture": "residual"}, r"growing_steps must be 0 unless .*plain.* Received: 500"),
         ({"sample_rate": 3800}, r"growing_steps must be 0 unless .* 2000 Hz or more"),
-        ({"steps": 1500}, r"steps must be more than the 1500 .* 500 x 3\. Received: 1500"),
     ],
 )
 def test_settings_that_cannot_grow_are_refused(wrong, message):
     with pytest.raises(ParameterError, match=message):
         Config(growing_steps=500, cutoff_hz=None, **wrong)
+
+
+def test_a_new_run_must_reach_its_last_level_but_one_that_was_stopped_is_read(tmp_path):
+    stopped = Config(growing_steps=500, steps=1500, out=str(tmp_path / "runs"))
+    with pytest.raises(ParameterError, match=r"than the 1500 .* 500 x 3\. Received: 1500"):
+        train(stopped)
+    assert not (tmp_path / "runs").exists()
     assert Config(growing_steps=500, steps=1501).levels == 4
 
 

@@ -1,6 +1,7 @@
 """Run a command as a process: what it prints, error messages, exit codes."""
 
 import contextlib
+import errno
 import io
 import logging
 import os
@@ -21,6 +22,7 @@ from wavegan_rc.errors import (
     WaveganWarning,
 )
 from wavegan_rc.utils.keras_start import choose_backend
+from wavegan_rc.utils.text import one_line
 
 # Set when several hosts train together; read by `keras.distribution.initialize`.
 ADDRESSES = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
@@ -75,6 +77,11 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         codes = {DivergenceError: EXIT_DIVERGED, LostHostError: EXIT_LOST_HOST}
         code = codes.get(type(error), EXIT_USER_ERROR)
         _leave_other_hosts(code)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        code = EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = EXIT_BY_SIGNAL + signal.SIGINT
@@ -94,6 +101,8 @@ def as_typed(message: str, argv: Sequence[str]) -> str:
         '--cutoff-hz must be below --sample-rate / 2'
         >>> as_typed("fast.yaml: cutoff_hz must be above 0", ["--config", "fast.yaml"])
         'fast.yaml: cutoff_hz must be above 0'
+        >>> as_typed("steps must be at least 6, which learning_rate=1/a has", ["--steps", "5"])
+        '--steps must be at least 6, which learning_rate=1/a has'
     """
     typed = {word[2:].partition("=")[0].replace("-", "_") for word in argv if word[:2] == "--"}
     known = typed | SETTINGS.keys()
@@ -106,7 +115,9 @@ def as_typed(message: str, argv: Sequence[str]) -> str:
         return f"--{name.replace('_', '-')}" if name in known else name
 
     # Within a sentence, a name without underscore may be an ordinary word.
-    return f"--{first.replace('_', '-')}" + space + re.sub(r"\b[a-z]+(_[a-z]+)+\b", flag, rest)
+    # A part of a path is none either.
+    name = r"(?<![\w/=.,-])[a-z]+(?:_[a-z]+)+(?![\w/=-]|[.,]\w)"
+    return f"--{first.replace('_', '-')}" + space + re.sub(name, flag, rest)
 
 
 class _Printing(logging.Handler):

@@ -104,12 +104,6 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
                 "growing_steps must be 0 unless architecture is plain and two stages have a rate "
                 f"of {LOWEST_LEVEL_HZ} Hz or more. Received: {self.growing_steps}"
             )
-        growing = (self.levels - 1) * self.growing_steps
-        if growing >= self.steps:
-            raise ParameterError(
-                f"steps must be more than the {growing} of all levels but the last: growing_steps "
-                f"{self.growing_steps} x {self.levels - 1}. Received: {self.steps}"
-            )
 
     def _check_sizes(self) -> None:
         """Check that the networks and a step's feature maps fit into memory."""

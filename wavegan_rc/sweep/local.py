@@ -68,7 +68,10 @@ class LocalEngine:
     def _collect(self) -> dict[str, Outcome]:
         outcomes = {}
         for name, (process, place) in list(self._running.items()):
-            outcome = process.outcome(timeout=0)
+            try:
+                outcome = process.outcome(timeout=0)
+            except OSError as error:  # the log is gone
+                outcome = Outcome(error=one_line(error))
             if outcome is not None:
                 outcomes[name] = outcome
                 del self._running[name]

@@ -85,6 +85,8 @@ def train(
     on_progress = on_progress or (lambda *_: None)
     resume = None if resume is None else Path(resume)
     started = time.perf_counter()
+    if resume is None:
+        _check_growing_ends(config)
     destinations.check()
     devices = Devices(config)
     hosts = devices.hosts
@@ -211,6 +213,16 @@ class _Session:
             command_line=self.command_line,
         )
         return checkpoint
+
+
+def _check_growing_ends(config: Config) -> None:
+    """Check that a new run will reach its last level; one that is stopped may end before."""
+    growing = (config.levels - 1) * config.growing_steps
+    if growing >= config.steps:
+        raise ParameterError(
+            f"steps must be more than the {growing} of all levels but the last: growing_steps "
+            f"{config.growing_steps} x {config.levels - 1}. Received: {config.steps}"
+        )
 
 
 def _warn_of_uneven_overlap(config: Config) -> None:

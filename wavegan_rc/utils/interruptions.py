@@ -109,8 +109,12 @@ class EndSignals:
                         return
                     os.set_blocking(pipe, True)
                 elif signal.SIGINT in numbers and not self._interrupted.wait(0.1):
-                    _thread.interrupt_main()  # signals of one instruction count as one
-                    if not self._interrupted.wait(1):
+                    # Signals of one instruction count as one: Ctrl-C is sent until it is handled.
+                    for _ in range(10):
+                        _thread.interrupt_main()
+                        if self._interrupted.wait(0.1):
+                            break
+                    else:
                         os._exit(128 + signal.SIGINT)
 
 

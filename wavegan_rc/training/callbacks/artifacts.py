@@ -81,7 +81,7 @@ def sound_values(segments: np.ndarray, real: np.ndarray, sample_rate: int) -> di
         `relative_level_db` (mean power relative to `real`, at least -120), `clipped_share` (share
         of the samples, 0 to 1) and `diversity`: the median distance of log-mel features between a
         segment and its nearest neighbour, relative to real segments. It is about 1 for sounds as
-        diverse as real audio, and 0 if each sound repeats. It is left out without librosa and for
+        diverse as real audio, and 0 if each sound repeats. It is left out for
         segments that are too short. If a sample is not finite, all values are left out.
 
     Example:

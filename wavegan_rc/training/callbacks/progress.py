@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from wavegan_rc.training.callbacks.base import Phase, StepCallback
 
 # Function of the work (`preparing` or `training`), the units done, those in all, and a note.
@@ -41,5 +43,7 @@ class Progress(StepCallback):
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Report the means since the last line of the history."""
-        note = ", ".join(f"{label} {float(logs[name]):.3g}" for label, name in self._SHOWN.items())
+        # With --penalty-every, there may be no gradient norm yet.
+        known = {k: v for k, v in self._SHOWN.items() if np.asarray(self.model.means[v].count)}
+        note = ", ".join(f"{label} {float(logs[name]):.3g}" for label, name in known.items())
         self._on_progress("training", step - self.first_step, self._steps - self.first_step, note)
