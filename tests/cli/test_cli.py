@@ -560,3 +560,10 @@ def test_auto_stands_for_the_precision_of_a_resumed_run(tmp_path, capsys):
     (tmp_path / "config.yaml").write_text(config_as_yaml(Config(precision="mixed_bfloat16")))
     settings = resolved([f"--resume={tmp_path}", "--precision=auto"], capsys)
     assert settings["precision"] == "mixed_bfloat16"
+
+
+def test_a_name_that_is_too_long_for_the_system_is_one_line(capsys):
+    code, _, err = run(["--resume", "x" * 300], capsys)
+    assert code == 2
+    assert err.startswith("error: [Errno 36] File name too long: 'xxx")
+    assert err.count("\n") == 1

@@ -17,6 +17,7 @@ from wavegan_rc.generator.file import load_generator
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.nn.levels import LEVELS
+from wavegan_rc.report.run_files import read_run
 from wavegan_rc.training.growing import Growth, level_filters, progress_at
 from wavegan_rc.training.model import build_model
 from wavegan_rc.training.train import train
@@ -149,6 +150,8 @@ def test_a_run_stopped_while_it_grows_exports_its_level_and_resumes(tmp_path):
     assert run.stopped_by == signals.SIGINT
     assert load_generator(run.path).upsampling_factors == (4, 4)
     assert load_generator(run.path).segment_length == 128
+    # Before its last level, as only a run that was stopped may be.
+    assert read_run(run.path, "r1").config.steps == run.last_step() < 8
     train(config, resume=run.path)
     assert load_generator(run.path).upsampling_factors == (4, 2, 2)
     assert_same_results(run.path, expected, config)
