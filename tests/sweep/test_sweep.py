@@ -476,6 +476,14 @@ def test_a_process_that_cannot_be_started_has_failed(tmp_path):
     assert "nowhere" in str(outcome.error)
 
 
+def test_a_failed_process_whose_log_is_gone_has_failed_alone(tmp_path):
+    engine, log = LocalEngine([{}]), tmp_path / "log"
+    script = f"import os; os.remove({str(log)!r}); raise SystemExit(1)"
+    engine.submit(Job("a", [sys.executable, "-c", script], log, tmp_path))
+    (outcome,) = engine.ended(timeout=60).values()
+    assert "No such file" in str(outcome.error)
+
+
 def test_places_are_cores_as_far_as_memory_goes(tmp_path, monkeypatch):
     monkeypatch.setattr(resources, "_CONTROL_GROUP", tmp_path)
     monkeypatch.setattr(cores, "_QUOTA", tmp_path / "cpu.max")
