@@ -17,9 +17,9 @@ def summary(ratios, *lines, unfinished=None):
 @pytest.mark.parametrize(
     ("real", "generated", "words"),
     [
-        (-86.2, -43.0, "43 dB louder than real audio"),
-        (-86.2, -85.4, "as quiet as real audio"),
-        (-86.2, -90.0, "as quiet as real audio"),
+        (-86.2, -43.0, "a 43 dB larger share of its power than real audio"),
+        (-86.2, -85.4, "no larger share of its power"),
+        (-86.2, -90.0, "no larger share of its power"),
         (-86.2, None, "holds nothing either, or it is silent altogether"),
         (None, -43.0, "has -43 dB of its power"),
     ],

@@ -41,8 +41,8 @@ def _artifact(measurement: Measurement, line: Quantity | None) -> str:
     if noise.verdict == "above" and noise.difference is not None:
         above = f"above {measurement.measured.evaluator.stopband_hz:g} Hz"
         return (
-            f"The strongest artifact is noise {above}, {noise.difference.value:.0f} dB louder than "
-            "in real audio."
+            f"The strongest artifact is noise {above}: its share of the power is "
+            f"{noise.difference.value:.0f} dB larger than in real audio."
         )
     too_few = measurement.measured.sums.too_few
     if too_few is not None:

@@ -75,8 +75,8 @@ class Summary:
             >>> line = Line(1000.0, 4, real_prominence_db=0.1, generated_prominence_db=9.0)
             >>> found = Summary({}, {"real": -86.0, "generated": -43.0}, [line], None, 0.0)
             >>> print(*found.in_sentences(1700.0), sep=chr(10))
-            Above 1700 Hz, where real audio holds next to nothing, the generated audio is 43 dB \
-louder than real audio.
+            Above 1700 Hz, where real audio holds next to nothing, the generated audio holds a \
+43 dB larger share of its power than real audio.
             The strongest tone is at 1000 Hz, 9 dB above its surroundings (real audio: 0 dB); it \
 comes from upsampling stage 4.
         """
@@ -95,8 +95,9 @@ comes from upsampling stage 4.
         if real is None:
             return f"{above} the generated audio has {generated:.0f} dB of its power."
         if generated - real <= _AUDIBLE_DB:
-            return f"{above} the generated audio is as quiet as real audio."
-        return f"{above} the generated audio is {generated - real:.0f} dB louder than real audio."
+            return f"{above} the generated audio holds no larger share of its power."
+        larger = f"a {generated - real:.0f} dB larger share"
+        return f"{above} the generated audio holds {larger} of its power than real audio."
 
     def _strongest(self) -> str:
         measured = [line for line in self.lines if line.generated_prominence_db is not None]
