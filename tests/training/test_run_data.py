@@ -32,7 +32,7 @@ def test_recordings_that_have_moved_are_named_by_data(trained, tmp_path):
     run, data = trained
     moved = data.rename(tmp_path / "moved")
     with pytest.raises(
-        DataError, match=r"no such folder.*if the recordings have moved, set --data"
+        DataError, match=r"no such folder.*recordings have moved, set --data"
     ):
         train_command("train.py", ["--resume", str(run)])
     assert train_command("train.py", ["--resume", str(run), "--data", str(moved)]) == 0
