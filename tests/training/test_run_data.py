@@ -31,9 +31,7 @@ def trained(tmp_path, make_wav):
 def test_recordings_that_have_moved_are_named_by_data(trained, tmp_path):
     run, data = trained
     moved = data.rename(tmp_path / "moved")
-    with pytest.raises(
-        DataError, match=r"no such folder.*recordings have moved, set --data"
-    ):
+    with pytest.raises(DataError, match=r"no such folder.*recordings have moved, set --data"):
         train_command("train.py", ["--resume", str(run)])
     assert train_command("train.py", ["--resume", str(run), "--data", str(moved)]) == 0
     assert yaml.safe_load((run / "config.yaml").read_text())["data"] == str(moved)

@@ -77,11 +77,6 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         codes = {DivergenceError: EXIT_DIVERGED, LostHostError: EXIT_LOST_HOST}
         code = codes.get(type(error), EXIT_USER_ERROR)
         _leave_other_hosts(code)
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        code = EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = EXIT_BY_SIGNAL + signal.SIGINT
@@ -90,6 +85,11 @@ def run_command(command: Command, program: str, argv: Sequence[str]) -> NoReturn
         # The reader of the output has ended (`| head`); Python would report it once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_BY_SIGNAL + signal.SIGPIPE
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        code = EXIT_USER_ERROR
     sys.exit(code)
 
 
