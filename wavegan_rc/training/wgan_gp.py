@@ -264,8 +264,7 @@ class WGANGP(keras.Model):
 
     def _update_critic(self, real: Any, fake: Any, mixing: Any) -> dict[str, Any]:
         """Make an update, and return the sizes of the computed tensors in order."""
-        critic = self.critic
-        weights: dict[str, Any] = {}
+        critic, due = self.critic, True
 
         def gradients(weight: float | None) -> tuple[dict[str, Any], list[Any]]:
             return critic_gradients(critic, self.objective, weight, real, fake, mixing)
@@ -276,11 +275,11 @@ class WGANGP(keras.Model):
             due = self.critic_optimizer.iterations % self.penalty_every == 0
             branches = lambda: gradients(self.penalty_weight), lambda: gradients(None)
             values, by_weights = backend.either(due, *branches, critic.variables)
-            # Their means are those over the updates with the penalty.
-            weights = {"gradient_penalty": due, "gradient_norm": due}
         values, _, sizes = update("critic", critic, self.critic_optimizer, values, by_weights)
         for name, value in values.items():
-            self.means[name].update_state(value, weights.get(name))
+            # The means of these two are over the updates with the penalty.
+            rare = self.penalty_every > 1 and name in ("gradient_penalty", "gradient_norm")
+            self.means[name].update_state(value, due if rare else None)
         return sizes
 
     def _update_generator(self, latents: Any, real: Any) -> dict[str, Any]:
