@@ -119,6 +119,15 @@ def test_every_signal_that_asks_for_an_end_is_one_and_once_more_is_not_at_once(n
     assert "press Ctrl-C again to stop now" in caplog.text
 
 
+def test_a_signal_just_before_the_end_is_answered(caplog):
+    """On a busy machine, the thread reads both at once."""
+    reading, writing = os.pipe()
+    os.write(writing, bytes([signal.SIGTERM, 0]))
+    os.close(writing)
+    StopOnSignal()._answer(reading)
+    assert "press Ctrl-C again to stop now" in caplog.text
+
+
 def test_a_signal_that_is_ignored_stays_so():
     """As `nohup` starts programs."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -95,9 +95,12 @@ class EndSignals:
 
     def _answer(self, pipe: int) -> None:
         """Answer signals, whose numbers Python writes to a pipe at once."""
-        answered = False
+        answered = ended = False
         with open(pipe, "rb", buffering=0) as signals:
-            while not (numbers := signals.read(64)).endswith(_NO_MORE):
+            while not ended:
+                numbers = signals.read(64)
+                # A signal just before the end comes with it in one piece.
+                ended = numbers.endswith(_NO_MORE)
                 if not answered and set(numbers) & set(END_SIGNALS):
                     answered = True
                     # The terminal may be gone.
@@ -105,10 +108,9 @@ class EndSignals:
                         _logger.warning("\n%s", self._message)
                     # Shells and `timeout` send a signal twice: what came until now counts as one.
                     os.set_blocking(pipe, False)
-                    if (signals.read(64) or b"").endswith(_NO_MORE):
-                        return
+                    ended = ended or (signals.read(64) or b"").endswith(_NO_MORE)
                     os.set_blocking(pipe, True)
-                elif signal.SIGINT in numbers and not self._interrupted.wait(0.1):
+                elif signal.SIGINT in numbers and not (ended or self._interrupted.wait(0.1)):
                     # Signals of one instruction count as one: Ctrl-C is sent until it is handled.
                     for _ in range(10):
                         _thread.interrupt_main()
