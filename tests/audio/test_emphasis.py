@@ -71,6 +71,11 @@ def test_whitening_makes_coloured_noise_white():
     assert np.ptp(10 * np.log10(after[inner])) < 3
 
 
+def test_white_noise_is_as_white_at_0_hz_and_at_half_the_rate_as_between():
+    taps = design(np.random.default_rng(0).normal(0, 0.1, RATE * 60))
+    np.testing.assert_allclose(gain_db(taps, [0, 20, 1000, 4000, RATE / 2]), 0, atol=0.3)
+
+
 @pytest.mark.parametrize("limit_db", [10.0, 30.0, 50.0])
 def test_whitening_raises_an_empty_band_by_its_limit(limit_db):
     lowpass = signal.firwin(301, 2000, fs=RATE, window=("kaiser", 12))

@@ -106,7 +106,7 @@ def test_settings_losses_artifacts_and_results_arrive_in_one_run(tool, request):
     run, store = request.getfixturevalue("sent")
     settings, rows, files = from_wandb(run) if tool == "wandb" else from_mlflow(store)
     assert str(settings["kernel_size"]) == "8"
-    assert str(settings["learning_rate"]) == "0.0004"
+    assert str(settings["learning_rate"]) == "0.001"
     for row in history(run):
         got = rows[row.pop("step")]
         for key, value in row.items():

@@ -36,8 +36,7 @@ def design_emphasis(
     """Design the filter for a training corpus.
 
     The filter keeps the RMS level of the corpus, so the weight of the gradient penalty and the
-    health thresholds keep their meaning. The one-sided Welch spectrum is not doubled at 0 Hz and
-    the Nyquist frequency, so the gain of the whitening filter there is up to 3 dB too high.
+    health thresholds keep their meaning.
 
     Args:
         emphasis: Kind of filter, `first_order` or `whitening`.
@@ -59,8 +58,10 @@ def design_emphasis(
     if emphasis == "first_order":
         taps = np.array([1.0, -coefficient])
     else:
-        floor = power.max() * 10 ** (-limit_db / 10)
-        gains = np.sqrt(power.max() / np.maximum(power, floor))
+        # One-sided spectra have both sides of all frequencies but the first and the last.
+        density = power * np.where(frequencies % 0.5 == 0, 2, 1)
+        floor = density.max() * 10 ** (-limit_db / 10)
+        gains = np.sqrt(density.max() / np.maximum(density, floor))
         count = tap_count(emphasis, segments.segment_length)
         taps = signal.firwin2(count, frequencies, gains, fs=1.0)
     _, response = signal.freqz(taps, worN=frequencies, fs=1.0)
