@@ -21,13 +21,13 @@ READ_ONLY = """
 import os, sys
 closed = tuple(os.environ["READ_ONLY"].split(":"))
 writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-def refuse(event, arguments):
+def refuse_writing(event, arguments):
     path = arguments[0] if arguments else None
     path = os.fspath(path) if isinstance(path, os.PathLike) else path
     if event == "os.mkdir" or (event == "open" and (arguments[2] or 0) & writing):
         if isinstance(path, str) and os.path.abspath(path).startswith(closed):
             raise PermissionError(13, "Permission denied", path)
-sys.addaudithook(refuse)
+sys.addaudithook(refuse_writing)
 """
 # A file system without locks, that cannot flush a folder either.
 BARE = f"""
@@ -96,59 +96,41 @@ def plain(tmp_path_factory):
     return results(folder / "work" / "runs" / "run")
 
 
-def keras_settings(folder):
+def settings_of_the_user(folder):
+    """Of Keras and Matplotlib, in a folder whose name is no text, under a locale without it."""
     (folder / "home" / ".keras").mkdir()
     settings = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1}
     (folder / "home" / ".keras" / "keras.json").write_text(json.dumps(settings))
-    return {"variables": {"KERAS_MAX_STEPS_PER_EPOCH": "1"}}
-
-
-def matplotlib_settings(folder):
-    text = "text.usetex: True\nfont.size: 30\nsavefig.dpi: 20\naxes.facecolor: red\n"
-    (folder / "work" / "matplotlibrc").write_text(text)
-    return {}
-
-
-def broken_matplotlib_settings(folder):
-    (folder / "work" / "matplotlibrc").write_bytes(b"font.size: 30\n# caf\xe9\n")
-    return {"said": "the default style is used"}
-
-
-def read_only_home(folder):
-    closed = {"READ_ONLY": str(folder / "home")}
-    return {"variables": first(folder, READ_ONLY) | closed}
-
-
-def odd_locale(folder):
     name = os.fsdecode(b"caf\xe9")
     (folder / name).mkdir()
+    text = "text.usetex: True\nfont.size: 30\nsavefig.dpi: 20\naxes.facecolor: red\n"
+    (folder / name / "matplotlibrc").write_text(text)
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    return {"variables": ascii_only, "cwd": name}
+    return {"variables": ascii_only | {"KERAS_MAX_STEPS_PER_EPOCH": "1"}, "cwd": name}
 
 
-def no_locks(folder):
-    return {"variables": first(folder, BARE), "said": "cannot be locked"}
+def broken_matplotlib_settings_and_no_reader(folder):
+    (folder / "work" / "matplotlibrc").write_bytes(b"font.size: 30\n# caf\xe9\n")
+    prefix = ["bash", "-c", '"$@" > >(true)', "bash"]
+    return {"said": "the default style is used", "prefix": prefix}
+
+
+def read_only_home_and_no_locks(folder):
+    closed = {"READ_ONLY": str(folder / "home")}
+    return {"variables": first(folder, READ_ONLY + BARE) | closed, "said": "cannot be locked"}
 
 
 def closed_streams(folder):
     return {"prefix": ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]}
 
 
-def reader_gone(folder):
-    return {"prefix": ["bash", "-c", '"$@" > >(true)', "bash"]}
-
-
 @pytest.mark.parametrize(
     "environment",
     [
-        keras_settings,
-        matplotlib_settings,
-        broken_matplotlib_settings,
-        read_only_home,
-        odd_locale,
-        no_locks,
+        settings_of_the_user,
+        broken_matplotlib_settings_and_no_reader,
+        read_only_home_and_no_locks,
         closed_streams,
-        reader_gone,
     ],
     ids=lambda environment: environment.__name__,
 )

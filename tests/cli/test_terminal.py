@@ -217,34 +217,6 @@ def test_the_long_table_is_in_a_file_and_printed_if_asked_for(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_ctrl_c_says_what_was_saved_how_to_resume_and_how_to_listen(tmp_path):
-    code = (
-        "import os, signal, sys\n"
-        "from wavegan_rc.training.callbacks.progress import Progress\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "shows = Progress.on_step_end\n"
-        "def interrupted(self, step, logs):\n"
-        "    if step == 2: os.kill(os.getpid(), signal.SIGINT)\n"
-        "    shows(self, step, logs)\n"
-        "Progress.on_step_end = interrupted\n"
-        "from wavegan_rc.cli.process import run_command\n"
-        "from wavegan_rc.cli.train import train_command\n"
-        "run_command(train_command, 'train', sys.argv[1:])"
-    )
-    flags = ["--config", "smoke", "--critic-steps", "1", "--measure-every", "0"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *flags], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 128 + signal.SIGINT, done.stderr
-    assert done.stdout.splitlines()[-4:] == [
-        "stopped after step 3 of 6; a checkpoint and the generator are saved",
-        "to resume: wavegan-rc train --resume runs/001-resize",
-        "to listen: wavegan-rc generate runs/001-resize",
-        "run: runs/001-resize",
-    ]
-
-
-@pytest.mark.slow
 def test_ctrl_c_is_answered_at_once_while_compiled_code_runs(tmp_path):
     """One call that takes minutes and lets other threads run, as a compiler's does."""
     code = (

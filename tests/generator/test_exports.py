@@ -24,21 +24,23 @@ pytestmark = [pytest.mark.backend, pytest.mark.extra]
 TOLERANCE = 1e-5
 
 
-@pytest.fixture(scope="module", params=[*UPSAMPLERS, "all, with other options"])
+@pytest.fixture(
+    scope="module",
+    params=[{}, {"padding": "reflect", "post_filter_length": 31}],
+    ids=["defaults", "other options"],
+)
 def run(request, tmp_path_factory):
+    """A generator with a stage of each upsampler."""
     folder = tmp_path_factory.mktemp("run")
-    words, options = (request.param,) * 2, {}
-    if request.param not in UPSAMPLERS:
-        words, options = UPSAMPLERS, {"padding": "reflect", "post_filter_length": 31}
     generator = build_generator(
-        segment_length=8 * 2 ** len(words),
-        upsampling_factors=(2,) * len(words),
+        segment_length=8 * 2 ** len(UPSAMPLERS),
+        upsampling_factors=(2,) * len(UPSAMPLERS),
         kernel_size=5,
         filters=16,
         latent_dim=6,
-        upsampler=words,
+        upsampler=UPSAMPLERS,
         seed=1,
-        **options,
+        **request.param,
     )
     generator.set_weights([2 * weight for weight in generator.get_weights()])  # audible
     save_generator(Generator(fold_generator(generator), 8000), folder / "generator.keras")

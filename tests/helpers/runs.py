@@ -5,10 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 
 import numpy as np
-import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from helpers import PRESETS, ROOT
@@ -22,8 +20,8 @@ SMALL = {"segment_length": 128, "critic_steps": 1, "measure_every": 0, "sample_c
 
 
 def smoke_config(out, **changes):
-    config = Config(**yaml.safe_load(SMOKE.read_text()))
-    return replace(config, out=str(out / "runs"), **changes)
+    """The preset with one critic update in a step."""
+    return Config.read("smoke", **{"critic_steps": 1, "out": str(out / "runs")} | changes)
 
 
 def history(run):

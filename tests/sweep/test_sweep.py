@@ -561,6 +561,7 @@ def test_a_killed_sweep_goes_on_from_its_checkpoints_and_ends_with_the_report(tm
 
     settings = yaml.safe_load((PRESETS / "smoke.yaml").read_text())
     settings |= {"steps": 30, "save_every": 1, "log_every": 1, "measure_every": 0}
+    settings |= {"critic_steps": 1, "sample_count": 2}
     grid = tmp_path / "grid.yaml"
     grid.write_text(
         yaml.safe_dump(settings | {"grid": {"upsampler": [["sinc", "resize"]], "seed": [5]}})

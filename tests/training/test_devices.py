@@ -62,6 +62,7 @@ def test_tensorflow_refuses_branches_on_several_devices(setting):
 
 def test_a_run_on_two_devices_is_that_of_one_and_goes_on_on_one(backend, tmp_path):
     flags = ["--config", str(SMOKE), "--out", str(tmp_path), "--measure-every", "0"]
+    flags += ["--critic-steps", "1", "--sample-count", "2"]
     for more in (
         [*flags, "--name", "one", "--steps", "8"],
         [*flags, "--name", "two", "--devices", "2"],

@@ -181,7 +181,7 @@ def test_a_run_that_diverges_stops_with_code_3_and_keeps_what_it_diverged_on(
     monkeypatch.chdir(tmp_path)
     flags = ["--config", str(SMOKE), "--learning-rate", "1e30", "--save-every", "1"]
     with pytest.raises(SystemExit) as left:
-        run_command(train_command, "train.py", flags)
+        run_command(train_command, "train.py", [*flags, "--steps", "50"])
     assert left.value.code == 3
     run = tmp_path / "runs" / "001-resize"
     assert not (run / "generator.keras").exists()

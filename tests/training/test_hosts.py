@@ -76,20 +76,21 @@ def wait_for_step(step, processes, run, folder):
 needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="JAX is missing")
 
 
+FLAGS = ["--config", str(SMOKE), "--critic-steps", "1", "--measure-every", "0"]
+FLAGS += ["--steps", "12", "--save-every", "3", "--log-every", "1"]
+
+
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone")
-    flags = ["--config", str(SMOKE), "--out", str(folder), "--steps", "12"]
-    done = run("jax", *flags, "--save-every", "3", "--log-every", "1")
+    done = run("jax", *FLAGS, "--out", str(folder))
     assert done.returncode == 0, done.stderr
     return history(folder / "001-resize")
 
 
 @needs_jax
 def test_two_hosts_train_like_one_and_only_the_first_keeps_the_run(alone, tmp_path):
-    flags = ["--config", str(SMOKE), "--out", str(tmp_path / "runs"), "--steps", "12"]
-    flags += ["--save-every", "3", "--log-every", "1"]
-    with hosts(tmp_path, *flags) as processes:
+    with hosts(tmp_path, *FLAGS, "--out", str(tmp_path / "runs")) as processes:
         codes = [process.wait(timeout=300) for process in processes]
     first, second = printed(tmp_path)
     assert codes == [0, 0], (first, second)
@@ -143,6 +144,7 @@ def test_a_killed_host_ends_the_other_and_both_go_on(killed, alone, tmp_path):
     run = tmp_path / "runs" / "001-resize"
     flags = ["--config", str(SMOKE), "--out", str(tmp_path / "runs")]
     flags += ["--save-every", "3", "--log-every", "1", "--measure-every", "0"]
+    flags += ["--critic-steps", "1"]
     with hosts(tmp_path, *flags, "--steps", "100000") as processes:
         wait_for_step(0, processes, run, tmp_path)
         processes[killed].kill()

@@ -51,11 +51,13 @@ def test_other_recordings_are_neither_trained_on_nor_measured_beside(trained, ma
         assert data_of_run(str(run), 4) is None
 
 
-def test_without_held_out_audio_training_segments_are_measured_as_real(tmp_path, make_wav):
+def test_without_held_out_audio_training_segments_are_measured_as_real(tmp_path, make_wav, caplog):
+    caplog.set_level("INFO", "wavegan_rc")
     path = make_wav("own.wav", np.random.default_rng(0).normal(0, 0.1, 3200))
     config = smoke_config(tmp_path, data=str(path), steps=1)  # the last tenth is 320 of 512 samples
     with pytest.warns(WaveganWarning, match="training segments are shown"):
         run = train(config).path
+    assert "trained on" in caplog.text
     with pytest.warns(WaveganWarning, match=r"all are shorter.*training segments are measured"):
         found = measure(run)
     assert found.measured.real.name == "real (training)"

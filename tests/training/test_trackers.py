@@ -39,6 +39,7 @@ def sent(tmp_path_factory):
         patch.setenv("WANDB_ERROR_REPORTING", "false")
         patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # no longer their default
         argv = ["--config", str(SMOKE), "--out", str(folder), "--name=ours", "--steps=3"]
+        argv += ["--critic-steps=1"]
         assert train_command("train.py", [*argv, *flags]) == 0
         argv = ["--resume", str(folder / "ours"), "--steps=6"]
         assert train_command("train.py", [*argv, *flags]) == 0
