@@ -145,7 +145,7 @@ class Settings:
     )
 
     steps: int = _training(
-        6000, "generator updates", low=1, high=_MOST_STEPS, may_change=True, unfair=True
+        5000, "generator updates", low=1, high=_MOST_STEPS, may_change=True, unfair=True
     )
     growing_steps: int = _training(
         0,
