@@ -1,5 +1,7 @@
 """What is said of recordings at the start of a run."""
 
+import warnings
+
 import numpy as np
 import pytest
 import yaml
@@ -7,14 +9,20 @@ from helpers import PRESETS, tone
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
-from wavegan_rc.audio.use import found_in_words, unused_in_words, unused_recordings
+from wavegan_rc.audio.use import (
+    found_in_words,
+    unused_in_words,
+    unused_recordings,
+    warn_of_little_held_out,
+)
 from wavegan_rc.config import Config
+from wavegan_rc.errors import WaveganWarning
 
 
-def segments_of(folder, **options):
+def segments_of(folder, split="training", **options):
     corpus = prepare_corpus(str(folder), sample_rate=16000, cutoff_hz=None, stopband_hz=None)
     options = {"segment_length": 1000, "silence_db": -40.0, "seed": 0} | options
-    return Segments(corpus, "training", **options)
+    return Segments(corpus, split, **options)
 
 
 def test_nothing_is_said_where_all_recordings_are_drawn_from(make_wav, fresh_cache):
@@ -43,6 +51,20 @@ def test_more_than_a_tenth_of_the_minutes_is_much(make_wav, fresh_cache):
     segments = segments_of(folder)
     assert unused_in_words(segments)[1]
     assert unused_recordings(segments) == [(str(folder / "silent.wav"), "is too quiet")]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(1, r"only 1\.6% of"), (1.5, None)])
+def test_little_held_out_audio_is_warned_of(make_wav, fresh_cache, seconds, words):
+    make_wav("long.wav", tone(500, seconds=60))
+    folder = make_wav("short.wav", tone(500, seconds=seconds)).parent
+    both = [segments_of(folder, split) for split in ("training", "held_out")]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_little_held_out(*both)
+    assert len(caught) == (words is not None)
+    if words:
+        with pytest.warns(WaveganWarning, match=words):
+            warn_of_little_held_out(*both)
 
 
 def test_the_wavegan_settings_train_on_words_of_one_second(make_wav, fresh_cache):

@@ -367,7 +367,9 @@ def test_of_unfinished_trainings_and_few_real_segments_it_is_warned(tmp_path):
     }
     warnings = build_warnings(groups, measurements)
     (unfinished,) = [warning for warning in warnings if warning.startswith("Levels still changed")]
-    assert unfinished.endswith("know: r0 (a). `train --resume RUN --steps N` continues it.")
+    assert unfinished.endswith(
+        "know: r0 (a). `wavegan-rc train --resume RUN --steps N` continues it."
+    )
     (few,) = [warning for warning in warnings if "real segments" in warning]
     assert few.startswith("Fewer than 100 real segments that neither overlap nor repeat: r1 (b)")
     assert "has 7." in few
@@ -381,7 +383,8 @@ def test_one_setting_is_judged_beside_real_audio(tmp_path):
     assert verdict["text"].endswith(", 3 seeds")
     assert (verdict["group"], verdict["beside"], verdict["verdict"]) == ("g1", "real", "worse")
     assert document["summary"]["finding"] == (
-        "After 20 steps and 3 seeds, resize leaves 61 dB more noise above 1.7 kHz than real speech."
+        "After 20 steps and 3 seeds, resize leaves 61 dB more of its power above 1.7 kHz than real "
+        "speech."
     )
     assert document["title"] == "resize"
 
@@ -531,7 +534,7 @@ def test_warnings_of_one_kind_are_one_that_lists_the_runs(tmp_path):
         (run / "history.jsonl").write_text('{"step": 20}\n')
     warnings = document_json(runs, tmp_path / "out")["warnings"]
     unfinished, silent, alone = warnings
-    assert "or were measured too seldom to know: r3 (a-2) and r4 (a-3). `train" in unfinished
+    assert "or were measured too seldom to know: r3 (a-2) and r4 (a-3). `wavegan" in unfinished
     assert silent.startswith("Silent generator: r2 (a-1) and r3 (a-2). Leave these runs out")
     assert alone.startswith("Measured without real audio: r2 (a-1) and r3 (a-2). Put the record")
 
@@ -571,7 +574,7 @@ def test_a_run_that_was_stopped_early_is_compared_as_it_was_then(tmp_path):
     (note,) = [w for w in document["warnings"] if w.startswith("Stopped early")]
     assert note == (
         "Stopped early, and compared as it was then: r3 (b-0) at step 12 of 20 and r4 (b-1) at "
-        "step 12 of 20. `train --resume RUN` continues it."
+        "step 12 of 20. `wavegan-rc train --resume RUN` continues it."
     )
 
 
@@ -582,12 +585,12 @@ def test_a_generator_older_than_the_last_checkpoint_is_not_of_it(tmp_path):
     os.utime(run / "checkpoints" / "step-000012.json", ns=(generator + 10**9, generator + 10**9))
     with pytest.raises(
         DataError,
-        match=r"no generator of its last checkpoint: `train --resume .* --steps 12` writes one",
+        match=r"no generator of its last checkpoint: `wavegan-rc train .* --steps 12` writes one",
     ):
         document_json([run], tmp_path / "out")
 
 
-def test_a_folder_of_runs_is_expanded_and_what_is_left_out_is_named(tmp_path):
+def test_a_folder_of_runs_is_expanded_and_what_is_left_out_is_named(tmp_path, caplog):
     folder = tmp_path / "runs"
     write_seeds(folder, "b", [{}] * 2)
     write_seeds(folder, "a", [{}] * 2, TRANSPOSED)
@@ -598,6 +601,7 @@ def test_a_folder_of_runs_is_expanded_and_what_is_left_out_is_named(tmp_path):
     assert [run["name"] for run in document["runs"]] == ["a-0", "b-0", "b-1"]
     (left_out,) = [w for w in document["warnings"] if w.startswith("Left out: ")]
     assert str(folder / "a-1") in left_out
+    assert left_out in caplog.text
     for run in folder.iterdir():
         if run.is_dir():
             (run / "generator.keras").unlink(missing_ok=True)
@@ -789,11 +793,35 @@ def test_p_values_of_seeds_have_no_floor(tmp_path):
     assert "p < 0.002" in alone.text
 
 
-def test_a_path_of_recordings_that_is_no_text_is_written_as_escapes(tmp_path, monkeypatch):
-    run = write_run(tmp_path / "a", replace(SMALL, data="caf\udce9"))
+def without_pictures(monkeypatch):
     monkeypatch.setattr(report_writer, "write_figures", lambda *_: [])
     monkeypatch.setattr(report_writer, "collect_sounds", lambda *_: None)
     monkeypatch.setattr(report_writer, "render_page", lambda document, *_: str(document.as_json()))
+
+
+def test_the_finding_is_told_and_a_report_of_other_runs_is_not_replaced_without_a_word(
+    tmp_path, monkeypatch, caplog
+):
+    without_pictures(monkeypatch)
+    caplog.set_level("INFO", "wavegan_rc")
+    a, b = write_seeds(tmp_path, "a", [{}] * 2)
+    out = tmp_path / "out"
+    out.mkdir()
+    for runs in ([a], [a], [a, b]):  # the same, and one more: nothing is lost
+        report_writer.write_report(runs, out)
+    assert "replaces" not in caplog.text
+    caplog.clear()
+    report_writer.write_report([b], out)
+    assert f"{out}: this replaces the report of {a} and {b}" in caplog.text
+    (finding,) = [each.message for each in caplog.records if each.levelname == "INFO"]
+    assert finding == json.loads((out / "report.json").read_text())["summary"]["finding"]
+    (out / "report.json").write_text("{}")  # not to be read: nothing is said of it
+    report_writer.write_report([b], out)
+
+
+def test_a_path_of_recordings_that_is_no_text_is_written_as_escapes(tmp_path, monkeypatch):
+    run = write_run(tmp_path / "a", replace(SMALL, data="caf\udce9"))
+    without_pictures(monkeypatch)
     (tmp_path / "out").mkdir()
     page = report_writer.write_report([run], tmp_path / "out")
     assert rb"caf\udce9" in page.read_bytes()

@@ -57,22 +57,23 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
         (
             {NOISE: BETTER, LINES: BETTER, IMAGES: BETTER, DISTANCE: BETTER},
             {},
-            "After 2,000 steps and 5 seeds each, resize leaves 10 dB less noise above 1.7 kHz than "
-            "transposed, has weaker lines, has fainter mirror images and is closer to real speech.",
+            "After 2,000 steps and 5 seeds each, resize leaves 10 dB less of its power above 1.7 "
+            "kHz than transposed, has weaker lines, has fainter mirror images and is closer to "
+            "real speech.",
             "",
         ),
         (
             {NOISE: WORSE, LINES: WORSE},
             {},
-            "After 2,000 steps and 5 seeds each, resize leaves 10 dB more noise above 1.7 kHz than "
-            "transposed and has stronger lines.",
+            "After 2,000 steps and 5 seeds each, resize leaves 10 dB more of its power above 1.7 "
+            "kHz than transposed and has stronger lines.",
             "",
         ),
         (
             {NOISE: BETTER, LINES: UNKNOWN, DISTANCE: WORSE},
             {},
-            "After 2,000 steps and 5 seeds each, resize leaves 10 dB less noise above 1.7 kHz than "
-            "transposed, but is further from real speech.",
+            "After 2,000 steps and 5 seeds each, resize leaves 10 dB less of its power above 1.7 "
+            "kHz than transposed, but is further from real speech.",
             "5 seeds each cannot tell which has weaker lines.",
         ),
         (
@@ -87,8 +88,8 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {"seeds": 2},
             "After 2,000 steps and 2 seeds each, it cannot be told which is better, resize or "
             "transposed.",
-            "2 seeds each cannot tell which has less noise above 1.7 kHz, weaker lines or the "
-            "smaller distance from real speech.",
+            "2 seeds each cannot tell which has less of its power above 1.7 kHz, weaker lines or "
+            "the smaller distance from real speech.",
         ),
         (
             {NOISE: "alike", LINES: "alike"},
@@ -107,16 +108,16 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
         (
             {NOISE: BETTER, LINES: UNKNOWN},
             {"seeds": 1},
-            "After 2,000 steps, in one training each, resize leaves 10 dB less noise above 1.7 kHz "
-            "than transposed.",
+            "After 2,000 steps, in one training each, resize leaves 10 dB less of its power above "
+            "1.7 kHz than transposed.",
             "One training each cannot tell which has weaker lines. Another seed may give "
             "another result: train three or more of each.",
         ),
         (
             {NOISE: BETTER},
             {"steps": 6, "history": [{"step": 2}, {"step": 6}]},
-            "After 6 steps and 5 seeds each, resize leaves 10 dB less noise above 1.7 kHz than "
-            "transposed.",
+            "After 6 steps and 5 seeds each, resize leaves 10 dB less of its power above 1.7 kHz "
+            "than transposed.",
             "Training was too short to settle: more steps may change this.",
         ),
         (
@@ -128,8 +129,8 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
         (
             {NOISE: WORSE, LINES: UNKNOWN, DISTANCE: WORSE},
             {"count": 1},
-            "After 2,000 steps and 5 seeds, transposed leaves 10 dB more noise above 1.7 kHz than "
-            "real speech.",
+            "After 2,000 steps and 5 seeds, transposed leaves 10 dB more of its power above 1.7 "
+            "kHz than real speech.",
             "",
         ),
         (
@@ -141,15 +142,15 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
         (
             {NOISE: [BETTER, BETTER, WORSE]},
             {"count": 4},
-            "After 2,000 steps and 5 seeds each, resize and linear leave less noise above 1.7 kHz "
-            "than transposed; sinc leaves 10 dB more noise above 1.7 kHz.",
+            "After 2,000 steps and 5 seeds each, resize and linear leave less of their power above "
+            "1.7 kHz than transposed; sinc leaves 10 dB more of its power above 1.7 kHz.",
             "",
         ),
         (
             {NOISE: [BETTER] * 4 + [UNKNOWN], LINES: WORSE},
             {"count": 6},
-            "After 2,000 steps and 5 seeds each, 4 settings leave less noise above 1.7 kHz than "
-            "transposed; for other it cannot be told.",
+            "After 2,000 steps and 5 seeds each, 4 settings leave less of their power above 1.7 "
+            "kHz than transposed; for other it cannot be told.",
             "",
         ),
         (

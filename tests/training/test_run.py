@@ -344,7 +344,8 @@ def test_recordings_that_nothing_is_drawn_from_are_told_and_listed(tmp_path, mak
     config = smoke_config(tmp_path, data=str(path.parent), steps=1, measure_every=0)
     words = (
         "not drawn from: 11 of 14 recordings, 9 shorter than a segment of 0.032 s "
-        "(see short_recordings), 1 too quiet (see silence_db), 1 that cannot be used, the first: "
+        "(setting short_recordings), 1 too quiet (setting silence_db), 1 that cannot be used, "
+        "the first: "
     )
     with pytest.warns(WaveganWarning, match=re.escape(words) + r".*other\.m4a is not readable"):
         run = train(config).path

@@ -1,12 +1,16 @@
 """Describe the preparation and the use of recordings in words."""
 
 import os
+import warnings
 
 from wavegan_rc.audio.segments import TOO_QUIET, TOO_SHORT, Segments
+from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.utils.text import printable
 
 # A larger share of the recordings, or of their duration, is rarely left out on purpose.
 _MUCH = 0.1
+# A tenth is meant.
+_LITTLE_HELD_OUT = 0.02
 
 
 def unused_recordings(segments: Segments) -> list[tuple[str, str]]:
@@ -40,9 +44,11 @@ def unused_in_words(segments: Segments) -> tuple[str, bool]:
     parts = []
     if short:
         length_s = segments.segment_length / corpus.sample_rate
-        parts.append(f"{short} shorter than a segment of {length_s:.3f} s (see short_recordings)")
+        parts.append(
+            f"{short} shorter than a segment of {length_s:.3f} s (setting short_recordings)"
+        )
     if quiet:
-        parts.append(f"{quiet} too quiet (see silence_db)")
+        parts.append(f"{quiet} too quiet (setting silence_db)")
     if corpus.skipped:
         first = printable(" ".join(corpus.skipped[0]))
         parts.append(f"{len(corpus.skipped)} that cannot be used, the first: {first}")
@@ -50,3 +56,15 @@ def unused_in_words(segments: Segments) -> tuple[str, bool]:
     count = len(corpus.recordings) + len(corpus.skipped)
     line = f"not drawn from: {unused} of {count} recordings, {', '.join(parts)}"
     return line, max(unused / count, samples / len(corpus.audio)) > _MUCH
+
+
+def warn_of_little_held_out(training: Segments, held_out: Segments) -> None:
+    """Warn if the held-out recordings are a small part of all."""
+    share = held_out.seconds / (held_out.seconds + training.seconds)
+    if share < _LITTLE_HELD_OUT:
+        warnings.warn(
+            f"only {share:.1%} of the audio is held out, since recordings are held out whole: cut "
+            "long ones into parts",
+            WaveganWarning,
+            stacklevel=4,
+        )

@@ -48,12 +48,14 @@ def _artifact(measurement: Measurement, line: Quantity | None) -> str:
     if too_few is not None:
         most = _most_prominent(measurement)
         return f"Whether lines or noise are artifacts cannot be told: {too_few}.{most}"
-    locked = [p for p in measurement.findings.peaks if p.is_locked and p.predicted_by]
-    if locked:
-        tone = locked[0]
+    tone = next((peak for peak in measurement.findings.peaks if peak.is_locked), None)
+    if tone is not None:
+        origin = (
+            f"{tone.predicted_by} would make it" if tone.predicted_by else "nothing predicts it"
+        )
         return (
             f"A faint tone at {tone.frequency_hz:g} Hz, {tone.level_db:.0f} dB relative to the "
-            f"signal, starts alike in all segments, as that of {tone.predicted_by} would."
+            f"signal, starts alike in all segments: {origin}."
         )
     evaluator = measurement.measured.evaluator
     lines = "No predicted line stands out" if evaluator.combs else "No lines could be predicted"

@@ -113,6 +113,7 @@ def draw_level(axis: Axes, level_db: float, text: str) -> None:
         textcoords="offset points",
         fontsize=8,
         color="0.3",
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )
 
 

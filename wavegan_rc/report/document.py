@@ -1,5 +1,6 @@
 """Everything a report says, and its form as `report.json`."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,8 @@ from wavegan_rc.report.sentences import Summary, summarize
 from wavegan_rc.report.verdicts import Verdict, build_verdicts
 from wavegan_rc.report.words import named
 from wavegan_rc.runs.begin import check_writable
+
+_logger = logging.getLogger(__name__)
 
 # Raised when a field changes its meaning or is removed.
 SCHEMA = "wavegan_rc.report/3"
@@ -82,6 +85,9 @@ def build_document(runs: Sequence[Path], out: Path) -> Document:
     paths, left_out = expand_folders(runs)
     if not paths:
         raise DataError(left_out[0])
+    left_out = [f"Left out: {why}" for why in left_out]
+    for words in left_out:
+        _logger.warning(words)
     read = [read_run(path, f"r{i + 1}") for i, path in enumerate(paths)]
     groups = group_runs(read)
     measurements = {run.id: _measured(run, groups) for run in read}
@@ -97,7 +103,7 @@ def build_document(runs: Sequence[Path], out: Path) -> Document:
         runs=read,
         measurements={run: replace(found, measurement=None) for run, found in measurements.items()},
         differing_settings=differing_settings(read),
-        warnings=build_warnings(groups, measurements) + [f"Left out: {why}" for why in left_out],
+        warnings=build_warnings(groups, measurements) + left_out,
         summary=summarize(groups, rows, verdicts, measurements),
         verdicts=verdicts,
         rows=rows,

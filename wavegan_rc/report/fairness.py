@@ -104,12 +104,12 @@ def _stopped_or_unfinished(runs: Sequence[Run]) -> list[str]:
     if stopped:
         found.append(
             f"Stopped early, and compared as it was then: {named(stopped)}. "
-            "`train --resume RUN` continues it."
+            "`wavegan-rc train --resume RUN` continues it."
         )
     if moving:
         found.append(
             "Levels still changed when training ended, or were measured too seldom to know: "
-            f"{_who(moving, runs)}. `train --resume RUN --steps N` continues it."
+            f"{_who(moving, runs)}. `wavegan-rc train --resume RUN --steps N` continues it."
         )
     return found
 

@@ -25,7 +25,7 @@ from wavegan_rc.report.words import listed, number_text
 from wavegan_rc.runs.history import unfinished
 
 _CERTAIN = (BETTER, WORSE, MIXED)
-# Far from real audio: this much more noise where real audio is silent, or such a distance (real
+# Far from real audio: this much more power where real audio is silent, or such a distance (real
 # audio has 0, and each of its features a variance of 1).
 _FAR_DB, _FAR_DISTANCE = 10, 1
 _MOST_NAMED = 3
@@ -110,9 +110,10 @@ class _Story:
         return f"{words} and {_span(counts)} seeds{each},"
 
     def _clause(self, verdict: Verdict, several: bool = False) -> str:
-        """Return a verb phrase such as "leaves 6.8 dB less noise above 1.7 kHz"."""
+        """Return a verb phrase such as "leaves 6.8 dB less of its power above 1.7 kHz"."""
+        whose = "their" if several else "its"
         has, less, more = {
-            NOISE: (("leaves", "leave"), "less noise", "more noise"),
+            NOISE: (("leaves", "leave"), f"less of {whose} power", f"more of {whose} power"),
             LINES: (("has", "have"), "weaker lines", "stronger lines"),
             IMAGES: (("has", "have"), "fainter mirror images", "stronger mirror images"),
             DISTANCE: (("is", "are"), f"closer to {self._audio}", f"further from {self._audio}"),
@@ -169,7 +170,7 @@ class _Story:
     def untold(self) -> str:
         """Say what cannot be told of two settings, and with how many trainings."""
         nouns = (
-            f"less noise above {self._band}",
+            f"less of its power above {self._band}",
             "weaker lines",
             "fainter mirror images",
             f"the smaller distance from {self._audio}",

@@ -1,6 +1,7 @@
 """The report folder: the page, its numbers, its figures."""
 
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,10 @@ from wavegan_rc.report.document import build_document
 from wavegan_rc.report.figures import write_figures
 from wavegan_rc.report.page import render_page
 from wavegan_rc.report.sounds import collect_sounds
+from wavegan_rc.report.words import named
 from wavegan_rc.utils.atomic_files import write_whole
+
+_logger = logging.getLogger(__name__)
 
 PAGE_FILE, NUMBERS_FILE, FIGURES_FOLDER = "index.html", "report.json", "figures"
 
@@ -39,6 +43,9 @@ def write_report(runs: Sequence[str | Path], out: str | Path = "report") -> Path
     """
     runs, out = [Path(run) for run in runs], Path(out)
     document = build_document(runs, out)
+    replaced = _runs_of_report(out)
+    if replaced - {run.path_text for run in document.runs}:
+        _logger.warning("%s: this replaces the report of %s", out, named(sorted(replaced)))
     try:
         figures = write_figures(document, out / FIGURES_FOLDER)
         page = render_page(document, collect_sounds(document), figures, _documentation(out))
@@ -47,7 +54,17 @@ def write_report(runs: Sequence[str | Path], out: str | Path = "report") -> Path
         write_whole(out / PAGE_FILE, page)
     except OSError as error:
         raise DataError(f"out cannot be written: {error}") from None
+    _logger.info("%s", document.summary.finding)
     return out / PAGE_FILE
+
+
+def _runs_of_report(out: Path) -> set[str]:
+    """Return the paths of the runs that an earlier report is of; none if it cannot be read."""
+    try:
+        numbers = json.loads((out / NUMBERS_FILE).read_text(encoding="utf-8"))
+        return {str(run["path"]) for run in numbers["runs"]}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return set()
 
 
 def _documentation(out: Path) -> str | None:

@@ -91,7 +91,7 @@ class Run:
             return f"{self.path}: the run is unfinished and has no checkpoint: train it again"
         return (
             f"{self.path}: the run was killed, or still trains, and has no generator of its last "
-            f"checkpoint: `train --resume {self.path} --steps {step}` writes one"
+            f"checkpoint: `wavegan-rc train --resume {self.path} --steps {step}` writes one"
         )
 
     def has_logged(self, step: int) -> bool:

@@ -15,6 +15,7 @@ from wavegan_rc.audio.use import (
     found_in_words,
     unused_in_words,
     unused_recordings,
+    warn_of_little_held_out,
 )
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
@@ -270,6 +271,7 @@ def _read_data(config: Config, corpus: Corpus) -> _Data:
         origin = "trained on"
         message = f"{error}; training segments are shown and measured as real instead"
         warnings.warn(message, WaveganWarning, stacklevel=3)
+    warn_of_little_held_out(training, held_out)
     _logger.info(
         "data: %s, %s: %s for training, %s %s",
         config.data or "bundled speech",
