@@ -1,12 +1,17 @@
 """Files that appear whole or not at all, even if the program or the machine stops."""
 
 import errno
+import json
+import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from wavegan_rc.errors import DataError
 
 _PARTIAL = ".partial-"
 # Errors of file systems that cannot flush a file, or a folder.
@@ -83,6 +88,45 @@ def write_whole(path: Path, text: str) -> None:
     """
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def json_ready(value: Any) -> Any:
+    """Return mappings, named tuples and sequences as JSON values; NaN and infinities are null.
+
+    Example:
+        >>> json_ready({"level_db": float("-inf"), "lines_hz": (125.0, 250.0)})
+        {'level_db': None, 'lines_hz': [125.0, 250.0]}
+    """
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {key: json_ready(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole; NaN and infinities are errors."""
+    write_whole(path, json.dumps(value, indent=1, allow_nan=False))
+
+
+@contextmanager
+def writing(what: str = "out") -> Iterator[None]:
+    """Raise a DataError that names `what` if files cannot be written.
+
+    Example:
+        >>> with writing("run"):
+        ...     _ = Path("/nowhere/file").write_text("")
+        Traceback (most recent call last):
+            ...
+        wavegan_rc.errors.DataError: run cannot be written: [Errno 2] No such file or directory: \
+'/nowhere/file'
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{what} cannot be written: {error}") from None
 
 
 def remove_partial_files(folder: Path) -> None:
