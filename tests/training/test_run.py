@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +25,6 @@ from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.measurement.references import data_of_run
-from wavegan_rc.runs.begin import create_run
 from wavegan_rc.training.callbacks import artifacts, previews
 from wavegan_rc.training.callbacks import history as history_callbacks
 from wavegan_rc.training.callbacks.base import due
@@ -307,16 +305,6 @@ def test_the_same_seed_gives_the_same_history_and_wav_bytes_and_another_does_not
     assert "rms_db" in first[1][-1]  # what is measured during training is compared too
     assert first[1] != other[1]
     assert first[0]["0000.wav"] != other[0]["0000.wav"]
-
-
-def test_numbers_count_up_from_the_highest(tmp_path):
-    config = smoke_config(tmp_path)
-    options = {"device": "none", "command_line": [], "data_fingerprint": ""}
-    first = create_run(config, **options)
-    create_run(replace(config, upsampler="transposed"), **options)
-    shutil.rmtree(first.path)
-    third = create_run(config, **options)
-    assert third.path.name == "003-resize"
 
 
 def test_own_audio_of_one_file_without_a_low_pass_has_no_ratio(tmp_path, make_wav, caplog):

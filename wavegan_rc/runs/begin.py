@@ -4,7 +4,6 @@ import contextlib
 import os
 import platform
 import re
-import shutil
 import time
 from importlib import metadata
 from pathlib import Path
@@ -15,9 +14,11 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.checkpoints import Checkpoint, cut_logs, remove_later
 from wavegan_rc.runs.run import Run
-from wavegan_rc.utils.atomic_files import remove_partial_files
+from wavegan_rc.utils.atomic_files import remove_partial_files, whole_path, writing
 
 _PACKAGES = ("tensorflow", "jax", "keras", "numpy", "scipy", "librosa", "soundfile")
+# Files by which the folder of a run, or of generated sounds, is known.
+_MARKS = {"config.yaml", "joined.wav"}
 
 
 def check_writable(parent: Path, name: str | None = None) -> None:
@@ -25,11 +26,9 @@ def check_writable(parent: Path, name: str | None = None) -> None:
     if name is not None:
         _check_is_new(parent / name)
     nearest = parent.absolute()
-    try:
+    with writing():  # no permission, too long a name
         while not nearest.exists():
             nearest = nearest.parent
-    except OSError as error:  # no permission, too long a name
-        raise DataError(f"out cannot be written: {error}") from None
     if not nearest.is_dir():
         raise DataError(f"out cannot be written: {nearest} is not a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
@@ -54,26 +53,27 @@ def create_run(
         data_fingerprint: Fingerprint of the prepared recordings.
     """
     parent = Path(config.out).expanduser()
-    try:
+    record = {"data_fingerprint": data_fingerprint, "resumed": [], "rollbacks": []}
+    with writing():
         parent.mkdir(parents=True, exist_ok=True)
         if name is None:
-            run = Run(numbered_folder(parent, config.upsampler_name))
+            path = numbered_folder(parent, config.upsampler_name)
         else:
-            run = Run(parent / name)
-            _check_is_new(run.path)
-            run.path.mkdir()
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
-    try:
-        for folder in run.folders():
-            folder.mkdir()
-        run.write_config(config)
-        record = {"data_fingerprint": data_fingerprint, "resumed": [], "rollbacks": []}
-        run.write_record(_session(device, command_line) | record)
-    except OSError as error:
-        shutil.rmtree(run.path, ignore_errors=True)
-        raise DataError(f"out cannot be written: {error}") from None
-    return run
+            path = parent / name
+            _check_is_new(path)
+            path.mkdir()
+        try:
+            # Whole or empty, so that another process sees what the folder is.
+            with whole_path(path) as partial:
+                run = Run(partial)
+                for folder in (run.path, *run.folders()):
+                    folder.mkdir()
+                run.write_config(config)
+                run.write_record(_session(device, command_line) | record)
+        except BaseException:
+            path.rmdir()
+            raise
+    return Run(path)
 
 
 def record_resumption(
@@ -129,9 +129,15 @@ def _session(device: str, command_line: list[str]) -> dict[str, Any]:
 
 
 def numbered_folder(parent: Path, name: str) -> Path:
-    """Make `NNN-<name>`, numbered one above the highest there; no two runs get one number."""
+    """Make `NNN-<name>`, numbered one above the highest there; no two runs get one number.
+
+    Only runs, generated sounds and empty folders, which become one of them, are counted.
+    """
     while True:
-        number = max(_numbers(parent), default=0) + 1
+        number = max((n for entry, n in _numbered(parent) if _is_counted(entry)), default=0) + 1
+        taken = {n for _, n in _numbered(parent)}
+        while number in taken:
+            number += 1
         # The number is reserved whatever the name, since making a folder is atomic.
         reservation = parent / f".{number:03d}-reserved"
         try:
@@ -139,7 +145,7 @@ def numbered_folder(parent: Path, name: str) -> Path:
         except FileExistsError:  # another run is taking it
             continue
         try:
-            if _numbers(parent).count(number) == 1:  # the reservation itself
+            if [n for _, n in _numbered(parent)].count(number) == 1:  # the reservation itself
                 folder = parent / f"{number:03d}-{name}"
                 folder.mkdir()
                 return folder
@@ -152,6 +158,12 @@ def _check_is_new(folder: Path) -> None:
         raise DataError(f"{folder} exists: a run is never overwritten")
 
 
-def _numbers(parent: Path) -> list[int]:
-    matches = [re.match(r"\.?(\d+)-", entry.name) for entry in parent.iterdir()]
-    return [int(match[1]) for match in matches if match]
+def _numbered(parent: Path) -> list[tuple[Path, int]]:
+    matches = [(entry, re.match(r"\.?(\d+)-", entry.name)) for entry in parent.iterdir()]
+    return [(entry, int(match[1])) for entry, match in matches if match]
+
+
+def _is_counted(entry: Path) -> bool:
+    # An empty folder is one that another process made or reserved, and may be gone by now.
+    names = {path.name for path in entry.glob("*")}
+    return entry.is_dir() and (not names or bool(names & _MARKS))
