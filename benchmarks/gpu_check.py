@@ -26,7 +26,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import json_ready, write_json, write_whole, writing
 from wavegan_rc.utils.interruptions import EndSignals
 from wavegan_rc.utils.text import one_line
 
@@ -101,7 +101,7 @@ class Check:
             self._save()
 
     def _save(self) -> None:
-        write_whole(self._file, json.dumps(self.results, indent=1))
+        write_json(self._file, json_ready(self.results))
 
     def _notice(self, text: str) -> None:
         print(text, flush=True)
@@ -190,8 +190,7 @@ class Check:
             now = time.monotonic()
             until = now + (end - now) / (len(UPSAMPLERS) - number)
             self._script(f"training with {upsampler}", until, "train", *flags, *steps)
-            made = max(run.checkpoints.glob("step-*.json"), default=None)
-            steps = ["--steps", str(int(made.stem.removeprefix("step-")))] if made else []
+            steps = ["--steps", str(run.last_step())] if run.last_step() else []
 
     def _measure(self, end: float) -> None:
         """Write a report of both arms, and WAVs and a spectrogram of each."""
@@ -248,10 +247,8 @@ def gpu_check_command(program: str, argv: Sequence[str]) -> int:
             code = 1
     text = format_results(check.results)
     print(f"\n{text}", flush=True)
-    try:
+    with writing(str(out)):
         write_whole(out / "gpu_check.txt", text + "\n")
-    except OSError as error:
-        raise DataError(f"{out} cannot be written: {error}") from None
     return code if signals.received is None else EXIT_BY_SIGNAL + signals.received
 
 

@@ -1,6 +1,5 @@
 """Shared tools of the benchmarks: rounds in random order, tables, the file of numbers."""
 
-import json
 import platform
 import statistics
 import sys
@@ -12,8 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from wavegan_rc.errors import DataError
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import json_ready, write_json, writing
 from wavegan_rc.utils.cores import usable_cores
 
 Key = TypeVar("Key", bound=Hashable)
@@ -33,10 +31,8 @@ def write_numbers(json_file: Path | None, rows: Sequence[Any], **about: Any) -> 
     """
     if json_file is not None:
         result = {"machine": machine(), **about, "rows": rows}
-        try:
-            write_whole(json_file, json.dumps(result, indent=1))
-        except OSError as error:
-            raise DataError(f"{json_file} cannot be written: {error}") from None
+        with writing(str(json_file)):
+            write_json(json_file, json_ready(result))
 
 
 def timed(function: Callable[[], Any], count: int, *, before: int = 1) -> list[float]:

@@ -1,4 +1,4 @@
-"""Time the upsampling layers: the low-rate implementation against the two-step reference."""
+"""Time the upsampling layers at the low rate against their two steps one after the other."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
 from benchmarks.timing import Visit, interleaved, medians_ms, table, timed, write_numbers
 from wavegan_rc.config.choices import UPSAMPLERS, Upsampler
 from wavegan_rc.nn.generator import generator_widths
-from wavegan_rc.nn.upsampling import IMPLEMENTATIONS, Implementation, UpsampleConv1D
+from wavegan_rc.nn.upsampling import UpsampleConv1D
+from wavegan_rc.theory.interpolation import interpolation_kernel
 
 
 class Stack(NamedTuple):
@@ -24,14 +26,12 @@ class Stack(NamedTuple):
     batch_size: int
     length: int = 16
 
-    def layers(self, upsampler: Upsampler, implementation: Implementation) -> list[UpsampleConv1D]:
-        """Build the layers of one implementation."""
+    def layers(self, upsampler: Upsampler) -> list[UpsampleConv1D]:
+        """Build the layers."""
         shape, layers = (self.batch_size, self.length, self.filters), []
         widths = generator_widths(len(self.factors), self.filters)
         for width, factor in zip(widths, self.factors, strict=True):
-            layer = UpsampleConv1D(
-                width, self.kernel_size, factor, upsampler, implementation=implementation, seed=0
-            )
+            layer = UpsampleConv1D(width, self.kernel_size, factor, upsampler, seed=0)
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
             layers.append(layer)
@@ -46,7 +46,42 @@ STACKS = {
 }
 
 
-def _visits(layers: list[UpsampleConv1D], inputs: Any) -> dict[str, Visit]:
+def in_two_steps(layer: UpsampleConv1D, inputs: Any) -> Any:
+    """Compute a layer of zero padding with a bias as the layers that its docstring lists."""
+    same = {"padding": "same", "data_format": "channels_last"}
+    if layer.upsampler == "transposed":
+        return ops.conv_transpose(inputs, layer.kernel, strides=layer.factor, **same) + layer.bias
+    if layer.upsampler == "subpixel":
+        outputs = ops.conv(inputs, layer.kernel, **same) + layer.bias
+        return ops.reshape(outputs, (-1, inputs.shape[1] * layer.factor, layer.filters))
+    return ops.conv(_interpolated(layer, inputs), layer.kernel, **same) + layer.bias
+
+
+def _interpolated(layer: UpsampleConv1D, x: Any) -> Any:
+    length, channels = x.shape[1:]
+    if layer.upsampler == "resize":
+        return ops.repeat(x, layer.factor, axis=1)
+    if layer.upsampler == "linear":
+        size = (length * layer.factor, 1)
+        x = ops.image.resize(x[:, :, None], size, "bilinear", data_format="channels_last")
+        return x[:, :, 0]
+    zeros_after_each = ops.pad(x[:, :, None], [[0, 0], [0, 0], [0, layer.factor - 1], [0, 0]])
+    stuffed = ops.reshape(zeros_after_each, (-1, length * layer.factor, channels))
+    taps, _ = interpolation_kernel("sinc", layer.factor)  # symmetric about its middle
+    # A 2-D convolution, since TensorFlow 2.21's depthwise convolution can hang on a CPU.
+    taps = ops.cast(taps[:, None, None, None], x.dtype)
+    return ops.conv(stuffed[..., None], taps, padding="same", data_format="channels_last")[..., 0]
+
+
+_IMPLEMENTATIONS: dict[str, Callable[[UpsampleConv1D, Any], Any]] = {
+    "polyphase": lambda layer, inputs: layer(inputs),
+    "reference": in_two_steps,
+}
+
+
+def _visits(
+    layers: list[UpsampleConv1D], apply: Callable[[UpsampleConv1D, Any], Any], inputs: Any
+) -> dict[str, Visit]:
     """Return a visit of the forward pass, and one that also computes all gradients."""
     weights = [weight.value for layer in layers for weight in layer.trainable_variables]
 
@@ -54,7 +89,7 @@ def _visits(layers: list[UpsampleConv1D], inputs: Any) -> dict[str, Visit]:
     def forward() -> Any:
         x = inputs
         for layer in layers:
-            x = layer(x)
+            x = apply(layer, x)
         return [x]
 
     @tf.function
@@ -89,9 +124,8 @@ def time_stack(stack: Stack, repeats: int) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     for upsampler in UPSAMPLERS:
         rows[upsampler] = {"stack": stack.name, "upsampler": upsampler}
-        for implementation in IMPLEMENTATIONS:
-            layers = stack.layers(upsampler, implementation)
-            for part, visit in _visits(layers, inputs).items():
+        for implementation, apply in _IMPLEMENTATIONS.items():
+            for part, visit in _visits(stack.layers(upsampler), apply, inputs).items():
                 visits[upsampler, implementation, part] = visit
             rows[upsampler][implementation] = {}
     for (upsampler, implementation, part), ms in medians_ms(interleaved(visits, repeats)).items():

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from helpers.backends import tensorflow_only
 
@@ -38,6 +39,19 @@ def test_the_table_and_the_file_hold_every_upsampler(small_stack, tmp_path, caps
             assert min(row[implementation].values()) > 0
         ratio = row["reference"]["gradient_ms"] / row["polyphase"]["gradient_ms"]
         assert f"({ratio:4.2f} x)" in out
+
+
+@pytest.mark.parametrize("upsampler", UPSAMPLERS)
+def test_the_two_steps_compute_what_the_layers_do(upsampler):
+    from benchmarks.upsampling import Stack, in_two_steps
+
+    x = np.random.default_rng(0).standard_normal((2, 6, 8)).astype(np.float32)
+    stack = Stack("", (2, 3), kernel_size=5, filters=8, batch_size=2, length=6)
+    for layer in stack.layers(upsampler):
+        layer.bias.assign(np.random.default_rng(1).standard_normal(layer.bias.shape))
+        expected = layer(x)
+        np.testing.assert_allclose(in_two_steps(layer, x), expected, atol=1e-5)
+        x = expected
 
 
 @pytest.mark.parametrize(

@@ -46,16 +46,13 @@ def test_any_shape_is_built_and_its_folded_copy_agrees_and_loads_as_plain_keras(
         "seed": 3,
     }
     fast = build_generator(**options)
-    plain = build_generator(**options, implementation="reference")
     rng = np.random.default_rng(0)
     # Biases and the filter start at zero and as doing nothing.
     weights = [w + 0.1 * rng.standard_normal(w.shape) for w in fast.get_weights()]
-    for model in (fast, plain):
-        model.set_weights(weights)
+    fast.set_weights(weights)
     latents = rng.uniform(-1, 1, (3, 5)).astype(np.float32)
     audio = np.asarray(fast(latents))
     assert audio.shape == (3, length, channels) == (3, *fast.output_shape[1:])
-    np.testing.assert_allclose(audio, plain(latents), atol=1e-5)
     folded = folded_model(fold_generator(fast))
     np.testing.assert_allclose(audio, folded(latents), atol=1e-5)
     assert all(type(layer).__module__.startswith("keras.") for layer in folded.layers)

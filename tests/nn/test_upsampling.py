@@ -102,7 +102,7 @@ def assert_close(ours, theirs, relative=1e-5):
 @given(
     upsamplers, paddings, st.integers(2, 8), st.integers(1, 26), st.integers(1, 20), st.booleans()
 )
-def test_both_implementations_equal_independent_layers(
+def test_values_and_gradients_equal_independent_layers(
     upsampler, padding, factor, kernel_size, length, use_bias
 ):
     x = random_input(length)
@@ -110,10 +110,7 @@ def test_both_implementations_equal_independent_layers(
     layer = built_layer(4, kernel_size, factor, upsampler, **options)
     assert layer.compute_output_shape(x.shape) == (2, length * factor, 4)
     function, last = oracle(layer, length)
-    expected = values_and_gradients(function, x, last)
-    for implementation in ("polyphase", "reference"):
-        layer.implementation = implementation
-        assert_close(values_and_gradients(layer, x, layer), expected)
+    assert_close(values_and_gradients(layer, x, layer), values_and_gradients(function, x, last))
 
 
 @settings(max_examples=20 // FEWER_EXAMPLES)
@@ -153,13 +150,11 @@ def test_bfloat16_agrees_with_float32_within_its_rounding(
     exact = built_layer(4, kernel_size, factor, upsampler, **options)
     x = random_input(length)
     expected = values_and_gradients(exact, x, exact)
-    for implementation in ("polyphase", "reference"):
-        layer = built_layer(4, kernel_size, factor, upsampler, dtype="mixed_bfloat16", **options)
-        layer.implementation = implementation
-        layer.set_weights(exact.get_weights())
-        ours = values_and_gradients(layer, x, layer)
-        assert dtype_of(ours[0]) == "bfloat16"
-        assert_close(ours, expected, relative=0.05)
+    layer = built_layer(4, kernel_size, factor, upsampler, dtype="mixed_bfloat16", **options)
+    layer.set_weights(exact.get_weights())
+    ours = values_and_gradients(layer, x, layer)
+    assert dtype_of(ours[0]) == "bfloat16"
+    assert_close(ours, expected, relative=0.05)
 
 
 def test_bfloat16_images_of_a_constant_are_no_stronger_than_stated():
@@ -313,7 +308,6 @@ def test_icnr_starts_as_nearest_upsampling():
         ({"factor": 2.0}, "factor.*: 2.0"),
         ({"kernel_size": 0}, "kernel_size.*: 0"),
         ({"filters": 0}, "filters.*: 0"),
-        ({"implementation": "fast"}, "implementation.*fast"),
     ],
 )
 def test_arguments_that_cannot_be_used_are_refused(options, message):
@@ -334,7 +328,6 @@ def test_the_layer_serialises_and_its_seed_fixes_the_weights(upsampler):
         "padding": "edge",
         "kernel_initializer": special.get(upsampler, "he"),
         "use_bias": False,
-        "implementation": "reference",
         "seed": 1,
     }
     layer = UpsampleConv1D(4, 5, 2, upsampler, **options)

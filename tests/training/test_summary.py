@@ -11,7 +11,7 @@ COUNTS = {"real": 512, "generated": 512, "real_independent": 400}
 
 
 def summary(ratios, *lines, unfinished=None):
-    return Summary(COUNTS, ratios, list(lines), unfinished, 12.5)
+    return Summary(COUNTS, ratios, list(lines), unfinished)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import write_json
 
 # Samples in a block. Levels are kept for blocks, so that silence is found for any segment length
 # without reading the audio.
@@ -79,7 +79,7 @@ def write_skipped(folder: Path, skipped: Iterable[tuple[str, str]]) -> None:
     """Write the (file, reason) of skipped files to `skipped.json`; no file without any."""
     rows = [{"file": file, "reason": reason} for file, reason in skipped]
     if rows:
-        write_whole(folder / SKIPPED, json.dumps(rows, indent=1))
+        write_json(folder / SKIPPED, rows)
 
 
 def open_corpus(folder: Path) -> Corpus:

@@ -26,7 +26,7 @@ from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.anti_aliased import AntiAliasedReLU
 from wavegan_rc.nn.levels import LEVEL, LEVELS, LevelBlend
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
-from wavegan_rc.nn.upsampling import Implementation, UpsampleConv1D
+from wavegan_rc.nn.upsampling import UpsampleConv1D
 
 # The layer that makes the audio of residual stages, and the learned filter after tanh.
 LAST, POST_FILTER = "last", "post_filter"
@@ -62,7 +62,6 @@ def build_generator(
     use_bias: bool = Settings.use_bias,
     post_filter_length: int = Settings.post_filter_length,
     levels: int = 1,
-    implementation: Implementation = "polyphase",
     precision: str = Settings.precision,
     seed: int | None = None,
 ) -> keras.Model:
@@ -96,7 +95,6 @@ def build_generator(
         levels: Number of last stages that have an output each, for progressive growing of a plain
             generator. All outputs but that of the last stage are upsampling convolutions of the
             same kind, straight to the audio's rate; a `LevelBlend` sums them before tanh.
-        implementation: Implementation of the stages; see `UpsampleConv1D`.
         precision: Dtype policy of all layers before the layer that makes the audio. That layer has
             few multiplications, and it and all that follows stay float32.
         seed: Seed of the initial weights; None draws one.

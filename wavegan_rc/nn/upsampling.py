@@ -1,6 +1,6 @@
 """The generator's convolution, which raises the rate by an integer factor."""
 
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,11 +18,7 @@ from wavegan_rc.config.choices import (
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn.initializers import initial_kernel
 from wavegan_rc.nn.shared import convolve
-from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.polyphase import EndCorrection, end_corrections, polyphase_fold
-
-Implementation = Literal["polyphase", "reference"]
-IMPLEMENTATIONS: tuple[Implementation, ...] = Implementation.__args__
 
 
 @keras.saving.register_keras_serializable("wavegan_rc")
@@ -42,7 +38,7 @@ class UpsampleConv1D(keras.layers.Layer):
       of filter `f`.
 
     In bfloat16, the folded taps are rounded phase by phase. `resize` then also makes images of
-    0 Hz, about 50 dB down (K = 22, factor 2); the reference implementation does not.
+    0 Hz, about 50 dB down (K = 22, factor 2); the layers above do not.
 
     Args:
         filters: Output channels, at least 1.
@@ -53,8 +49,6 @@ class UpsampleConv1D(keras.layers.Layer):
             (about the first and the last sample) or `edge` (repeated end samples).
         kernel_initializer: Name of the initializer; see `initial_kernel`.
         use_bias: Add a bias to each output channel, initially 0.
-        implementation: `polyphase` computes at the low rate; `reference` computes the layers listed
-            above one after the other.
         seed: Seed of the initial kernel; None draws one.
 
     Input shape:
@@ -88,7 +82,6 @@ class UpsampleConv1D(keras.layers.Layer):
         padding: Padding = "zeros",
         kernel_initializer: KernelInitializer = "he",
         use_bias: bool = True,
-        implementation: Implementation = "polyphase",
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -103,7 +96,6 @@ class UpsampleConv1D(keras.layers.Layer):
                     f"{name} must be a whole number of at least {low}. Received: {value}"
                 )
         check_word("padding", padding, PADDINGS)
-        check_word("implementation", implementation, IMPLEMENTATIONS)
         check_word("upsampler", upsampler, UPSAMPLERS)
         initializers_per_stage(kernel_initializer, [upsampler])
         self.filters = filters
@@ -113,7 +105,6 @@ class UpsampleConv1D(keras.layers.Layer):
         self.padding: Padding = padding
         self.kernel_initializer: KernelInitializer = kernel_initializer
         self.use_bias = use_bias
-        self.implementation: Implementation = implementation
         self.seed = seed
         # A subpixel kernel has a whole number of low-rate taps.
         self._taps = -(-kernel_size // factor) * factor if upsampler == "subpixel" else kernel_size
@@ -150,11 +141,6 @@ class UpsampleConv1D(keras.layers.Layer):
             self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros")
 
     def call(self, inputs: Any) -> Any:
-        if self.implementation == "reference":
-            return self._in_two_steps(inputs)
-        return self._at_low_rate(inputs)
-
-    def _at_low_rate(self, inputs: Any) -> Any:
         length, filters = inputs.shape[1], self.factor * self.filters
         before, after = self.fold.before, self.fold.after
         if self.padding != "zeros":
@@ -172,40 +158,6 @@ class UpsampleConv1D(keras.layers.Layer):
         if self.use_bias:
             outputs = outputs + self.folded_bias()
         return ops.reshape(outputs, (-1, length * self.factor, self.filters))
-
-    def _in_two_steps(self, inputs: Any) -> Any:
-        length = inputs.shape[1]
-        x, start = inputs, 0
-        if self.padding != "zeros":
-            x = extend(inputs, self.fold.before, self.fold.after, self.padding)
-            start = self.fold.before * self.factor
-        same = {"padding": "same", "data_format": "channels_last"}
-        if self.upsampler == "transposed":
-            outputs = ops.conv_transpose(x, self.kernel, strides=self.factor, **same)
-        elif self.upsampler == "subpixel":
-            outputs = ops.conv(x, self.kernel, **same)
-            outputs = outputs + self.bias if self.use_bias else outputs
-            outputs = ops.reshape(outputs, (-1, x.shape[1] * self.factor, self.filters))
-        else:
-            outputs = ops.conv(self._interpolate(x), self.kernel, **same)
-        outputs = outputs[:, start : start + length * self.factor]
-        return outputs + self.bias if self.use_bias and self.upsampler != "subpixel" else outputs
-
-    def _interpolate(self, x: Any) -> Any:
-        length, channels = x.shape[1:]
-        if self.upsampler == "resize":
-            return ops.repeat(x, self.factor, axis=1)
-        if self.upsampler == "linear":
-            size = (length * self.factor, 1)
-            x = ops.image.resize(x[:, :, None], size, "bilinear", data_format="channels_last")
-            return x[:, :, 0]
-        zeros_after_each = ops.pad(x[:, :, None], [[0, 0], [0, 0], [0, self.factor - 1], [0, 0]])
-        stuffed = ops.reshape(zeros_after_each, (-1, length * self.factor, channels))
-        taps, _ = interpolation_kernel("sinc", self.factor)  # symmetric about its middle
-        # A 2-D convolution, since TensorFlow 2.21's depthwise convolution can hang on a CPU.
-        taps = ops.cast(taps[:, None, None, None], x.dtype)
-        same = {"padding": "same", "data_format": "channels_last"}
-        return ops.conv(stuffed[..., None], taps, **same)[..., 0]
 
     def folded_kernel(self) -> Any:
         """Return the low-rate kernel, shape (taps, channels, factor * filters)."""
@@ -259,7 +211,6 @@ class UpsampleConv1D(keras.layers.Layer):
             "padding": self.padding,
             "kernel_initializer": self.kernel_initializer,
             "use_bias": self.use_bias,
-            "implementation": self.implementation,
             "seed": self.seed,
         }
 

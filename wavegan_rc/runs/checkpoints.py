@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wavegan_rc.errors import DataError, WaveganWarning
-from wavegan_rc.utils.atomic_files import flush, whole_file, write_whole
+from wavegan_rc.utils.atomic_files import flush, whole_file, write_json
 from wavegan_rc.utils.text import one_line, printable
 
 _KEPT = 2
@@ -45,6 +45,17 @@ class Checkpoint:
     sha256: str
 
 
+def steps(folder: Path) -> list[int]:
+    """Return the steps of the checkpoints in a folder."""
+    matches = [_DESCRIPTION.fullmatch(path.name) for path in folder.glob("step-*.json")]
+    return [int(match[1]) for match in matches if match]
+
+
+def description_of(folder: Path, step: int) -> Path:
+    """Return the file that describes the checkpoint of a step."""
+    return folder / f"step-{step:06d}.json"
+
+
 def save_checkpoint(
     folder: Path,
     step: int,
@@ -75,16 +86,16 @@ def save_checkpoint(
         },
         "rollbacks": rollbacks,
     }
-    write_whole(folder / f"step-{step:06d}.json", json.dumps(description, indent=1))
-    for old_step in sorted(_steps(folder))[:-_KEPT]:
+    write_json(description_of(folder, step), description)
+    for old_step in sorted(steps(folder))[:-_KEPT]:
         _remove(folder, old_step)
 
 
 def mark_rollback(folder: Path, checkpoint: Checkpoint, rollbacks: int) -> Checkpoint:
     """Record the number of rollbacks, this one included, in the checkpoint returned to."""
-    path = folder / f"step-{checkpoint.step:06d}.json"
+    path = description_of(folder, checkpoint.step)
     description = json.loads(path.read_text(encoding="utf-8")) | {"rollbacks": rollbacks}
-    write_whole(path, json.dumps(description, indent=1))
+    write_json(path, description)
     return replace(checkpoint, rollbacks=rollbacks)
 
 
@@ -98,7 +109,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint:
         WaveganWarning: If a newer one is damaged.
     """
     reasons = []
-    for step in sorted(_steps(folder), reverse=True):
+    for step in sorted(steps(folder), reverse=True):
         try:
             checkpoint = _open(folder, step)
         except _UNREADABLE as error:
@@ -132,22 +143,22 @@ def cut_logs(run: Path, checkpoint: Checkpoint, logs: Sequence[Path]) -> None:
 
 def remove_later(folder: Path, step: int) -> None:
     """Remove checkpoints after a step, which are damaged, and weights without a description."""
-    steps = _steps(folder)
-    for later in [other for other in steps if other > step]:
+    found = steps(folder)
+    for later in [other for other in found if other > step]:
         _remove(folder, later)
-    described = {_weights_file(folder, each) for each in steps}
+    described = {_weights_file(folder, each) for each in found}
     for weights in set(folder.glob("step-*.weights.h5")) - described:
         weights.unlink()
 
 
 def _remove(folder: Path, step: int) -> None:
     # The description comes first: weights alone are no checkpoint, and do no harm.
-    (folder / f"step-{step:06d}.json").unlink(missing_ok=True)
+    description_of(folder, step).unlink(missing_ok=True)
     _weights_file(folder, step).unlink(missing_ok=True)
 
 
 def _open(folder: Path, step: int) -> Checkpoint:
-    description = json.loads((folder / f"step-{step:06d}.json").read_text(encoding="utf-8"))
+    description = json.loads(description_of(folder, step).read_text(encoding="utf-8"))
     weights = _weights_file(folder, step)
     if _checksum(weights) != description["sha256"]:
         raise ValueError(f"{weights.name} is not what was written: its checksum differs")
@@ -164,11 +175,6 @@ def _open(folder: Path, step: int) -> Checkpoint:
 
 def _weights_file(folder: Path, step: int) -> Path:
     return folder / f"step-{step:06d}.weights.h5"
-
-
-def _steps(folder: Path) -> list[int]:
-    matches = [_DESCRIPTION.fullmatch(path.name) for path in folder.glob("step-*.json")]
-    return [int(match[1]) for match in matches if match]
 
 
 def _checksum(path: Path) -> str:

@@ -11,8 +11,9 @@ import yaml
 from wavegan_rc.config import Config
 from wavegan_rc.config.yaml_file import read_settings
 from wavegan_rc.errors import DataError, WaveganError
+from wavegan_rc.runs.checkpoints import steps
 from wavegan_rc.runs.history import logged_steps
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import write_json, write_whole
 from wavegan_rc.utils.text import did_you_mean, one_line, printable
 
 
@@ -77,12 +78,11 @@ class Run:
 
     def has_begun(self) -> bool:
         """Return whether the run holds a checkpoint or a generator."""
-        return any(self.checkpoints.glob("step-*.json")) or self.generator.exists()
+        return bool(steps(self.checkpoints)) or self.generator.exists()
 
     def last_step(self) -> int:
         """Return the step of the last checkpoint, or 0 without one."""
-        names = [file.stem.removeprefix("step-") for file in self.checkpoints.glob("step-*.json")]
-        return max((int(name) for name in names if name.isdecimal()), default=0)
+        return max(steps(self.checkpoints), default=0)
 
     def without_generator(self) -> str:
         """Return a sentence on a run that has no generator of its last checkpoint."""
@@ -143,7 +143,7 @@ class Run:
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Write the record of the run's sessions, rollbacks and recordings."""
-        write_whole(self.environment, json.dumps(record, indent=1))
+        write_json(self.environment, record)
 
     def check_same_data(self, fingerprint: str) -> None:
         """Refuse recordings that have another fingerprint than those that the run began with.

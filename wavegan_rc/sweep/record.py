@@ -10,7 +10,7 @@ from typing import Any, Literal
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.runs.run import Run
 from wavegan_rc.sweep.grid import Cell
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import write_json
 from wavegan_rc.utils.text import one_line
 
 RECORD_FILE = "sweep.json"
@@ -54,7 +54,7 @@ class Record:
     def write(self) -> None:
         """Write the file."""
         cells = {name: asdict(entry) for name, entry in self.entries.items()}
-        write_whole(self._file, json.dumps({"cells": cells}, indent=1))
+        write_json(self._file, {"cells": cells})
 
     def names(self, state: State) -> list[str]:
         """Return the names of the grid's cells in a state."""

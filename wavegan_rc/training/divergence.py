@@ -1,6 +1,5 @@
 """Divergence: detect non-finite values, save them for inspection, and roll back."""
 
-import json
 import logging
 from typing import Any
 
@@ -22,10 +21,10 @@ from wavegan_rc.runs.checkpoints import (
 )
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.batches import batch, batch_sources
-from wavegan_rc.training.callbacks.base import Phase, StepCallback
+from wavegan_rc.training.callbacks.base import StepCallback
 from wavegan_rc.training.updates import CRITIC_LATENTS, FIRST_NONFINITE, GENERATOR_LATENTS
 from wavegan_rc.training.wgan_gp import WGANGP
-from wavegan_rc.utils.atomic_files import whole_file, write_whole
+from wavegan_rc.utils.atomic_files import whole_file, write_json
 from wavegan_rc.utils.text import printable
 
 _logger = logging.getLogger(__name__)
@@ -39,8 +38,6 @@ class StopAtNonFinite(StepCallback):
     Raises:
         DivergenceError: If a step computes one. The message names the first such tensor.
     """
-
-    phase = Phase.CHECK
 
     def __init__(self, run: Run, segments: Segments, config: Config) -> None:
         super().__init__()
@@ -88,7 +85,7 @@ class StopAtNonFinite(StepCallback):
             "first_nonfinite": tensor,
             "sources": [{"recording": name, "first_sample": start} for name, start in sources],
         }
-        write_whole(folder / f"{name}.json", json.dumps(description, indent=1))
+        write_json(folder / f"{name}.json", description)
         return f"{printable(str(folder))}/{name}.npz"
 
 

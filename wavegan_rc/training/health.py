@@ -23,7 +23,7 @@ import numpy as np
 
 from wavegan_rc.config.choices import AdversarialLoss
 from wavegan_rc.errors import DataError
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import write_json
 from wavegan_rc.utils.text import printable
 
 Row = Mapping[str, float]
@@ -227,7 +227,7 @@ class Watch:
 
 def write_findings(path: Path, findings: Iterable[Finding]) -> None:
     """Write findings as JSON."""
-    write_whole(path, json.dumps({"warnings": [asdict(each) for each in findings]}, indent=1))
+    write_json(path, {"warnings": [asdict(each) for each in findings]})
 
 
 def format_findings(path: Path) -> str:

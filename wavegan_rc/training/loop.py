@@ -14,7 +14,7 @@ from wavegan_rc.runs.checkpoints import MOST_ROLLBACKS
 from wavegan_rc.runs.run import Run
 from wavegan_rc.training.batches import batches
 from wavegan_rc.training.callbacks.artifacts import ArtifactHistory, measures_artifacts
-from wavegan_rc.training.callbacks.base import Phase, StepCallback, steps_made
+from wavegan_rc.training.callbacks.base import StepCallback, steps_made
 from wavegan_rc.training.callbacks.checkpoints import Checkpoints, StopOnSignal
 from wavegan_rc.training.callbacks.history import History, StepClock
 from wavegan_rc.training.callbacks.previews import Previews, Reference, Synthesizer
@@ -77,9 +77,9 @@ class Loop:
         config = self.config
         first_step = steps_made(model)
         with contextlib.ExitStack() as stack:
-            callbacks = self._callbacks(model, stack)
+            before, after = self._callbacks(model, stack)
             if first_step:
-                self._repeat_after_checkpoint(model, callbacks, first_step)
+                self._repeat_after_checkpoint(model, after, first_step)
             if first_step == config.steps:
                 return
 
@@ -92,11 +92,13 @@ class Loop:
                 steps_per_epoch=config.steps - first_step,
                 shuffle=False,
                 verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
-                callbacks=callbacks,
+                callbacks=[*before, *after],
             )
 
-    def _callbacks(self, model: WGANGP, stack: contextlib.ExitStack) -> list[StepCallback]:
-        """Return all callbacks in the order of their phases."""
+    def _callbacks(
+        self, model: WGANGP, stack: contextlib.ExitStack
+    ) -> tuple[list[StepCallback], list[StepCallback]]:
+        """Return the callbacks up to the checkpoint and those after it, which may fail."""
         config, run, reference = self.config, self.run, self.reference
         events = None
         with OptionalWork("the event file of TensorBoard"):
@@ -112,25 +114,24 @@ class Loop:
             watch=Watch(mean_norm(reference.segments), config.loss),
             send=self.trackers.log,
         )
-        callbacks: list[StepCallback] = [
-            clock,
+        before = [
+            clock,  # first, so that only the update is timed
+            # Before all that read or save values: they never see a non-finite step.
             StopAtNonFinite(run, self.segments, config),
             self.stop,
             Progress(self.on_progress, config.steps),
             Checkpoints(run, config.save_every, config.steps),
-            history,
         ]
+        after: list[StepCallback] = [history]
         if measures_artifacts(config):
-            callbacks.append(ArtifactHistory(synthesizer, config, reference.segments))
+            # The history's line holds the measured values.
+            after.insert(0, ArtifactHistory(synthesizer, config, reference.segments))
         if events is not None:
-            callbacks.append(Previews(synthesizer, events, config, reference))
-        return sorted(callbacks, key=lambda callback: callback.phase)
+            after.append(Previews(synthesizer, events, config, reference))
+        return before, after
 
-    def _repeat_after_checkpoint(
-        self, model: WGANGP, callbacks: list[StepCallback], step: int
-    ) -> None:
-        """Run the phases of a step that come after its checkpoint."""
-        after = [callback for callback in callbacks if callback.phase > Phase.SAVE]
+    def _repeat_after_checkpoint(self, model: WGANGP, after: list[StepCallback], step: int) -> None:
+        """Run the callbacks of a step that come after its checkpoint."""
         logs: dict[str, Any] = {}
         for callback in after:
             callback.set_model(model)

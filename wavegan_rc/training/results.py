@@ -1,7 +1,5 @@
 """The results of a finished training: generator, WAVs, figures, numbers."""
 
-import time
-
 import keras
 import numpy as np
 
@@ -31,14 +29,8 @@ def export_generator(model: WGANGP, run: Run, config: Config) -> keras.Model:
     return generator.model
 
 
-def write_results(
-    generator: keras.Model,
-    run: Run,
-    config: Config,
-    reference: Reference,
-    started: float,
-) -> None:
-    """Write samples, figures and the summary of a finished run, begun at `time.perf_counter`."""
+def write_results(generator: keras.Model, run: Run, config: Config, reference: Reference) -> None:
+    """Write samples, figures and the summary of a finished run."""
     rate = config.sample_rate
     latents = draw_latents(MEASURED_SEGMENTS, config.latent_dim, config.seed)
     generated = synthesize(generator, latents)
@@ -52,7 +44,7 @@ def write_results(
     for file in run.samples.glob("*.wav"):  # an earlier session may have written more
         if file.stem.isdigit() and int(file.stem) >= config.sample_count:
             file.unlink()
-    summarise(reference, generated, config, run, time.perf_counter() - started).write(run.summary)
+    summarise(reference, generated, config, run).write(run.summary)
     with OptionalWork("the pictures of the sound"):
         _draw_sounds(reference, generated, generator, run, config)
     with OptionalWork("the pictures of the training"):

@@ -18,7 +18,7 @@ from wavegan_rc.spectrogram import (
     predicted_comb,
 )
 from wavegan_rc.training.callbacks.previews import Reference
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import json_ready, write_json
 
 _SHOWN_LINES = 5
 # About the smallest audible change of level.
@@ -52,18 +52,16 @@ class Summary:
             `generated`; None for silence. None without a low-pass.
         lines: Predicted lines, by frequency.
         unfinished: Reason why the training is not finished. None if it is.
-        seconds: Duration of the session, in seconds.
     """
 
     segments: dict[str, int]
     out_of_band_ratio_db: dict[str, float | None] | None
     lines: Sequence[Line]
     unfinished: str | None
-    seconds: float
 
     def write(self, file: Path) -> None:
         """Write the numbers as JSON."""
-        write_whole(file, json.dumps(asdict(self), indent=1))
+        write_json(file, asdict(self))
 
     def in_sentences(self, stopband_hz: float | None) -> list[str]:
         """Return how far from real the audio is, and which line is strongest, in a sentence each.
@@ -73,7 +71,7 @@ class Summary:
 
         Example:
             >>> line = Line(1000.0, 4, real_prominence_db=0.1, generated_prominence_db=9.0)
-            >>> found = Summary({}, {"real": -86.0, "generated": -43.0}, [line], None, 0.0)
+            >>> found = Summary({}, {"real": -86.0, "generated": -43.0}, [line], None)
             >>> print(*found.in_sentences(1700.0), sep=chr(10))
             Above 1700 Hz, where real audio holds next to nothing, the generated audio holds a \
 43 dB larger share of its power than real audio.
@@ -138,9 +136,7 @@ comes from upsampling stage 4.
         return "\n".join(rows)
 
 
-def summarise(
-    reference: Reference, generated: np.ndarray, config: Config, run: Run, seconds: float
-) -> Summary:
+def summarise(reference: Reference, generated: np.ndarray, config: Config, run: Run) -> Summary:
     """Measure real and generated segments, shape (count, samples), in the same way.
 
     The run's history says whether its training is finished.
@@ -152,9 +148,10 @@ def summarise(
     for name, segments in (("real", reference.segments), ("generated", generated)):
         frequencies, power = mean_power_spectrum(segments, config.sample_rate)
         found = line_prominence_db(frequencies, power, lines_hz, config.sample_rate)
-        prominences.append(map(_finite, found))
+        prominences.append(json_ready(found.tolist()))
         if config.stopband_hz is not None:
-            ratios[name] = _finite(out_of_band_ratio_db(frequencies, power, config.stopband_hz))
+            ratio = out_of_band_ratio_db(frequencies, power, config.stopband_hz)
+            ratios[name] = json_ready(float(ratio))
     counts = {"real": len(reference.segments), "generated": len(generated)}
     return Summary(
         counts | {"real_independent": reference.independent},
@@ -164,7 +161,6 @@ def summarise(
             for line, *levels in zip(comb, *prominences, strict=True)
         ],
         unfinished(read_history(run.history)),
-        seconds,
     )
 
 
@@ -172,10 +168,6 @@ def read_summary(file: Path) -> Summary:
     """Read what `Summary.write` wrote."""
     numbers = json.loads(file.read_text(encoding="utf-8"))
     return Summary(lines=[Line(**line) for line in numbers.pop("lines")], **numbers)
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _stands_out_db(line: Line) -> float:

@@ -1,7 +1,6 @@
 """Train one run, from recordings to WAVs, figures and numbers."""
 
 import logging
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -45,7 +44,6 @@ def train(
     resume: str | Path | None = None,
     name: str | None = None,
     on_progress: OnProgress | None = None,
-    corpus: Corpus | None = None,
     destinations: Destinations = NOWHERE,
     command_line: Sequence[str] = (),
 ) -> Run:
@@ -61,7 +59,6 @@ def train(
         name: Name of a new run's folder. None takes the next number and the upsampler.
         on_progress: Function called with the work (`preparing` or `training`), the units done,
             those in all, and a note.
-        corpus: Prepared recordings. None prepares those that the settings name.
         destinations: Experiment trackers that receive the run's numbers.
         command_line: Command line, recorded in the run folder.
 
@@ -85,7 +82,6 @@ def train(
     """
     on_progress = on_progress or (lambda *_: None)
     resume = None if resume is None else Path(resume)
-    started = time.perf_counter()
     if resume is None:
         _check_growing_ends(config)
     destinations.check()
@@ -98,11 +94,11 @@ def train(
         if resume is None:
             _warn_of_uneven_overlap(config)
             check_writable(Path(config.out).expanduser(), name)
-        data = _read_data(config, corpus or _prepare(config, resume, on_progress))
+        data = _read_data(config, _prepare(config, resume, on_progress))
         hosts.check_alike("recordings", data.fingerprint)
         hosts.check_alike("settings", repr(replace(config, data=None, out="of each")))
         hosts.check_alike("runs to resume", repr(resume is None))
-        session = _Session(config, devices, data, [*command_line], on_progress, started)
+        session = _Session(config, devices, data, [*command_line], on_progress)
         model = session.build(new=resume is None)
         run = session.folder(resume, name)
         run.stopped_by = session.train(model, run, destinations, resumed=resume is not None)
@@ -127,7 +123,6 @@ class _Session:
     data: _Data
     command_line: list[str]
     on_progress: OnProgress
-    started: float
 
     def build(self, *, new: bool) -> WGANGP:
         """Build the model; a resumed run's emphasis filter is in its checkpoint."""
@@ -189,7 +184,7 @@ class _Session:
                 generator = export_generator(model, run, config)
                 if steps_made(model) < config.steps:
                     return stop.received
-                write_results(generator, run, config, self.data.reference, self.started)
+                write_results(generator, run, config, self.data.reference)
                 trackers.log_results(run, config.steps)
                 return None
         except OSError as error:
@@ -235,7 +230,7 @@ def _warn_of_uneven_overlap(config: Config) -> None:
 
 
 def _prepare(config: Config, resume: Path | None, on_progress: OnProgress) -> Corpus:
-    # Imported here: a caller with prepared recordings needs no audio library.
+    # Imported here, since the package loads no audio library before it is needed.
     from wavegan_rc.audio.preparation import corpus_of
 
     band = "all frequencies (no --cutoff-hz)"

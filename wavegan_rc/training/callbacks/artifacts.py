@@ -15,7 +15,7 @@ from wavegan_rc.measurement.features import level_statistics, log_mel_features, 
 from wavegan_rc.measurement.grouped_spectra import group_spectra
 from wavegan_rc.measurement.lines import bins_of, over_lines
 from wavegan_rc.spectrogram import line_prominence_db, stage_combs
-from wavegan_rc.training.callbacks.base import Phase, StepCallback, due
+from wavegan_rc.training.callbacks.base import StepCallback, due
 from wavegan_rc.utils.interruptions import OptionalWork
 
 _SMALLEST_POWER = 1e-12  # -120 dB
@@ -120,7 +120,7 @@ def _median_nearest_distance(features: np.ndarray) -> float:
 class ArtifactHistory(StepCallback):
     """Measure the average generator every so many steps and at the last one.
 
-    The values are added to the step's `logs`, which Keras passes to callbacks of later phases.
+    The values are added to the step's `logs`, which Keras passes to later callbacks.
 
     Args:
         synthesize: Function from latents to segments.
@@ -129,8 +129,6 @@ class ArtifactHistory(StepCallback):
             the first latents of the run's samples. The same latents at every step remove part of
             the noise from differences between steps.
     """
-
-    phase = Phase.MEASURE
 
     def __init__(
         self, synthesize: Callable[[np.ndarray], np.ndarray], config: Config, real: np.ndarray
@@ -158,11 +156,7 @@ class ArtifactHistory(StepCallback):
 
 
 def measures_artifacts(config: Config) -> bool:
-    """Return whether artifacts are measured during training.
-
-    Warns:
-        WaveganWarning: If they cannot be measured as the settings ask, or without diversity.
-    """
+    """Return whether artifacts are measured during training; warn if they cannot be."""
     if not config.measure_every:
         return False
     if config.segment_length % 2:

@@ -1,27 +1,9 @@
-"""Callbacks that know their step, and the order in which they see it."""
+"""Callbacks that know their step."""
 
-from enum import IntEnum
 from typing import Any
 
 import keras
 import numpy as np
-
-
-class Phase(IntEnum):
-    """Order of callbacks after a step.
-
-    A state is saved before everything that may fail (`Phase.SAVE`). A training that continues from
-    it therefore repeats the later phases of its step.
-    """
-
-    TIME = 1  # first, so that only the update is timed
-    CHECK = 2  # before all that read or save values: they never see a non-finite step
-    STOP = 3
-    SHOW = 4
-    SAVE = 5
-    MEASURE = 6  # before LOG, whose line holds the measured values
-    LOG = 7
-    PREVIEW = 8
 
 
 def steps_made(model: keras.Model) -> int:
@@ -57,23 +39,18 @@ class StepCallback(keras.callbacks.Callback):
     It counts by itself: under JAX, reading the optimizer's counter would wait for the device.
 
     Attributes:
-        phase: Place in the order of callbacks.
         first_step: Steps made before this session began.
-        step: Steps made.
     """
 
-    phase: Phase
     first_step = 0
-    step = 0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Read the step at which this session begins."""
-        self.first_step = self.step = steps_made(self.model)
+        self.first_step = steps_made(self.model)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Count the step."""
-        self.step = self.first_step + batch + 1
-        self.on_step_end(self.step, {} if logs is None else logs)
+        self.on_step_end(self.first_step + batch + 1, {} if logs is None else logs)
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Act after a step."""

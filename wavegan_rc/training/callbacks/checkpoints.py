@@ -14,7 +14,7 @@ import numpy as np
 from wavegan_rc.nn.backend import sync_variables
 from wavegan_rc.runs.checkpoints import save_checkpoint
 from wavegan_rc.runs.run import Run
-from wavegan_rc.training.callbacks.base import Phase, StepCallback
+from wavegan_rc.training.callbacks.base import StepCallback
 from wavegan_rc.training.updates import STOP_REQUESTED
 from wavegan_rc.utils.interruptions import EndSignals
 
@@ -33,8 +33,6 @@ class Checkpoints(StepCallback):
         save_every: Steps between checkpoints.
         steps: Steps of the run. The last step, and one at which training stops, are saved too.
     """
-
-    phase = Phase.SAVE
 
     def __init__(self, run: Run, save_every: int, steps: int) -> None:
         super().__init__()
@@ -73,8 +71,6 @@ class StopOnSignal(StepCallback, EndSignals):
     It also spans the work after `fit`, so that files are written completely. Hosts that train
     together all stop after the same step, whichever of them received the signal.
     """
-
-    phase = Phase.STOP
 
     def __init__(self) -> None:
         StepCallback.__init__(self)

@@ -12,7 +12,7 @@ from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.nn.backend import sync_variables
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run
-from wavegan_rc.training.callbacks.base import Phase, StepCallback, due, steps_made
+from wavegan_rc.training.callbacks.base import StepCallback, due, steps_made
 from wavegan_rc.training.health import Watch, write_findings
 from wavegan_rc.training.updates import LOSSES
 from wavegan_rc.utils.interruptions import OptionalWork
@@ -33,8 +33,6 @@ def _tag(name: str) -> str:
 
 class StepClock(StepCallback):
     """A clock that times the updates alone."""
-
-    phase = Phase.TIME
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,8 +60,8 @@ class StepClock(StepCallback):
 class History(StepCallback):
     """Write the mean losses of every so many steps, and warn of bad signs in them once each.
 
-    A shorter rest at the end has its line too. Values that callbacks of earlier phases added to a
-    step's logs end a line at that step and are written with the losses.
+    A shorter rest at the end has its line too. Values that earlier callbacks added to a step's
+    logs end a line at that step and are written with the losses.
 
     Args:
         run: Run folder, whose history is continued.
@@ -79,8 +77,6 @@ class History(StepCallback):
     Warns:
         WaveganWarning: If the losses show a bad sign, once for each.
     """
-
-    phase = Phase.LOG
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 from wavegan_rc.config import Config
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.nn.backend import single_device, sync_variables
-from wavegan_rc.training.callbacks.base import Phase, StepCallback, due, steps_made
+from wavegan_rc.training.callbacks.base import StepCallback, due, steps_made
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.interruptions import OptionalWork
 
@@ -67,8 +67,6 @@ class Previews(StepCallback):
         config: Settings; a preview is due with each checkpoint, see `due` for long runs.
         reference: Real segments, of which the first are shown.
     """
-
-    phase = Phase.PREVIEW
 
     def __init__(
         self,

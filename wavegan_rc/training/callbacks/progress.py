@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from wavegan_rc.training.callbacks.base import Phase, StepCallback
+from wavegan_rc.training.callbacks.base import StepCallback
 
 # Function of the work (`preparing` or `training`), the units done, those in all, and a note.
 OnProgress = Callable[[str, int, int, str], None]
@@ -22,7 +22,6 @@ class Progress(StepCallback):
         steps: Steps of the run.
     """
 
-    phase = Phase.SHOW
     _SHOWN: ClassVar = {
         "distance": "wasserstein_estimate",
         "critic gradient": "gradient_norm",

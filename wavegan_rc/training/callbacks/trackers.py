@@ -21,13 +21,11 @@ from wavegan_rc.config import Config
 from wavegan_rc.config.setting import shown
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.runs.run import Run
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import write_json
 from wavegan_rc.utils.extras import require
 from wavegan_rc.utils.text import one_line
 
 _EXPERIMENT = "wavegan_rc"
-# File with each tool's name of the run, so that a resumed run continues the same record.
-_NAMES_FILE = "trackers.json"
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,8 @@ def tracking(run: Run, config: Config, destinations: Destinations) -> Iterator[T
             removed.
     """
     makers = {"wandb": _WandB, "mlflow": _MLflow}
-    names = _read_names(run.path / _NAMES_FILE)
+    # A resumed run continues the same record.
+    names = _read_names(run.trackers)
     trackers: dict[str, _Tracker] = {}
     for tool, make in makers.items():
         where = getattr(destinations, tool)
@@ -144,7 +143,7 @@ def tracking(run: Run, config: Config, destinations: Destinations) -> Iterator[T
             raise DataError(f"--{tool} {where}: {one_line(error)}") from None
         names.setdefault(tool, {})[where] = tracker.name
     if trackers:
-        write_whole(run.path / _NAMES_FILE, json.dumps(names, indent=1))
+        write_json(run.trackers, names)
     running = Trackers(trackers)
     try:
         yield running
