@@ -139,10 +139,7 @@ def build_generator(
         _Stage(f"stage_{number}", factor, word, initializer, width, kernel_size)
         for number, (factor, word, initializer, width) in enumerate(kinds, start=1)
     ]
-    parts = _Parts(
-        *(initial_seeds(seed), precision, use_bias, activation),
-        {"padding": padding, "implementation": implementation},
-    )
+    parts = _Parts(initial_seeds(seed), precision, use_bias, activation, padding)
     length = segment_length // product
     latents = layers.Input((latent_dim,), dtype="float32", name="latents")
     x = layers.Dense(
@@ -180,7 +177,7 @@ class _Parts:
     precision: str
     use_bias: bool
     kind: Activation
-    options: dict[str, Any]
+    padding: Padding
 
     def plain(self, x: Any, stages: list[_Stage], levels: int) -> Any:
         """Apply stages with an activation before each; the last one makes the audio."""
@@ -240,7 +237,7 @@ class _Parts:
             seed=next(self.seeds),
             dtype=dtype,
             name=stage.name,
-            **self.options,
+            padding=self.padding,
         )
         return layer(x)
 
