@@ -20,12 +20,11 @@ from wavegan_rc.audio.segments import Segments, segments_of
 from wavegan_rc.config import Config
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measurement.distances import frechet_distance
-from wavegan_rc.measurement.features import BANDS, log_mel_features, standardize
+from wavegan_rc.measurement.features import log_mel_features, mel_edges, standardize
 from wavegan_rc.training.batches import batch
 from wavegan_rc.training.callbacks.artifacts import artifact_values, sound_values
 from wavegan_rc.training.devices import Devices
 from wavegan_rc.training.model import build_model
-from wavegan_rc.utils.extras import load_librosa
 
 SHOWN = ("out_of_band_total_db", "frechet_distance", "frechet_distance_in_band", "diversity")
 # Goals whose times are reported: dB above the stopband, Frechet distance.
@@ -60,7 +59,7 @@ def quality_of(segments: np.ndarray, real: np.ndarray, config: Config) -> dict[s
     of_real = log_mel_features(real, rate)
     features = standardize(log_mel_features(segments, rate), of_real)
     reference = standardize(of_real, of_real)
-    upper_edges = load_librosa().mel_frequencies(BANDS + 2, fmax=rate / 2)[2:]
+    upper_edges = mel_edges(rate / 2)[2:]
     in_band = np.flatnonzero(np.tile(upper_edges <= (config.cutoff_hz or rate / 2), 2))
     weights = np.full((1, len(segments)), 1 / len(segments))
     for name, chosen in (("", slice(None)), ("_in_band", in_band)):

@@ -14,23 +14,10 @@ StepPrecision = Literal["float32", "tf32", "mixed_bfloat16"]
 UPSAMPLERS: tuple[Upsampler, ...] = ("resize", "transposed")
 OURS = "wavegan_rc"
 
-# The presets without emphasis, which the other programs lack. WaveGAN's batch is smaller,
-# for two cores.
-CONFIGS = {
-    "speech2048": Config(emphasis="none"),
-    "gpu": Config(filters=512, batch_size=64, critic_steps=5, emphasis="none"),
-    "wavegan16384": Config(
-        emphasis="none",
-        critic_steps=5,
-        segment_length=16384,
-        upsampling_factors=(4, 4, 4, 4, 4),
-        kernel_size=25,
-        filters=1024,
-        latent_dim=100,
-        batch_size=8,
-        cutoff_hz=None,
-    ),
-}
+# The presets without emphasis, which the other programs lack. WaveGAN's batch is smaller, for two
+# cores.
+CONFIGS = {name: Config.read(name, emphasis="none") for name in ("speech2048", "gpu")}
+CONFIGS["wavegan16384"] = Config.read("wavegan16384", batch_size=8)
 
 
 @dataclass(frozen=True)

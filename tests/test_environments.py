@@ -42,8 +42,7 @@ def refuse(*_):
 os.fsync, fcntl.flock = refuse_folders, refuse
 """
 # In the process of the tests too.
-SET_BY_PACKAGE = {"KERAS_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR"}
-COMPILED = "import numba\n@numba.njit(cache=True)\ndef same(x): return x\n"
+SET_BY_PACKAGE = {"KERAS_HOME", "MPLCONFIGDIR"}
 
 
 @pytest.fixture
@@ -144,29 +143,7 @@ def test_a_run_is_the_same_everywhere(environment, folder, plain):
     assert results(folder / special["cwd"] / "runs" / "run") == plain
 
 
-def test_librosa_loads_where_numba_may_write_nowhere(folder):
-    """Neither beside librosa, nor in the home folder: no function is compiled for this test."""
-    import librosa
-
-    (folder / "compiled").mkdir()
-    (folder / "compiled" / "compiled.py").write_text(COMPILED)
-    (folder / "tmp").mkdir()
-    variables = first(folder, READ_ONLY)
-    variables["PYTHONPATH"] += f":{folder / 'compiled'}"
-    closed = [folder / "home", folder / "compiled", os.path.dirname(librosa.__file__)]
-    variables |= {"READ_ONLY": ":".join(map(str, closed)), "TMPDIR": str(folder / "tmp")}
-    variables |= {"XDG_CACHE_HOME": str(folder / "home" / "cache")}
-    load = "from wavegan_rc.utils.extras import load_librosa; load_librosa(); import compiled"
-    done = ended([sys.executable, "-c", load], folder, **variables)
-    assert (done.returncode, done.stderr) == (0, "")
-    (cache,) = (folder / "tmp").iterdir()
-    assert cache.stat().st_mode & 0o077 == 0
-    without = ended([sys.executable, "-c", "import compiled"], folder, **variables)
-    assert "no locator available" in without.stderr
-
-
 def test_a_cache_that_another_user_may_write_is_not_used(tmp_path, monkeypatch):
-    """numba runs what it finds there."""
     from wavegan_rc.utils import extras
 
     monkeypatch.setattr(extras.tempfile, "tempdir", str(tmp_path))

@@ -13,13 +13,11 @@ from benchmarks.command import benchmark_command
 from benchmarks.operations import operations_per_step
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
-from wavegan_rc.config.yaml_file import read_settings
 from wavegan_rc.nn.critic import LeakyReLU
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.model import build_model
 
 tf = pytest.importorskip("tensorflow", reason="the plain Keras arm runs on TensorFlow")
-from helpers import PRESETS  # noqa: E402
 
 from benchmarks import plain_keras  # noqa: E402
 
@@ -217,17 +215,6 @@ def test_the_polyphase_form_leaves_out_what_repetition_makes_double():
     assert fast < plain
     transposed = small("transposed", 10)
     assert operations_per_step(transposed, "plain") == operations_per_step(transposed, "polyphase")
-
-
-def test_settings_are_those_of_the_files():
-    for name, config in training.CONFIGS.items():
-        settings = read_settings(PRESETS / f"{name}.yaml")
-        expected = replace(Config(**settings), batch_size=config.batch_size)
-        no_matter_to_speed = ("steps", "log_every", "measure_every", "save_every", "upsampler")
-        no_matter_to_speed += ("emphasis", "learning_rate", "decay_steps", "short_recordings")
-        for field in no_matter_to_speed:
-            expected = replace(expected, **{field: getattr(config, field)})
-        assert config == expected
 
 
 def test_the_table_and_the_file_hold_every_arm(monkeypatch, tmp_path, capsys):

@@ -8,7 +8,6 @@ import warnings
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 from wavegan_rc.errors import ParameterError, WaveganWarning
@@ -45,26 +44,6 @@ def load_before_tensorflow() -> None:
     """
     if find_spec("triton") is not None and "tensorflow" not in sys.modules:
         import_module("triton")
-
-
-def load_librosa() -> Any:
-    """Import librosa and return it, with a temporary cache for numba if its folders are read-only.
-
-    numba, which librosa imports, stores compiled code beside librosa or in the user's cache folder,
-    and raises an error if it can write to neither.
-    """
-    if "numba" not in sys.modules:
-        from platformdirs import user_cache_path
-
-        spec = find_spec("librosa")
-        homes = spec.submodule_search_locations if spec is not None else None
-        places = [Path(place) / "__pycache__" for place in homes or ()]
-        places.append(user_cache_path("numba"))
-        if "NUMBA_CACHE_DIR" in os.environ:
-            places.append(Path(os.environ["NUMBA_CACHE_DIR"]))
-        if not any(map(_takes_files, places)):
-            os.environ["NUMBA_CACHE_DIR"] = _temporary_cache()
-    return import_module("librosa")
 
 
 def load_matplotlib() -> None:
@@ -113,7 +92,7 @@ def _takes_files(folder: Path) -> bool:
 def _temporary_cache() -> str:
     """Return a folder that later processes of this user find again.
 
-    numba runs the code in its folder, so the folder must not belong to another user.
+    What a library reads there must not come from another user.
     """
     folder = os.path.join(tempfile.gettempdir(), f"wavegan_rc-cache-{os.getuid()}")
     try:
