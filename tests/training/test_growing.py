@@ -168,6 +168,14 @@ def test_growing_needs_levels_and_room_for_its_low_pass():
         WGANGP(generator, critic, growing_steps=5)
 
 
+def test_room_for_the_low_pass_is_checked_before_recordings_are_searched(tmp_path):
+    config = replace(
+        GROWING, segment_length=64, upsampling_factors=(4, 4), data=str(tmp_path / "none")
+    )
+    with pytest.raises(ParameterError, match=r"segment_length must be at least 116 .*eceived: 64"):
+        train(replace(config, out=str(tmp_path)))
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -64,6 +64,24 @@ def level_filters(factors: Sequence[int]) -> np.ndarray:
     )
 
 
+def check_segment_length(segment_length: int, factor: int) -> None:
+    """Check that the low-pass of the lowest level reaches no farther than a segment.
+
+    Args:
+        segment_length: Length of a segment in samples.
+        factor: Ratio of the audio's rate to that of the lowest level.
+
+    Raises:
+        ParameterError: If it does.
+    """
+    reach = level_filters([factor]).shape[1] // 2
+    if reach >= segment_length:
+        raise ParameterError(
+            f"segment_length must be at least {reach + 1} for the low-pass of the lowest level "
+            f"of growing. Received: {segment_length}"
+        )
+
+
 class Growth:
     """The growing of a generator.
 
@@ -72,8 +90,7 @@ class Growth:
         growing_steps: Steps of each level but the last.
 
     Raises:
-        ParameterError: If the generator has only one level, or its lowest rate is so low that a
-            low-pass would be longer than a segment.
+        ParameterError: If the generator has only one level, or `check_segment_length` refuses it.
     """
 
     def __init__(self, generator: keras.Model, growing_steps: int) -> None:
@@ -82,13 +99,10 @@ class Growth:
             raise ParameterError(
                 f"growing_steps must be 0 for a generator of one level. Received: {growing_steps}"
             )
+        length = generator.output_shape[1]
+        check_segment_length(length, max(factors))
         filters = level_filters(sorted(factors, reverse=True))
-        length, reach = generator.output_shape[1], filters.shape[1] // 2
-        if reach >= length:
-            raise ParameterError(
-                f"segment_length must be at least {reach + 1} for the low-pass of the lowest level "
-                f"of growing. Received: {length}"
-            )
+        reach = filters.shape[1] // 2
         self.growing_steps, self.highest = growing_steps, len(factors)
         self._reach, self._size = reach, length + 2 * reach
         # Symmetric filters have real responses.

@@ -1,6 +1,7 @@
 """Train one run, from recordings to WAVs, figures and numbers."""
 
 import logging
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from wavegan_rc.training.callbacks.previews import Reference
 from wavegan_rc.training.callbacks.progress import OnProgress
 from wavegan_rc.training.callbacks.trackers import NOWHERE, Destinations, tracking
 from wavegan_rc.training.devices import Devices, chosen_precision
+from wavegan_rc.training.growing import check_segment_length
 from wavegan_rc.training.loop import Loop
 from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, write_results
@@ -83,7 +85,7 @@ def train(
     on_progress = on_progress or (lambda *_: None)
     resume = None if resume is None else Path(resume)
     if resume is None:
-        _check_growing_ends(config)
+        _check_growing(config)
     destinations.check()
     devices = Devices(config)
     hosts = devices.hosts
@@ -211,8 +213,11 @@ class _Session:
         return checkpoint
 
 
-def _check_growing_ends(config: Config) -> None:
-    """Check that a new run will reach its last level; one that is stopped may end before."""
+def _check_growing(config: Config) -> None:
+    """Check that a new run can grow, and will reach its last level; one stopped may end before."""
+    if config.levels > 1:
+        lowest = math.prod(config.upsampling_factors[1 - config.levels :])
+        check_segment_length(config.segment_length, lowest)
     growing = (config.levels - 1) * config.growing_steps
     if growing >= config.steps:
         raise ParameterError(
