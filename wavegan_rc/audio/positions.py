@@ -42,10 +42,8 @@ class DrawRule:
         threshold: Least mean square of a segment. It is judged by the blocks that lie inside it,
             wherever in its block it begins. A segment too short to hold a block is judged by all
             blocks that it may touch.
-        short_recordings: Use of stretches shorter than a segment. `skip` leaves them out. `pad`
-            allows their first sample, judges them as a whole, and draws every stretch in proportion
-            to its duration.
-        one_shots: Whether only the first sample of each stretch is allowed, all equally often.
+        short_recordings: Use of short stretches, as in `Segments`; `pad` judges each as a whole.
+        one_shots: Whether only first samples are allowed, as in `Segments`.
     """
 
     segment_length: int

@@ -80,10 +80,9 @@ def prepare_corpus(
     all files to 0.9 of full scale. Where most recordings keep to full scale, those far beyond it
     are skipped: one gain for all would leave nothing of the others.
 
-    Files are processed in blocks, in threads on all cores: the libraries release Python's lock. The
-    memory does not grow with the recordings, except for their list. The result lies in the user's
-    cache folder, under a hash of the files (name, path, size, modification time) and the settings.
-    It appears there whole or not at all. Preparation takes twice its size on the disk. If it is
+    Files are processed in blocks, on all cores; only the list of recordings is held in memory. The
+    result lies in the user's cache folder, under a hash of the files (name, path, size,
+    modification time) and the settings. Preparation takes twice its size on the disk. If it is
     interrupted, the next call resumes it.
 
     Args:

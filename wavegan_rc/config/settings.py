@@ -34,8 +34,7 @@ _generator = partial(_setting, "generator")
 _critic = partial(_setting, "critic")
 _emphasis = partial(_setting, "critic", unfair=True)
 _training = partial(_setting, "training")
-_measuring = partial(_setting, "output", may_change=True)
-_run = partial(_setting, "output")
+_output = partial(_setting, "output", may_change=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,16 +214,16 @@ class Settings:
         may_change=True,
     )
 
-    out: str = _run("runs", "parent folder of the numbered run folder")
-    sample_count: int = _run(64, "WAV files written at the end", low=1, high=10**6, may_change=True)
-    log_every: int = _measuring(
+    out: str = _output("runs", "parent folder of the numbered run folder", may_change=False)
+    sample_count: int = _output(64, "WAV files written at the end", low=1, high=10**6)
+    log_every: int = _output(
         10,
         "initial interval between rows of the history; it grows in long runs",
         "steps",
         low=1,
         high=_MOST_STEPS,
     )
-    measure_every: int = _measuring(
+    measure_every: int = _output(
         100,
         "initial interval between measurements of artifacts; it grows in long runs",
         "steps",
@@ -232,13 +231,12 @@ class Settings:
         high=_MOST_STEPS,
         zero="never",
     )
-    save_every: int = _run(
+    save_every: int = _output(
         500,
         "interval between checkpoints, and between TensorBoard images and audio",
         "steps",
         low=1,
         high=_MOST_STEPS,
-        may_change=True,
     )
 
 

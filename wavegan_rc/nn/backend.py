@@ -114,8 +114,8 @@ def either(
         5.0
     """
     states = [variable for variable in variables if not variable.trainable]
-    # Under JAX, a scope hides the one around it, so it needs the values of all variables.
-    # TensorFlow could not differentiate by values that stand for variables.
+    # JAX needs all, as in `_jax_gradients`. TensorFlow could not differentiate by values that stand
+    # for variables.
     held = variables if on_jax() else states
 
     def pure(function: Callable[[], Any]) -> Callable[[], Any]:

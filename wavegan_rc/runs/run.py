@@ -18,26 +18,13 @@ from wavegan_rc.utils.text import did_you_mean, one_line, printable
 
 
 class Run:
-    """The folder of a run; only this class knows the names of the files in it.
+    """The folder of a run, and the paths of what is in it.
 
     Args:
         path: Path of the folder, `NNN-<upsampler>` or a given name.
 
     Attributes:
-        config: Settings, in the form that `--config` reads.
-        environment: Record of sessions (versions, device, command line), rollbacks and recordings.
-        history: Losses and measurements by step, one JSON object a line.
-        generator: Trained generator.
-        summary: Numbers that a finished run prints.
-        health: Findings of the health checks.
-        trackers: Names of the run in Weights & Biases and MLflow.
-        lock: File that the training process keeps locked.
-        checkpoints: Folder of checkpoints.
-        samples: Folder of WAVs and their latents.
-        figures: Folder of figures.
-        tensorboard: Folder of TensorBoard event files.
-        diverged: Folder of batches that gave non-finite values; made when needed.
-        measurement: Folder of the report's measurement; made when needed.
+        path: Path of the folder. The other paths in it are attributes too.
         stopped_by: Number of the signal that ended `train` early. None otherwise.
 
     Example:
@@ -46,22 +33,21 @@ class Run:
     """
 
     def __init__(self, path: str | Path) -> None:
-        path = Path(path)
-        self.path = path
-        self.config = path / "config.yaml"
-        self.environment = path / "environment.json"
-        self.history = path / "history.jsonl"
+        self.path = path = Path(path)
+        self.config = path / "config.yaml"  # settings, in the form that `--config` reads
+        self.environment = path / "environment.json"  # sessions, rollbacks and recordings
+        self.history = path / "history.jsonl"  # losses and measurements by step
         self.generator = path / "generator.keras"
-        self.summary = path / "summary.json"
-        self.health = path / "health.json"
-        self.trackers = path / "trackers.json"
-        self.lock = path / ".lock"
+        self.summary = path / "summary.json"  # numbers that a finished run prints
+        self.health = path / "health.json"  # findings of the health checks
+        self.trackers = path / "trackers.json"  # names of the run in Weights & Biases and MLflow
+        self.lock = path / ".lock"  # locked by the training process
         self.checkpoints = path / "checkpoints"
-        self.samples = path / "samples"
+        self.samples = path / "samples"  # WAVs and their latents
         self.figures = path / "figures"
         self.tensorboard = path / "tensorboard"
-        self.diverged = path / "diverged"
-        self.measurement = path / "measurement"
+        self.diverged = path / "diverged"  # batches that gave non-finite values
+        self.measurement = path / "measurement"  # what the report measured
         self.stopped_by: int | None = None
 
     def folders(self) -> tuple[Path, ...]:

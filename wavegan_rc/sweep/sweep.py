@@ -30,7 +30,6 @@ class Engine(Protocol):
 
     def submit(self, job: Job) -> None:
         """Run a job as soon as a place is free."""
-        ...
 
     def ended(self, timeout: float) -> dict[str, Outcome]:
         """Return the outcomes of jobs that ended since the last call, by name."""
@@ -38,7 +37,6 @@ class Engine(Protocol):
 
     def stop(self) -> None:
         """Ask running jobs to save and stop, and start no more."""
-        ...
 
 
 def sweep(

@@ -48,13 +48,8 @@ def critic_gradients(
 ) -> tuple[dict[str, Any], list[Any]]:
     """Return the critic's losses by name, and the gradients of its loss by its weights.
 
-    Args:
-        critic: Model from segments to scores.
-        objective: Losses.
-        weight: Weight of the penalty. None leaves it out, and its values are 0.
-        real: Segments as the critic hears them, shape (batch, samples, channels).
-        fake: Generated segments of the same shape.
-        mixing: Uniform draws from [0, 1], shape (batch, 1, 1).
+    A weight of None leaves the penalty out, and its values are 0; `mixing` is uniform in [0, 1], of
+    shape (batch, 1, 1).
     """
     points = objective.points(real, fake, mixing)
 
@@ -87,13 +82,7 @@ def generator_gradients(
 ) -> tuple[dict[str, Any], list[Any]]:
     """Return the generator's loss by name, and its gradients by its weights.
 
-    Args:
-        generator: Model from latents to segments.
-        critic: Model from segments to scores.
-        emphasis: Layer in front of the critic.
-        objective: Losses.
-        latents: Latents, shape (batch, latent_dim).
-        real: Segments as the critic hears them, which some losses compare with.
+    `real` holds segments as the critic hears them, which some losses compare with.
     """
 
     def loss() -> tuple[Any, dict[str, Any]]:
@@ -116,13 +105,6 @@ def update(
     gradients: list[Any],
 ) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
     """Update a network by the gradients of this device's part of the batch.
-
-    Args:
-        name: Name of the network in messages.
-        network: Network.
-        optimizer: Optimizer of its weights.
-        values: Values computed with the gradients, by name.
-        gradients: Gradients, one for each trainable weight.
 
     Returns:
         Values and gradients of the whole batch, and sizes of all these tensors and of the new
