@@ -43,7 +43,7 @@ def create_run(
     command_line: list[str],
     data_fingerprint: str,
 ) -> Run:
-    """Make the folder of a new run, with its settings and its record.
+    """Make the folder of a new run, with its settings and its record, whole or not at all.
 
     Args:
         config: Settings; `out` is the parent folder.
@@ -61,9 +61,7 @@ def create_run(
         else:
             path = parent / name
             _check_is_new(path)
-            path.mkdir()
         try:
-            # Whole or empty, so that another process sees what the folder is.
             with whole_path(path) as partial:
                 run = Run(partial)
                 for folder in (run.path, *run.folders()):
@@ -71,7 +69,8 @@ def create_run(
                 run.write_config(config)
                 run.write_record(_session(device, command_line) | record)
         except BaseException:
-            path.rmdir()
+            if name is None:
+                path.rmdir()
             raise
     return Run(path)
 

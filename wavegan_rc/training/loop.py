@@ -30,21 +30,33 @@ from wavegan_rc.utils.interruptions import OptionalWork
 
 
 @dataclass(frozen=True)
-class Loop:
-    """The training of a model on segments, from its present state to the last step.
+class Session:
+    """A session of a run: the first, or one that resumes it.
 
     Attributes:
+        segments: Segments to train on.
         reference: Real segments that generated ones are compared with.
+        fingerprint: Fingerprint of the prepared recordings.
+        command_line: Command line, recorded in the run folder.
     """
 
     config: Config
     devices: Devices
     segments: Segments
-    run: Run
     reference: Reference
+    fingerprint: str
+    command_line: list[str]
+    on_progress: OnProgress
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The training of a session's model, from its present state to the last step."""
+
+    session: Session
+    run: Run
     stop: StopOnSignal
     trackers: Trackers
-    on_progress: OnProgress
 
     def train(self, model: WGANGP) -> WGANGP:
         """Train a model. If it diverges, roll back to the last checkpoint where settings allow it.
@@ -60,12 +72,12 @@ class Loop:
                 self._fit(model)
             except DivergenceError as error:
                 rollbacks = model.rollbacks + 1
-                if self.config.on_nonfinite == "stop" or rollbacks > MOST_ROLLBACKS:
+                if self.session.config.on_nonfinite == "stop" or rollbacks > MOST_ROLLBACKS:
                     raise
                 checkpoint = roll_back(self.run, error, rollbacks)
                 taps = None if model.emphasis is None else np.asarray(model.emphasis.taps)
-                with self.devices.building():
-                    model = build_model(self.config, taps)
+                with self.session.devices.building():
+                    model = build_model(self.session.config, taps)
                 if checkpoint is None:
                     start_draws(model, rollbacks)
                 else:
@@ -74,7 +86,7 @@ class Loop:
                 return model
 
     def _fit(self, model: WGANGP) -> None:
-        config = self.config
+        config = self.session.config
         first_step = steps_made(model)
         with contextlib.ExitStack() as stack:
             before, after = self._callbacks(model, stack)
@@ -84,11 +96,11 @@ class Loop:
                 return
 
             def data() -> Iterator[tuple[np.ndarray]]:
-                rows = self.devices.hosts.rows(config.batch_size)
-                return batches(self.segments, config, first_step + 1, model.rollbacks, rows)
+                rows = self.session.devices.hosts.rows(config.batch_size)
+                return batches(self.session.segments, config, first_step + 1, model.rollbacks, rows)
 
             model.fit(
-                stack.enter_context(self.devices.feeding(data, self.stop)),
+                stack.enter_context(self.session.devices.feeding(data, self.stop)),
                 steps_per_epoch=config.steps - first_step,
                 shuffle=False,
                 verbose=0,  # pyright: ignore[reportArgumentType] -- Keras annotates it as str
@@ -99,11 +111,11 @@ class Loop:
         self, model: WGANGP, stack: contextlib.ExitStack
     ) -> tuple[list[StepCallback], list[StepCallback]]:
         """Return the callbacks up to the checkpoint and those after it, which may fail."""
-        config, run, reference = self.config, self.run, self.reference
+        config, run, reference = self.session.config, self.run, self.session.reference
         events = None
         with OptionalWork("the event file of TensorBoard"):
             events = stack.enter_context(EventFile(run.tensorboard))
-        stack.enter_context(self.devices.fitting())
+        stack.enter_context(self.session.devices.fitting())
         synthesizer = Synthesizer(model)
         clock = StepClock()
         history = History(
@@ -117,9 +129,9 @@ class Loop:
         before = [
             clock,  # first, so that only the update is timed
             # Before all that read or save values: they never see a non-finite step.
-            StopAtNonFinite(run, self.segments, config),
+            StopAtNonFinite(run, self.session.segments, config),
             self.stop,
-            Progress(self.on_progress, config.steps),
+            Progress(self.session.on_progress, config.steps),
             Checkpoints(run, config.save_every, config.steps),
         ]
         after: list[StepCallback] = [history]
@@ -136,6 +148,6 @@ class Loop:
         for callback in after:
             callback.set_model(model)
             callback.on_step_end(step, logs)
-        if step == self.config.steps:
+        if step == self.session.config.steps:
             for callback in after:
                 callback.on_train_end()

@@ -4,7 +4,7 @@ import logging
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from wavegan_rc.training.callbacks.progress import OnProgress
 from wavegan_rc.training.callbacks.trackers import NOWHERE, Destinations, tracking
 from wavegan_rc.training.devices import Devices, chosen_precision
 from wavegan_rc.training.growing import check_segment_length
-from wavegan_rc.training.loop import Loop
+from wavegan_rc.training.loop import Loop, Session
 from wavegan_rc.training.model import build_model, load_checkpoint
 from wavegan_rc.training.results import MEASURED_SEGMENTS, export_generator, write_results
 from wavegan_rc.training.wgan_gp import WGANGP
@@ -96,121 +96,102 @@ def train(
         if resume is None:
             _warn_of_uneven_overlap(config)
             check_writable(Path(config.out).expanduser(), name)
-        data = _read_data(config, _prepare(config, resume, on_progress))
-        hosts.check_alike("recordings", data.fingerprint)
+        corpus = _prepare(config, resume, on_progress)
+        session = Session(
+            config,
+            devices,
+            *_segments(config, corpus),
+            fingerprint=corpus.fingerprint,
+            command_line=[*command_line],
+            on_progress=on_progress,
+        )
+        hosts.check_alike("recordings", corpus.fingerprint)
         hosts.check_alike("settings", repr(replace(config, data=None, out="of each")))
         hosts.check_alike("runs to resume", repr(resume is None))
-        session = _Session(config, devices, data, [*command_line], on_progress)
-        model = session.build(new=resume is None)
-        run = session.folder(resume, name)
-        run.stopped_by = session.train(model, run, destinations, resumed=resume is not None)
+        model = _build(session, new=resume is None)
+        run = _folder(session, resume, name)
+        run.stopped_by = _train(session, model, run, destinations, resumed=resume is not None)
     return run
 
 
-@dataclass(frozen=True)
-class _Data:
-    """Segments of a training; `reference` holds real ones to compare with."""
-
-    training: Segments
-    reference: Reference
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class _Session:
-    """One session of a run: the first, or one that resumes it."""
-
-    config: Config
-    devices: Devices
-    data: _Data
-    command_line: list[str]
-    on_progress: OnProgress
-
-    def build(self, *, new: bool) -> WGANGP:
-        """Build the model; a resumed run's emphasis filter is in its checkpoint."""
-        config = self.config
-        taps = None
-        if new and config.emphasis != "none":
-            taps = design_emphasis(
-                config.emphasis,
-                self.data.training,
-                coefficient=config.emphasis_coefficient,
-                limit_db=config.emphasis_limit_db,
-            )
-        with self.devices.building():
-            return build_model(config, taps)
-
-    def folder(self, resume: Path | None, name: str | None) -> Run:
-        """Create the run folder, or check the one to resume."""
-        if resume is None:
-            run = create_run(
-                self.config,
-                name=name,
-                data_fingerprint=self.data.fingerprint,
-                device=self.devices.name(),
-                command_line=self.command_line,
-            )
-        else:
-            run = Run(resume)
-            run.check_own_files()
-            run.check_same_data(self.data.fingerprint)
-        device = self.devices.name()
-        _logger.info("device: %s, %s\nrun: %s", device, self.config.precision, run.path)
-        return run
-
-    def train(
-        self, model: WGANGP, run: Run, destinations: Destinations, *, resumed: bool
-    ) -> int | None:
-        """Train to the last step or to a signal, whose number is returned."""
-        config = self.config
-        try:
-            with (
-                run_lock(run.path),
-                StopOnSignal() as stop,
-                tracking(run, config, destinations) as trackers,
-            ):
-                write_skipped(run.path, unused_recordings(self.data.training))
-                checkpoint = self._load_newest(model, run) if resumed else None
-                if checkpoint is None or not is_finished(run, config, checkpoint):
-                    loop = Loop(
-                        config,
-                        self.devices,
-                        self.data.training,
-                        run,
-                        self.data.reference,
-                        stop,
-                        trackers,
-                        self.on_progress,
-                    )
-                    model = loop.train(model)
-                generator = export_generator(model, run, config)
-                if steps_made(model) < config.steps:
-                    return stop.received
-                write_results(generator, run, config, self.data.reference)
-                trackers.log_results(run, config.steps)
-                return None
-        except OSError as error:
-            raise DataError(f"{run.path} cannot be written: {one_line(error)}") from None
-
-    def _load_newest(self, model: WGANGP, run: Run) -> Checkpoint:
-        """Load the newest checkpoint, and record that the run is resumed from it."""
-        checkpoint = newest_checkpoint(run.checkpoints)
-        found = f"{checkpoint.step} {checkpoint.sha256} {checkpoint.rollbacks}"
-        self.devices.hosts.check_alike("checkpoints", found)
-        if self.config.steps < checkpoint.step:
-            raise ParameterError(
-                f"steps must be at least {checkpoint.step}, the number that {run.path} has made. "
-                f"Received: {self.config.steps}"
-            )
-        load_checkpoint(model, checkpoint)
-        record_resumption(
-            run,
-            self.config,
-            checkpoint,
-            device=self.devices.name(),
-            command_line=self.command_line,
+def _build(session: Session, *, new: bool) -> WGANGP:
+    """Build the model; a resumed run's emphasis filter is in its checkpoint."""
+    config = session.config
+    taps = None
+    if new and config.emphasis != "none":
+        taps = design_emphasis(
+            config.emphasis,
+            session.segments,
+            coefficient=config.emphasis_coefficient,
+            limit_db=config.emphasis_limit_db,
         )
-        return checkpoint
+    with session.devices.building():
+        return build_model(config, taps)
+
+
+def _folder(session: Session, resume: Path | None, name: str | None) -> Run:
+    """Create the run folder, or check the one to resume."""
+    if resume is None:
+        run = create_run(
+            session.config,
+            name=name,
+            data_fingerprint=session.fingerprint,
+            device=session.devices.name(),
+            command_line=session.command_line,
+        )
+    else:
+        run = Run(resume)
+        run.check_own_files()
+        run.check_same_data(session.fingerprint)
+    device = session.devices.name()
+    _logger.info("device: %s, %s\nrun: %s", device, session.config.precision, run.path)
+    return run
+
+
+def _train(
+    session: Session, model: WGANGP, run: Run, destinations: Destinations, *, resumed: bool
+) -> int | None:
+    """Train to the last step or to a signal, whose number is returned."""
+    config = session.config
+    try:
+        with (
+            run_lock(run.path),
+            StopOnSignal() as stop,
+            tracking(run, config, destinations) as trackers,
+        ):
+            write_skipped(run.path, unused_recordings(session.segments))
+            checkpoint = _load_newest(session, model, run) if resumed else None
+            if checkpoint is None or not is_finished(run, config, checkpoint):
+                model = Loop(session, run, stop, trackers).train(model)
+            generator = export_generator(model, run, config)
+            if steps_made(model) < config.steps:
+                return stop.received
+            write_results(generator, run, config, session.reference)
+            trackers.log_results(run, config.steps)
+            return None
+    except OSError as error:
+        raise DataError(f"{run.path} cannot be written: {one_line(error)}") from None
+
+
+def _load_newest(session: Session, model: WGANGP, run: Run) -> Checkpoint:
+    """Load the newest checkpoint, and record that the run is resumed from it."""
+    checkpoint = newest_checkpoint(run.checkpoints)
+    found = f"{checkpoint.step} {checkpoint.sha256} {checkpoint.rollbacks}"
+    session.devices.hosts.check_alike("checkpoints", found)
+    if session.config.steps < checkpoint.step:
+        raise ParameterError(
+            f"steps must be at least {checkpoint.step}, the number that {run.path} has made. "
+            f"Received: {session.config.steps}"
+        )
+    load_checkpoint(model, checkpoint)
+    record_resumption(
+        run,
+        session.config,
+        checkpoint,
+        device=session.devices.name(),
+        command_line=session.command_line,
+    )
+    return checkpoint
 
 
 def _check_growing(config: Config) -> None:
@@ -261,8 +242,8 @@ def _prepare(config: Config, resume: Path | None, on_progress: OnProgress) -> Co
     return corpus
 
 
-def _read_data(config: Config, corpus: Corpus) -> _Data:
-    """Open the segments, and log what was found, what is used, and why the rest is not."""
+def _segments(config: Config, corpus: Corpus) -> tuple[Segments, Reference]:
+    """Return those to train on and real ones; log what is found and used, and why not the rest."""
     training = segments_of(config, corpus, "training")
     origin, held_out = "held out", training
     try:
@@ -290,7 +271,7 @@ def _read_data(config: Config, corpus: Corpus) -> _Data:
         held_out.draw(0, MEASURED_SEGMENTS),
         held_out.independent(0, MEASURED_SEGMENTS),
     )
-    return _Data(training, reference, corpus.fingerprint)
+    return training, reference
 
 
 def _duration(segments: Segments) -> str:
