@@ -110,7 +110,10 @@ class Loop:
     def _callbacks(
         self, model: WGANGP, stack: contextlib.ExitStack
     ) -> tuple[list[StepCallback], list[StepCallback]]:
-        """Return the callbacks up to the checkpoint and those after it, which may fail."""
+        """Return the callbacks up to the checkpoint, and those after it.
+
+        A state is saved before what may fail; a training that continues from it repeats the others.
+        """
         config, run, reference = self.session.config, self.run, self.session.reference
         events = None
         with OptionalWork("the event file of TensorBoard"):
