@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.bootstrap import estimate
 from wavegan_rc.measurement.distances import (
@@ -25,8 +26,8 @@ from wavegan_rc.theory.lines import line_neighbours, suited_length
 FEWEST_SEGMENTS = 100
 # Groups whose matrices are worth two threads.
 _MANY_GROUPS = 256
-# Least number of bins between a component and its image.
-_FEWEST_BINS_APART = 3
+# Least number of bins between a component and its image, beyond the reach of the window.
+_IMAGES_APART = 3
 # Quantities of all lines above the stopband edge.
 _ABOVE_STOPBAND = ("out_of_band_lines_db", "out_of_band_rest_db")
 NO_REAL = "no real audio to measure beside"
@@ -93,9 +94,15 @@ class QuantityEvaluator:
         self.baseline, self.seed = baseline, seed
         self.lines = [line for comb in combs for line in comb.lines]
         self.lines_hz = [line.frequency_hz for line in self.lines]
+        self._too_short: str | None = None
         if baseline is not None and len(baseline.segments) >= FEWEST_SEGMENTS:
-            self._reference = standardize(baseline.features, baseline.features)
-            self._bins = Bins(self._reference)
+            try:
+                features = baseline.features
+            except ParameterError as error:
+                self._too_short = str(error)
+            else:
+                self._reference = standardize(features, features)
+                self._bins = Bins(self._reference)
 
     def missing(self, sums: SetSums) -> dict[str, str]:
         """Return the reasons why quantities of a set cannot be measured, by name."""
@@ -115,7 +122,7 @@ class QuantityEvaluator:
         ):
             if count < FEWEST_SEGMENTS:
                 return f"needs {FEWEST_SEGMENTS} segments, and {whose} has {count}"
-        return None
+        return self._too_short
 
     def undefined(self, key: QuantityKey, sums: SetSums) -> str:
         """Return the reason why a computed quantity is NaN."""
@@ -127,7 +134,7 @@ class QuantityEvaluator:
         if key.name in (*of_lines, *_ABOVE_STOPBAND):
             return self._no_lines(key, sums)
         apart = 0 if key.stage is None else _bins_apart(sums, self.combs[key.stage - 1])
-        if key.name == "image_coherence" and apart < _FEWEST_BINS_APART:
+        if key.name == "image_coherence" and apart < _IMAGES_APART:
             return f"images too close together for this segment length: {apart} bins apart"
         return {
             "dc_offset_db": "no offset",
@@ -240,7 +247,7 @@ class QuantityEvaluator:
         for i, comb in enumerate(self.combs):
             own, key = self._lines_of(comb), partial(QuantityKey, stage=comb.stage)
             coherence = st.mean_coherence_square(spectra, weights, comb.stage)
-            if _bins_apart(sums, comb) < _FEWEST_BINS_APART:
+            if _bins_apart(sums, comb) < _IMAGES_APART:
                 coherence = coherence * np.nan  # the window couples near bins
             values |= {
                 key("line_prominence_db"): over_lines(prominence[:, own], np.median),
