@@ -1,6 +1,5 @@
 """Measure the spectra that upsampling stages with random weights give white noise."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -10,14 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wavegan_rc.config.choices import UPSAMPLERS
-from wavegan_rc.errors import DataError
 from wavegan_rc.explain.explanation import Stages
 from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.theory_figures import initial_spectra_figure, theory_figure
 from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.nn.upsampling import UpsampleConv1D
 from wavegan_rc.spectrogram import CombLine, line_prominence_db, mean_power_spectrum, predicted_comb
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import json_ready, write_json, writing
 
 # Channels of every feature map; with fewer, a handful of them would dominate a draw.
 _FILTERS = 32
@@ -158,7 +156,7 @@ def draw(stages: Stages, *, draws: int, seed: int, out: Path) -> str:
     if stages not in compared.values():
         compared["as given"] = stages
     files = [out / name for name in ("theory.png", "initial-spectra.png", "initial-spectra.json")]
-    try:
+    with writing():
         out.mkdir(parents=True, exist_ok=True)
         figure = theory_figure(stages.kernel_size, stages.factors, stages.upsamplers)
         save_figure(figure, files[0])
@@ -169,26 +167,14 @@ def draw(stages: Stages, *, draws: int, seed: int, out: Path) -> str:
         some = spectra["resize"]
         save_figure(initial_spectra_figure(some.frequencies_hz, means, some.comb), files[1])
         levels = {name: each.line_levels() for name, each in spectra.items()}
-        result = asdict(stages) | {"draws": draws, "seed": seed, "line_levels": _as_json(levels)}
-        write_whole(files[2], json.dumps(result, indent=1))
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
-    return "\n".join([_level_table(levels, draws), "", *(f"wrote {file}" for file in files)])
-
-
-def _as_json(levels: Mapping[str, Mapping[int, LineLevels | None]]) -> dict[str, Any]:
-    def values(own: LineLevels | None) -> dict[str, Any]:
-        if own is None:
-            return dict.fromkeys(LineLevels._fields)
-        return {
-            name: {end: float(number) for end, number in estimate._asdict().items()}
-            for name, estimate in own._asdict().items()
+        unmeasured = dict.fromkeys(LineLevels._fields)
+        as_json = {
+            name: {stage: own or unmeasured for stage, own in by_stage.items()}
+            for name, by_stage in levels.items()
         }
-
-    return {
-        name: {stage: values(own) for stage, own in by_stage.items()}
-        for name, by_stage in levels.items()
-    }
+        result = asdict(stages) | {"draws": draws, "seed": seed, "line_levels": as_json}
+        write_json(files[2], json_ready(result))
+    return "\n".join([_level_table(levels, draws), "", *(f"wrote {file}" for file in files)])
 
 
 def _level_table(levels: Mapping[str, Mapping[int, LineLevels | None]], draws: int) -> str:

@@ -1,6 +1,5 @@
 """Audit the networks of a run, or a single generator, and write the results."""
 
-import json
 import warnings
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from wavegan_rc.network_audit.generator_stages import Stages
 from wavegan_rc.network_audit.gradients import Gradients, gradient_audit
 from wavegan_rc.network_audit.result import NetworkAudit
 from wavegan_rc.nn.downsampling import DownsampleConv1D
-from wavegan_rc.utils.atomic_files import whole_file, write_whole
+from wavegan_rc.utils.atomic_files import whole_file, write_json, writing
 
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "networks.json", "networks.npz", "networks.png"
 
@@ -101,12 +100,9 @@ def _critic_audit(run: Path, seed: int) -> tuple[Gradients, str]:
 
 
 def _write(found: NetworkAudit, out: Path) -> None:
-    try:
+    with writing():
         out.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(found.as_json(), indent=1, allow_nan=False)
-        write_whole(out / JSON_FILE, text)
+        write_json(out / JSON_FILE, found.as_json())
         with whole_file(out / ARRAYS_FILE) as partial:
             np.savez_compressed(partial, allow_pickle=False, **found.arrays)
         save_figure(network_figure(out / JSON_FILE, out / ARRAYS_FILE), out / FIGURE_FILE)
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None

@@ -8,13 +8,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 import wavegan_rc
-from wavegan_rc.errors import DataError
 from wavegan_rc.report.document import build_document
 from wavegan_rc.report.figures import write_figures
 from wavegan_rc.report.page import render_page
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.words import named
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import write_whole, writing
 
 _logger = logging.getLogger(__name__)
 
@@ -46,14 +45,12 @@ def write_report(runs: Sequence[str | Path], out: str | Path = "report") -> Path
     replaced = _runs_of_report(out)
     if replaced - {run.path_text for run in document.runs}:
         _logger.warning("%s: this replaces the report of %s", out, named(sorted(replaced)))
-    try:
+    with writing():
         figures = write_figures(document, out / FIGURES_FOLDER)
         page = render_page(document, collect_sounds(document), figures, _documentation(out))
         numbers = json.dumps(document.as_json(), indent=1, allow_nan=False, ensure_ascii=False)
         write_whole(out / NUMBERS_FILE, numbers)
         write_whole(out / PAGE_FILE, page)
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
     _logger.info("%s", document.summary.finding)
     return out / PAGE_FILE
 
