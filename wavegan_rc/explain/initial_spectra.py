@@ -14,7 +14,14 @@ from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.theory_figures import initial_spectra_figure, theory_figure
 from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.nn.upsampling import UpsampleConv1D
-from wavegan_rc.spectrogram import CombLine, line_prominence_db, mean_power_spectrum, predicted_comb
+from wavegan_rc.spectrogram import (
+    CombLine,
+    line_prominence_db,
+    mean_power_spectrum,
+    places_of_stage,
+    predicted_comb,
+)
+from wavegan_rc.theory.lines import line_bins
 from wavegan_rc.utils.atomic_files import json_ready, write_json, writing
 
 # Channels of every feature map; with fewer, a handful of them would dominate a draw.
@@ -57,12 +64,11 @@ class InitialSpectra:
 
     def line_levels(self) -> dict[int, LineLevels | None]:
         """Return the line levels by stage; None for powers below -120 dB, the float32 rounding."""
-        stages = np.array([line.stage for line in self.comb])
         means = self._lines_db(self.power.mean(axis=0))
         resampled = self._lines_db(self._resampled_means())
         levels: dict[int, LineLevels | None] = {}
-        for stage in sorted(set(stages.tolist())):
-            own = stages == stage
+        for stage in sorted({line.stage for line in self.comb}):
+            own = places_of_stage(self.comb, stage)
             prominence, power = (
                 _estimate(np.median(mean[own]), np.median(others[:, own], axis=-1))
                 for mean, others in zip(means, resampled, strict=True)
@@ -73,7 +79,7 @@ class InitialSpectra:
     def _lines_db(self, power: np.ndarray) -> np.ndarray:
         """Return the prominence and the power of each line, shape (2, ..., lines)."""
         lines_hz = [line.frequency_hz for line in self.comb]
-        bins = np.rint(np.asarray(lines_hz) / self.frequencies_hz[1]).astype(int)
+        bins = line_bins(lines_hz, self.frequencies_hz[1])
         prominence = line_prominence_db(self.frequencies_hz, power, lines_hz, self.sample_rate)
         return np.stack([prominence, _db(power[..., bins])])
 

@@ -19,7 +19,7 @@ from wavegan_rc.measurement.distances import (
 from wavegan_rc.measurement.features import Levels, level_statistics, standardize
 from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_of_lines
 from wavegan_rc.measurement.set_sums import SetSums
-from wavegan_rc.spectrogram import StageComb, line_prominence_db
+from wavegan_rc.spectrogram import StageComb, line_prominence_db, places_of_stage
 from wavegan_rc.theory.lines import line_neighbours, suited_length
 
 # Least number for the covariances of the Frechet distance and the k-means bins.
@@ -172,15 +172,13 @@ class QuantityEvaluator:
             for j, x in enumerate(self.lines)
         }
         for comb in self.combs:
-            families[QuantityKey("line_level_db", comb.stage)] = self._lines_of(comb)
+            own = places_of_stage(self.lines, comb.stage)
+            families[QuantityKey("line_level_db", comb.stage)] = own
         if self.stopband_hz is not None:
             above = [j for j, hz in enumerate(self.lines_hz) if hz > self.stopband_hz]
             families[QuantityKey("out_of_band_lines_db")] = above
         found = {key: sum_of_lines(powers[:, own], errors[own]) for key, own in families.items()}
         return {key: _HIDDEN for key, (power, floor) in found.items() if not power[0] > floor}
-
-    def _lines_of(self, comb: StageComb) -> list[int]:
-        return [j for j, line in enumerate(self.lines) if line.stage == comb.stage]
 
     def values(self, sums: SetSums, weights: np.ndarray) -> dict[QuantityKey, np.ndarray]:
         """Return every quantity, of shape (resamples,), for weights (resamples, groups)."""
@@ -245,7 +243,8 @@ class QuantityEvaluator:
 
         values: dict[QuantityKey, np.ndarray] = {}
         for i, comb in enumerate(self.combs):
-            own, key = self._lines_of(comb), partial(QuantityKey, stage=comb.stage)
+            own = places_of_stage(self.lines, comb.stage)
+            key = partial(QuantityKey, stage=comb.stage)
             coherence = st.mean_coherence_square(spectra, weights, comb.stage)
             if _bins_apart(sums, comb) < _IMAGES_APART:
                 coherence = coherence * np.nan  # the window couples near bins

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavegan_rc.measurement.bootstrap import Estimate
-from wavegan_rc.measurement.significance import PERMUTATIONS
+from wavegan_rc.measurement.significance import PERMUTATIONS, SIGNIFICANCE
 from wavegan_rc.utils.atomic_files import json_ready
 
-SIGNIFICANCE = 0.05
 CANNOT_BE_TOLD = "cannot be told"
 # Largest difference without relevance: 1 dB is about the smallest audible change of level.
 _MARGIN_DB = 1.0
@@ -63,7 +62,7 @@ class Quantity:
     @property
     def unit(self) -> str:
         """Unit: `dB`, `bits`, or empty for ratios and distances."""
-        return {"db": "dB", "bits": "bits"}.get(self.name.rpartition("_")[2], "")
+        return unit_of(self.name)
 
     @property
     def place(self) -> str:
@@ -124,6 +123,11 @@ class Quantity:
             )
         )
         return first | record | last
+
+
+def unit_of(name: str) -> str:
+    """Return the unit that a quantity's name ends with: `dB`, `bits`, or empty."""
+    return {"db": "dB", "bits": "bits"}.get(name.rpartition("_")[2], "")
 
 
 def side(name: str, difference: Estimate, *, certain: bool = True) -> str:
