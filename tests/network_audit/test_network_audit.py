@@ -17,8 +17,12 @@ from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import fold_generator, folded_model
-from wavegan_rc.network_audit.audit import audit_networks
-from wavegan_rc.network_audit.critic import input_gradients, load_run, with_independent_shifts
+from wavegan_rc.network_audit.audit import (
+    audit_networks,
+    input_gradients,
+    load_run,
+    with_independent_shifts,
+)
 from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, silence_test
 from wavegan_rc.network_audit.generator_stages import Stages
 from wavegan_rc.network_audit.gradients import gradient_audit
