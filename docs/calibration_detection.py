@@ -21,8 +21,8 @@ from calibration_sets import (
 from scipy import optimize, special, stats
 
 from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.measurement.quantities import SIGNIFICANCE
 from wavegan_rc.measurement.significance import (
+    SIGNIFICANCE,
     benjamini_hochberg,
     max_t_p_values,
     permuted_differences,

@@ -5,8 +5,12 @@ from calibration_sets import LINES_HZ, RATE, Draw, line_range, read
 from scipy import stats
 
 from wavegan_rc.measurement.grouped_spectra import GroupedSpectra
-from wavegan_rc.measurement.quantities import SIGNIFICANCE
-from wavegan_rc.measurement.significance import benjamini_hochberg, rayleigh_p_values, sign_p_values
+from wavegan_rc.measurement.significance import (
+    SIGNIFICANCE,
+    benjamini_hochberg,
+    rayleigh_p_values,
+    sign_p_values,
+)
 from wavegan_rc.measurement.statistics import bins_of
 
 # p-values, by what the lines lie in.

@@ -28,10 +28,10 @@ from calibration_sets import LENGTH, LINES_HZ, RATE
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.measurement.estimation import estimate_quantities
 from wavegan_rc.measurement.evaluator import QuantityEvaluator
-from wavegan_rc.measurement.quantities import SIGNIFICANCE, Quantity
+from wavegan_rc.measurement.quantities import Quantity
 from wavegan_rc.measurement.segments import Places, SegmentSet, consecutive
 from wavegan_rc.measurement.set_sums import SetSums, sum_segments
-from wavegan_rc.measurement.significance import benjamini_hochberg, locking_p_values
+from wavegan_rc.measurement.significance import SIGNIFICANCE, benjamini_hochberg, locking_p_values
 from wavegan_rc.measurement.statistics import bins_of
 from wavegan_rc.spectrogram import stage_combs
 

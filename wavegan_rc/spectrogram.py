@@ -12,7 +12,7 @@ import numpy as np
 from scipy import signal
 
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.theory.lines import line_neighbours, line_reach
+from wavegan_rc.theory.lines import line_bins, line_neighbours, line_reach
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,12 @@ def stage_combs(upsampling_factors: Sequence[int], sample_rate: int) -> tuple[St
     return tuple(combs)
 
 
-def stft_db(
-    audio: np.ndarray, *, n_fft: int = 512, hop_length: int = 128, floor_db: float = -120.0
-) -> np.ndarray:
+def places_of_stage(lines: Sequence[CombLine], stage: int) -> list[int]:
+    """Return the indices of the lines that belong to a stage."""
+    return [place for place, line in enumerate(lines) if line.stage == stage]
+
+
+def stft_db(audio: np.ndarray, *, n_fft: int = 512, hop_length: int = 128) -> np.ndarray:
     """Return the short-time spectrum in dB relative to a full-scale sine.
 
     Frames lie inside the audio, without padding, so edges add no broadband click.
@@ -117,10 +120,10 @@ def stft_db(
         audio: Array of shape (..., samples), at least `n_fft` samples.
         n_fft: Length of the Hann window and the FFT in samples; even.
         hop_length: Hop between frames in samples.
-        floor_db: Least level in dB.
 
     Returns:
-        Array of shape (..., 1 + n_fft // 2, frames). 0 dB is a sine of amplitude 1 on a bin.
+        Array of shape (..., 1 + n_fft // 2, frames) in dB, at least -120. 0 dB is a sine of
+        amplitude 1 on a bin.
 
     Raises:
         ParameterError: If `n_fft` is odd, or the audio is shorter than it.
@@ -145,7 +148,7 @@ def stft_db(
     # which 0 Hz and half the sample rate lack.
     amplitude = np.abs(spectrum) / (window.sum() / 2)
     amplitude[..., [0, -1], :] /= 2
-    return 20 * np.log10(np.maximum(amplitude, 10 ** (floor_db / 20)))
+    return 20 * np.log10(np.maximum(amplitude, 1e-6))
 
 
 def mean_power_spectrum(segments: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
@@ -241,7 +244,7 @@ def line_prominence_db(
         [20.0]
     """
     spacing = frequencies_hz[1] - frequencies_hz[0]
-    bins = np.rint(np.asarray(lines_hz) / spacing).astype(int)
+    bins = line_bins(lines_hz, spacing)
     if bins.size and (bins.min() < 0 or bins.max() >= power.shape[-1]):
         raise ParameterError(
             f"lines_hz must lie between 0 and {frequencies_hz[-1]:g} Hz. Received: {list(lines_hz)}"

@@ -13,7 +13,7 @@ from wavegan_rc.audio.segments import Segments
 from wavegan_rc.config import Config
 from wavegan_rc.config.choices import Emphasis
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.network_audit.critic import input_gradients, load_run, with_independent_shifts
+from wavegan_rc.network_audit.audit import input_gradients, load_run, with_independent_shifts
 from wavegan_rc.nn.emphasis import FixedFilter
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.training.model import build_model

@@ -105,6 +105,12 @@ def test_interpolation_walks_from_the_first_latent_to_the_second(generator_file,
         assert (folder / "0004.wav").read_bytes() == (ends / "0001.wav").read_bytes()
 
 
+def test_latents_are_those_that_were_once_drawn_in_batches():
+    random = np.random.default_rng(4)
+    batches = [2 * random.random((size, 3), np.float32) - 1 for size in (64, 64, 5)]
+    np.testing.assert_array_equal(draw_latents(133, 3, seed=4), np.concatenate(batches))
+
+
 def test_any_count_streams_in_batches_of_one_size(generator_file, monkeypatch):
     model = load_generator(generator_file).model
     shapes = []

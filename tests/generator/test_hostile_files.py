@@ -26,7 +26,7 @@ from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import GeneratorWeights, StageWeights, fold_generator
 from wavegan_rc.generator.generation import draw_latents, write_generated
 from wavegan_rc.measurement.sources import open_segments
-from wavegan_rc.network_audit.critic import load_run
+from wavegan_rc.network_audit.audit import load_run
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.runs.checkpoints import Checkpoint, save_checkpoint
 from wavegan_rc.runs.run import config_as_yaml

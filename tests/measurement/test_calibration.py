@@ -270,7 +270,7 @@ def test_an_image_that_follows_full_band_speech_is_seen_by_coherence_only(image_
     clean = grouped(speech, combs)
     planted = grouped(speech + 10 ** (image_db / 20) * images, combs)
     before, after = (
-        third_octave_levels_db(s.frequencies_hz, mean_power(s, uniform(s)), 8000.0)[1]
+        third_octave_levels_db(s.frequencies_hz, mean_power(s, uniform(s)), 8000.0)
         for s in (clean, planted)
     )
     change = [prominence_db(s, uniform(s), lines_hz)[0] for s in (clean, planted)]

@@ -397,6 +397,17 @@ def test_a_reference_too_small_for_distances_still_serves_as_real(arrays, tmp_pa
     assert "at least 16 segments. Received: 9" in err
 
 
+def test_segments_too_short_for_features_are_measured_without_distances():
+    noise = np.random.default_rng(0).normal(0, 0.1, (400, 64)).astype(np.float32)
+    found = measure(noise[:200], reference=noise[200:], sample_rate=RATE, upsampling_factors=[4])
+    of = {q.name: q for q in found.quantities if q.stage is None}
+    for name in ("frechet_distance", "kernel_distance", "nearest_distance"):
+        assert of[name].estimate is None
+        assert of[name].reason == "segments must have at least 112 samples. Received: 64"
+    assert of["rms_db"].difference is not None
+    assert "not measured: segments must have at least 112 samples" in found.table()
+
+
 def test_an_array_gives_the_numbers_of_its_file_and_records_are_flat(arrays, tmp_path, capsys):
     given = [arrays / "tone.npy", *options(arrays, tmp_path / "m")]
     assert run(given, capsys)[0] == 0

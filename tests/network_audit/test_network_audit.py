@@ -17,8 +17,12 @@ from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import Generator, load_generator, save_generator
 from wavegan_rc.generator.folding import fold_generator, folded_model
-from wavegan_rc.network_audit.audit import audit_networks
-from wavegan_rc.network_audit.critic import input_gradients, load_run, with_independent_shifts
+from wavegan_rc.network_audit.audit import (
+    audit_networks,
+    input_gradients,
+    load_run,
+    with_independent_shifts,
+)
 from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, silence_test
 from wavegan_rc.network_audit.generator_stages import Stages
 from wavegan_rc.network_audit.gradients import gradient_audit
@@ -213,11 +217,11 @@ def test_a_planted_tone_is_found_at_its_level_in_every_silence(amplitude):
     assert len(found) == 4 + 1 + 2 * 2
     assert arrays["silence_power"].shape == (7, 513)
     for silence in found:
-        assert silence.levels.strongest is not None
-        assert (silence.levels.strongest.frequency_hz, silence.levels.strongest.stage) == (4000, 2)
-        for level in (silence.levels.rms_db, silence.levels.lines_db, silence.levels.strongest_db):
+        assert silence.strongest is not None
+        assert (silence.strongest.frequency_hz, silence.strongest.stage) == (4000, 2)
+        for level in (silence.rms_db, silence.lines_db, silence.strongest.level_db):
             assert level.value == pytest.approx(expected, abs=0.02), silence
-        assert silence.levels.prominence_db > 60
+        assert silence.strongest.prominence_db > 60
 
 
 @pytest.mark.parametrize("upsampler", ["resize", "linear"])
@@ -227,16 +231,16 @@ def test_endless_constants_have_no_line_after_interpolation(upsampler):
     endless = [silence for silence in found if silence.input == "endless constant maps"]
     assert [silence.stage for silence in endless] == [1, 2]
     for silence in endless:
-        assert silence.levels.lines_db.value == -np.inf
-        assert silence.levels.strongest is None
-        assert silence.levels.rms_db.value > -60
+        assert silence.lines_db.value == -np.inf
+        assert silence.strongest is None
+        assert silence.rms_db.value > -60
 
 
 def test_without_biases_zero_latents_are_silent():
     stages = exported(upsampler="transposed", use_bias=False, biased=False)
     found, _ = silence_test(stages, mean_maps(stages, 0), sample_rate=RATE, seed=0)
     (zero,) = [silence for silence in found if silence.input == "zero latents"]
-    assert (zero.levels.rms_db.value, zero.levels.lines_db.value, zero.levels.strongest) == (
+    assert (zero.rms_db.value, zero.lines_db.value, zero.strongest) == (
         -np.inf,
         -np.inf,
         None,
@@ -246,11 +250,9 @@ def test_without_biases_zero_latents_are_silent():
 def test_lines_too_close_for_the_segment_are_not_measured():
     stages = exported(segment_length=64, upsampling_factors=(4, 4), upsampler="transposed")
     found, _ = silence_test(stages, mean_maps(stages, 0), sample_rate=RATE, seed=0)
-    assert np.isnan(found[0].levels.lines_db.value)
-    assert found[0].levels.strongest is None
-    assert np.isfinite(
-        found[-1].levels.lines_db.value
-    )  # endless: nothing to compare with is needed
+    assert np.isnan(found[0].lines_db.value)
+    assert found[0].strongest is None
+    assert np.isfinite(found[-1].lines_db.value)  # endless: nothing to compare with is needed
 
 
 # Gradients that are planted: two layers of stride 4, whose lines lie at multiples of 1000 Hz.

@@ -13,8 +13,7 @@ from matplotlib.colors import to_hex
 from wavegan_rc.errors import DataError
 from wavegan_rc.figures.compared_figures import WIDE, spectra_figure, training_figure
 from wavegan_rc.report.document import build_document
-from wavegan_rc.report.figures import read_groups, write_figures
-from wavegan_rc.report.write import write_report
+from wavegan_rc.report.write import read_groups, write_figures, write_report
 
 TRANSPOSED = replace(SMALL, upsampler="transposed")
 

@@ -13,8 +13,8 @@ from wavegan_rc.measurement.measure import compare
 from wavegan_rc.measurement.measure import measure as measure_set
 from wavegan_rc.report import measured
 from wavegan_rc.report.document import build_document
-from wavegan_rc.report.figures import write_figures
 from wavegan_rc.report.verdicts import judge
+from wavegan_rc.report.write import write_figures
 
 pytestmark = pytest.mark.slow
 

@@ -282,5 +282,3 @@ def test_names_and_numbers_that_cannot_be_are_refused(upsampler):
         polyphase_fold(upsampler, 0, 2)
     with pytest.raises(ParameterError, match=r"multiple of factor 2.*: 5"):
         polyphase_fold("subpixel", 5, 2)
-    with pytest.raises(ParameterError, match=r"stride.*: 3, 0"):
-        overlap_counts(3, 0)

@@ -22,7 +22,7 @@ from helpers.runs import (
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.network_audit.critic import load_run
+from wavegan_rc.network_audit.audit import load_run
 from wavegan_rc.runs.checkpoints import newest_checkpoint, save_checkpoint
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.training.train import train

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wavegan_rc.cli.parser import Parser
-from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.errors import ParameterError
+from wavegan_rc.utils.atomic_files import write_whole, writing
 from wavegan_rc.utils.text import printable
 
 if TYPE_CHECKING:
@@ -93,10 +93,8 @@ def _tell(measurement: "Measurement", folder: Path, *, whole: bool) -> None:
     from wavegan_rc.cli.findings import in_three_lines
 
     everything = f"{measurement.table()}\n{_searched(measurement)}"
-    try:
+    with writing():
         write_whole(folder / TABLE_FILE, everything + "\n")
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
     print(in_three_lines(measurement))
     for words in measurement.found_in_words():
         print(f"found without knowing the factors: {words}")

@@ -1,17 +1,16 @@
 """Predict images and tonal lines of upsampling stages from theory alone."""
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from wavegan_rc.config.choices import Upsampler, per_stage
-from wavegan_rc.errors import ParameterError, WaveganWarning
+from wavegan_rc.errors import ParameterError
 from wavegan_rc.spectrogram import predicted_comb
 from wavegan_rc.theory.interpolation import interpolation_kernel
-from wavegan_rc.theory.overlap import overlap_counts, uneven_overlap_message
+from wavegan_rc.theory.overlap import overlap_counts, warn_of_uneven_overlap
 from wavegan_rc.theory.response import frequency_response_db, interpolation_image_levels_db
 
 # Greater values are typing errors and would exhaust the memory.
@@ -66,10 +65,7 @@ def describe(stages: Stages) -> str:
     Warns:
         WaveganWarning: If a transposed kernel is not a multiple of its factor.
     """
-    for factor in sorted({f for _, u, f in stages.numbered() if u == "transposed"}):
-        message = uneven_overlap_message(stages.kernel_size, factor)
-        if message:
-            warnings.warn(message, WaveganWarning, stacklevel=2)
+    warn_of_uneven_overlap(stages.upsamplers, stages.factors, stages.kernel_size)
     title = (
         f"{' '.join(dict.fromkeys(stages.upsamplers))}, kernel size {stages.kernel_size}, factors "
         f"{' x '.join(map(str, stages.factors))} = {math.prod(stages.factors)}, "

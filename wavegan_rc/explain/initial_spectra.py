@@ -1,6 +1,5 @@
 """Measure the spectra that upsampling stages with random weights give white noise."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -10,14 +9,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wavegan_rc.config.choices import UPSAMPLERS
-from wavegan_rc.errors import DataError
 from wavegan_rc.explain.explanation import Stages
 from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.theory_figures import initial_spectra_figure, theory_figure
 from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.nn.upsampling import UpsampleConv1D
-from wavegan_rc.spectrogram import CombLine, line_prominence_db, mean_power_spectrum, predicted_comb
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.spectrogram import (
+    CombLine,
+    line_prominence_db,
+    mean_power_spectrum,
+    places_of_stage,
+    predicted_comb,
+)
+from wavegan_rc.theory.lines import line_bins
+from wavegan_rc.utils.atomic_files import json_ready, write_json, writing
 
 # Channels of every feature map; with fewer, a handful of them would dominate a draw.
 _FILTERS = 32
@@ -59,12 +64,11 @@ class InitialSpectra:
 
     def line_levels(self) -> dict[int, LineLevels | None]:
         """Return the line levels by stage; None for powers below -120 dB, the float32 rounding."""
-        stages = np.array([line.stage for line in self.comb])
         means = self._lines_db(self.power.mean(axis=0))
         resampled = self._lines_db(self._resampled_means())
         levels: dict[int, LineLevels | None] = {}
-        for stage in sorted(set(stages.tolist())):
-            own = stages == stage
+        for stage in sorted({line.stage for line in self.comb}):
+            own = places_of_stage(self.comb, stage)
             prominence, power = (
                 _estimate(np.median(mean[own]), np.median(others[:, own], axis=-1))
                 for mean, others in zip(means, resampled, strict=True)
@@ -75,7 +79,7 @@ class InitialSpectra:
     def _lines_db(self, power: np.ndarray) -> np.ndarray:
         """Return the prominence and the power of each line, shape (2, ..., lines)."""
         lines_hz = [line.frequency_hz for line in self.comb]
-        bins = np.rint(np.asarray(lines_hz) / self.frequencies_hz[1]).astype(int)
+        bins = line_bins(lines_hz, self.frequencies_hz[1])
         prominence = line_prominence_db(self.frequencies_hz, power, lines_hz, self.sample_rate)
         return np.stack([prominence, _db(power[..., bins])])
 
@@ -158,7 +162,7 @@ def draw(stages: Stages, *, draws: int, seed: int, out: Path) -> str:
     if stages not in compared.values():
         compared["as given"] = stages
     files = [out / name for name in ("theory.png", "initial-spectra.png", "initial-spectra.json")]
-    try:
+    with writing():
         out.mkdir(parents=True, exist_ok=True)
         figure = theory_figure(stages.kernel_size, stages.factors, stages.upsamplers)
         save_figure(figure, files[0])
@@ -169,26 +173,14 @@ def draw(stages: Stages, *, draws: int, seed: int, out: Path) -> str:
         some = spectra["resize"]
         save_figure(initial_spectra_figure(some.frequencies_hz, means, some.comb), files[1])
         levels = {name: each.line_levels() for name, each in spectra.items()}
-        result = asdict(stages) | {"draws": draws, "seed": seed, "line_levels": _as_json(levels)}
-        write_whole(files[2], json.dumps(result, indent=1))
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
-    return "\n".join([_level_table(levels, draws), "", *(f"wrote {file}" for file in files)])
-
-
-def _as_json(levels: Mapping[str, Mapping[int, LineLevels | None]]) -> dict[str, Any]:
-    def values(own: LineLevels | None) -> dict[str, Any]:
-        if own is None:
-            return dict.fromkeys(LineLevels._fields)
-        return {
-            name: {end: float(number) for end, number in estimate._asdict().items()}
-            for name, estimate in own._asdict().items()
+        unmeasured = dict.fromkeys(LineLevels._fields)
+        as_json = {
+            name: {stage: own or unmeasured for stage, own in by_stage.items()}
+            for name, by_stage in levels.items()
         }
-
-    return {
-        name: {stage: values(own) for stage, own in by_stage.items()}
-        for name, by_stage in levels.items()
-    }
+        result = asdict(stages) | {"draws": draws, "seed": seed, "line_levels": as_json}
+        write_json(files[2], json_ready(result))
+    return "\n".join([_level_table(levels, draws), "", *(f"wrote {file}" for file in files)])
 
 
 def _level_table(levels: Mapping[str, Mapping[int, LineLevels | None]], draws: int) -> str:

@@ -18,7 +18,7 @@ from wavegan_rc.config.choices import UPSAMPLERS, Upsampler
 from wavegan_rc.errors import DataError
 from wavegan_rc.generator.file import Generator, load_generator
 from wavegan_rc.theory.interpolation import interpolation_kernel
-from wavegan_rc.utils.atomic_files import write_whole
+from wavegan_rc.utils.atomic_files import write_whole, writing
 from wavegan_rc.utils.text import printable
 
 # Largest factor that the page's sliders offer.
@@ -70,11 +70,9 @@ def write_page(out: Path, run: Path | None = None) -> int:
             f"{run}: the generator must fit a page of {_MOST_BYTES / 1e6:g} MB. Received: "
             f"{size / 1e6:.1f} MB with it; hear it with generate.py, measure it with measure.py"
         )
-    try:
+    with writing():
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, html)
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
     return size
 
 

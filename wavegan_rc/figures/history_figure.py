@@ -73,7 +73,7 @@ def history_figure(history_file: Path, summary_file: Path, title: str) -> Figure
     stages = sorted({line["stage"] for line in summary["lines"]})
     ratio = series(rows, RATIO)
     prominences = {stage: series(rows, f"{PROMINENCE}{stage}") for stage in stages}
-    prominences = {stage: series for stage, series in prominences.items() if len(series) > 1}
+    prominences = {stage: points for stage, points in prominences.items() if len(points) > 1}
     count = (len(ratio) > 1) + bool(prominences)
     if not count:
         return None
@@ -130,10 +130,10 @@ def _draw_prominences(
 ) -> None:
     # The end of the map, yellow, is faint on white.
     colors = matplotlib.colormaps["viridis"](np.linspace(0.9, 0, len(prominences)))
-    for i, (stage, series) in enumerate(sorted(prominences.items(), reverse=True)):
+    for i, (stage, points) in enumerate(sorted(prominences.items(), reverse=True)):
         own_hz = [line["frequency_hz"] for line in lines if line["stage"] == stage]
         axis.plot(
-            *series.T,
+            *points.T,
             color=colors[-1 - i],
             linestyle=_STYLES[i % len(_STYLES)],
             linewidth=1.3,

@@ -10,7 +10,7 @@ import numpy as np
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.runs.run import Run
-from wavegan_rc.utils.atomic_files import whole_path
+from wavegan_rc.utils.atomic_files import whole_path, writing
 from wavegan_rc.utils.extras import require
 
 Format = Literal["savedmodel", "onnx", "litert"]
@@ -48,7 +48,7 @@ def export(source: Path, kind: Format, out: Path | None = None) -> tuple[Path, s
     if os.path.lexists(out):
         raise DataError(f"out must not exist. Received: {out}")
     generator = load_generator(source)
-    try:
+    with writing():
         out.parent.mkdir(parents=True, exist_ok=True)
         with whole_path(out) as partial, warnings.catch_warnings():
             # Keras 3.15 replaces the NumPy 1 names that tf2onnx uses.
@@ -58,8 +58,6 @@ def export(source: Path, kind: Format, out: Path | None = None) -> tuple[Path, s
             model.export(partial, format=_KERAS_FORMATS[kind], verbose=False)
             if kind == "onnx":
                 _describe(partial, generator.sample_rate)
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
     return out, (
         f"latents (batch, {generator.latent_dim}) in -1..1 -> "
         f"audio (batch, {generator.segment_length}, 1), {generator.sample_rate} Hz"

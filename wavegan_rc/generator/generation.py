@@ -3,7 +3,7 @@
 import re
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import Generator, load_generator
 from wavegan_rc.runs.begin import numbered_folder
 from wavegan_rc.runs.run import Run
-from wavegan_rc.utils.atomic_files import whole_path
+from wavegan_rc.utils.atomic_files import whole_path, writing
 
 LATENTS_FILE, JOINED_FILE = "latents.npz", "joined.wav"
 _GENERATED = Path("generated")
@@ -42,30 +42,12 @@ def draw_latents(count: int, latent_dim: int, seed: int) -> np.ndarray:
         >>> bool((draw_latents(5, 3, seed=1)[:2] == draw_latents(2, 3, seed=1)).all())
         True
     """
-    return np.concatenate(list(_draw_batches(count, latent_dim, seed)))
-
-
-def _draw_batches(count: int, latent_dim: int, seed: int) -> Iterator[np.ndarray]:
-    random = np.random.default_rng(seed)
-    for start in range(0, count, BATCH_SIZE):
-        size = min(BATCH_SIZE, count - start)
-        yield 2 * random.random((size, latent_dim), np.float32) - 1
+    return 2 * np.random.default_rng(seed).random((count, latent_dim), np.float32) - 1
 
 
 def _batches(latents: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(latents), BATCH_SIZE):
         yield latents[start : start + BATCH_SIZE]
-
-
-def _walk_batches(first: np.ndarray, last: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    """Yield evenly spaced latents from one to another, both included.
-
-    A straight line stays inside the cube from which latents are drawn.
-    """
-    for start in range(0, count, BATCH_SIZE):
-        step = np.arange(start, min(start + BATCH_SIZE, count), dtype=np.float32)[:, None]
-        share = step / max(count - 1, 1)
-        yield (1 - share) * first + share * last
 
 
 def synthesize(generator: keras.Model, latents: np.ndarray) -> np.ndarray:
@@ -88,31 +70,20 @@ def _synthesize_batch(generator: keras.Model, latents: np.ndarray) -> np.ndarray
 
 
 def _write_samples(
-    generator: keras.Model,
-    batches: Iterable[np.ndarray],
-    count: int,
-    sample_rate: int,
-    folder: Path,
+    generator: keras.Model, latents: np.ndarray, sample_rate: int, folder: Path
 ) -> None:
-    """Write a WAV for each latent, the first ones joined, and the latents, batch by batch."""
-    shape = (count, generator.input_shape[-1])
-    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    digits = max(4, len(str(count - 1)))
+    """Write a WAV for each latent, the first ones joined, and the latents."""
+    np.savez(folder / LATENTS_FILE, latents=latents)
+    digits = max(4, len(str(len(latents) - 1)))
     index = clipped = 0
-    with (
-        zipfile.ZipFile(folder / LATENTS_FILE, "w") as archive,
-        archive.open("latents.npy", "w", force_zip64=True) as latents_file,
-    ):
-        np.lib.format.write_array_header_1_0(latents_file, header)
-        for batch in batches:
-            latents_file.write(batch.astype("<f4").tobytes())
-            segments = _synthesize_batch(generator, batch)
-            if index == 0:
-                write_wav(folder / JOINED_FILE, segments.ravel(), sample_rate)
-            for audio in segments:
-                write_wav(folder / f"{index:0{digits}d}.wav", audio, sample_rate)
-                index += 1
-                clipped += int((np.abs(audio) > 1).sum())
+    for batch in _batches(latents):
+        segments = _synthesize_batch(generator, batch)
+        if index == 0:
+            write_wav(folder / JOINED_FILE, segments.ravel(), sample_rate)
+        for audio in segments:
+            write_wav(folder / f"{index:0{digits}d}.wav", audio, sample_rate)
+            index += 1
+            clipped += int((np.abs(audio) > 1).sum())
     if clipped:
         message = f"{clipped} samples beyond full scale were clipped in the WAVs"
         warnings.warn(message, WaveganWarning, stacklevel=2)
@@ -133,8 +104,8 @@ def write_samples(
     Warns:
         WaveganWarning: If samples beyond full scale are clipped.
     """
-    batches = _draw_batches(count, generator.input_shape[-1], seed)
-    _write_samples(generator, batches, count, sample_rate, folder)
+    latents = draw_latents(count, generator.input_shape[-1], seed)
+    _write_samples(generator, latents, sample_rate, folder)
 
 
 def generate(source: str | Path | Run | Generator, count: int = 64, *, seed: int = 0) -> np.ndarray:
@@ -196,26 +167,20 @@ def write_generated(
     _check_range(count, seed)
     generator = load_generator(source)
     latent_dim = generator.latent_dim
-    batches = _draw_batches(count, latent_dim, seed)
-    if latents_file is not None or interpolate:
-        latents = (
-            draw_latents(2, latent_dim, seed)
-            if latents_file is None
-            else _read_latents(latents_file, latent_dim)
-        )
-        if interpolate and len(latents) < 2:
+    if latents_file is None:
+        latents = draw_latents(2 if interpolate else count, latent_dim, seed)
+    else:
+        latents = _read_latents(latents_file, latent_dim)
+    if interpolate:
+        if len(latents) < 2:
             raise ParameterError(
                 f"interpolate must have two latents. Received: one, from {latents_file}"
             )
-        if interpolate:
-            batches = _walk_batches(latents[0], latents[1], count)
-        else:
-            count, batches = len(latents), _batches(latents)
-    try:
-        with _new_folder(source, out) as (folder, partial):
-            _write_samples(generator.model, batches, count, generator.sample_rate, partial)
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
+        # A straight line stays inside the cube from which latents are drawn.
+        share = np.arange(count, dtype=np.float32)[:, None] / max(count - 1, 1)
+        latents = (1 - share) * latents[0] + share * latents[1]
+    with writing(), _new_folder(source, out) as (folder, partial):
+        _write_samples(generator.model, latents, generator.sample_rate, partial)
     return folder
 
 

@@ -11,6 +11,7 @@ equal within a unit.
 
 import numpy as np
 from scipy import special
+from scipy.spatial import KDTree
 
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.bootstrap import (
@@ -19,13 +20,13 @@ from wavegan_rc.measurement.bootstrap import (
     concentration,
     weight_of_pairs,
 )
+from wavegan_rc.measurement.significance import SIGNIFICANCE
 
 # A resample of fewer may be one segment alone, which has no pairs.
 _FEWEST = 10
 # Bins of k-means are uneven, and a z-test needs 5 segments in each.
 _SEGMENTS_PER_BIN = 50
 _MOST_BINS = 100
-_SIGNIFICANCE = 0.05
 
 
 def frechet_distance(
@@ -183,7 +184,7 @@ class Bins:
 
         count = min(len(reference) // _SEGMENTS_PER_BIN, _MOST_BINS)
         means = KMeans(count, n_init=1, random_state=0).fit(np.asarray(reference, np.float64))
-        self._centres = means.cluster_centers_
+        self._tree = KDTree(means.cluster_centers_)
         self._count = len(reference)
         self.proportions = np.bincount(means.labels_, minlength=count) / len(reference)
 
@@ -191,9 +192,9 @@ class Bins:
         self, test: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the share of `test` in each bin, shape (R, bins), and the concentration, (R,)."""
-        _check_sets(test, self._centres, fewest=1)
+        _check_sets(test, self._tree.data, fewest=1)
         check_weights(weights, len(test))
-        inside = np.eye(len(self._centres))[_nearest(test, self._centres)]
+        inside = np.eye(self._tree.n)[self._tree.query(test)[1]]
         return Groups(weights, units).means(inside), concentration_of_means(inside, weights, units)
 
     def differing_share(self, p: np.ndarray, per_t: np.ndarray) -> np.ndarray:
@@ -206,7 +207,7 @@ class Bins:
         q, per_t, per_r = self.proportions, per_t[:, None], 1 / self._count
         pooled = np.clip((p * per_r + q * per_t) / (per_t + per_r), 0, 1)  # within rounding
         error = np.sqrt(pooled * (1 - pooled) * (per_t + per_r))
-        critical = special.ndtri(1 - _SIGNIFICANCE / 2)
+        critical = special.ndtri(1 - SIGNIFICANCE / 2)
         return (np.abs(p - q) > critical * error).mean(axis=1)
 
     def jensen_shannon_divergence(self, p: np.ndarray, per_t: np.ndarray) -> np.ndarray:
@@ -241,18 +242,10 @@ def nearest_distance(test: np.ndarray, training: np.ndarray, weights: np.ndarray
     """
     _check_sets(test, training, fewest=1)
     check_weights(weights, len(test))
-    # The search uses |x|^2 - 2 x . y + |y|^2; computed again exactly, a copy has 0.
-    nearest = _nearest(test, training)
-    distance = np.linalg.norm(test - training[nearest], axis=1)
+    distance, _ = KDTree(training).query(test)
     order = np.argsort(distance)
     below = np.cumsum(weights[:, order], axis=1, dtype=np.float64) < 0.5 * (1 - 1e-6)
     return distance[order][below.sum(axis=1)].astype(np.float64)
-
-
-def _nearest(test: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    from sklearn.metrics import pairwise_distances_argmin
-
-    return pairwise_distances_argmin(test, reference)
 
 
 def _check_sets(test: np.ndarray, reference: np.ndarray, fewest: int) -> None:

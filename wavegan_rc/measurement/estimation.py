@@ -9,9 +9,10 @@ import numpy as np
 from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights, estimate
 from wavegan_rc.measurement.evaluator import OF_PHASES, QuantityEvaluator, QuantityKey
 from wavegan_rc.measurement.lines import bins_of
-from wavegan_rc.measurement.quantities import SIGNIFICANCE, Quantity
+from wavegan_rc.measurement.quantities import Quantity
 from wavegan_rc.measurement.set_sums import SetSums, pool
 from wavegan_rc.measurement.significance import (
+    SIGNIFICANCE,
     benjamini_hochberg,
     locking_p_values,
     max_t_p_values,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.bootstrap import estimate
 from wavegan_rc.measurement.distances import (
@@ -18,15 +19,15 @@ from wavegan_rc.measurement.distances import (
 from wavegan_rc.measurement.features import Levels, level_statistics, standardize
 from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_of_lines
 from wavegan_rc.measurement.set_sums import SetSums
-from wavegan_rc.spectrogram import StageComb, line_prominence_db
+from wavegan_rc.spectrogram import StageComb, line_prominence_db, places_of_stage
 from wavegan_rc.theory.lines import line_neighbours, suited_length
 
 # Least number for the covariances of the Frechet distance and the k-means bins.
 FEWEST_SEGMENTS = 100
 # Groups whose matrices are worth two threads.
 _MANY_GROUPS = 256
-# Least number of bins between a component and its image.
-_FEWEST_BINS_APART = 3
+# Least number of bins between a component and its image, beyond the reach of the window.
+_IMAGES_APART = 3
 # Quantities of all lines above the stopband edge.
 _ABOVE_STOPBAND = ("out_of_band_lines_db", "out_of_band_rest_db")
 NO_REAL = "no real audio to measure beside"
@@ -93,9 +94,15 @@ class QuantityEvaluator:
         self.baseline, self.seed = baseline, seed
         self.lines = [line for comb in combs for line in comb.lines]
         self.lines_hz = [line.frequency_hz for line in self.lines]
+        self._too_short: str | None = None
         if baseline is not None and len(baseline.segments) >= FEWEST_SEGMENTS:
-            self._reference = standardize(baseline.features, baseline.features)
-            self._bins = Bins(self._reference)
+            try:
+                features = baseline.features
+            except ParameterError as error:
+                self._too_short = str(error)
+            else:
+                self._reference = standardize(features, features)
+                self._bins = Bins(self._reference)
 
     def missing(self, sums: SetSums) -> dict[str, str]:
         """Return the reasons why quantities of a set cannot be measured, by name."""
@@ -115,7 +122,7 @@ class QuantityEvaluator:
         ):
             if count < FEWEST_SEGMENTS:
                 return f"needs {FEWEST_SEGMENTS} segments, and {whose} has {count}"
-        return None
+        return self._too_short
 
     def undefined(self, key: QuantityKey, sums: SetSums) -> str:
         """Return the reason why a computed quantity is NaN."""
@@ -127,7 +134,7 @@ class QuantityEvaluator:
         if key.name in (*of_lines, *_ABOVE_STOPBAND):
             return self._no_lines(key, sums)
         apart = 0 if key.stage is None else _bins_apart(sums, self.combs[key.stage - 1])
-        if key.name == "image_coherence" and apart < _FEWEST_BINS_APART:
+        if key.name == "image_coherence" and apart < _IMAGES_APART:
             return f"images too close together for this segment length: {apart} bins apart"
         return {
             "dc_offset_db": "no offset",
@@ -165,15 +172,13 @@ class QuantityEvaluator:
             for j, x in enumerate(self.lines)
         }
         for comb in self.combs:
-            families[QuantityKey("line_level_db", comb.stage)] = self._lines_of(comb)
+            own = places_of_stage(self.lines, comb.stage)
+            families[QuantityKey("line_level_db", comb.stage)] = own
         if self.stopband_hz is not None:
             above = [j for j, hz in enumerate(self.lines_hz) if hz > self.stopband_hz]
             families[QuantityKey("out_of_band_lines_db")] = above
         found = {key: sum_of_lines(powers[:, own], errors[own]) for key, own in families.items()}
         return {key: _HIDDEN for key, (power, floor) in found.items() if not power[0] > floor}
-
-    def _lines_of(self, comb: StageComb) -> list[int]:
-        return [j for j, line in enumerate(self.lines) if line.stage == comb.stage]
 
     def values(self, sums: SetSums, weights: np.ndarray) -> dict[QuantityKey, np.ndarray]:
         """Return every quantity, of shape (resamples,), for weights (resamples, groups)."""
@@ -238,9 +243,10 @@ class QuantityEvaluator:
 
         values: dict[QuantityKey, np.ndarray] = {}
         for i, comb in enumerate(self.combs):
-            own, key = self._lines_of(comb), partial(QuantityKey, stage=comb.stage)
+            own = places_of_stage(self.lines, comb.stage)
+            key = partial(QuantityKey, stage=comb.stage)
             coherence = st.mean_coherence_square(spectra, weights, comb.stage)
-            if _bins_apart(sums, comb) < _FEWEST_BINS_APART:
+            if _bins_apart(sums, comb) < _IMAGES_APART:
                 coherence = coherence * np.nan  # the window couples near bins
             values |= {
                 key("line_prominence_db"): over_lines(prominence[:, own], np.median),

@@ -12,6 +12,7 @@ from scipy import stats
 
 from wavegan_rc.measurement.bootstrap import first_of_each
 from wavegan_rc.measurement.segments import Places, SegmentSet
+from wavegan_rc.measurement.significance import SIGNIFICANCE
 
 # Resamples of fewer units say little about the set.
 FEWEST_UNITS = 10
@@ -20,7 +21,6 @@ FEWEST_UNITS = 10
 _WINDOW = 5
 # In dB below the loudest part: fainter parts count as silence.
 _RANGE_DB = 60.0
-_SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -189,4 +189,4 @@ def _recordings_differ(levels: np.ndarray, recording: np.ndarray, stretches: np.
     if not varying.any():
         return False
     p_values = stats.f_oneway(*(group[:, varying] for group in groups)).pvalue
-    return bool(np.nanmin(p_values, initial=1) * varying.sum() < _SIGNIFICANCE)
+    return bool(np.nanmin(p_values, initial=1) * varying.sum() < SIGNIFICANCE)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra
-from wavegan_rc.theory.lines import line_neighbours, line_reach
+from wavegan_rc.theory.lines import line_bins, line_neighbours, line_reach
 
 # In standard errors: noise seldom makes deeper dips.
 _DEEPEST_NOISE = 3
@@ -15,7 +15,7 @@ _FLOOR = 2
 
 def bins_of(spectra: GroupedSpectra, lines_hz: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return the bin index of each line."""
-    return np.rint(np.asarray(lines_hz) / spectra.frequencies_hz[1]).astype(int)
+    return line_bins(lines_hz, spectra.frequencies_hz[1])
 
 
 def over_lines(values: np.ndarray, kind: Callable[..., np.ndarray]) -> np.ndarray:

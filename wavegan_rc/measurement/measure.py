@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measurement.blind.comb import find_combs
 from wavegan_rc.measurement.blind.findings import Findings
@@ -34,7 +33,7 @@ def measure(
     x: Source,
     *,
     sample_rate: int | None = None,
-    reference: Source | Corpus | None = None,
+    reference: Source | None = None,
     upsampling_factors: Sequence[int] | None = None,
     stopband_hz: float | None = None,
     segment_length: int | None = None,
@@ -47,7 +46,7 @@ def measure(
             (segments, samples), or (samples,) with `segment_length`.
         sample_rate: Sample rate in Hz; required for arrays. None: that of the source.
         reference: Real audio, in the same forms. None: a run's own data; for other sources no
-            reference. A `Corpus` is a run's own data, already prepared.
+            reference.
         upsampling_factors: Upsampling factors of the generator, first stage first, each at least 2.
             None: those of the run or generator; for other sources no lines are measured.
         stopband_hz: Frequency in Hz above which the training data is empty, between 0 and half the
@@ -143,7 +142,7 @@ def compare(
 def _read(
     x: Source,
     sample_rate: int | None,
-    reference: Source | Corpus | None,
+    reference: Source | None,
     upsampling_factors: Sequence[int] | None,
     stopband_hz: float | None,
     segment_length: int | None,
@@ -170,10 +169,10 @@ def _read(
     combs = _combs(test, upsampling_factors)
     is_path = isinstance(x, (str, Path))
     parts, needed = None, FEWEST_UNITS
-    if reference is not None and not isinstance(reference, Corpus):
+    if reference is not None:
         parts, needed = reference_parts(reference, test), 2 * FEWEST_UNITS
     elif is_path:
-        parts = data_of_run(x, test.count, reference)
+        parts = data_of_run(x, test.count)
     sums, unfinished = sum_segments(test, combs), _unfinished(x) if is_path else None
     if parts is None:
         evaluator = QuantityEvaluator(test.sample_rate, combs, stopband_hz, None, seed)

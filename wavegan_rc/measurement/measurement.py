@@ -1,6 +1,5 @@
 """Results of `measure` and `compare`, and their files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from wavegan_rc.errors import DataError
 from wavegan_rc.measurement.blind.findings import Findings
 from wavegan_rc.measurement.evaluator import QuantityEvaluator
 from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH
 from wavegan_rc.measurement.quantities import QuantityList
 from wavegan_rc.measurement.segments import SegmentSet, in_words
 from wavegan_rc.measurement.set_sums import SetSums
-from wavegan_rc.utils.atomic_files import whole_file, write_whole
+from wavegan_rc.utils.atomic_files import whole_file, write_json, writing
 
 # Version of the JSON files, raised when a field changes its meaning or disappears.
 SCHEMA = "wavegan_rc.artifacts/4"
@@ -120,6 +118,7 @@ class Measurement(QuantityList):
         """
         folder, real = Path(folder), self.measured.real
         result = {
+            "schema": SCHEMA,
             "set": self.measured.to_json(),
             "real": real
             and {
@@ -132,13 +131,12 @@ class Measurement(QuantityList):
             **self.findings.to_json(self.measured.evaluator.combs),
             "quantities": [quantity.to_json() for quantity in self.quantities],
         }
-        try:
-            _write_json(result, folder / JSON_FILE)
+        with writing():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / JSON_FILE, result)
             with whole_file(folder / ARRAYS_FILE) as partial:
                 np.savez_compressed(partial, allow_pickle=False, **self.arrays)
             _draw(folder)
-        except OSError as error:
-            raise DataError(f"out cannot be written: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -159,15 +157,16 @@ class Comparison(QuantityList):
         Raises:
             DataError: If the folder cannot be written.
         """
+        folder = Path(folder)
         result = {
+            "schema": SCHEMA,
             "set": self.measured.to_json(),
             "reference": self.other.to_json(),
             "quantities": [quantity.to_json() for quantity in self.quantities],
         }
-        try:
-            _write_json(result, Path(folder) / COMPARISON_FILE)
-        except OSError as error:
-            raise DataError(f"out cannot be written: {error}") from None
+        with writing():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / COMPARISON_FILE, result)
 
 
 def _units(sums: SetSums) -> str:
@@ -181,9 +180,3 @@ def _draw(folder: Path) -> None:
 
     figure = artifact_figure(folder / JSON_FILE, folder / ARRAYS_FILE)
     save_figure(figure, folder / FIGURE_FILE)
-
-
-def _write_json(result: Mapping[str, Any], file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"schema": SCHEMA} | dict(result), indent=1, allow_nan=False)
-    write_whole(file, text)

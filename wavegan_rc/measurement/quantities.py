@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from wavegan_rc.measurement.bootstrap import Estimate
-from wavegan_rc.measurement.significance import PERMUTATIONS
+from wavegan_rc.measurement.significance import PERMUTATIONS, SIGNIFICANCE
+from wavegan_rc.utils.atomic_files import json_ready
 
-SIGNIFICANCE = 0.05
 CANNOT_BE_TOLD = "cannot be told"
 # Largest difference without relevance: 1 dB is about the smallest audible change of level.
 _MARGIN_DB = 1.0
@@ -64,7 +62,7 @@ class Quantity:
     @property
     def unit(self) -> str:
         """Unit: `dB`, `bits`, or empty for ratios and distances."""
-        return {"db": "dB", "bits": "bits"}.get(self.name.rpartition("_")[2], "")
+        return unit_of(self.name)
 
     @property
     def place(self) -> str:
@@ -102,9 +100,9 @@ class Quantity:
             "name": self.name,
             "stage": self.stage,
             "frequency_hz": self.frequency_hz,
-            **_numbers(self.estimate),
-            "reference": self.reference and _numbers(self.reference),
-            "difference": self.difference and _numbers(self.difference),
+            **json_ready(self.estimate or dict.fromkeys(Estimate._fields)),
+            "reference": json_ready(self.reference),
+            "difference": json_ready(self.difference),
             "p_value": self.p_value,
             "locked_p_value": self.locked_p_value,
             "verdict": self.verdict,
@@ -127,13 +125,9 @@ class Quantity:
         return first | record | last
 
 
-def _numbers(estimate: Estimate | None) -> dict[str, float | None]:
-    if estimate is None:
-        return dict.fromkeys(Estimate._fields)
-    return {
-        name: float(number) if np.isfinite(number) else None
-        for name, number in estimate._asdict().items()
-    }
+def unit_of(name: str) -> str:
+    """Return the unit that a quantity's name ends with: `dB`, `bits`, or empty."""
+    return {"db": "dB", "bits": "bits"}.get(name.rpartition("_")[2], "")
 
 
 def side(name: str, difference: Estimate, *, certain: bool = True) -> str:

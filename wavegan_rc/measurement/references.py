@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from wavegan_rc.audio.corpus import Corpus
+from wavegan_rc.audio.preparation import corpus_of
 from wavegan_rc.audio.segments import Split, segments_of
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
@@ -20,9 +21,7 @@ from wavegan_rc.runs.run import Run
 _ALIKE = 8
 
 
-def data_of_run(
-    path: str | Path, count: int, corpus: Corpus | None = None
-) -> tuple[SegmentSet, SegmentSet] | None:
+def data_of_run(path: str | Path, count: int) -> tuple[SegmentSet, SegmentSet] | None:
     """Draw real segments from a run's data.
 
     If the held-out part has no usable segment, training segments take its place, as in `train`.
@@ -30,7 +29,6 @@ def data_of_run(
     Args:
         path: Run folder. Returns None for any other path.
         count: Number of segments in the first set.
-        corpus: The run's data, already prepared. None: prepared here.
 
     Returns:
         Held-out segments, which are measured, and training segments, to which distances are taken.
@@ -44,10 +42,7 @@ def data_of_run(
         config = Run(Path(path).expanduser()).read_config()
         if config is None:
             return None
-        if corpus is None:
-            from wavegan_rc.audio.preparation import corpus_of
-
-            corpus = corpus_of(config)
+        corpus = corpus_of(config)
         if corpus.fingerprint != Run(Path(path).expanduser()).read_record()["data_fingerprint"]:
             raise DataError(
                 f"{config.data or 'the bundled speech'}: not the recordings that the run began with"

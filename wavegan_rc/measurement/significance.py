@@ -10,6 +10,7 @@ from wavegan_rc.errors import ParameterError
 # From weights of shape (R, N) to values of shape (R, ...).
 Statistic = Callable[[np.ndarray], np.ndarray]
 
+SIGNIFICANCE = 0.05
 PERMUTATIONS = 1000
 # Equal statistics of two resamples differ by the rounding of float32 weights.
 _ROUNDING = 1e-6

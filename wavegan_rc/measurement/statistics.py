@@ -22,7 +22,7 @@ def mean_power(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
 
 
 def out_of_band_db(
-    spectra: GroupedSpectra, power: np.ndarray, stopband_hz: float, lines_hz: Sequence[float]
+    spectra: GroupedSpectra, power: np.ndarray, stopband_hz: float, lines_hz: Sequence[float] = ()
 ) -> dict[str, np.ndarray]:
     """Return the power above the stopband edge over all power, total and in parts, in dB.
 
@@ -30,21 +30,20 @@ def out_of_band_db(
         spectra: Sums of the set.
         power: Mean power in each bin, shape (resamples, bins).
         stopband_hz: Frequency in Hz above which the data is empty.
-        lines_hz: All predicted frequencies in Hz.
+        lines_hz: All predicted frequencies in Hz. None are needed for the total.
 
     Returns:
-        `total`, `lines`, `rest` and `floor` (faintest lines distinguishable from noise), each of
-        shape (resamples,): -inf without power, NaN for silence. All but `total` are NaN if no line
-        above the edge can be measured.
+        `total`, `lines` and `rest`, each of shape (resamples,): -inf without power, NaN for
+        silence. All but `total` are NaN if no line above the edge can be measured.
     """
     outside = spectra.frequencies_hz > stopband_hz
     total = power[:, outside].sum(axis=1) / HANN_NOISE_BANDWIDTH
     above = np.asarray(lines_hz) > stopband_hz
-    lines, floor = np.full(len(power), np.nan), np.nan
+    lines = np.full(len(power), np.nan)
     if above.any():
         powers, errors = line_powers(spectra, power, lines_hz)
-        lines, floor = sum_of_lines(powers[:, above], errors[above])
-    parts = {"total": total, "lines": lines, "rest": np.maximum(total - lines, 0), "floor": floor}
+        lines, _ = sum_of_lines(powers[:, above], errors[above])
+    parts = {"total": total, "lines": lines, "rest": np.maximum(total - lines, 0)}
     whole = whole_power(power)
     return {name: relative_db(part, whole) for name, part in parts.items()}
 
@@ -177,25 +176,23 @@ def energy_modulation(
 
 def third_octave_levels_db(
     frequencies_hz: np.ndarray, power: np.ndarray, highest_hz: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return centres in Hz of third-octave bands, and levels in dB relative to all of them.
+) -> np.ndarray:
+    """Return the levels of third-octave bands in dB relative to all of them.
 
-    The shapes are (bands,) and (resamples, bands); bands end at `highest_hz`.
+    The shape is (resamples, bands), lowest band first; bands end at `highest_hz`.
 
     Source:
         IEC 61260-1 (2014), base-ten centres `1000 * 10**(k / 10)`.
     """
-    half_band, bands = 10**0.05, {}
+    half_band, levels = 10**0.05, []
     for centre in 1000 * 10 ** (np.arange(-13, 14) / 10):
         inside = (frequencies_hz >= centre / half_band) & (frequencies_hz < centre * half_band)
         inside &= frequencies_hz <= highest_hz
         if inside.any():
-            bands[centre] = inside
-    if not bands:
-        return np.zeros(0), np.zeros((len(power), 0))
-    levels = np.stack([power[:, inside].sum(axis=1) for inside in bands.values()], axis=1)
+            levels.append(power[:, inside].sum(axis=1))
+    levels = np.stack(levels, axis=1) if levels else np.zeros((len(power), 0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.array([*bands]), 10 * np.log10(levels / levels.sum(axis=1, keepdims=True))
+        return 10 * np.log10(levels / levels.sum(axis=1, keepdims=True))
 
 
 def filtering_db(
@@ -206,8 +203,8 @@ def filtering_db(
     The shape is (resamples,); NaN for silence. Bands end at `highest_hz`; `of_real` is the mean
     power of real audio, shape (1, bins).
     """
-    _, ours = third_octave_levels_db(frequencies_hz, power, highest_hz)
-    _, theirs = third_octave_levels_db(frequencies_hz, of_real, highest_hz)
+    ours = third_octave_levels_db(frequencies_hz, power, highest_hz)
+    theirs = third_octave_levels_db(frequencies_hz, of_real, highest_hz)
     if not ours.shape[1]:
         return np.full(len(power), np.nan)
     with np.errstate(invalid="ignore"):

@@ -1,33 +1,37 @@
 """Audit the networks of a run, or a single generator, and write the results."""
 
-import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
+from keras import ops
 
+from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.network_figures import network_figure
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measurement.references import data_of_run
-from wavegan_rc.network_audit.critic import (
-    input_gradients,
-    load_run,
-    shuffle_radius,
-    with_independent_shifts,
-)
 from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, probes, silence_test
 from wavegan_rc.network_audit.generator_stages import Stages
 from wavegan_rc.network_audit.gradients import Gradients, gradient_audit
 from wavegan_rc.network_audit.result import NetworkAudit
+from wavegan_rc.nn.backend import gradients_by_inputs
 from wavegan_rc.nn.downsampling import DownsampleConv1D
-from wavegan_rc.utils.atomic_files import whole_file, write_whole
+from wavegan_rc.nn.phase_shuffle import PhaseShuffle
+from wavegan_rc.runs.checkpoints import newest_checkpoint
+from wavegan_rc.runs.run import Run
+from wavegan_rc.training.model import build_model, load_checkpoint
+from wavegan_rc.training.wgan_gp import WGANGP
+from wavegan_rc.utils.atomic_files import whole_file, write_json, writing
 
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "networks.json", "networks.npz", "networks.png"
 
 _SEGMENTS = 512
+_BATCH_SIZE = 64
 
 
 def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
@@ -101,12 +105,51 @@ def _critic_audit(run: Path, seed: int) -> tuple[Gradients, str]:
 
 
 def _write(found: NetworkAudit, out: Path) -> None:
-    try:
+    with writing():
         out.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(found.as_json(), indent=1, allow_nan=False)
-        write_whole(out / JSON_FILE, text)
+        write_json(out / JSON_FILE, found.as_json())
         with whole_file(out / ARRAYS_FILE) as partial:
             np.savez_compressed(partial, allow_pickle=False, **found.arrays)
         save_figure(network_figure(out / JSON_FILE, out / ARRAYS_FILE), out / FIGURE_FILE)
-    except OSError as error:
-        raise DataError(f"out cannot be written: {error}") from None
+
+
+def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
+    """Return the settings of a run, its networks at the newest checkpoint, and that checkpoint."""
+    config = Run(run).read_config()
+    if config is None:
+        raise DataError(f"{run}: no config.yaml, so not a run folder")
+    model = build_model(config)
+    checkpoint = newest_checkpoint(Run(run).checkpoints)
+    load_checkpoint(model, checkpoint)
+    return config, model, checkpoint.weights
+
+
+def with_independent_shifts(model: WGANGP, config: Config, *, seed: int) -> keras.Model:
+    """Build a model from audio to scores (emphasis, then critic), with shifts for each example.
+
+    In training a whole batch may share its shifts. Over many steps the average is the same, but
+    resampling segments needs independent shifts.
+    """
+    other = build_model(replace(config, phase_shuffle_per_example=True, seed=seed))
+    other.critic.set_weights(model.critic.get_weights())
+    if other.emphasis is None or model.emphasis is None:
+        return other.critic
+    other.emphasis.set_weights(model.emphasis.get_weights())
+    segments = keras.Input(other.critic.input_shape[1:])
+    return keras.Model(segments, other.critic(other.emphasis(segments)))
+
+
+def shuffle_radius(critic: keras.Model) -> int:
+    """Return the largest shift in a critic; 0 without phase shuffle."""
+    radii = [layer.radius for layer in critic.layers if isinstance(layer, PhaseShuffle)]
+    return max(radii, default=0)
+
+
+def input_gradients(critic: keras.Model, segments: np.ndarray, *, shuffled: bool) -> np.ndarray:
+    """Return the derivative of each segment's score by its samples."""
+    gradients = []
+    for start in range(0, len(segments), _BATCH_SIZE):
+        batch = ops.convert_to_tensor(segments[start : start + _BATCH_SIZE, :, None])
+        found = gradients_by_inputs(lambda x: critic(x, training=shuffled), batch)
+        gradients.append(np.asarray(found)[:, :, 0])
+    return np.concatenate(gradients)

@@ -1,6 +1,7 @@
 """Audits of a generator: tones of its kernels, and lines in its output for silent inputs."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,44 +48,47 @@ class KernelTone:
     mean_maps_db: float
 
 
-@dataclass(frozen=True)
-class Levels:
-    """Levels of the predicted lines in an output of the generator.
+class StrongestLine(NamedTuple):
+    """The strongest predicted line in an output.
+
+    Attributes:
+        frequency_hz: Frequency in Hz.
+        stage: Last stage, from 1, that can make it.
+        level_db: Level in dB.
+        prominence_db: Prominence in dB. One of many lines stands some dB out by chance.
+    """
+
+    frequency_hz: float
+    stage: int
+    level_db: Estimate
+    prominence_db: float
+
+
+class Silence(NamedTuple):
+    """Levels of the predicted lines in the output for one input.
 
     Levels are mean squares relative to full scale 1 (a full-scale sine has -3.0 dB): -inf below
     -120 dB, the float32 rounding, and NaN where lines are too close together to be measured.
 
     Attributes:
-        rms_db: Level of the output, with its constant offset.
-        lines_db: Level of all predicted lines together.
-        strongest_db: Level of the strongest line.
-        strongest: Strongest line. None if there is none.
-        prominence_db: Prominence of the strongest line. One of many lines stands some dB out by
-            chance.
-    """
-
-    rms_db: Estimate
-    lines_db: Estimate
-    strongest_db: Estimate
-    strongest: CombLine | None
-    prominence_db: float
-
-
-@dataclass(frozen=True)
-class Silence:
-    """Levels of the predicted lines for one input.
-
-    Attributes:
         input: `latents`, `zero latents`, `constant maps` or `endless constant maps`.
         scale: Factor on the latents. None for other inputs.
         stage: Stage with constant maps as input. None for other inputs.
-        levels: Levels of the output.
+        rms_db: Level of the output, with its constant offset.
+        lines_db: Level of all predicted lines together.
+        strongest: Strongest line. None if there is none.
     """
 
     input: str
     scale: float | None
     stage: int | None
-    levels: Levels
+    rms_db: Estimate
+    lines_db: Estimate
+    strongest: StrongestLine | None
+
+
+# Level of the output, level of the lines, and the strongest line.
+_Levels = tuple[Estimate, Estimate, StrongestLine | None]
 
 
 def kernel_audit(stages: Stages, means: list[np.ndarray], sample_rate: int) -> list[KernelTone]:
@@ -136,19 +140,19 @@ def silence_test(
         if not np.isfinite(segments).all():
             raise DataError("the generator makes NaN or infinite samples")
         frequencies_hz, power, levels = _measured(segments, comb, sample_rate, seed)
-        found.append(Silence(name, scale, number, levels))
+        found.append(Silence(name, scale, number, *levels))
         powers.append(power)
     for number, mean in enumerate(means, start=1):
         period = endless_output(stages.folded[number - 1 :], mean, stages.post_filter)
         levels = _of_period(period, comb, sample_rate)
-        found.append(Silence("endless constant maps", None, number, levels))
+        found.append(Silence("endless constant maps", None, number, *levels))
     arrays = {"silence_frequencies_hz": frequencies_hz, "silence_power": np.stack(powers)}
     return found, arrays
 
 
 def _measured(
     segments: np.ndarray, comb: tuple[CombLine, ...], sample_rate: int, seed: int
-) -> tuple[np.ndarray, np.ndarray, Levels]:
+) -> tuple[np.ndarray, np.ndarray, _Levels]:
     """Return the bins, mean spectrum and levels of segments under a Hann window."""
     count, length = segments.shape
     spectra = group_spectra([segments], count, segment_length=length, sample_rate=sample_rate)
@@ -169,7 +173,7 @@ def _measured(
     return spectra.frequencies_hz, power[0], levels
 
 
-def _of_period(period: np.ndarray, comb: tuple[CombLine, ...], sample_rate: int) -> Levels:
+def _of_period(period: np.ndarray, comb: tuple[CombLine, ...], sample_rate: int) -> _Levels:
     lines = periodic_line_powers(period)
     hz = (1 + lines.argmax()) * sample_rate / len(period)
     strongest = min(comb, key=lambda line: abs(line.frequency_hz - hz))
@@ -184,11 +188,12 @@ def _levels(
     strongest: CombLine,
     prominence_db: float,
     units: int | None = None,
-) -> Levels:
+) -> _Levels:
     rms, lines, loudest = (absolute_level(power, units) for power in (squares, together, line))
     if not np.isfinite(loudest.value):
-        return Levels(rms, lines, loudest, None, np.nan)
-    return Levels(rms, lines, loudest, strongest, float(prominence_db))
+        return rms, lines, None
+    where = strongest.frequency_hz, strongest.stage
+    return rms, lines, StrongestLine(*where, loudest, float(prominence_db))
 
 
 def _latent_dim(stages: Stages) -> int:

@@ -18,7 +18,7 @@ from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_o
 from wavegan_rc.measurement.quantities import side
 from wavegan_rc.network_audit.kernels import shuffle_factors
 from wavegan_rc.network_audit.levels import interval
-from wavegan_rc.spectrogram import StageComb, line_prominence_db, stage_combs
+from wavegan_rc.spectrogram import StageComb, line_prominence_db, places_of_stage, stage_combs
 
 # Reach of a line in bins under a Hann window.
 _REACH = 2
@@ -139,19 +139,19 @@ def _values(
     prominence = line_prominence_db(spectra.frequencies_hz, power, lines_hz, sample_rate)
     powers, errors = line_powers(spectra, power, lines_hz)
 
-    def level_of(own: np.ndarray) -> np.ndarray:
+    def level_of(own: list[int]) -> np.ndarray:
         return sum_of_lines(powers[:, own], errors[own])[0] / whole[:, 0]
 
     fixed = _fixed_powers(gradients, weights, bins) / whole
     locking = st.locking_square(spectra, weights)
     modulation = st.energy_modulation(spectra, weights, combs)
     values: dict[_Key, np.ndarray] = {
-        _Key("line_level_db"): level_of(np.arange(len(lines))),
+        _Key("line_level_db"): level_of(list(range(len(lines)))),
         _Key("fixed_level_db"): fixed.sum(axis=1),
         _Key("phase_locking_between"): locking[:, _between(bins, power.shape[1])].mean(1),
     }
     for comb in combs[::-1]:
-        layer, own = len(combs) + 1 - comb.stage, _of_stage(lines, comb.stage)
+        layer, own = len(combs) + 1 - comb.stage, places_of_stage(lines, comb.stage)
         values[_Key("line_level_db", layer)] = level_of(own)
         values[_Key("fixed_level_db", layer)] = fixed[:, own].sum(axis=1)
         values[_Key("line_prominence_db", layer)] = over_lines(prominence[:, own], np.median)
@@ -168,10 +168,6 @@ def _values(
         "phase_locking": spectra.locking_of_recordings()[0],
     }
     return values, arrays
-
-
-def _of_stage(lines: Sequence, stage: int) -> np.ndarray:
-    return np.array([j for j, line in enumerate(lines) if line.stage == stage])
 
 
 def _between(bins: np.ndarray, count: int) -> np.ndarray:

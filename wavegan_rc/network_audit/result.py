@@ -13,6 +13,7 @@ from wavegan_rc.network_audit.generator import LATENTS, KernelTone, Silence
 from wavegan_rc.network_audit.gradients import Gradients
 from wavegan_rc.network_audit.levels import FLOOR_DB
 from wavegan_rc.network_audit.probes import Probe
+from wavegan_rc.utils.atomic_files import json_ready
 
 # Version of the JSON, raised when a field changes its meaning or disappears.
 SCHEMA = "wavegan_rc.networks/2"
@@ -52,15 +53,15 @@ class NetworkAudit:
                 "checkpoint": self.checkpoint,
                 "critic_strides": list(self.gradients.strides),
                 "phase_shuffle_radius": self.gradients.radius,
-                "quantities": [_json(vars(q)) | {"verdict": q.verdict} for q in quantities],
+                "quantities": [json_ready(vars(q)) | {"verdict": q.verdict} for q in quantities],
             }
         return {
             "schema": SCHEMA,
             "name": self.name,
             "sample_rate": self.sample_rate,
-            "kernels": [_json(vars(tone)) for tone in self.kernels],
-            "probes": [_json(vars(probe)) for probe in self.probes],
-            "silence": [_silence_json(silence) for silence in self.silence],
+            "kernels": [json_ready(vars(tone)) for tone in self.kernels],
+            "probes": [json_ready(vars(probe)) for probe in self.probes],
+            "silence": json_ready(self.silence),
             "gradients": gradients,
         }
 
@@ -104,20 +105,20 @@ def _silence_rows(found: Sequence[Silence]) -> Iterator[str]:
     )
     yield f"{'':34}{'RMS':>24}{'predicted lines':>24}  strongest line"
     for silence in found:
-        label, levels = silence.input, silence.levels
+        label, strongest = silence.input, silence.strongest
         if silence.scale is not None:
             label += f" x {silence.scale:g}"
         if silence.stage is not None:
             label += f" into stage {silence.stage}"
         line = "none"
-        if levels.strongest is not None:
+        if strongest is not None:
             line = (
-                f"{levels.strongest_db.value:.1f} at {levels.strongest.frequency_hz:g} Hz, "
-                f"stage {levels.strongest.stage}"
+                f"{strongest.level_db.value:.1f} at {strongest.frequency_hz:g} Hz, "
+                f"stage {strongest.stage}"
             )
-            if math.isfinite(levels.prominence_db):
-                line += f"; {levels.prominence_db:.0f} dB above the bins around"
-        yield f"{label:34}{_cell(levels.rms_db):>24}{_cell(levels.lines_db):>24}  {line}"
+            if math.isfinite(strongest.prominence_db):
+                line += f"; {strongest.prominence_db:.0f} dB above the bins around"
+        yield f"{label:34}{_cell(silence.rms_db):>24}{_cell(silence.lines_db):>24}  {line}"
 
 
 def _gradient_rows(gradients: Gradients) -> Iterator[str]:
@@ -158,27 +159,3 @@ def _cell(estimate: Estimate | None, digits: int = 1) -> str:
 def _number(number: float, digits: int = 1) -> str:
     # Adding 0 makes a rounded -0.0 plain 0.
     return "-" if math.isnan(number) else f"{round(number, digits) + 0:.{digits}f}"
-
-
-def _json(value: Any) -> Any:
-    """Return mappings and estimates as JSON objects; NaN and infinities are null."""
-    if isinstance(value, Estimate):
-        value = value._asdict()
-    if isinstance(value, Mapping):
-        return {key: _json(each) for key, each in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _silence_json(silence: Silence) -> dict[str, Any]:
-    levels, line = silence.levels, silence.levels.strongest
-    strongest = {"level_db": levels.strongest_db, "prominence_db": levels.prominence_db}
-    return _json(
-        {
-            "input": silence.input,
-            "scale": silence.scale,
-            "stage": silence.stage,
-            "rms_db": levels.rms_db,
-            "lines_db": levels.lines_db,
-            "strongest": None if line is None else vars(line) | strongest,
-        }
-    )

@@ -18,7 +18,6 @@ from wavegan_rc.measurement.quantities import Quantity
 from wavegan_rc.measurement.significance import holm
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import (
-    FOLDER,
     Interval,
     Key,
     Measured,
@@ -27,6 +26,7 @@ from wavegan_rc.report.measured import (
     read_measured,
 )
 from wavegan_rc.report.run_files import Run
+from wavegan_rc.runs.run import Run as RunFolder
 
 _logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def _over_segments(
     run: Run, other: Run, measurements: Mapping[str, Measured], out: Path
 ) -> Comparison:
     counts = measurements[run.id].segments, measurements[other.id].segments
-    files = [each.path / FOLDER / JSON_FILE for each in (run, other)]
+    files = [RunFolder(each.path).measurement / JSON_FILE for each in (run, other)]
     digest = hashlib.sha256(b"".join(hashlib.sha256(f.read_bytes()).digest() for f in files))
     folder = out / _FOLDER / digest.hexdigest()[:16]
     if not (folder / COMPARISON_FILE).is_file():

@@ -17,7 +17,6 @@ from wavegan_rc.runs.run import Run as RunFolder
 
 _logger = logging.getLogger(__name__)
 
-FOLDER = "measurement"
 # Whole-set quantities that depend on the lines of all stages.
 _OF_ALL_LINES = ("out_of_band_lines_db", "out_of_band_rest_db")
 _NOT_STATED = "no reason is stated"
@@ -112,7 +111,7 @@ def measured(run: Run) -> Measured:
     Raises:
         DataError: If the run cannot be measured, or its folder cannot be written.
     """
-    folder = run.path / FOLDER
+    folder = RunFolder(run.path).measurement
     if _is_current(run, folder):
         return read_measured(folder / JSON_FILE)
     _logger.info("measuring %s", run.in_words)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wavegan_rc.measurement.evaluator import NO_REAL
 from wavegan_rc.measurement.over_seeds import mean_over_seeds
+from wavegan_rc.measurement.quantities import unit_of
 from wavegan_rc.report.comparisons import (
     NO_SPREAD,
     NOT_BOTH,
@@ -19,8 +20,6 @@ from wavegan_rc.report.comparisons import (
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import MISSING, Interval, Key, Measured, interval_of
 
-# By the end of a quantity's name.
-_UNITS = {"db": "dB", "bits": "bits"}
 _NO_SUCH_STAGE = "its generator has other stages"
 
 
@@ -88,7 +87,7 @@ def build_rows(
         rows.append(
             Row(
                 key.name,
-                _UNITS.get(key.name.rpartition("_")[2], ""),
+                unit_of(key.name),
                 key.stage,
                 key.frequency_hz,
                 key.lines_hz,

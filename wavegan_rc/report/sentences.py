@@ -21,14 +21,13 @@ from wavegan_rc.report.verdicts import (
     WORSE,
     Verdict,
 )
-from wavegan_rc.report.words import listed, number_text
+from wavegan_rc.report.words import MOST_NAMED, listed, number_text
 from wavegan_rc.runs.history import unfinished
 
 _CERTAIN = (BETTER, WORSE, MIXED)
 # Far from real audio: this much more power where real audio is silent, or such a distance (real
 # audio has 0, and each of its features a variance of 1).
 _FAR_DB, _FAR_DISTANCE = 10, 1
-_MOST_NAMED = 3
 _UNTOLD = "cannot be told from"
 
 
@@ -165,7 +164,7 @@ class _Story:
 
     def _names(self, group_ids: Sequence[str]) -> str:
         names = [self._labels[each] for each in group_ids]
-        return listed(names) if len(names) <= _MOST_NAMED else f"{len(names)} settings"
+        return listed(names) if len(names) <= MOST_NAMED else f"{len(names)} settings"
 
     def untold(self) -> str:
         """Say what cannot be told of two settings, and with how many trainings."""

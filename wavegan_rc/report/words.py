@@ -12,7 +12,7 @@ from wavegan_rc.measurement.quantities import within_bounds
 from wavegan_rc.report.measured import Interval, interval_of
 
 LESS = "less is better"
-_MOST_NAMED = 3
+MOST_NAMED = 3
 NO_NUMBER = "\N{EN DASH}"
 _HIGHEST_DIGITS = 5
 _MINUS = "\N{MINUS SIGN}"
@@ -117,5 +117,5 @@ def named(names: list[str]) -> str:
         >>> named(["a", "b", "c", "d", "e"])
         'a, b, c and 2 more'
     """
-    more = len(names) - _MOST_NAMED
-    return listed([*names[:_MOST_NAMED], f"{more} more"] if more > 1 else names)
+    more = len(names) - MOST_NAMED
+    return listed([*names[:MOST_NAMED], f"{more} more"] if more > 1 else names)

@@ -17,6 +17,11 @@ _BINS_APART = 16
 _SHORTEST_SUITED = 2048
 
 
+def line_bins(lines_hz: Sequence[float] | np.ndarray, spacing_hz: float) -> np.ndarray:
+    """Return the index of each line's bin, for bins so far apart."""
+    return np.rint(np.asarray(lines_hz) / spacing_hz).astype(int)
+
+
 def line_reach(line_bins: np.ndarray, spacing_hz: float) -> int:
     """Return the number of bins on either side of a line that belong to it: 10 Hz, or fewer.
 

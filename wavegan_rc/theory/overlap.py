@@ -1,28 +1,19 @@
 """Overlap of the kernel copies of a transposed convolution."""
 
+import warnings
+from collections.abc import Sequence
+
 import numpy as np
 
-from wavegan_rc.errors import ParameterError
+from wavegan_rc.config.choices import Upsampler
+from wavegan_rc.errors import WaveganWarning
 from wavegan_rc.theory.response import tone_levels_db
 
 
 def overlap_counts(kernel_size: int, stride: int) -> np.ndarray:
-    """Count the kernel copies that overlap at each output phase, away from the ends.
+    """Count the kernel copies that overlap at each output phase, shape (stride,).
 
-    Kernel copies start every `stride` samples. The taps that add up at phase `p` have the indices
-    `p`, `p + stride`, `p + 2 * stride` and so on. If the kernel size is not a multiple of the
-    stride, some phases get one tap more than others. A constant input then gives an output that
-    repeats with the period of the stride.
-
-    Args:
-        kernel_size: Kernel length K, in output samples, at least 1.
-        stride: Upsampling factor s, at least 1.
-
-    Returns:
-        Integer array of shape (stride,); entry 0 is the phase of the kernel's first tap.
-
-    Raises:
-        ParameterError: If an argument is less than 1.
+    Taps `p`, `p + stride`, `p + 2 * stride` and so on add up at phase `p`, away from the ends.
 
     Source:
         A. Odena, V. Dumoulin, C. Olah, "Deconvolution and Checkerboard Artifacts" (Distill, 2016),
@@ -32,10 +23,6 @@ def overlap_counts(kernel_size: int, stride: int) -> np.ndarray:
         >>> overlap_counts(25, 4), overlap_counts(24, 4)
         (array([7, 6, 6, 6]), array([6, 6, 6, 6]))
     """
-    if kernel_size < 1 or stride < 1:
-        raise ParameterError(
-            f"kernel_size and stride must be at least 1. Received: {kernel_size}, {stride}"
-        )
     return np.bincount(np.arange(kernel_size) % stride, minlength=stride)
 
 
@@ -62,3 +49,14 @@ phases 7 taps, the others 6; even equal taps would make a tone of -24.9 dB relat
         f"equal taps would make a tone of {overlap_level_db(kernel_size, stride):.1f} dB relative "
         "to a constant"
     )
+
+
+def warn_of_uneven_overlap(
+    upsamplers: Sequence[Upsampler], factors: Sequence[int], kernel_size: int
+) -> None:
+    """Warn once for each factor of a transposed stage that overlaps unevenly."""
+    stages = zip(upsamplers, factors, strict=True)
+    for factor in sorted({factor for upsampler, factor in stages if upsampler == "transposed"}):
+        message = uneven_overlap_message(kernel_size, factor)
+        if message:
+            warnings.warn(message, WaveganWarning, stacklevel=3)

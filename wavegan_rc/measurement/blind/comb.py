@@ -46,9 +46,9 @@ from wavegan_rc.measurement.blind.peaks import (
     strongest_first,
     with_its_digits,
 )
+from wavegan_rc.measurement.significance import SIGNIFICANCE
 from wavegan_rc.spectrogram import line_prominence_db
 
-_LEVEL = 0.05
 # Relative to all power; fainter bins are rounding.
 _FAINTEST = 1e-12
 # Least standard deviation of prominences in dB: smaller differences are not heard.
@@ -214,7 +214,7 @@ def _search(
         log_wealth, comb, hits = tried[score]
         # Never 0: the evidence of many lines underflows.
         p_value = max(len(tried) * math.exp(-log_wealth), sys.float_info.min)
-        if p_value >= _LEVEL:
+        if p_value >= SIGNIFICANCE:
             return
         if not comb.period:
             comb = _fitted(comb, hits, density)
@@ -259,7 +259,7 @@ def _standing_out(
             statistic = (sides[0].mean() - sides[1].mean()) / error
             tried.append((len(wider) * float(special.stdtr(freedom, -statistic)), p, own))
     p_value, period, own = min(tried, key=lambda test: test[:2], default=(1.0, 0, number))
-    if p_value >= _LEVEL:
+    if p_value >= SIGNIFICANCE:
         return
     narrower = comb.period // period
     inner = Comb(comb.spacing * narrower, 0, period)

@@ -1,6 +1,5 @@
 """Findings of the search without knowing the factors, in words and as JSON."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from wavegan_rc.measurement.blind.evidence import FEWEST_BINS_APART
 from wavegan_rc.measurement.blind.images import LONGEST_PERIOD, FoundImages
 from wavegan_rc.measurement.blind.narrow_peaks import NarrowPeak
 from wavegan_rc.spectrogram import StageComb
+from wavegan_rc.utils.atomic_files import json_ready
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,15 @@ class Findings:
         return len(self.combs) + sum(not image.in_real_audio for image in self.images)
 
     def to_json(self, stages: Sequence[StageComb]) -> dict[str, Any]:
-        """Return the entries of `artifacts.json`."""
+        """Return the entries of `artifacts.json`; an infinite prominence, in silence, is null."""
         named = {"found_images": self.images, "found_combs": self.combs}
         return {
-            name: [_json(each) | {"stage": _stage_of(each.period, stages)} for each in found]
+            name: [
+                json_ready(asdict(each) | {"stage": _stage_of(each.period, stages)})
+                for each in found
+            ]
             for name, found in named.items()
-        } | {"peaks": [_json(peak) for peak in self.peaks]}
-
-
-def _json(found: FoundComb | FoundImages | NarrowPeak) -> dict[str, Any]:
-    """Return fields as JSON values; a tone in digital silence has an infinite prominence: null."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in asdict(found).items()
-    }
+        } | {"peaks": [json_ready(asdict(peak)) for peak in self.peaks]}
 
 
 def _stage_of(period: int | None, stages: Sequence[StageComb]) -> int | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
+from wavegan_rc.measurement.blind.evidence import FEWEST_BINS_APART
 from wavegan_rc.measurement.blind.peaks import LOWEST_BIN
 from wavegan_rc.measurement.bootstrap import first_of_each
 from wavegan_rc.measurement.grouped_spectra import agreement, image_vectors, unit_spectra
@@ -21,8 +22,6 @@ LONGEST_PERIOD = 32
 _LEVEL = 0.01
 # One prompt of the bundled speech has 0.002 to 0.005 at period 2; cuts of others had 0.029.
 _LEAST_COHERENCE = 0.01
-# A shorter distance is within the reach of the window.
-_FEWEST_BINS_APART = 8
 _FEWEST_PAIRS = 16
 # Samples that are enough.
 _SAMPLES = 2**20
@@ -114,7 +113,7 @@ def _tried(
         shift = round(length / period)
         upper = np.arange(-(-shift // 2) + 1, length // 2)
         upper = upper[~(steady[upper] | steady[np.abs(upper - shift)])]
-        if length // period < _FEWEST_BINS_APART or len(upper) < _FEWEST_PAIRS:
+        if length // period < FEWEST_BINS_APART or len(upper) < _FEWEST_PAIRS:
             continue
         agreeing = agreement(image_vectors(units, shift), first)[upper]
         coherence = (float(agreeing.mean()) - 1) / (len(first) - 1)

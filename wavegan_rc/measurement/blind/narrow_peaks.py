@@ -12,13 +12,12 @@ from wavegan_rc.measurement.blind.images import FoundImages
 from wavegan_rc.measurement.blind.peaks import refined, strongest_first, with_its_digits
 from wavegan_rc.measurement.grouped_spectra import GroupedSpectra
 from wavegan_rc.measurement.lines import line_powers, sum_of_lines
-from wavegan_rc.measurement.significance import locking_p_values
+from wavegan_rc.measurement.significance import SIGNIFICANCE, locking_p_values
 from wavegan_rc.spectrogram import StageComb, line_prominence_db
 
 _MOST = 8
 # In units of the roughness around, or of minus the log p-value of locking: noise seldom has more.
 _LEAST_SCORE = 8.0
-_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class NarrowPeak:
     @property
     def is_locked(self) -> bool:
         """Return whether its phase is locked; False if that was not tested."""
-        return self.locked_p_value is not None and self.locked_p_value < _LEVEL
+        return self.locked_p_value is not None and self.locked_p_value < SIGNIFICANCE
 
     def in_words(self) -> str:
         """Return all numbers in words."""
