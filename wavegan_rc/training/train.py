@@ -23,7 +23,7 @@ from wavegan_rc.runs.begin import check_writable, create_run, is_finished, recor
 from wavegan_rc.runs.checkpoints import Checkpoint, newest_checkpoint
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.runs.run import Run
-from wavegan_rc.theory.overlap import uneven_overlap_message
+from wavegan_rc.theory.overlap import warn_of_uneven_overlap
 from wavegan_rc.training.callbacks.base import steps_made
 from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
 from wavegan_rc.training.callbacks.previews import Reference
@@ -94,7 +94,9 @@ def train(
     with hosts.own_folder(config, resume) as (config, resume):
         config = replace(config, precision=chosen_precision(config.precision))
         if resume is None:
-            _warn_of_uneven_overlap(config)
+            warn_of_uneven_overlap(
+                config.stage_upsamplers, config.upsampling_factors, config.kernel_size
+            )
             check_writable(Path(config.out).expanduser(), name)
         corpus = _prepare(config, resume, on_progress)
         session = Session(
@@ -205,14 +207,6 @@ def _check_growing(config: Config) -> None:
             f"steps must be more than the {growing} of all levels but the last: growing_steps "
             f"{config.growing_steps} x {config.levels - 1}. Received: {config.steps}"
         )
-
-
-def _warn_of_uneven_overlap(config: Config) -> None:
-    stages = zip(config.stage_upsamplers, config.upsampling_factors, strict=True)
-    for factor in sorted({factor for upsampler, factor in stages if upsampler == "transposed"}):
-        message = uneven_overlap_message(config.kernel_size, factor)
-        if message:
-            warnings.warn(message, WaveganWarning, stacklevel=3)
 
 
 def _prepare(config: Config, resume: Path | None, on_progress: OnProgress) -> Corpus:

@@ -14,7 +14,7 @@ from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.features import level_statistics, log_mel_features, standardize
 from wavegan_rc.measurement.grouped_spectra import group_spectra
 from wavegan_rc.measurement.lines import bins_of, over_lines
-from wavegan_rc.spectrogram import line_prominence_db, stage_combs
+from wavegan_rc.spectrogram import line_prominence_db, places_of_stage, stage_combs
 from wavegan_rc.training.callbacks.base import StepCallback, due
 from wavegan_rc.utils.interruptions import OptionalWork
 
@@ -60,13 +60,13 @@ def artifact_values(
     lines_hz = [line.frequency_hz for line in lines]
     values = {"rms_db": level_statistics(segments, np.full((1, count), 1 / count)).rms_db[0]}
     if stopband_hz is not None:
-        parts = st.out_of_band_db(spectra, power, stopband_hz, lines_hz)
-        values["out_of_band_total_db"] = parts["total"][0]
+        ratio = st.out_of_band_db(spectra, power, stopband_hz)["total"]
+        values["out_of_band_total_db"] = ratio[0]
     prominence = line_prominence_db(spectra.frequencies_hz, power, lines_hz, sample_rate)
     locking = st.locking_square(spectra, weights)[0]
     at_line = bins_of(spectra, lines_hz)
     for comb in combs:
-        own = [i for i, line in enumerate(lines) if line.stage == comb.stage]
+        own = places_of_stage(lines, comb.stage)
         values[f"line_prominence_db/stage_{comb.stage}"] = over_lines(
             prominence[:, own], np.median
         )[0]
