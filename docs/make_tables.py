@@ -38,8 +38,13 @@ HEALTHY = (
 SPANS = ((1, 10), (50, 250), (251, 1000), (1001, 10**9))
 
 
+def number(value: float, decimals: int) -> str:
+    # Adding 0 makes a rounded -0.0 plain 0.
+    return f"{round(value, decimals) + 0:.{decimals}f}"
+
+
 def interval(cell: dict[str, Any], decimals: int) -> str:
-    value, low, high = (f"{cell[key]:.{decimals}f}" for key in ("value", "low", "high"))
+    value, low, high = (number(cell[key], decimals) for key in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 
 
@@ -53,7 +58,9 @@ def reference_table(report: dict[str, Any]) -> list[str]:
         title = name.replace("_", " ").removesuffix(" db") + (
             ", dB" if name.endswith("_db") else ""
         )
-        if stage:
+        if name == "image_coherence":  # of all frequencies that lie a stage's spacing apart
+            title += f", stage {stage}"
+        elif stage:
             title += (
                 f", stage {stage} ({row['lines_hz'][0]:g}, {row['lines_hz'][1]:g}, ... Hz)"
                 if len(row["lines_hz"]) > 1
@@ -64,7 +71,7 @@ def reference_table(report: dict[str, Any]) -> list[str]:
         text = interval(difference, decimals)
         if difference["p_value"] is not None:
             text += f", p = {difference['p_value']:.2g}"
-        real = "-" if row["real"] is None else f"{row['real']['value']:.{decimals}f}"
+        real = "-" if row["real"] is None else number(row["real"]["value"], decimals)
         lines.append(f"| {title} | {real} | {' | '.join(cells)} | {text} |")
     return lines
 

@@ -1,4 +1,4 @@
-"""Train settings for equal times and measure them: python docs/try_defaults.py TRIALS.yaml.
+"""Train settings for equal times and measure them: python docs/try_defaults.py TRIALS.yaml FOLDER.
 
 First each trial's step is timed with nothing beside it. Then each trains as many steps as its
 time allows. What is finished is kept, so the command can be run again.
