@@ -11,6 +11,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.nn.critic import KERNEL_SIZE, LEAKY_SLOPE, STRIDES, critic_widths
 from wavegan_rc.nn.generator import generator_widths
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
+from wavegan_rc.training.optimizers import optimizers
 
 
 def plain_generator(config: Config) -> keras.Model:
@@ -65,11 +66,9 @@ def plain_step(config: Config, generator: Any, critic: Any) -> Callable[[Any], A
     Segments have shape (batch, critic_steps, samples, 1). Each critic update has a generator pass
     of its own. The step has no moving average, no logs and no checks.
     """
-    optimizers = {}
-    networks = {"generator": generator, "critic": critic}
-    for (name, network), rate in zip(networks.items(), config.learning_rates, strict=True):
-        optimizers[name] = keras.optimizers.Adam(rate, *config.adam_betas)
-        optimizers[name].build(network.trainable_variables)
+    of_generator, of_critic = optimizers(config)
+    of_generator.build(generator.trainable_variables)
+    of_critic.build(critic.trainable_variables)
 
     def latents() -> Any:
         return tf.random.uniform((config.batch_size, config.latent_dim), -1.0, 1.0)
@@ -83,11 +82,11 @@ def plain_step(config: Config, generator: Any, critic: Any) -> Callable[[Any], A
                 weight = config.gradient_penalty_weight
                 loss, _ = critic_loss(critic, segments[:, k], fake, mixing, weight)
             variables = critic.trainable_variables
-            optimizers["critic"].apply(tape.gradient(loss, variables), variables)
+            of_critic.apply(tape.gradient(loss, variables), variables)
         with tf.GradientTape() as tape:
             loss = -tf.reduce_mean(critic(generator(latents(), training=True), training=True))
         variables = generator.trainable_variables
-        optimizers["generator"].apply(tape.gradient(loss, variables), variables)
+        of_generator.apply(tape.gradient(loss, variables), variables)
         return loss
 
     return step

@@ -161,7 +161,10 @@ def pytorch_step(
     device = next(critic.parameters()).device
     optimizers = [
         torch.optim.Adam(network.parameters(), rate, config.adam_betas, 1e-7, fused=True)
-        for network, rate in zip((generator, critic), config.learning_rates, strict=True)
+        for network, rate in (
+            (generator, config.learning_rate),
+            (critic, config.critic_learning_rate or config.learning_rate),
+        )
     ]
     shape = (config.batch_size, config.latent_dim)
     weight = config.gradient_penalty_weight

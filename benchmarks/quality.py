@@ -149,6 +149,7 @@ def _wavegan(config: Config) -> Config:
         critic_steps=5,
         learning_rate=1e-4,
         critic_learning_rate=None,
+        decay_steps=0,
         adam_betas=(0.5, 0.9),
     )
 

@@ -201,11 +201,6 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         return self.filters if self.critic_filters is None else self.critic_filters
 
     @property
-    def learning_rates(self) -> tuple[float, float]:
-        """Learning rates of the generator's and of the critic's optimizer."""
-        return self.learning_rate, self.critic_learning_rate or self.learning_rate
-
-    @property
     def upsampler_name(self) -> str:
         """The upsamplers used, as one word.
 

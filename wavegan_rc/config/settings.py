@@ -172,9 +172,22 @@ class Settings:
         low=1,
         high=1000,
     )
-    learning_rate: float = _training(1e-3, "learning rate of the Adam optimizers", above=0)
+    learning_rate: float = _training(
+        1e-3, "learning rate of the Adam optimizers at the first step", above=0
+    )
     critic_learning_rate: float | None = _training(
-        None, "learning rate of the critic's optimizer", above=0, null="as learning_rate"
+        None,
+        "learning rate of the critic's optimizer at the first step",
+        above=0,
+        null="as learning_rate",
+    )
+    decay_steps: int = _training(
+        1000,
+        "steps after which learning rates are half of the first; they fall as "
+        "1 / (1 + step / decay_steps)",
+        low=0,
+        high=_MOST_STEPS,
+        zero="constant",
     )
     adam_betas: tuple[float, ...] = _training(
         (0.5, 0.9), "decay rates of both Adam optimizers", low=0, below=1, count=(2, 2)

@@ -2,7 +2,6 @@
 
 import warnings
 
-import keras
 import numpy as np
 
 from wavegan_rc.audio.emphasis import tap_count
@@ -15,6 +14,7 @@ from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.runs.checkpoints import Checkpoint
 from wavegan_rc.runs.weights_file import check_weights_file
 from wavegan_rc.training.devices import chosen_precision, compiles_with_xla
+from wavegan_rc.training.optimizers import optimizers
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.text import one_line
 
@@ -78,9 +78,7 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
         growing_steps=config.growing_steps,
         seed=config.seed + 2,
     )
-    generator_optimizer, critic_optimizer = (
-        keras.optimizers.Adam(rate, *config.adam_betas) for rate in config.learning_rates
-    )
+    generator_optimizer, critic_optimizer = optimizers(config)
     model.compile(
         generator_optimizer=generator_optimizer,
         critic_optimizer=critic_optimizer,

@@ -14,6 +14,7 @@ from wavegan_rc.training.average import float32_copy, update_average
 from wavegan_rc.training.devices import compiles_with_xla
 from wavegan_rc.training.growing import Growth
 from wavegan_rc.training.losses import OBJECTIVES
+from wavegan_rc.training.optimizers import optimizers
 from wavegan_rc.training.updates import (
     CRITIC_LATENTS,
     FIRST_NONFINITE,
@@ -122,8 +123,11 @@ class WGANGP(keras.Model):
         """
         jit_compile = compiles_with_xla(devices=1) if jit_compile is None else jit_compile
         super().compile(optimizer=None, jit_compile=jit_compile)
-        of_generator = generator_optimizer or _default_optimizer()
-        of_critic = critic_optimizer or _default_optimizer()
+        defaults = optimizers(Settings(critic_steps=self.critic_steps))
+        of_generator, of_critic = (
+            generator_optimizer or defaults[0],
+            critic_optimizer or defaults[1],
+        )
         of_generator.build(self.generator.trainable_variables)
         of_critic.build(self.critic.trainable_variables)
         self.generator_optimizer, self.critic_optimizer = of_generator, of_critic
@@ -294,7 +298,3 @@ class WGANGP(keras.Model):
         for name, value in values.items():
             self.means[name].update_state(value)
         return sizes
-
-
-def _default_optimizer() -> keras.optimizers.Optimizer:
-    return keras.optimizers.Adam(Settings.learning_rate, *Settings.adam_betas)
