@@ -18,13 +18,14 @@ STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("0.35", "^"), ("#CC79A7", "v"))
 
 def draw_panel(axis: Axes, rows: list[dict], name: str, goal: float, title: str) -> None:
     programs = dict.fromkeys(row["program"] for row in rows)
+    last = max(row["seconds"] for row in rows)
     for program, (colour, marker) in zip(programs, STYLES, strict=True):
         own = [row for row in rows if row["program"] == program and row["step"] > 1]
         seconds, values = [row["seconds"] for row in own], [row[name] for row in own]
         axis.plot(seconds, values, color=colour, marker=marker, markersize=4, label=program)
     axis.axhline(goal, color="0.5", linewidth=1, linestyle=":")
-    axis.annotate(f"goal: {goal:g}", (300, goal), ha="right", va="bottom", color="0.35")
-    axis.set_xlim(0, 305)
+    axis.annotate(f"goal: {goal:g}", (last, goal), ha="right", va="bottom", color="0.35")
+    axis.set_xlim(0, 1.02 * last)
     axis.set_xlabel("seconds of training")
     axis.set_title(title, loc="left", fontsize=10)
     axis.grid(alpha=0.3)
