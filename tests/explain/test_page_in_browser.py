@@ -343,8 +343,8 @@ def test_the_chain_from_weights_to_line_closes(opened, generators):
     predicted, before, audio = (decibels(row[-1]) for row in cells[1:])
     samples = synthesize(generators["transposed"].model, latents_of(1, 1))
     _, power = mean_power_spectrum(samples, RATE)
-    # In float32, sums of 1,400 products differ by up to 1e-7. In a pause all samples of a phase are the
-    # same sum, so this does not average out.
+    # In float32, sums of 1,400 products differ by up to 1e-7. In a pause all samples of a phase are
+    # the same sum, so this does not average out.
     for level, expected in ((predicted, before), (audio, 10 * np.log10(2 * power[-1]))):
         close = pytest.approx(10 ** (expected / 20), rel=0.01, abs=1e-7)
         assert 10 ** (level / 20) == close
