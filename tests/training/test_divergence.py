@@ -318,7 +318,7 @@ def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, caplog):
     def diverge_at_once(fitting, model):
         seen.append((model.rollbacks, int(model.seed_generator.state[1])))
         fitting.run.history.write_text('{"step": 2}')
-        callback = StopAtNonFinite(fitting.run, fitting.segments, fitting.config)
+        callback = StopAtNonFinite(fitting.run, fitting.session.segments, fitting.session.config)
         callback.set_model(model)
         model.checked = ("critic_loss",)
         model.drawn = ("latents of the critic", "latents of the generator")
@@ -343,7 +343,7 @@ def test_a_batch_that_cannot_be_kept_hides_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     def diverge_at_once(fitting, model):
-        callback = StopAtNonFinite(fitting.run, fitting.segments, fitting.config)
+        callback = StopAtNonFinite(fitting.run, fitting.session.segments, fitting.session.config)
         callback.set_model(model)
         model.checked = ("critic_loss",)
         model.drawn = ("latents of the critic", "latents of the generator")
