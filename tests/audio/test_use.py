@@ -8,7 +8,7 @@ import yaml
 from helpers import PRESETS, tone
 
 from wavegan_rc.audio.preparation import prepare_corpus
-from wavegan_rc.audio.segments import Segments
+from wavegan_rc.audio.segments import Segments, Split
 from wavegan_rc.audio.use import (
     found_in_words,
     unused_in_words,
@@ -19,7 +19,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import WaveganWarning
 
 
-def segments_of(folder, split="training", **options):
+def segments_of(folder, split: Split = "training", **options):
     corpus = prepare_corpus(str(folder), sample_rate=16000, cutoff_hz=None, stopband_hz=None)
     options = {"segment_length": 1000, "silence_db": -40.0, "seed": 0} | options
     return Segments(corpus, split, **options)
@@ -57,7 +57,7 @@ def test_more_than_a_tenth_of_the_minutes_is_much(make_wav, fresh_cache):
 def test_little_held_out_audio_is_warned_of(make_wav, fresh_cache, seconds, words):
     make_wav("long.wav", tone(500, seconds=60))
     folder = make_wav("short.wav", tone(500, seconds=seconds)).parent
-    both = [segments_of(folder, split) for split in ("training", "held_out")]
+    both = segments_of(folder, "training"), segments_of(folder, "held_out")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warn_of_little_held_out(*both)
