@@ -649,7 +649,7 @@ def test_the_command_leaves_page_numbers_and_figures(smoke_report):
     numbers = json.loads((smoke_report / "report.json").read_text(encoding="utf-8"))
     assert numbers["schema"] == "wavegan_rc.report/3"
     assert [group["label"] for group in numbers["groups"]] == [
-        "learning rate 0.0004",
+        "learning rate 0.001",
         "learning rate 0.5",
     ]
     figures = {file.name for file in (smoke_report / "figures").iterdir()}
