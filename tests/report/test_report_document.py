@@ -773,7 +773,7 @@ def test_the_page_finds_what_it_needs(of_seeds):
             assert set(cell) >= fields
             assert cell["value"] is not None or cell["reason"]
     kinds = [verdict["quantity"] for verdict in of_seeds["verdicts"]]
-    assert len(kinds) == len(set(kinds)) == 6
+    assert len(kinds) == len(set(kinds)) == 7
 
 
 def test_p_values_of_seeds_have_no_floor(tmp_path):

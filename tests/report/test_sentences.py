@@ -9,7 +9,16 @@ from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import Interval, Measured
 from wavegan_rc.report.rows import Cell, Row
 from wavegan_rc.report.sentences import summarize
-from wavegan_rc.report.verdicts import DISTANCE, IMAGES, KINDS, LINES, NOISE, Verdict, judge
+from wavegan_rc.report.verdicts import (
+    DISTANCE,
+    IMAGES,
+    KINDS,
+    LINES,
+    NOISE,
+    NOISE_LINES,
+    Verdict,
+    judge,
+)
 
 NAMES = ("transposed", "resize", "linear", "sinc", "subpixel", "other")
 STEADY = [{"step": step, "out_of_band_total_db": -40.0} for step in range(1, 2001, 50)]
@@ -55,18 +64,18 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
     ("told", "run", "finding", "more"),
     [
         (
-            {NOISE: BETTER, LINES: BETTER, IMAGES: BETTER, DISTANCE: BETTER},
+            dict.fromkeys((NOISE, NOISE_LINES, LINES, IMAGES, DISTANCE), BETTER),
             {},
             "After 2,000 steps and 5 seeds each, resize leaves 10 dB less of its power above 1.7 "
-            "kHz than transposed, has weaker lines, has fainter mirror images and is closer to "
-            "real speech.",
+            "kHz than transposed, leaves 2.0 dB less in lines above 1.7 kHz, has lines that stand "
+            "out less, has fainter mirror images and is closer to real speech.",
             "",
         ),
         (
             {NOISE: WORSE, LINES: WORSE},
             {},
             "After 2,000 steps and 5 seeds each, resize leaves 10 dB more of its power above 1.7 "
-            "kHz than transposed and has stronger lines.",
+            "kHz than transposed and has lines that stand out more.",
             "",
         ),
         (
@@ -74,13 +83,21 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {},
             "After 2,000 steps and 5 seeds each, resize leaves 10 dB less of its power above 1.7 "
             "kHz than transposed, but is further from real speech.",
-            "5 seeds each cannot tell which has weaker lines.",
+            "5 seeds each cannot tell which has lines that stand out less.",
+        ),
+        (
+            {NOISE: UNKNOWN, NOISE_LINES: BETTER, LINES: UNKNOWN},
+            {},
+            "After 2,000 steps and 5 seeds each, resize leaves 2.0 dB less in lines above 1.7 kHz "
+            "than transposed.",
+            "5 seeds each cannot tell which has less of its power above 1.7 kHz or lines that "
+            "stand out less.",
         ),
         (
             {NOISE: "alike", LINES: BOTH},
             {},
-            "After 2,000 steps and 5 seeds each, resize has weaker lines at some stages and "
-            "stronger lines at others than transposed.",
+            "After 2,000 steps and 5 seeds each, resize has lines that stand out less at "
+            "some stages and lines that stand out more at others than transposed.",
             "",
         ),
         (
@@ -88,8 +105,8 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {"seeds": 2},
             "After 2,000 steps and 2 seeds each, it cannot be told which is better, resize or "
             "transposed.",
-            "2 seeds each cannot tell which has less of its power above 1.7 kHz, weaker lines or "
-            "the smaller distance from real speech.",
+            "2 seeds each cannot tell which has less of its power above 1.7 kHz, lines that stand "
+            "out less or the smaller distance from real speech.",
         ),
         (
             {NOISE: "alike", LINES: "alike"},
@@ -101,8 +118,8 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
         (
             {LINES: BETTER, DISTANCE: BETTER},
             {"cutoff_hz": None, "data": "drums"},
-            "After 2,000 steps and 5 seeds each, resize has weaker lines than transposed and is "
-            "closer to real audio.",
+            "After 2,000 steps and 5 seeds each, resize has lines that stand out less than "
+            "transposed and is closer to real audio.",
             "The data has no low-pass, so noise above its band cannot be told from sound.",
         ),
         (
@@ -110,8 +127,8 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {"seeds": 1},
             "After 2,000 steps, in one training each, resize leaves 10 dB less of its power above "
             "1.7 kHz than transposed.",
-            "One training each cannot tell which has weaker lines. Another seed may give "
-            "another result: train three or more of each.",
+            "One training each cannot tell which has lines that stand out less. Another seed may "
+            "give another result: train three or more of each.",
         ),
         (
             {NOISE: BETTER},

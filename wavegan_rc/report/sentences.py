@@ -16,6 +16,7 @@ from wavegan_rc.report.verdicts import (
     LINES,
     MIXED,
     NOISE,
+    NOISE_LINES,
     REAL,
     UNKNOWN,
     WORSE,
@@ -96,7 +97,7 @@ class _Story:
         # Nothing is nearer to real audio than itself.
         self._told = [
             [v for v in verdicts if v.quantity == kind and (v.beside, kind) != (REAL, DISTANCE)]
-            for kind in (NOISE, LINES, IMAGES, DISTANCE)
+            for kind in (NOISE, NOISE_LINES, LINES, IMAGES, DISTANCE)
         ]
 
     def _lead(self) -> str:
@@ -113,13 +114,14 @@ class _Story:
         whose = "their" if several else "its"
         has, less, more = {
             NOISE: (("leaves", "leave"), f"less of {whose} power", f"more of {whose} power"),
-            LINES: (("has", "have"), "weaker lines", "stronger lines"),
+            NOISE_LINES: (("leaves", "leave"), "less in lines", "more in lines"),
+            LINES: (("has", "have"), "lines that stand out less", "lines that stand out more"),
             IMAGES: (("has", "have"), "fainter mirror images", "stronger mirror images"),
             DISTANCE: (("is", "are"), f"closer to {self._audio}", f"further from {self._audio}"),
         }[verdict.quantity]
         words = {BETTER: less, WORSE: more}.get(verdict.verdict)
         words = words or f"{less} at some stages and {more} at others"
-        if verdict.quantity == NOISE:
+        if verdict.quantity in (NOISE, NOISE_LINES):
             size = abs(verdict.difference or 0)
             if size and not several:
                 words = f"{number_text(size, 1 if size < 10 else 0)} dB {words}"
@@ -170,7 +172,8 @@ class _Story:
         """Say what cannot be told of two settings, and with how many trainings."""
         nouns = (
             f"less of its power above {self._band}",
-            "weaker lines",
+            f"less in lines above {self._band}",
+            "lines that stand out less",
             "fainter mirror images",
             f"the smaller distance from {self._audio}",
         )

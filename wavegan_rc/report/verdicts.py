@@ -15,8 +15,9 @@ REAL = "real"
 BETTER, WORSE, MIXED, ALIKE = "better", "worse", "better and worse", "alike"
 UNKNOWN, NOT_MEASURED = CANNOT_BE_TOLD, "not measured"
 # Quantities that judge a setting; for all of them, less is better.
-KINDS = (NOISE, LINES, LOCKING, IMAGES, COLOR, DISTANCE) = (
+KINDS = (NOISE, NOISE_LINES, LINES, LOCKING, IMAGES, COLOR, DISTANCE) = (
     "out_of_band_total_db",
+    "out_of_band_lines_db",
     "line_prominence_db",
     "phase_locking_excess",
     "image_coherence",
