@@ -182,7 +182,7 @@ class Settings:
         null="as learning_rate",
     )
     decay_steps: int = _training(
-        1000,
+        3000,
         "steps after which learning rates are half of the first; they fall as "
         "1 / (1 + step / decay_steps)",
         low=0,
