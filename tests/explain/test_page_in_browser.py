@@ -317,9 +317,9 @@ def saved_window(browser):
 
 
 def test_samples_of_the_page_are_those_of_keras(opened, generators):
-    for word, seed in (("transposed", 1), ("resize", 2)):
+    for word, seed in (("transposed", 23), ("resize", 24)):
         choose_generator(opened, word)
-        if seed == 2:
+        if seed == 24:
             click(opened, "#generator-draw")
         first, second = latents_of(seed, 2)
         expected = synthesize(generators[word].model, np.stack([first, second]))
@@ -341,13 +341,11 @@ def test_the_chain_from_weights_to_line_closes(opened, generators):
     rows = opened.find_elements(By.CSS_SELECTOR, "#generator-chain tr")
     cells = [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")] for row in rows]
     predicted, before, audio = (decibels(row[-1]) for row in cells[1:])
-    samples = synthesize(generators["transposed"].model, latents_of(1, 1))
+    samples = synthesize(generators["transposed"].model, latents_of(23, 1))
     _, power = mean_power_spectrum(samples, RATE)
-    # In float32, sums of 1,400 products differ by up to 1e-7. In a pause all samples of a phase are
-    # the same sum, so this does not average out.
-    for level, expected in ((predicted, before), (audio, 10 * np.log10(2 * power[-1]))):
-        close = pytest.approx(10 ** (expected / 20), rel=0.01, abs=1e-7)
-        assert 10 ** (level / 20) == close
+    assert audio == pytest.approx(10 * np.log10(2 * power[-1]), abs=0.1)
+    # The tone is faint, so what changes slowly in the channels adds a part that can be seen.
+    assert predicted == pytest.approx(before, abs=1)
     said = text_of(opened, "#generator .aside")
     assert f"its level is \u2212{abs(audio):.0f} dB" in said
     choose_generator(opened, "resize")
@@ -365,7 +363,7 @@ def test_lines_are_measured_as_python_measures_them(opened, generators):
     rows = opened.find_elements(By.CSS_SELECTOR, "#generator-lines tbody tr")
     comb = predicted_comb((2,) * 7, RATE)
     model = generators["transposed"].model
-    for column, latents in ((2, latents_of(1, 1)), (3, latents_of(2026, 64))):
+    for column, latents in ((2, latents_of(23, 1)), (3, latents_of(2026, 64))):
         frequencies, power = mean_power_spectrum(synthesize(model, latents), RATE)
         levels = line_prominence_db(frequencies, power, [line.frequency_hz for line in comb], RATE)
         for row, stage in zip(rows, range(7, 0, -1), strict=True):
