@@ -102,7 +102,7 @@ def page(tmp_path_factory):
         NON_ASCII: [run_of(3, third)],
     }
     text = f"8.6 dB [7.9, 9.2], than {HOSTILE}"
-    finding = f"{NON_ASCII} has lines that stand out less than {HOSTILE}."
+    finding = f"{NON_ASCII} has weaker lines than {HOSTILE}."
     document = replace(
         document_of(groups, table_rows()),
         warnings=[f"{HOSTILE} and {NON_ASCII} differ in data"],

@@ -17,6 +17,7 @@ from wavegan_rc.report.verdicts import (
     MIXED,
     NOISE,
     NOISE_LINES,
+    NOT_MEASURED,
     REAL,
     UNKNOWN,
     WORSE,
@@ -94,9 +95,17 @@ class _Story:
         edge = edges.pop() if len(edges) == 1 else None
         self._band = "the band" if edge is None else hz_text(edge)
         self._labels = {group.id: group.label for group in groups} | {REAL: self._audio}
-        # Nothing is nearer to real audio than itself.
+        power = {v.group: v.verdict for v in verdicts if v.quantity == NOISE_LINES}
+        power = {group: word for group, word in power.items() if word != NOT_MEASURED}
+
+        def is_told(verdict: Verdict) -> bool:
+            """Lines are told once, by their power; nothing is nearer to real audio than itself."""
+            if verdict.quantity == LINES and verdict.group in power:
+                return verdict.verdict not in (power[verdict.group], UNKNOWN)
+            return (verdict.beside, verdict.quantity) != (REAL, DISTANCE)
+
         self._told = [
-            [v for v in verdicts if v.quantity == kind and (v.beside, kind) != (REAL, DISTANCE)]
+            [verdict for verdict in verdicts if verdict.quantity == kind and is_told(verdict)]
             for kind in (NOISE, NOISE_LINES, LINES, IMAGES, DISTANCE)
         ]
 
@@ -114,8 +123,8 @@ class _Story:
         whose = "their" if several else "its"
         has, less, more = {
             NOISE: (("leaves", "leave"), f"less of {whose} power", f"more of {whose} power"),
-            NOISE_LINES: (("leaves", "leave"), "less in lines", "more in lines"),
-            LINES: (("has", "have"), "lines that stand out less", "lines that stand out more"),
+            NOISE_LINES: (("has", "have"), "weaker lines", "stronger lines"),
+            LINES: (("has", "have"), "weaker lines", "stronger lines"),
             IMAGES: (("has", "have"), "fainter mirror images", "stronger mirror images"),
             DISTANCE: (("is", "are"), f"closer to {self._audio}", f"further from {self._audio}"),
         }[verdict.quantity]
@@ -145,7 +154,10 @@ class _Story:
         better = [self._clause(each) for each in certain if each.verdict == BETTER]
         worse = [self._clause(each) for each in certain if each.verdict != BETTER]
         (better or worse)[0] += f" than {other}"
-        return f"{lead} {name} {', but '.join(filter(None, (listed(better), listed(worse))))}."
+        text = f"{lead} {name} {', but '.join(filter(None, (listed(better), listed(worse))))}."
+        band = f" above {self._band}"
+        before, *after = text.split(band)
+        return band.join([before, *filter(None, [" there".join(after)])])
 
     def of_many(self) -> str:
         """Say which settings have less of an artifact than the first, for the first such kind."""
@@ -172,8 +184,8 @@ class _Story:
         """Say what cannot be told of two settings, and with how many trainings."""
         nouns = (
             f"less of its power above {self._band}",
-            f"less in lines above {self._band}",
-            "lines that stand out less",
+            f"weaker lines above {self._band}",
+            "weaker lines",
             "fainter mirror images",
             f"the smaller distance from {self._audio}",
         )
