@@ -9,6 +9,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from wavegan_rc.figures.drawing import save_figure, spectrogram_figure
+from wavegan_rc.figures.style import REAL_COLOR, line_style
 from wavegan_rc.spectrogram import mean_power_spectrum, predicted_comb
 
 
@@ -31,7 +32,7 @@ def draw_spectrograms(runs: dict[str, Path], out: Path) -> None:
 def draw_spectra(runs: dict[str, Path], out: Path) -> None:
     figure = Figure(figsize=(11, 4), dpi=120, layout="constrained")
     axis = figure.subplots()
-    for title, run in runs.items():
+    for index, (title, run) in enumerate(runs.items()):
         settings = yaml.safe_load((run / "config.yaml").read_text())
         rate, length = settings["sample_rate"], settings["segment_length"]
         for name, label in (("real-joined", "real speech, held out"), ("joined", title)):
@@ -40,7 +41,8 @@ def draw_spectra(runs: dict[str, Path], out: Path) -> None:
             audio, _ = soundfile.read(run / "samples" / f"{name}.wav")
             frequencies, power = mean_power_spectrum(audio.reshape(-1, length), rate)
             level = 10 * np.log10(power / 0.5 + 1e-14)
-            axis.plot(frequencies, level, linewidth=0.7, label=label, zorder=3)
+            colour = REAL_COLOR if name == "real-joined" else line_style(index)["color"]
+            axis.plot(frequencies, level, linewidth=0.7, color=colour, label=label, zorder=3)
     for line in predicted_comb(settings["upsampling_factors"], rate):
         if line.stage >= 3:
             axis.axvline(line.frequency_hz, color="0.85", linewidth=0.7)
