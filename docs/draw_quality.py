@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from benchmarks.quality import GOAL_DB, GOAL_DISTANCE
 from wavegan_rc.figures.drawing import save_figure
 
-# Colours and markers of the programs, in the order of the file.
-STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("0.35", "^"), ("#CC79A7", "v"))
+# Colours (of the upsamplers as in reports) and markers of the programs, in the order of the file.
+STYLES = (("#D55E00", "o"), ("#0072B2", "s"), ("0.35", "^"), ("#CC79A7", "v"))
 
 
 def draw_panel(axis: Axes, rows: list[dict], name: str, goal: float, title: str) -> None:

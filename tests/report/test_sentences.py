@@ -31,7 +31,8 @@ def groups_of(count, seeds, steps=2000, history=STEADY, **settings):
             replace(run_of(seed, "x", seed=seed, **settings), history=history)
             for seed in range(seeds)
         ]
-        runs = [replace(run, config=replace(run.config, steps=steps)) for run in runs]
+        own = {"steps": steps, "upsampler": (NAMES[i % 5],)}
+        runs = [replace(run, config=replace(run.config, **own)) for run in runs]
         groups.append(Group(f"g{i + 1}", NAMES[i], tuple(runs)))
     return groups
 
@@ -238,8 +239,8 @@ def test_of_many_settings_their_number_is_said():
 
 def test_what_was_compared_is_said_with_what_all_runs_share():
     assert summary_of({}).about == (
-        "10 runs, trained on bundled speech, 16 kHz sample rate, low-passed at 1.5 kHz, 2,000 "
-        "steps, 5 seeds a setting, 64 windows measured of each"
+        "10 runs that differ in upsampler, trained on bundled speech, 16 kHz sample rate, "
+        "low-passed at 1.5 kHz, 2,000 steps, 5 seeds a setting, 64 windows measured of each"
     )
 
 

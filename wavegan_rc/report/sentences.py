@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wavegan_rc.figures.frequency_axis import hz_text
-from wavegan_rc.report.groups import Group
+from wavegan_rc.report.groups import Group, differing_settings, setting_names
 from wavegan_rc.report.measured import Measured
 from wavegan_rc.report.rows import Row
 from wavegan_rc.report.verdicts import (
@@ -23,7 +23,7 @@ from wavegan_rc.report.verdicts import (
     WORSE,
     Verdict,
 )
-from wavegan_rc.report.words import MOST_NAMED, listed, number_text
+from wavegan_rc.report.words import MOST_NAMED, listed, named, number_text
 from wavegan_rc.runs.history import unfinished
 
 _CERTAIN = (BETTER, WORSE, MIXED)
@@ -65,8 +65,10 @@ def _about(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> str
 
     data, rate, cutoff, steps = map(shared, ("data", "sample_rate", "cutoff_hz", "steps"))
     seeds = _span([len(group.runs) for group in groups])
+    found = differing_settings(runs)
+    differing = named([name for name in setting_names() if name in found])
     words = [
-        f"{len(runs)} run{'s' * (len(runs) > 1)}",
+        f"{len(runs)} run{'s' * (len(runs) > 1)}{f' that differ in {differing}' * bool(differing)}",
         "" if data is False else f"trained on {data or 'bundled speech'}",
         f"{hz_text(rate)} sample rate" if rate else "",
         f"low-passed at {hz_text(cutoff)}" if cutoff else "",

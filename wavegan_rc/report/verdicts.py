@@ -40,6 +40,7 @@ class Verdict:
         text: Size, interval, p-value and trainings in words, or the reason for no verdict.
         difference: Group minus the other side, at the stage that decides.
         trainings: Trainings compared, in words. Segments say nothing about other trainings.
+        stage: Stage that decides, if the quantity has stages.
     """
 
     quantity: str
@@ -49,6 +50,7 @@ class Verdict:
     text: str
     difference: float | None = None
     trainings: str = ""
+    stage: int | None = None
 
 
 def build_verdicts(
@@ -123,7 +125,7 @@ def _verdict(
         counts = [f"{word} in {words.count(word)}" for word in ordered]
         parts.append(f"of {len(words)} stages {', '.join(counts)}")
     text = ", ".join([*parts, *filter(None, [chosen.reason])])
-    return Verdict(*about, judge(sides), text, chosen.value, trainings)
+    return Verdict(*about, judge(sides), text, chosen.value, trainings, row.stage)
 
 
 def judge(sides: Sequence[str]) -> str:

@@ -171,7 +171,8 @@ def device_name() -> str:
     if gpus:
         return f"GPU: {', '.join(gpus)}"
     # With more than two cores, their number decides the order of sums.
-    return f"CPU, {usable_cores()} cores"
+    cores = usable_cores()
+    return f"CPU, {cores} core{'s' * (cores > 1)}"
 
 
 def gpu_names() -> list[str]:
