@@ -197,6 +197,7 @@ def test_a_planted_difference_is_told_with_its_size_unit_stage_and_seeds(tmp_pat
     )
     assert value == pytest.approx(8.6)
     assert (verdict["verdict"], verdict["trainings"]) == ("better", "5 seeds each")
+    assert verdict["of_stages"] == "1 of 2"
     assert verdict["difference"] == pytest.approx(-8.6)
     assert (verdict["group"], verdict["beside"]) == ("g2", "g1")
 

@@ -178,7 +178,7 @@ def test_only_of_low_passed_data_it_is_said_what_lies_above_the_cutoff(
     runs = [run_of(i, folder, cutoff_hz=cutoff) for i, cutoff in enumerate(cutoffs)]
     document = document_of({"transposed": runs[:1], "resize": runs[1:]})
     page = render_page(document, collect_sounds(document), [])
-    assert ("Low-passed data holds nothing above the end of the low-pass" in page) == low_passed
+    assert ("Low-passed data holds nothing above the stopband edge" in page) == low_passed
     assert ("Data without a low-pass may hold sound at any frequency" in page) == full
 
 

@@ -102,12 +102,12 @@ def page(tmp_path_factory):
         NON_ASCII: [run_of(3, third)],
     }
     text = f"8.6 dB [7.9, 9.2], than {HOSTILE}"
-    finding = f"{NON_ASCII} has weaker lines than {HOSTILE}."
+    finding = f"{NON_ASCII} has lines that stand out less than {HOSTILE}."
     document = replace(
         document_of(groups, table_rows()),
         warnings=[f"{HOSTILE} and {NON_ASCII} differ in data"],
         summary=Summary(f"3 runs of {HOSTILE}", finding, ("Both are far from real audio.",)),
-        verdicts=[Verdict("line_prominence_db", "g2", "g1", "better", text)],
+        verdicts=[Verdict("line_prominence_db", "g2", "g1", "better", text, of_stages="1 of 7")],
     )
     figures = [
         folder / f"{name}{end}"
@@ -339,7 +339,7 @@ def test_a_card_plays_its_sound_by_one_click_or_key(opened):
 
 def test_a_mark_leads_to_its_rows(opened):
     mark = find(opened, ".card.g2 .mark a")
-    assert mark.text == "✓ better"
+    assert mark.text == "✓ better, 1 of 7"
     mark.send_keys(Keys.ENTER)
     wait(opened, "document.querySelector('input[value=stage]').checked")
     assert find(opened, "#row-line_prominence_db").is_displayed()

@@ -76,7 +76,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {NOISE: WORSE, LINES: WORSE},
             {},
             "After 2,000 steps and 5 seeds each, resize leaves 10 dB more of its power above 1.7 "
-            "kHz than transposed and has stronger lines.",
+            "kHz than transposed and has lines that stand out more.",
             "",
         ),
         (
@@ -84,7 +84,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {},
             "After 2,000 steps and 5 seeds each, resize leaves 10 dB less of its power above 1.7 "
             "kHz than transposed, but is further from real speech.",
-            "5 seeds each cannot tell which has weaker lines.",
+            "5 seeds each cannot tell which has lines that stand out less.",
         ),
         (
             {NOISE: UNKNOWN, NOISE_LINES: BETTER, LINES: UNKNOWN},
@@ -97,8 +97,44 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {NOISE: BETTER, NOISE_LINES: UNKNOWN, LINES: WORSE},
             {},
             "After 2,000 steps and 5 seeds each, resize leaves 10 dB less of its power above 1.7 "
-            "kHz than transposed, but has stronger lines.",
+            "kHz than transposed, but has lines that stand out more.",
             "5 seeds each cannot tell which has weaker lines above 1.7 kHz.",
+        ),
+        (
+            {NOISE: "alike", NOISE_LINES: "alike", LINES: UNKNOWN},
+            {},
+            "After 2,000 steps and 5 seeds each, it cannot be told which is better, resize or "
+            "transposed.",
+            "5 seeds each cannot tell which has lines that stand out less.",
+        ),
+        (
+            {NOISE: UNKNOWN, NOISE_LINES: UNKNOWN, LINES: [UNKNOWN, BETTER]},
+            {"count": 3},
+            "After 2,000 steps and 5 seeds each, linear has lines that stand out less than "
+            "transposed; for resize it cannot be told.",
+            "",
+        ),
+        (
+            {NOISE: ["alike", BETTER]},
+            {"count": 3},
+            "After 2,000 steps and 5 seeds each, linear leaves 10 dB less of its power above 1.7 "
+            "kHz than transposed; resize is alike.",
+            "",
+        ),
+        (
+            {NOISE: UNKNOWN, NOISE_LINES: UNKNOWN},
+            {},
+            "After 2,000 steps and 5 seeds each, it cannot be told which is better, resize or "
+            "transposed.",
+            "5 seeds each cannot tell which has less of its power above 1.7 kHz or weaker lines "
+            "there.",
+        ),
+        (
+            {NOISE: WORSE, NOISE_LINES: WORSE},
+            {"count": 1},
+            "After 2,000 steps and 5 seeds, transposed leaves 10 dB more of its power above 1.7 "
+            "kHz than real speech and has stronger lines there.",
+            "",
         ),
         (
             {NOISE: WORSE, NOISE_LINES: BETTER, LINES: BETTER},
@@ -110,8 +146,8 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
         (
             {NOISE: "alike", LINES: BOTH},
             {},
-            "After 2,000 steps and 5 seeds each, resize has weaker lines at some stages and "
-            "stronger lines at others than transposed.",
+            "After 2,000 steps and 5 seeds each, resize has lines that stand out less at "
+            "some stages and lines that stand out more at others than transposed.",
             "",
         ),
         (
@@ -119,8 +155,8 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {"seeds": 2},
             "After 2,000 steps and 2 seeds each, it cannot be told which is better, resize or "
             "transposed.",
-            "2 seeds each cannot tell which has less of its power above 1.7 kHz, weaker lines or "
-            "the smaller distance from real speech.",
+            "2 seeds each cannot tell which has less of its power above 1.7 kHz, lines that stand "
+            "out less or the smaller distance from real speech.",
         ),
         (
             {NOISE: "alike", LINES: "alike"},
@@ -132,8 +168,8 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
         (
             {LINES: BETTER, DISTANCE: BETTER},
             {"cutoff_hz": None, "data": "drums"},
-            "After 2,000 steps and 5 seeds each, resize has weaker lines than transposed and is "
-            "closer to real audio.",
+            "After 2,000 steps and 5 seeds each, resize has lines that stand out less than "
+            "transposed and is closer to real audio.",
             "The data has no low-pass, so noise above its band cannot be told from sound.",
         ),
         (
@@ -141,8 +177,8 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {"seeds": 1},
             "After 2,000 steps, in one training each, resize leaves 10 dB less of its power above "
             "1.7 kHz than transposed.",
-            "One training each cannot tell which has weaker lines. Another seed may give "
-            "another result: train three or more of each.",
+            "One training each cannot tell which has lines that stand out less. Another seed "
+            "may give another result: train three or more of each.",
         ),
         (
             {NOISE: BETTER},

@@ -17,7 +17,6 @@ from wavegan_rc.report.verdicts import (
     MIXED,
     NOISE,
     NOISE_LINES,
-    NOT_MEASURED,
     REAL,
     UNKNOWN,
     WORSE,
@@ -56,7 +55,7 @@ def summarize(
 
 
 def _about(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> str:
-    """Name what all runs share; the table of what differs has the rest."""
+    """Name what differs, then what all runs share."""
     runs = [run for group in groups for run in group.runs]
 
     def shared(name: str) -> Any:
@@ -66,9 +65,10 @@ def _about(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> str
     data, rate, cutoff, steps = map(shared, ("data", "sample_rate", "cutoff_hz", "steps"))
     seeds = _span([len(group.runs) for group in groups])
     found = differing_settings(runs)
-    differing = named([name for name in setting_names() if name in found])
+    names = [name.replace("_", " ") for name in setting_names() if name in found]
+    that = f" that differ in {named(names)}" if names else ""
     words = [
-        f"{len(runs)} run{'s' * (len(runs) > 1)}{f' that differ in {differing}' * bool(differing)}",
+        f"{len(runs)} run{'s' * (len(runs) > 1)}{that}",
         "" if data is False else f"trained on {data or 'bundled speech'}",
         f"{hz_text(rate)} sample rate" if rate else "",
         f"low-passed at {hz_text(cutoff)}" if cutoff else "",
@@ -98,12 +98,11 @@ class _Story:
         self._band = "the band" if edge is None else hz_text(edge)
         self._labels = {group.id: group.label for group in groups} | {REAL: self._audio}
         power = {v.group: v.verdict for v in verdicts if v.quantity == NOISE_LINES}
-        power = {group: word for group, word in power.items() if word != NOT_MEASURED}
 
         def is_told(verdict: Verdict) -> bool:
             """Lines are told once, by their power; nothing is nearer to real audio than itself."""
-            if verdict.quantity == LINES and verdict.group in power:
-                return verdict.verdict not in (power[verdict.group], UNKNOWN)
+            if verdict.quantity == LINES and power.get(verdict.group) in _CERTAIN:
+                return verdict.verdict in _CERTAIN and verdict.verdict != power[verdict.group]
             return (verdict.beside, verdict.quantity) != (REAL, DISTANCE)
 
         self._told = [
@@ -112,7 +111,7 @@ class _Story:
         ]
 
     def _lead(self) -> str:
-        """Say after how many steps and seeds, as "After 6,000 steps and 5 seeds each"."""
+        """Say after how many steps and seeds, as "After 5,000 steps and 5 seeds each"."""
         counts = [len(group.runs) for group in self._groups]
         words = f"After {_span([run.config.steps for run in self._runs])} steps"
         each = " each" if len(counts) > 1 else ""
@@ -126,7 +125,7 @@ class _Story:
         has, less, more = {
             NOISE: (("leaves", "leave"), f"less of {whose} power", f"more of {whose} power"),
             NOISE_LINES: (("has", "have"), "weaker lines", "stronger lines"),
-            LINES: (("has", "have"), "weaker lines", "stronger lines"),
+            LINES: (("has", "have"), "lines that stand out less", "lines that stand out more"),
             IMAGES: (("has", "have"), "fainter mirror images", "stronger mirror images"),
             DISTANCE: (("is", "are"), f"closer to {self._audio}", f"further from {self._audio}"),
         }[verdict.quantity]
@@ -134,7 +133,8 @@ class _Story:
         words = words or f"{less} at some stages and {more} at others"
         if verdict.quantity in (NOISE, NOISE_LINES):
             size = abs(verdict.difference or 0)
-            if size and not several:
+            # Real audio has no lines to speak of: what its power is beside, is the noise.
+            if size and not several and (verdict.quantity, verdict.beside) != (NOISE_LINES, REAL):
                 words = f"{number_text(size, 1 if size < 10 else 0)} dB {words}"
             words += f" above {self._band}"
         return f"{has[several]} {words}"
@@ -156,10 +156,14 @@ class _Story:
         better = [self._clause(each) for each in certain if each.verdict == BETTER]
         worse = [self._clause(each) for each in certain if each.verdict != BETTER]
         (better or worse)[0] += f" than {other}"
-        text = f"{lead} {name} {', but '.join(filter(None, (listed(better), listed(worse))))}."
+        told = ", but ".join(filter(None, (listed(better), listed(worse))))
+        return self._band_once(f"{lead} {name} {told}.")
+
+    def _band_once(self, text: str) -> str:
+        """Name the band once, then say "there"."""
         band = f" above {self._band}"
         before, *after = text.split(band)
-        return band.join([before, *filter(None, [" there".join(after)])])
+        return band.join([before, " there".join(after)]) if after else text
 
     def of_many(self) -> str:
         """Say which settings have less of an artifact than the first, for the first such kind."""
@@ -173,9 +177,12 @@ class _Story:
                 than = "" if found else f" than {self._groups[0].label}"
                 clause = self._clause(same[0], several=len(same) > 1)
                 found.append(f"{self._names([each.group for each in same])} {clause}{than}")
-        unknown = [each for each in own if each.verdict not in _CERTAIN]
+        alike = [each.group for each in own if each.verdict == ALIKE]
+        if alike:
+            found.append(f"{self._names(alike)} {'are' if len(alike) > 1 else 'is'} alike")
+        unknown = [each.group for each in own if each.verdict not in (*_CERTAIN, ALIKE)]
         if unknown:
-            found.append(f"for {self._names([each.group for each in unknown])} it cannot be told")
+            found.append(f"for {self._names(unknown)} it cannot be told")
         return f"{lead} {'; '.join(found)}."
 
     def _names(self, group_ids: Sequence[str]) -> str:
@@ -187,7 +194,7 @@ class _Story:
         nouns = (
             f"less of its power above {self._band}",
             f"weaker lines above {self._band}",
-            "weaker lines",
+            "lines that stand out less",
             "fainter mirror images",
             f"the smaller distance from {self._audio}",
         )
@@ -199,9 +206,9 @@ class _Story:
         ]
         if len(self._groups) != 2 or not unknown:
             return ""
-        named = listed([noun for noun, _ in unknown], "or")
+        which = self._band_once(listed([noun for noun, _ in unknown], "or"))
         trainings = unknown[0][1].trainings
-        return f"{trainings[0].upper()}{trainings[1:]} cannot tell which has {named}."
+        return f"{trainings[0].upper()}{trainings[1:]} cannot tell which has {which}."
 
     def without_band(self) -> str:
         """Say why noise is not judged where the data has no low-pass."""

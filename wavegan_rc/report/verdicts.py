@@ -40,7 +40,7 @@ class Verdict:
         text: Size, interval, p-value and trainings in words, or the reason for no verdict.
         difference: Group minus the other side, at the stage that decides.
         trainings: Trainings compared, in words. Segments say nothing about other trainings.
-        stage: Stage that decides, if the quantity has stages.
+        of_stages: How many of the stages decide, as "1 of 7"; empty for the whole.
     """
 
     quantity: str
@@ -50,7 +50,7 @@ class Verdict:
     text: str
     difference: float | None = None
     trainings: str = ""
-    stage: int | None = None
+    of_stages: str = ""
 
 
 def build_verdicts(
@@ -125,7 +125,8 @@ def _verdict(
         counts = [f"{word} in {words.count(word)}" for word in ordered]
         parts.append(f"of {len(words)} stages {', '.join(counts)}")
     text = ", ".join([*parts, *filter(None, [chosen.reason])])
-    return Verdict(*about, judge(sides), text, chosen.value, trainings, row.stage)
+    of_stages = "" if row.stage is None else f"{len(certain)} of {len(told)}"
+    return Verdict(*about, judge(sides), text, chosen.value, trainings, of_stages)
 
 
 def judge(sides: Sequence[str]) -> str:

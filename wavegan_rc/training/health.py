@@ -4,8 +4,8 @@ A training is judged by its logged numbers alone, so a history can be judged aga
 
 The thresholds come from healthy and unhealthy runs. 15 healthy runs have 2000 steps, 128 filters,
 batches of 32, five critic updates and no emphasis (five upsamplers with one seed, resize and
-transposed with five more). The other healthy runs are the reference experiment's: resize and
-transposed at the defaults. The unhealthy runs have one wrong setting each: small runs (400 steps,
+transposed with five more). The other healthy runs are the nine of the reference experiment that
+gave no warning: resize and transposed at the defaults. The unhealthy runs have one wrong setting each: small runs (400 steps,
 batches of 8, 32 filters, 1024 samples), and one of 128 filters with a learning rate of 1e-2.
 
 Source:
@@ -107,7 +107,7 @@ RULES = (
         in_norms=True,
         wgan_gp_only=True,
     ),
-    # Healthy: 0.7 in the first steps, then 3 to 60. A generator whose output is all at full scale,
+    # Healthy: 0.7 in the first steps, then 3 to 500. A generator whose output is all at full scale,
     # where tanh is flat (learning rate 1e-2): exactly 0.
     Rule(
         "generator_gradient_norm",
