@@ -16,6 +16,7 @@ import pytest
 import yaml
 from helpers import report_runs
 from helpers.browser import DESKTOP, PHONE, click, emulate, find, screenshot
+from helpers.commands import ended
 from helpers.report_page import COUNT, HOSTILE, LENGTH, RATE, document_of, run_of, write_run
 from matplotlib.figure import Figure
 from scipy import stats
@@ -24,12 +25,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from wavegan_rc.cli.process import run_command
 from wavegan_rc.cli.report import report_command
-from wavegan_rc.report.comparisons import Difference
-from wavegan_rc.report.measured import Interval
+from wavegan_rc.report.measured import Cell, Difference, Interval
 from wavegan_rc.report.page import render_page
-from wavegan_rc.report.rows import Cell, Row
+from wavegan_rc.report.rows import Row
 from wavegan_rc.report.sentences import Summary
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.verdicts import Verdict
@@ -638,10 +637,7 @@ def smoke_report(smoke_runs, tmp_path_factory):
     (second / "config.yaml").write_text(yaml.safe_dump(settings))
     runs = [first, second]
     out = folder / "report"
-    arguments = [*map(str, runs), "--out", str(out)]
-    with pytest.raises(SystemExit) as ended:
-        run_command(report_command, "report.py", arguments)
-    assert ended.value.code == 0
+    assert report_command("report.py", [*map(str, runs), "--out", str(out)]) == 0
     return out
 
 
@@ -679,10 +675,8 @@ def test_the_report_of_two_runs_opens(browser, smoke_report, screenshots):
 )
 def test_the_commands_mistakes_are_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        run_command(report_command, "report.py", arguments)
-    error = capsys.readouterr().err
-    assert ended.value.code == 2
+    code, _, error = ended(report_command, arguments, capsys)
+    assert code == 2
     assert error.startswith("error: ")
     assert message in error
     assert error.count("\n") == 1

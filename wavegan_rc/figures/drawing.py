@@ -46,17 +46,7 @@ def draw_band(
     label: str | None = None,
     **style: Any,
 ) -> None:
-    """Draw a line with a band around it.
-
-    Args:
-        axis: Panel.
-        x: Array of shape (points,).
-        curves: Value, lower and upper end, each of shape (points,). Ends of NaN draw no band.
-        alpha: Opacity of the band.
-        linewidth: Width of the line in points.
-        label: Name in the legend.
-        style: Colour and line style.
-    """
+    """Draw a value between its lower and upper end, as a line in a band; NaN ends draw no band."""
     value, low, high = curves
     if np.isfinite(low).any():
         axis.fill_between(x, low, high, color=style["color"], alpha=alpha, linewidth=0)
@@ -68,10 +58,7 @@ def over_seeds(curves: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np
 
     Student's interval of two or three curves would be so wide at some of a thousand points that it
     hides everything else. The range of five trainings holds the median of all trainings with a
-    probability of 94 %.
-
-    Args:
-        curves: Curves of shape (points,). A single one has no range: the ends are NaN.
+    probability of 94 %. A single curve has no range: the ends are NaN.
 
     Source:
         H. A. David, H. N. Nagaraja, "Order Statistics" (2003), section 7.1: `1 - 2 / 2**n`.
@@ -87,16 +74,10 @@ def over_seeds(curves: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np
 
 
 def levels_db(segments: np.ndarray) -> np.ndarray:
-    """Return the spectrograms of segments side by side.
+    """Return the spectrograms of segments side by side, shape (bins, frames of all segments).
 
-    Each segment is analysed by itself: the jump from one segment to the next, which no network
-    made, does not show.
-
-    Args:
-        segments: Array of shape (segments, samples).
-
-    Returns:
-        Levels in dB re full-scale sine, shape (bins, frames of all segments).
+    Levels are in dB re full-scale sine. Each segment is analysed by itself: the jump from one
+    segment to the next, which no network made, does not show.
 
     Example:
         >>> levels_db(np.zeros((3, 2048))).shape
@@ -112,14 +93,8 @@ def spectrogram_figure(
 ) -> Figure:
     """Draw the spectrograms of several sets of segments on one scale of levels.
 
-    Each set has a row. Left, the frequency axis is in mel, where a voice fills the lower half;
-    right, it is linear.
-
-    Args:
-        rows: Segments by title from the top, each of shape (segments, samples). The loudest point
-            of the first row is the top of the scale.
-        sample_rate: Sample rate in Hz.
-        cutoff_hz: Frequency marked by a dashed line. None draws no mark.
+    Each set has a row, with its title. Left, the frequency axis is in mel, where a voice fills the
+    lower half; right, it is linear. The loudest point of the first set is the top of the scale.
 
     Example:
         >>> noise = np.random.default_rng(0).normal(0, 0.1, (8, 512))

@@ -1,17 +1,17 @@
 """Warnings: what makes a comparison of runs unfair or uncertain, and what to do about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from wavegan_rc.config.settings import SETTINGS
 from wavegan_rc.measurement.evaluator import FEWEST_SEGMENTS
 from wavegan_rc.report.groups import Group, differing_settings, setting_names
-from wavegan_rc.report.measured import Key, Measured
+from wavegan_rc.report.measured import Key
 from wavegan_rc.report.run_files import Run
 from wavegan_rc.report.words import listed, named
 from wavegan_rc.runs.history import unfinished
 
 
-def build_warnings(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> list[str]:
+def build_warnings(groups: Sequence[Group]) -> list[str]:
     """Return what a reader must know before believing a difference, one warning of each kind."""
     runs = [run for group in groups for run in group.runs]
     return [
@@ -20,7 +20,7 @@ def build_warnings(groups: Sequence[Group], measurements: Mapping[str, Measured]
         *_environments(runs),
         *_few_trainings(groups),
         *_stopped_or_unfinished(runs),
-        *_silent_or_alone(runs, measurements),
+        *_silent_or_alone(runs),
     ]
 
 
@@ -52,16 +52,11 @@ def _words(names: Sequence[str]) -> str:
 
 
 def _other_data(groups: Sequence[Group]) -> list[str]:
-    """Compare recordings by their fingerprints where all runs have one, else by their paths."""
+    """Compare recordings by their fingerprints."""
     runs = [group.runs[0] for group in groups]
-    prints = {run.data_fingerprint for run in runs}
-    if None in prints:
-        differ = len({run.config.data for run in runs}) > 1
-    else:
-        # Another low-pass or rate changes the fingerprint too, and has a warning of its own.
-        differ = len({(run.config.sample_rate, run.config.cutoff_hz) for run in runs}) == 1
-        differ = differ and len(prints) > 1
-    if not differ:
+    # Another low-pass or rate changes the fingerprint too, and has a warning of its own.
+    forms = {(run.config.sample_rate, run.config.cutoff_hz) for run in runs}
+    if len(forms) > 1 or len({run.data_fingerprint for run in runs}) == 1:
         return []
     if len({run.config.data for run in runs}) > 1:
         return ["Not a fair comparison: the recordings differ. Train all on the same."]
@@ -114,13 +109,13 @@ def _stopped_or_unfinished(runs: Sequence[Run]) -> list[str]:
     return found
 
 
-def _silent_or_alone(all_runs: Sequence[Run], measurements: Mapping[str, Measured]) -> list[str]:
+def _silent_or_alone(all_runs: Sequence[Run]) -> list[str]:
     silent, alone, few = [], [], []
     for run in all_runs:
-        found = measurements[run.id]
+        found = run.measured
         if found.value(Key("rms_db")) is None:
             silent.append(run.in_words)
-        if all(number.reference.value is None for number in found.numbers.values()):
+        if not found.real:
             alone.append(run.in_words)
         independent = found.real_independent
         if independent is not None and independent < FEWEST_SEGMENTS:
