@@ -51,9 +51,7 @@ class StepTime:
 def format_steps(rows: Sequence[StepTime], peaks: Mapping[str, float]) -> list[str]:
     """Return the lines of a table with a row for each arm and a column for each program.
 
-    Args:
-        rows: Times.
-        peaks: Speed of a large matrix product in GFLOP/s, by precision.
+    The peaks are speeds of a large matrix product in GFLOP/s, by precision.
     """
     times = {(row.arm, row.program): row for row in rows}
 

@@ -102,12 +102,8 @@ def initial_spectra(stages: Stages, *, draws: int = 100, seed: int = 0) -> Initi
     """Measure the spectrum of white noise after upsampling stages with random kernels.
 
     As in a generator, a ReLU precedes each stage. Each draw has new weights (He) and new noise;
-    biases are zero, their initial value. Samples near the ends are left out.
-
-    Args:
-        stages: Upsampling stages.
-        draws: Number of random networks.
-        seed: Seed of the weights, the noise and the bootstrap, at least 0.
+    biases are zero, their initial value. Samples near the ends are left out. The seed is that of
+    the weights, the noise and the bootstrap.
 
     Source:
         J. Pons et al., "Upsampling artifacts in neural audio synthesis" (ICASSP 2021), figures 1
