@@ -97,7 +97,7 @@ def test_print_config_can_be_read_back(tmp_path, capsys):
         (["--cutoff-hz", "8000"], ["--cutoff-hz must be", "8000"]),
         (["--upsampling-factors", "3"], ["of --upsampling-factors, 3 = 3", "2048"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
-        (["--data", "nowhere"], ["nowhere: no such folder"]),
+        (["--data", "nowhere"], ["nowhere: no such folder, glob or file"]),
         (["--data", "~nosuchuser/speech"], ["~nosuchuser/speech cannot be searched"]),
         (["--data", "x" * 300], ["x" * 300]),
         (["--seed", str(2**64)], ["seed"]),
@@ -107,8 +107,8 @@ def test_print_config_can_be_read_back(tmp_path, capsys):
     ],
 )
 def test_bad_flags_give_one_line_and_exit_code_2(argv, named, capsys, tmp_path):
-    code, _, err = run([*argv, "--out", str(tmp_path / "runs")], capsys)
-    assert code == 2
+    code, out, err = run([*argv, "--out", str(tmp_path / "runs")], capsys)
+    assert (code, out) == (2, "")
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     for word in named:
@@ -394,8 +394,6 @@ def test_the_installed_program_lists_its_commands():
     assert listed.returncode == 0
     assert "train" in listed.stdout
     assert "generate" in listed.stdout
-    wrong = subprocess.run([*program, "trian"], capture_output=True, text=True)
-    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
 @pytest.mark.parametrize(

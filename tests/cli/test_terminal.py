@@ -76,9 +76,11 @@ def test_a_setting_in_a_file_is_guessed_at_too(tmp_path, capsys):
 
 def test_a_command_is_guessed_at(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["wavegan-rc", "trian"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="2"):
         main()
-    assert capsys.readouterr().err.endswith("Received: trian; did you mean train?\n")
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err.endswith("Received: trian; did you mean train?\n")
 
 
 @pytest.mark.parametrize(
@@ -267,19 +269,6 @@ def test_a_sweep_file_that_is_missing_is_answered_by_those_there_are(capsys):
     assert run("train", ["--config", "nosuch"], capsys)[2].endswith(
         f"no such file; there are: {', '.join(NAMED)}\n"
     )
-
-
-def test_a_setting_of_a_file_is_named_as_it_is_written_there(tmp_path, capsys):
-    (tmp_path / "own.yaml").write_text("cutoff_hz: -1")
-    err = run("train", ["--config", tmp_path / "own.yaml"], capsys)[2]
-    assert err.startswith(f"error: {tmp_path}/own.yaml: cutoff_hz must be ")
-
-
-def test_missing_recordings_are_reported_before_anything_is_prepared(tmp_path, capsys):
-    argv = ["--data", tmp_path / "nosuch", "--out", tmp_path / "runs"]
-    code, out, err = run("train", argv, capsys)
-    assert (code, out) == (2, "")
-    assert err.endswith("nosuch: no such folder, glob or file\n")
 
 
 def test_explain_names_the_skips_of_residual_stages(tmp_path, capsys):

@@ -91,12 +91,10 @@ def test_the_printed_levels_are_those_of_scipys_response(upsampler, factor, caps
         (["--kernel-size", "0"], "--kernel-size"),
         (["--sample-rate", "0"], "--sample-rate"),
         (["--draws", "-1"], "draws"),
-        (["--draws", "9"], "draws"),
         (["--upsampling-factors", "1000000"], "factors"),
         (["--upsampling-factors", "100000", "100000"], "factors"),
         (["--kernel-size", "100000000000"], "--kernel-size"),
         (["--seed", "-1"], "seed"),
-        (["--bogus"], "--bogus"),
     ],
 )
 def test_mistakes_give_one_line_and_exit_code_2(argv, named, capsys):

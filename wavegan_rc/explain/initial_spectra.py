@@ -42,14 +42,9 @@ class LineLevels(NamedTuple):
 
 @dataclass(frozen=True)
 class InitialSpectra:
-    """Power spectra of random networks, each with a total power of 1.
+    """Power spectra of random networks, shape (draws, bins), each with a total power of 1.
 
-    Attributes:
-        frequencies_hz: Bin frequencies in Hz, shape (bins,).
-        power: Power of each bin, shape (draws, bins).
-        sample_rate: Sample rate in Hz.
-        comb: Lines that the upsampling factors predict.
-        seed: Seed of the bootstrap over draws.
+    The comb are the lines that the upsampling factors predict; the seed is that of the bootstrap.
     """
 
     frequencies_hz: np.ndarray

@@ -47,25 +47,20 @@ class Document:
 
     def as_json(self) -> dict[str, Any]:
         """Return JSON values without NaN; a missing number is null, with a reason beside it."""
+        groups = {run.id: group.id for group in self.groups for run in group.runs}
         return {
             "schema": SCHEMA,
             "title": self.title,
             "wavegan_rc": self.version,
             "created": self.created,
             "groups": [group.as_json() for group in self.groups],
-            "runs": [self._run_as_json(run) for run in self.runs],
+            "runs": [run.as_json(groups[run.id]) for run in self.runs],
             "summary": asdict(self.summary),
             "differing_settings": self.differing_settings,
             "warnings": self.warnings,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "rows": [asdict(row) for row in self.rows],
         }
-
-    def _run_as_json(self, run: Run) -> dict[str, Any]:
-        own = run.measured
-        group = next(each for each in self.groups if run in each.runs)
-        stages = [{"stage": stage, "lines_hz": lines} for stage, lines in own.stages.items()]
-        return run.as_json() | {"group": group.id, "segments": own.segments, "stages": stages}
 
 
 def build_document(runs: Sequence[Path], out: Path) -> Document:

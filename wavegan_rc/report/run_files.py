@@ -34,11 +34,8 @@ class Run:
 
     Attributes:
         id: `r1`, `r2`, ... in report order.
-        folder: Run folder, as given.
         config: Settings, with the number of steps that the generator was trained for.
         steps_asked: Number of steps that the run was to make; more, if it was stopped early.
-        sessions: Training sessions, the first one first.
-        history: Rows of the history.
         measured: Measurement; empty until it is read or made.
     """
 
@@ -66,9 +63,9 @@ class Run:
         """Id and name."""
         return f"{self.id} ({self.name})"
 
-    def as_json(self) -> dict[str, Any]:
-        """Return how the run was made, as JSON values."""
-        config = self.config
+    def as_json(self, group: str) -> dict[str, Any]:
+        """Return how the run was made, and its stages, as JSON values."""
+        config, stages = self.config, self.measured.stages.items()
         return {
             "id": self.id,
             "name": self.name,
@@ -85,6 +82,9 @@ class Run:
             "segment_length": config.segment_length,
             "cutoff_hz": config.cutoff_hz,
             "stopband_hz": config.stopband_hz,
+            "group": group,
+            "segments": self.measured.segments,
+            "stages": [{"stage": stage, "lines_hz": lines} for stage, lines in stages],
         }
 
 
