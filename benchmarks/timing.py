@@ -35,10 +35,10 @@ def write_numbers(json_file: Path | None, rows: Sequence[Any], **about: Any) -> 
 
 
 def timed(function: Callable[[], Any], count: int, *, before: int = 1) -> list[float]:
-    """Return the seconds that each of some calls takes, after other calls before.
+    """Return the seconds that each of some calls takes, after some that are not timed.
 
     The function returns when its result is ready. Threads of the previous work come to rest during
-    the calls before.
+    the first calls.
 
     Example:
         >>> len(timed(lambda: None, 3))
@@ -76,9 +76,9 @@ def interleaved(visits: Mapping[Key, Visit], repeats: int) -> dict[Key, list[flo
 def table(
     columns: Mapping[str, Callable[[Row], str]], rows: Sequence[Row], *, left: int = 1
 ) -> list[str]:
-    """Return the lines of a table: so many columns are aligned left, the others right.
+    """Return the lines of a table from functions of a row to a cell, by column title.
 
-    A column is a function from a row to its cell, by the column's title.
+    The first `left` columns are aligned left, the others right.
 
     Example:
         >>> table({"word": str, "length": lambda word: f"{len(word)}"}, ["one", "twenty"])

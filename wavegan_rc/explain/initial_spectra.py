@@ -44,7 +44,7 @@ class LineLevels(NamedTuple):
 class InitialSpectra:
     """Power spectra of random networks, shape (draws, bins), each with a total power of 1.
 
-    The comb are the lines that the upsampling factors predict; the seed is that of the bootstrap.
+    `comb` holds the predicted lines, and `seed` is that of the bootstrap over draws.
     """
 
     frequencies_hz: np.ndarray

@@ -24,6 +24,10 @@ _SETS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 def artifact_figure(json_file: Path, arrays_file: Path) -> Figure:
     """Draw spectra with the predicted lines, phase locking, and image coherence by stage.
 
+    Args:
+        json_file: `artifacts.json` of a measurement.
+        arrays_file: `artifacts.npz` beside it.
+
     Example:
         >>> import tempfile
         >>> from wavegan_rc.measurement.measure import measure

@@ -93,8 +93,14 @@ def spectrogram_figure(
 ) -> Figure:
     """Draw the spectrograms of several sets of segments on one scale of levels.
 
-    Each set has a row, with its title. Left, the frequency axis is in mel, where a voice fills the
-    lower half; right, it is linear. The loudest point of the first set is the top of the scale.
+    Each set has a row. Left, the frequency axis is in mel, where a voice fills the lower half;
+    right, it is linear.
+
+    Args:
+        rows: Segments by title from the top, each of shape (segments, samples). The loudest point
+            of the first row is the top of the scale.
+        sample_rate: Sample rate in Hz.
+        cutoff_hz: Frequency marked by a dashed line. None draws no mark.
 
     Example:
         >>> noise = np.random.default_rng(0).normal(0, 0.1, (8, 512))

@@ -145,7 +145,7 @@ def measured(run: Run, config: Config, name: str, *, keep: bool) -> Measured:
     """Read a run's measurement, or measure it.
 
     A measurement is made again if it is older than the generator, was made by another version, or
-    lacks real audio that can be read now. Its segments stay in memory if they are to be kept.
+    lacks real audio that can be read now. `keep` holds its segments in memory, for comparisons.
 
     Raises:
         DataError: If the run cannot be measured, or its folder cannot be written.

@@ -63,9 +63,9 @@ def interval_text(
 ) -> str:
     """Return a value with its interval, all with the digits that mean something.
 
-    These are two of half the interval's width, and three in all of a number without an interval,
-    but at `most` so many after the point, and one of levels, of which less cannot be heard. A
-    quantity of this `name` may have bounds.
+    Two digits of half the interval's width mean something, three in all without an interval. At
+    `most` so many follow the point, and one for levels, of which less cannot be heard. Quantities
+    that cannot be negative, by their `name`, are shown as 0 at least.
 
     Example:
         >>> interval_text(Interval(8.63, 7.9, 10.21)), interval_text(Interval(8.63))

@@ -14,7 +14,7 @@ from wavegan_rc.errors import ParameterError, WaveganWarning
 
 
 def require(package: str, *, asked: str, extra: str) -> None:
-    """Raise a ParameterError unless the package, which what is asked needs, is installed.
+    """Raise a ParameterError that names the extra if an optional package is not installed.
 
     Example:
         >>> require("numpy", extra="test", asked="format numpy")
