@@ -270,10 +270,7 @@ def test_without_a_low_pass_it_is_said_why_nothing_is_out_of_band(tmp_path):
         write_measurement(run, found, full)
     document = document_json(seeds, tmp_path / "out")
     verdict = verdict_on(document, "out_of_band_total_db")
-    assert (verdict["verdict"], verdict["text"]) == (
-        "not measured",
-        f"r1: {reason}; r2: {reason}",
-    )
+    assert (verdict["verdict"], verdict["text"]) == ("not measured", f"r1: {reason}; r2: {reason}")
 
 
 @given(
@@ -412,10 +409,7 @@ def test_stages_of_other_factors_are_not_compared(tmp_path):
     )
     assert all(row["differences"]["g2"]["value"] is None for row in rows)
     assert row_of(document, "rms_db")["differences"]["g2"]["value"] == pytest.approx(0.5)
-    assert [group["label"] for group in document["groups"]] == [
-        "factors 4 4",
-        "factors 2 8",
-    ]
+    assert [group["label"] for group in document["groups"]] == ["factors 4 4", "factors 2 8"]
     assert verdict_on(document, "line_prominence_db")["verdict"] == "not measured"
 
 
@@ -677,14 +671,7 @@ def write(name, text):
         (replace_text("measurement/artifacts.json", '"rms_db"', "[1]"), "not a measurement"),
         (replace_text("measurement/artifacts.json", '"stage": 2', '"stage": 3'), None),
         (replace_text("measurement/artifacts.json", "4000.0", "NaN"), "not a measurement"),
-        (
-            replace_text(
-                "measurement/artifacts.json",
-                "{",
-                "[",
-            ),
-            "cannot be read",
-        ),
+        (replace_text("measurement/artifacts.json", "{", "["), "cannot be read"),
     ],
 )
 def test_a_run_that_cannot_be_used_is_named(tmp_path, damage, words):

@@ -119,12 +119,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             "than transposed.",
             "Training was too short to settle: more steps may change this.",
         ),
-        (
-            {},
-            {},
-            "After 2,000 steps and 5 seeds each, nothing could be measured.",
-            "",
-        ),
+        ({}, {}, "After 2,000 steps and 5 seeds each, nothing could be measured.", ""),
         (
             {NOISE: WORSE, LINES: UNKNOWN, DISTANCE: WORSE},
             {"count": 1},
