@@ -67,11 +67,8 @@ def quality_of(segments: np.ndarray, real: np.ndarray, config: Config) -> dict[s
 class Program:
     """A program in training.
 
-    Attributes:
-        config: Settings.
-        step: Function that trains one step, on segments of shape (batch, critic_steps, samples, 1),
-            and waits for it.
-        generate: Function from latents to float32 segments.
+    `step` trains one step, on segments of shape (batch, critic_steps, samples, 1), and waits for
+    it; `generate` maps latents to float32 segments.
     """
 
     config: Config

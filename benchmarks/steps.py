@@ -22,15 +22,9 @@ CONFIGS["wavegan16384"] = Config.read("wavegan16384", batch_size=8)
 
 @dataclass(frozen=True)
 class StepTime:
-    """Time of one program's training step.
+    """Median time of one program's training step, its quartiles, and its operations.
 
-    Attributes:
-        config: Name of the settings.
-        program: Name of the program; `wavegan_rc` is this package.
-        precision: `float32`, `tf32` or `mixed_bfloat16`.
-        ms_per_step: Median time of a step.
-        ms_quartiles: First and third quartile of a step's time.
-        gflop_per_step: Operations of a step, from the shapes of the layers.
+    `config` is the name of the settings. Operations are counted from the shapes of the layers.
     """
 
     config: str
