@@ -63,13 +63,7 @@ def timed_settings(toy: bool) -> dict[str, Config]:
 
 
 class Check:
-    """One check.
-
-    Args:
-        out: Existing folder for all files.
-        minutes: Minutes for everything.
-        toy: Use small networks, to see that everything works.
-    """
+    """One check, in an existing folder; `toy` uses small networks, to see that all works."""
 
     def __init__(self, out: Path, minutes: float, *, toy: bool) -> None:
         self._out, self._toy, self._seconds = out, toy, 60 * minutes

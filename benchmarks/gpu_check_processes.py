@@ -20,16 +20,10 @@ class NoAnswerError(Exception):
 
 
 def run_until(command: Sequence[str], end: float, *, grace_s: float, log: Path) -> str:
-    """Run a command; ask it to end by SIGTERM in time, and kill it at the end.
+    """Run a command in a process group of its own, and return how it ended: `done`, or why not.
 
-    Args:
-        command: Program and its arguments; it gets a process group of its own.
-        end: Time (of `time.monotonic`) at which it is killed.
-        grace_s: Seconds before `end` at which SIGTERM is sent.
-        log: File to which its output is appended.
-
-    Returns:
-        How it ended: `done`, or why not.
+    It is asked to end by SIGTERM `grace_s` seconds before the end (of `time.monotonic`), and then
+    killed. Its output is appended to the log.
     """
     started = time.monotonic()
     if end - grace_s <= started:
@@ -62,9 +56,7 @@ def run_until(command: Sequence[str], end: float, *, grace_s: float, log: Path) 
 class Worker:
     """A process that answers a question by a line of JSON; it starts with the first question.
 
-    Args:
-        command: Program and its arguments.
-        log: File to which its standard error is appended.
+    Its standard error is appended to the log.
     """
 
     def __init__(self, command: Sequence[str], log: Path) -> None:

@@ -1,7 +1,7 @@
 """Count the floating-point operations of a training step from the shapes of the layers."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -13,17 +13,11 @@ from wavegan_rc.theory.polyphase import polyphase_fold
 Form = Literal["polyphase", "plain"]
 
 
-class Networks(NamedTuple):
-    """Operations of each layer, for one forward pass of one example."""
+def _forward_operations(config: Config, form: Form) -> tuple[list[int], list[int]]:
+    """Count the operations of generator and critic by layer, for a forward pass of an example.
 
-    generator: list[int]
-    critic: list[int]
-
-
-def forward_operations(config: Config, form: Form) -> Networks:
-    """Count the operations of the dense and convolutional layers; a multiply-add counts as two.
-
-    A stage with L input samples, C channels and F filters takes 2 L C F T operations:
+    Dense and convolutional layers count, a multiply-add as two. A stage with L input samples, C
+    channels and F filters takes 2 L C F T operations:
 
     - `plain`: T = factor * K (K taps for each output sample), or K for `transposed`, which skips
       the inserted zeros.
@@ -33,15 +27,6 @@ def forward_operations(config: Config, form: Form) -> Networks:
 
     Work that is done once per sample or weight (activations, biases, interpolation, shuffling,
     Adam, folding) and the end corrections are not counted.
-
-    Args:
-        config: Sizes of the networks.
-        form: Form of the generator's stages.
-
-    Example:
-        >>> config = Config(segment_length=64, upsampling_factors=(2, 2), kernel_size=4, filters=32)
-        >>> forward_operations(config, "plain").generator  # of dense and the two stages
-        [65536, 131072, 8192]
     """
     length, channels = config.initial_length, config.filters
     generator = [2 * config.latent_dim * length * channels]
@@ -59,7 +44,7 @@ def forward_operations(config: Config, form: Form) -> Networks:
         length = math.ceil(length / STRIDES)
         critic.append(2 * length * KERNEL_SIZE * channels * filters)
         channels = filters
-    return Networks(generator, [*critic, 2 * length * channels])
+    return generator, [*critic, 2 * length * channels]
 
 
 def operations_per_step(config: Config, form: Form) -> int:
@@ -83,12 +68,8 @@ def operations_per_step(config: Config, form: Form) -> int:
 
     The sum, for each example of the batch, is
     critic_steps * (10 C - 2 c1 - 2 cd + G) + 3 G - g1 + 2 C.
-
-    Args:
-        config: Sizes of the networks and batches.
-        form: Form of the generator's stages, as in `forward_operations`.
     """
-    generator, critic = forward_operations(config, form)
+    generator, critic = _forward_operations(config, form)
     C, G = sum(critic), sum(generator)
     critic_update = 10 * C - 2 * critic[0] - 2 * critic[-1] + G
     generator_update = 3 * G - generator[0] + 2 * C

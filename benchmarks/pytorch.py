@@ -77,10 +77,8 @@ class Critic(nn.Module):
     "same" in Keras pads 10 zeros at the start and 11 at the end. PyTorch pads both ends equally;
     unequal padding would need a copy. With time reversed, a padding of 11 gives the same result.
 
-    Args:
-        config: Sizes of the network.
-        shuffle_by_index: Shift by gathering at indices drawn on the device, so that one compiled
-            step serves every shift; otherwise by a slice and padding.
+    It shuffles by a slice and padding, or by gathering at indices drawn on the device, so that one
+    compiled step serves every shift.
     """
 
     def __init__(self, config: Config, shuffle_by_index: bool = False) -> None:
@@ -120,16 +118,10 @@ class Critic(nn.Module):
 def critic_loss(
     critic: Any, real: Any, fake: Any, mixing: Any, weight: float, functional: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the loss of a critic update and its penalty.
+    """Return the loss of a critic update and its penalty, of segments (batch, 1, samples).
 
-    Args:
-        critic: The `Critic`.
-        real: Real segments, shape (batch, 1, samples).
-        fake: Generated segments, same shape.
-        mixing: Share of the real segment in each mixture, shape (batch, 1, 1).
-        weight: Weight of the gradient penalty.
-        functional: Use `torch.func.grad` for the inner gradient. PyTorch's compiler can follow it
-            and then differentiates only once, as it must.
+    The functional inner gradient, `torch.func.grad`, is one that PyTorch's compiler can follow; it
+    then differentiates only once, as it must.
     """
     mixed = torch.lerp(fake, real, mixing)
     if functional:
@@ -149,14 +141,7 @@ def pytorch_step(
     """Return a step that maps segments to the generator's loss.
 
     Segments have shape (critic_steps, batch, 1, samples). The step has no moving average, no logs
-    and no checks.
-
-    Args:
-        config: Sizes and learning rates.
-        generator: The `Generator`, on the critic's device.
-        critic: The `Critic`.
-        bfloat16: Run under autocast.
-        backend: Backend of `torch.compile` for the losses and gradients; None means eager.
+    and no checks. A backend of `torch.compile` compiles losses and gradients; None means eager.
     """
     device = next(critic.parameters()).device
     optimizers = [

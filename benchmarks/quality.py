@@ -37,12 +37,7 @@ _FIRST_S = 10.0
 
 
 def quality_of(segments: np.ndarray, real: np.ndarray, config: Config) -> dict[str, float]:
-    """Measure generated segments without intervals.
-
-    Args:
-        segments: Generated segments, float32 array of shape (at least 400, samples).
-        real: Held-out segments, at least as many.
-        config: Settings of the run, with a low-pass.
+    """Measure at least 400 generated segments beside held-out ones, without intervals.
 
     Returns:
         Values of `artifact_values` and `sound_values`, and the Frechet distance of log-mel
@@ -72,11 +67,8 @@ def quality_of(segments: np.ndarray, real: np.ndarray, config: Config) -> dict[s
 class Program:
     """A program in training.
 
-    Attributes:
-        config: Settings.
-        step: Function that trains one step, on segments of shape (batch, critic_steps, samples, 1),
-            and waits for it.
-        generate: Function from latents to float32 segments.
+    `step` trains one step, on segments of shape (batch, critic_steps, samples, 1), and waits for
+    it; `generate` maps latents to float32 segments.
     """
 
     config: Config
@@ -184,12 +176,10 @@ def _training(program: Program, segments: Segments, seconds: float) -> Iterator[
 
 
 def benchmark_quality(seconds: float, json_file: Path | None) -> None:
-    """Train programs in turns, and print their quality over time.
+    """Train programs in turns, each for so many seconds, and print their quality over time.
 
-    Args:
-        seconds: Training seconds of each program. They include the compilation in the first step,
-            but not the drawing of batches and the measuring.
-        json_file: File for the numbers; None means no file.
+    The seconds include the compilation in the first step, but not the drawing of batches and the
+    measuring.
     """
     config = Config()
     corpus = corpus_of(config)

@@ -22,15 +22,9 @@ CONFIGS["wavegan16384"] = Config.read("wavegan16384", batch_size=8)
 
 @dataclass(frozen=True)
 class StepTime:
-    """Time of one program's training step.
+    """Median time of one program's training step, its quartiles, and its operations.
 
-    Attributes:
-        config: Name of the settings.
-        program: Name of the program; `wavegan_rc` is this package.
-        precision: `float32`, `tf32` or `mixed_bfloat16`.
-        ms_per_step: Median time of a step.
-        ms_quartiles: First and third quartile of a step's time.
-        gflop_per_step: Operations of a step, from the shapes of the layers.
+    `config` is the name of the settings. Operations are counted from the shapes of the layers.
     """
 
     config: str
@@ -51,9 +45,7 @@ class StepTime:
 def format_steps(rows: Sequence[StepTime], peaks: Mapping[str, float]) -> list[str]:
     """Return the lines of a table with a row for each arm and a column for each program.
 
-    Args:
-        rows: Times.
-        peaks: Speed of a large matrix product in GFLOP/s, by precision.
+    The peaks are speeds of a large matrix product in GFLOP/s, by precision.
     """
     times = {(row.arm, row.program): row for row in rows}
 

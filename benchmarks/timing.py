@@ -1,7 +1,6 @@
 """Shared tools of the benchmarks: rounds in random order, tables, the file of numbers."""
 
 import platform
-import statistics
 import sys
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -36,12 +35,10 @@ def write_numbers(json_file: Path | None, rows: Sequence[Any], **about: Any) -> 
 
 
 def timed(function: Callable[[], Any], count: int, *, before: int = 1) -> list[float]:
-    """Return the seconds that each of some calls takes.
+    """Return the seconds that each of some calls takes, after some that are not timed.
 
-    Args:
-        function: Function that returns when its result is ready.
-        count: Number of timed calls.
-        before: Number of calls made first, while threads of the previous work come to rest.
+    The function returns when its result is ready. Threads of the previous work come to rest during
+    the first calls.
 
     Example:
         >>> len(timed(lambda: None, 3))
@@ -76,20 +73,12 @@ def interleaved(visits: Mapping[Key, Visit], repeats: int) -> dict[Key, list[flo
     return times
 
 
-def medians_ms(times: Mapping[Key, list[float]]) -> dict[Key, float]:
-    """Return the median of each list of seconds, in milliseconds."""
-    return {key: 1000 * statistics.median(values) for key, values in times.items()}
-
-
 def table(
     columns: Mapping[str, Callable[[Row], str]], rows: Sequence[Row], *, left: int = 1
 ) -> list[str]:
-    """Return the lines of a table, with aligned columns.
+    """Return the lines of a table from functions of a row to a cell, by column title.
 
-    Args:
-        columns: Functions from a row to its cell, by column title.
-        rows: Rows of any type.
-        left: Number of columns aligned left; the others are aligned right.
+    The first `left` columns are aligned left, the others right.
 
     Example:
         >>> table({"word": str, "length": lambda word: f"{len(word)}"}, ["one", "twenty"])

@@ -179,11 +179,8 @@ def time_steps(
 ) -> tuple[list[StepTime], dict[str, float]]:
     """Time the steps of one configuration, with all programs in the same rounds.
 
-    Args:
-        name: Name of the configuration, for the rows.
-        config: Sizes of the networks and batches; its upsampler and precision are ignored.
-        repeats: Number of timed rounds, at least 1.
-        notices: List that receives the programs left out, and why.
+    All upsamplers and precisions are timed, whatever the configuration has. `notices` receives the
+    programs left out, and why.
 
     Returns:
         The times, and the speed of the faster library's matrix product by precision.

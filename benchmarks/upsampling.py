@@ -1,5 +1,6 @@
 """Time the upsampling layers at the low rate against their two steps one after the other."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from benchmarks.timing import Visit, interleaved, medians_ms, table, timed, write_numbers
+from benchmarks.timing import Visit, interleaved, table, timed, write_numbers
 from wavegan_rc.config.choices import UPSAMPLERS, Upsampler
 from wavegan_rc.nn.generator import generator_widths
 from wavegan_rc.nn.upsampling import UpsampleConv1D
@@ -128,8 +129,8 @@ def time_stack(stack: Stack, repeats: int) -> list[dict[str, Any]]:
             for part, visit in _visits(stack.layers(upsampler), apply, inputs).items():
                 visits[upsampler, implementation, part] = visit
             rows[upsampler][implementation] = {}
-    for (upsampler, implementation, part), ms in medians_ms(interleaved(visits, repeats)).items():
-        rows[upsampler][implementation][part] = ms
+    for (upsampler, implementation, part), seconds in interleaved(visits, repeats).items():
+        rows[upsampler][implementation][part] = 1000 * statistics.median(seconds)
     return list(rows.values())
 
 

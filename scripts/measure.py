@@ -1,7 +1,4 @@
-from sys import argv
-
-from wavegan_rc.cli.measure import measure_command
-from wavegan_rc.cli.process import run_command
+from wavegan_rc.cli.commands import run_script
 
 if __name__ == "__main__":
-    run_command(measure_command, "measure.py", argv[1:])
+    run_script("measure")

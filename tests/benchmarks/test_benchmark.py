@@ -3,19 +3,16 @@ import json
 import numpy as np
 import pytest
 from helpers.backends import tensorflow_only
+from helpers.commands import ended
 
 from benchmarks.command import benchmark_command
-from wavegan_rc.cli.process import run_command
 from wavegan_rc.config.choices import UPSAMPLERS
 
 pytestmark = tensorflow_only
 
 
 def run(argv, capsys):
-    with pytest.raises(SystemExit) as ended:
-        run_command(benchmark_command, "benchmark.py", argv)
-    captured = capsys.readouterr()
-    return ended.value.code, captured.out, captured.err
+    return ended(benchmark_command, argv, capsys)
 
 
 @pytest.fixture

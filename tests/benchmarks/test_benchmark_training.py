@@ -7,11 +7,11 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from helpers.commands import ended
 
 from benchmarks import training
 from benchmarks.command import benchmark_command
 from benchmarks.operations import operations_per_step
-from wavegan_rc.cli.process import run_command
 from wavegan_rc.config import Config
 from wavegan_rc.nn.critic import LeakyReLU
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
@@ -223,12 +223,10 @@ def test_the_table_and_the_file_hold_every_arm(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(training, "PRODUCT_SIZE", 64)
     file = tmp_path / "b.json"
     argv = ["training", "--configs", "speech2048", "--repeats", "1", "--json", str(file)]
-    with pytest.raises(SystemExit) as ended:
-        run_command(benchmark_command, "benchmark.py", argv)
-    assert ended.value.code == 0
+    code, out, _ = ended(benchmark_command, argv, capsys)
+    assert code == 0
     numbers = json.loads(file.read_text())
     rows = numbers["rows"]
-    out = capsys.readouterr().out
     arms = {(row["upsampler"], row["precision"], row["program"]) for row in rows}
     programs = {program for *_, program in arms}
     assert programs >= {"wavegan_rc", "plain Keras"}

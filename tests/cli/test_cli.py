@@ -8,10 +8,10 @@ import sys
 import pytest
 import yaml
 from helpers import ROOT
+from helpers.commands import ended
 
 from wavegan_rc.cli.commands import COMMANDS
 from wavegan_rc.cli.generate import generate_command
-from wavegan_rc.cli.process import run_command
 from wavegan_rc.cli.sweep import sweep_command
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
@@ -19,10 +19,7 @@ from wavegan_rc.runs.run import config_as_yaml
 
 
 def run(argv, capsys):
-    with pytest.raises(SystemExit) as ended:
-        run_command(train_command, "train.py", argv)
-    captured = capsys.readouterr()
-    return ended.value.code, captured.out, captured.err
+    return ended(train_command, argv, capsys)
 
 
 def resolved(argv, capsys):
@@ -100,7 +97,7 @@ def test_print_config_can_be_read_back(tmp_path, capsys):
         (["--cutoff-hz", "8000"], ["--cutoff-hz must be", "8000"]),
         (["--upsampling-factors", "3"], ["of --upsampling-factors, 3 = 3", "2048"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
-        (["--data", "nowhere"], ["nowhere: no such folder"]),
+        (["--data", "nowhere"], ["nowhere: no such folder, glob or file"]),
         (["--data", "~nosuchuser/speech"], ["~nosuchuser/speech cannot be searched"]),
         (["--data", "x" * 300], ["x" * 300]),
         (["--seed", str(2**64)], ["seed"]),
@@ -110,13 +107,22 @@ def test_print_config_can_be_read_back(tmp_path, capsys):
     ],
 )
 def test_bad_flags_give_one_line_and_exit_code_2(argv, named, capsys, tmp_path):
-    code, _, err = run([*argv, "--out", str(tmp_path / "runs")], capsys)
-    assert code == 2
+    code, out, err = run([*argv, "--out", str(tmp_path / "runs")], capsys)
+    assert (code, out) == (2, "")
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     for word in named:
         assert word in err
     assert not list(tmp_path.glob("runs/*"))
+
+
+def bomb(levels=12, width=9):
+    """Aliases of lists of aliases: as text 9 ** 12 words, as a file 500 bytes."""
+    names = [f"l{level}" for level in range(levels)]
+    lines = [f"upsampler: &{names[0]} [{', '.join(['sinc'] * width)}]"]
+    for name, inner in zip(names[1:], names, strict=False):
+        lines.append(f"{name}: &{name} [{', '.join(['*' + inner] * width)}]")
+    return "\n".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -139,30 +145,6 @@ def test_bad_flags_give_one_line_and_exit_code_2(argv, named, capsys, tmp_path):
         ("\tsteps: 3", "line"),
         ("!!python/object/apply:os.system ['true']", "python"),
         ("steps: 0", "steps"),
-    ],
-)
-def test_a_bad_config_file_is_named_with_the_key(text, named, tmp_path, capsys):
-    file = tmp_path / "bad.yaml"
-    file.write_text(text)
-    code, _, err = run(["--config", str(file)], capsys)
-    assert code == 2
-    assert err.count("\n") == 1
-    assert named in err
-    assert str(file) in err
-
-
-def bomb(levels=12, width=9):
-    """Aliases of lists of aliases: as text 9 ** 12 words, as a file 500 bytes."""
-    names = [f"l{level}" for level in range(levels)]
-    lines = [f"upsampler: &{names[0]} [{', '.join(['sinc'] * width)}]"]
-    for name, inner in zip(names[1:], names, strict=False):
-        lines.append(f"{name}: &{name} [{', '.join(['*' + inner] * width)}]")
-    return "\n".join(lines)
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
         ("steps: 3\nseed: 1\nsteps: 4", "line 3: steps is set twice"),
         ("batch-size: 3\nbatch_size: 4", "line 2: batch_size is set twice"),
         ("steps:\t3", "line 1: found character '\\t' that cannot start any token. Received: steps"),
@@ -175,10 +157,7 @@ def bomb(levels=12, width=9):
         ("steps: " + "9" * 5000, "line 1: a value must be text, a number"),
         ("seed: 0x" + "f" * 5000, "line 1: a value must be text, a number"),
         ("silence_db: -1" + ":59" * 5000, "line 1: a value must be text, a number"),
-        (
-            "segment_length: 1" + "0" * 90,
-            "segment_length must be a whole number (16 to 1048576)",
-        ),
+        ("segment_length: 1" + "0" * 90, "segment_length must be a whole number (16 to 1048576)"),
         ("steps: 2147483648", "steps must be a whole number (1 to 2147483647)"),
         ("batch_size: 65537", "batch_size must be a whole number (1 to 65536)"),
         ("sample_rate: 2000000", "sample_rate must be a whole number (1 to 1000000)"),
@@ -261,10 +240,7 @@ def bomb(levels=12, width=9):
         ("? [steps]\n: 3", "line 1: a setting must be a word"),
         ("two\\nlines: 3", "unknown setting: two\\nlines"),
         ("k" * 1000 + ": 3", "unknown setting: kkk"),
-        (
-            "steps: " + "k" * 10000,
-            "(1 to 2147483647). Received: 'kkk",
-        ),
+        ("steps: " + "k" * 10000, "(1 to 2147483647). Received: 'kkk"),
         ("[" * 5000, "nested too deeply"),
         ("- " * 8000, "nested too deeply"),
         ("steps: 3\n---\nsteps: 4", "but found another document"),
@@ -412,8 +388,6 @@ def test_the_installed_program_lists_its_commands():
     assert listed.returncode == 0
     assert "train" in listed.stdout
     assert "generate" in listed.stdout
-    wrong = subprocess.run([*program, "trian"], capture_output=True, text=True)
-    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -425,9 +399,9 @@ def test_the_list_of_packages_without_tensorflow_answers_mistakes(
 ):
     script = str(ROOT / "scripts" / "without_tensorflow.py")
     monkeypatch.setattr(sys, "argv", [script, *argv])
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as end:
         runpy.run_path(script)
-    assert ended.value.code == code
+    assert end.value.code == code
     assert said in " ".join("".join(capsys.readouterr()).split())
 
 
@@ -520,21 +494,19 @@ print((taken() - before) * resource.getpagesize() / 2**25)
         ("generate", ["x", "--sample-count", "0"], "count must be a whole number (at least 1)"),
         ("generate", ["x", "--interpolate=1"], "--interpolate"),
         ("generate", ["x", "--out="], "out must be text that can name a file"),
-        (
-            "explain",
-            ["--upsampling-factors", "2", "x"],
-            "must be a list of 1 to 20 whole numbers",
-        ),
+        ("explain", ["--upsampling-factors", "2", "x"], "must be a list of 1 to 20 whole numbers"),
         ("explain", ["--draws", "9"], "draws must be 0 or at least 10. Received: 9"),
+        ("train", ["--cutoff-hz", "-1"], "--cutoff-hz must be a finite number (above 0)"),
+        ("train", ["--sample-rate=3000"], "--cutoff-hz must be below 1300 Hz, 200 Hz below half"),
+        ("train", ["--upsampler=resise", "--steps=1"], "--upsampler must be one of transposed, "),
+        ("measure", ["x.npy", "--fail-above", "rms=1"], "--fail-above must name one of "),
         ("report", [], "required: runs"),
         ("train", ["--resume", "a", "--config", "b"], "--resume cannot be combined with --config"),
     ],
 )
 def test_a_bad_flag_of_any_command_is_named_with_its_rule(command, argv, message, capsys):
-    with pytest.raises(SystemExit) as ended:
-        run_command(COMMANDS[command], command, argv)
-    out, err = capsys.readouterr()
-    assert (ended.value.code, out, err.count("\n")) == (2, "", 1)
+    code, out, err = ended(COMMANDS[command], argv, capsys)
+    assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("error: ")
     assert message in err
     for internal in ("Parser", "typing", "Literal", "<class", "NoneType"):
@@ -550,10 +522,8 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch, capsys):
         (generate_command, ["~/run", "--latents=~/latents.npz"]),
         (sweep_command, ["~/grid.yaml"]),
     ):
-        with pytest.raises(SystemExit) as ended:
-            run_command(command, "program", argv)
-        assert ended.value.code == 2
-        assert f"error: {tmp_path}" in capsys.readouterr().err
+        code, _, err = ended(command, argv, capsys)
+        assert (code, f"error: {tmp_path}" in err) == (2, True)
 
 
 def test_auto_stands_for_the_precision_of_a_resumed_run(tmp_path, capsys):

@@ -11,10 +11,11 @@ import pytest
 import soundfile
 import yaml
 from helpers import PRESETS
+from helpers.commands import ended
 
 from wavegan_rc.cli.commands import COMMANDS, main
 from wavegan_rc.cli.findings import in_three_lines
-from wavegan_rc.cli.process import line_of, run_command
+from wavegan_rc.cli.process import line_of
 from wavegan_rc.config import Config
 from wavegan_rc.config.yaml_file import PRESETS as NAMED
 from wavegan_rc.generator.file import Generator, save_generator
@@ -27,10 +28,7 @@ RATE, LENGTH = 16000, 512
 
 
 def run(command, argv, capsys):
-    with pytest.raises(SystemExit) as ended:
-        run_command(COMMANDS[command], command, [str(word) for word in argv])
-    captured = capsys.readouterr()
-    return ended.value.code, captured.out, captured.err
+    return ended(COMMANDS[command], argv, capsys, command)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -78,9 +76,11 @@ def test_a_setting_in_a_file_is_guessed_at_too(tmp_path, capsys):
 
 def test_a_command_is_guessed_at(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["wavegan-rc", "trian"])
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="2"):
         main()
-    assert capsys.readouterr().err.endswith("Received: trian; did you mean train?\n")
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err.endswith("Received: trian; did you mean train?\n")
 
 
 @pytest.mark.parametrize(
@@ -269,39 +269,6 @@ def test_a_sweep_file_that_is_missing_is_answered_by_those_there_are(capsys):
     assert run("train", ["--config", "nosuch"], capsys)[2].endswith(
         f"no such file; there are: {', '.join(NAMED)}\n"
     )
-
-
-@pytest.mark.parametrize(
-    ("command", "argv", "message"),
-    [
-        ("train", ["--cutoff-hz", "-1"], "--cutoff-hz must be a finite number (above 0)"),
-        (
-            "train",
-            ["--sample-rate=3000"],
-            "--cutoff-hz must be below 1300 Hz, 200 Hz below half of ",
-        ),
-        ("train", ["--upsampler", "resise"], "Received: resise; did you mean resize?"),
-        ("train", ["--upsampler=resise", "--steps=1"], "--upsampler must be one of transposed, "),
-        ("measure", ["x.npy", "--fail-above", "rms=1"], "--fail-above must name one of "),
-    ],
-)
-def test_settings_are_named_as_they_are_typed(command, argv, message, capsys):
-    code, _, err = run(command, argv, capsys)
-    assert (code, err.count("\n")) == (2, 1)
-    assert message in err
-
-
-def test_a_setting_of_a_file_is_named_as_it_is_written_there(tmp_path, capsys):
-    (tmp_path / "own.yaml").write_text("cutoff_hz: -1")
-    err = run("train", ["--config", tmp_path / "own.yaml"], capsys)[2]
-    assert err.startswith(f"error: {tmp_path}/own.yaml: cutoff_hz must be ")
-
-
-def test_missing_recordings_are_reported_before_anything_is_prepared(tmp_path, capsys):
-    argv = ["--data", tmp_path / "nosuch", "--out", tmp_path / "runs"]
-    code, out, err = run("train", argv, capsys)
-    assert (code, out) == (2, "")
-    assert err.endswith("nosuch: no such folder, glob or file\n")
 
 
 def test_explain_names_the_skips_of_residual_stages(tmp_path, capsys):

@@ -5,10 +5,10 @@ from functools import partial
 import matplotlib.image
 import numpy as np
 import pytest
+from helpers.commands import ended
 from scipy import signal
 
 from wavegan_rc.cli.explain import explain_command
-from wavegan_rc.cli.process import run_command
 from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.explain import initial_spectra as measured
 from wavegan_rc.explain.explanation import Stages
@@ -17,10 +17,7 @@ from wavegan_rc.nn.upsampling import UpsampleConv1D
 
 
 def run(argv, capsys):
-    with pytest.raises(SystemExit) as ended:
-        run_command(explain_command, "explain.py", argv)
-    captured = capsys.readouterr()
-    return ended.value.code, captured.out, captured.err
+    return ended(explain_command, argv, capsys)
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +27,7 @@ def spectra():
 
 @pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
 def test_the_comb_overlap_images_and_a_warning_are_printed_before_any_training(capsys):
-    argv = [
-        "--upsampler",
-        "transposed",
-        "--kernel-size",
-        "25",
-        "--upsampling-factors",
-        "4",
-        "4",
-        "4",
-        "4",
-    ]
+    argv = ["--upsampler=transposed", "--kernel-size=25", "--upsampling-factors=4,4,4,4"]
     code, out, err = run([*argv, "--draws", "0"], capsys)
     assert code == 0
     assert err.startswith("warning: kernel_size 25 is not a multiple of factor 4: ")
@@ -104,12 +91,10 @@ def test_the_printed_levels_are_those_of_scipys_response(upsampler, factor, caps
         (["--kernel-size", "0"], "--kernel-size"),
         (["--sample-rate", "0"], "--sample-rate"),
         (["--draws", "-1"], "draws"),
-        (["--draws", "9"], "draws"),
         (["--upsampling-factors", "1000000"], "factors"),
         (["--upsampling-factors", "100000", "100000"], "factors"),
         (["--kernel-size", "100000000000"], "--kernel-size"),
         (["--seed", "-1"], "seed"),
-        (["--bogus"], "--bogus"),
     ],
 )
 def test_mistakes_give_one_line_and_exit_code_2(argv, named, capsys):

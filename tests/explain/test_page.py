@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pytest
 from helpers import transposed
+from helpers.commands import ended
 from helpers.explain_page import WEB, run_modules
 
 from wavegan_rc.cli.explain import explain_command
-from wavegan_rc.cli.process import run_command
 from wavegan_rc.config.choices import PADDINGS, UPSAMPLERS
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.explain import page
@@ -345,10 +345,7 @@ def small_generator(tmp_path):
 
 
 def command(argv, capsys):
-    with pytest.raises(SystemExit) as ended:
-        run_command(explain_command, "explain.py", [str(each) for each in argv])
-    captured = capsys.readouterr()
-    return ended.value.code, captured.out, captured.err
+    return ended(explain_command, argv, capsys)
 
 
 def test_the_page_of_a_run_shows_its_generator_first(small_generator, tmp_path, capsys):

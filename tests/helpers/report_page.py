@@ -10,16 +10,9 @@ from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import Measured
 from wavegan_rc.report.run_files import Run, Session
 from wavegan_rc.report.sentences import Summary
+from wavegan_rc.runs.run import Run as RunFolder
 
-RATE = 16000
-
-
-LENGTH = 2048
-
-
-COUNT = 64
-
-
+RATE, LENGTH, COUNT = 16000, 2048, 64
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -30,17 +23,15 @@ def run_of(number, folder, *, seed=0, text="Linux", **settings):
     session = Session(versions, "3.11.7", text, text, "2026-01-01T00:00:00Z")
     history = [{"step": step, "steps_per_s": 4.2} for step in (1000, 2000)]
     config = Config(**shape, seed=seed, steps=2000)
-    return Run(f"r{number}", Path(folder), config, config.steps, [session], None, history)
+    highest = config.sample_rate / 2
+    lines = ((highest / 4, 3 * highest / 4), (highest / 2,), (highest,))
+    measured = Measured(COUNT, dict(enumerate(lines, 1)))
+    place = RunFolder(folder)
+    return Run(f"r{number}", place, config, 2000, [session], "a" * 64, history, measured)
 
 
 def document_of(groups, rows=()):
     """A document of runs by the labels of their groups."""
-    runs = [run for own in groups.values() for run in own]
-    measurements = {}
-    for run in runs:
-        highest = run.config.sample_rate / 2
-        lines = ((highest / 4, 3 * highest / 4), (highest / 2,), (highest,))
-        measurements[run.id] = Measured(COUNT, dict(enumerate(lines, 1)), {})
     return Document(
         title=" and ".join(groups),
         version="0.1.0",
@@ -48,8 +39,7 @@ def document_of(groups, rows=()):
         groups=[
             Group(f"g{i}", label, tuple(own)) for i, (label, own) in enumerate(groups.items(), 1)
         ],
-        runs=runs,
-        measurements=measurements,
+        runs=[run for own in groups.values() for run in own],
         differing_settings=["upsampler"],
         warnings=[],
         summary=Summary("2 runs", "After 2,000 steps, a finding.", ("How sure it is.",)),

@@ -211,6 +211,8 @@ def test_results_of_another_set_are_neither_replaced_nor_left_beside(arrays, tmp
         code, _, err = run([*paths, *given], capsys)
         assert (code, err.count("\n")) == (2, 1)
         assert err.startswith("error: --out must be a new folder, or one with results of the same")
+    for paths in ([tmp_path / "nowhere"], [b, tmp_path / "nowhere"]):
+        assert run([*paths, *given], capsys)[2].startswith(f"error: {tmp_path / 'nowhere'}: ")
     assert before == {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
     assert run([a, b, *given, "--seed", 1], capsys)[0] == 0
     (out / "02" / "artifacts.json").write_text("{}")

@@ -19,10 +19,9 @@ from wavegan_rc.figures.drawing import levels_db, spectrogram_png
 from wavegan_rc.measurement.evaluator import QUANTITIES
 from wavegan_rc.measurement.segments import SegmentSet
 from wavegan_rc.report import media
-from wavegan_rc.report.comparisons import Difference
-from wavegan_rc.report.measured import Interval
+from wavegan_rc.report.measured import Cell, Difference, Interval
 from wavegan_rc.report.page import render_page
-from wavegan_rc.report.rows import Cell, Row
+from wavegan_rc.report.rows import Row
 from wavegan_rc.report.run_files import Session
 from wavegan_rc.report.sentences import Summary
 from wavegan_rc.report.sounds import collect_sounds
@@ -33,6 +32,13 @@ from wavegan_rc.report.words import interval_text, meanings
 def low_passed_noise(seed, seconds=COUNT * LENGTH / RATE):
     noise = 0.2 * np.random.default_rng(seed).standard_normal(round(seconds * RATE) + 458)
     return signal.fftconvolve(noise, media.design_lowpass(1500, 1700, RATE), mode="valid")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder of a run whose recordings are those of real audio."""
+    real = low_passed_noise(0)
+    return write_run(tmp_path_factory.mktemp("run"), real, real)
 
 
 def decoded(uri):
@@ -109,20 +115,20 @@ def test_one_scale_and_one_gain_serve_all(tmp_path):
     assert [s.label for s in (real_row, first, second)] == ["real", "faint", "strong"]
     # The one 20 dB stronger peaks 1 dB below full scale, the other 20 dB lower: the same gain.
     assert sounds.artifact_gain_db == pytest.approx(40 - 1, abs=0.2)
-    levels = [power_db(decoded(sound.artifact)[0]) for sound in (real_row, first, second)]
+    players = [each.player(sounds.artifact_gain_db) for each in (real_row, first, second)]
+    levels = [power_db(decoded(player)[0]) for player in players]
     assert levels[2] - levels[1] == pytest.approx(20, abs=0.1)
     assert levels[0] < levels[1] - 20
-    assert np.allclose(decoded(first.audio)[0], faint, atol=2 / 32768)
+    assert np.allclose(decoded(first.player())[0], faint, atol=2 / 32768)
     top = levels_db(real.reshape(COUNT, LENGTH)).max()
     assert top <= sounds.top_db < top + 5
 
 
-def test_rounding_is_not_made_loud(tmp_path):
-    real = low_passed_noise(0)
-    run = run_of(1, write_run(tmp_path / "a", real, real))
+def test_rounding_is_not_made_loud(folder):
+    run = run_of(1, folder)
     sounds = collect_sounds(document_of({"resize": [run]}))
     assert sounds.artifact_gain_db == 40
-    assert abs(decoded(sounds.rows[1][0].artifact)[0]).max() < 0.02
+    assert abs(decoded(sounds.rows[1][0].player(40))[0]).max() < 0.02
 
 
 def test_full_band_data_has_no_artifact_players(tmp_path):
@@ -135,9 +141,7 @@ def test_full_band_data_has_no_artifact_players(tmp_path):
     assert "Artifact only:" not in page
 
 
-def test_runs_of_other_data_have_their_own_real_row(tmp_path):
-    real = low_passed_noise(0)
-    folder = write_run(tmp_path / "a", real, real)
+def test_runs_of_other_data_have_their_own_real_row(folder):
     runs = {
         "transposed": [run_of(1, folder)],
         "filters 8": [run_of(2, folder, filters=8)],
@@ -145,7 +149,7 @@ def test_runs_of_other_data_have_their_own_real_row(tmp_path):
     }
     sounds = collect_sounds(document_of(runs))
     assert [row[0].label for row in sounds.rows[:2]] == ["real", "real, of takes"]
-    assert [row[0].count for row in sounds.rows] == [64, 32, 64, 64, 32]
+    assert [len(row[0].segments) for row in sounds.rows] == [64, 32, 64, 64, 32]
 
 
 def test_long_segments_and_many_runs_keep_the_page_small(tmp_path):
@@ -153,7 +157,7 @@ def test_long_segments_and_many_runs_keep_the_page_small(tmp_path):
     long = rng.uniform(-0.9, 0.9, 64 * 16384)  # the worst to compress
     run = run_of(1, write_run(tmp_path / "long", long, long), segment_length=16384)
     (real,), (sound,) = collect_sounds(document_of({"resize": [run]})).rows
-    assert real.count == sound.count == 8
+    assert len(real.segments) == len(sound.segments) == 8
 
     noise = long[: COUNT * LENGTH]
     folder = write_run(tmp_path / "a", noise, noise)
@@ -171,10 +175,8 @@ def test_long_segments_and_many_runs_keep_the_page_small(tmp_path):
     [((1500.0, 1500.0), True, False), ((None, None), False, True), ((1500.0, None), True, True)],
 )
 def test_only_of_low_passed_data_it_is_said_what_lies_above_the_cutoff(
-    tmp_path, cutoffs, low_passed, full
+    folder, cutoffs, low_passed, full
 ):
-    real = low_passed_noise(0)
-    folder = write_run(tmp_path / "a", real, real)
     runs = [run_of(i, folder, cutoff_hz=cutoff) for i, cutoff in enumerate(cutoffs)]
     document = document_of({"transposed": runs[:1], "resize": runs[1:]})
     page = render_page(document, collect_sounds(document), [])
@@ -245,14 +247,13 @@ def test_a_run_that_was_stopped_early_is_heard_as_well(tmp_path, monkeypatch):
     monkeypatch.setattr("wavegan_rc.report.sounds.data_of_run", lambda path, count: parts)
     run = replace(run_of(1, tmp_path, seed=3), steps_asked=9000)
     (first,), (second,) = collect_sounds(document_of({"resize": [run]})).rows
-    assert np.allclose(decoded(second.audio)[0], made.ravel(), atol=2 / 32768)
-    assert np.allclose(decoded(first.audio)[0], real.ravel(), atol=2 / 32768)
+    assert np.allclose(decoded(second.player())[0], made.ravel(), atol=2 / 32768)
+    assert np.allclose(decoded(first.player())[0], real.ravel(), atol=2 / 32768)
     assert asked == [(str(tmp_path), COUNT, 3)]
 
 
-def test_quantities_link_to_their_pages_where_these_are_at_hand(tmp_path):
-    real = low_passed_noise(0)
-    run = run_of(1, write_run(tmp_path / "a", real, real))
+def test_quantities_link_to_their_pages_where_these_are_at_hand(folder):
+    run = run_of(1, folder)
     cell = Cell(1.0, 0.0, 2.0, over="segments", count=64, runs={"r1": 1.0})
     rows = [Row("rms_db", "dB", None, None, [], None, {"g1": cell}, {})]
     document = document_of({"resize": [run]}, rows)
@@ -319,10 +320,9 @@ def test_digits_are_those_that_the_interval_gives_a_meaning(estimate, name, text
     assert shown == text.replace("-0.0000 ", "0.0000 ")
 
 
-def test_a_card_says_0_for_the_distance_of_real_audio_from_itself(tmp_path):
+def test_a_card_says_0_for_the_distance_of_real_audio_from_itself(folder):
     """Its estimate has no bias, and may lie below 0, which no reader expects of a distance."""
-    real = low_passed_noise(0)
-    run = run_of(1, write_run(tmp_path / "a", real, real))
+    run = run_of(1, folder)
     cell = Cell(5.0, 4.0, 6.0, over="segments", count=64, runs={"r1": 5.0})
     distance = Interval(-0.05, -0.14, 0.16)
     rows = [Row("frechet_distance", "", None, None, [], distance, {"g1": cell}, {})]

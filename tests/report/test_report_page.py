@@ -16,6 +16,7 @@ import pytest
 import yaml
 from helpers import report_runs
 from helpers.browser import DESKTOP, PHONE, click, emulate, find, screenshot
+from helpers.commands import ended
 from helpers.report_page import COUNT, HOSTILE, LENGTH, RATE, document_of, run_of, write_run
 from matplotlib.figure import Figure
 from scipy import stats
@@ -24,12 +25,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from wavegan_rc.cli.process import run_command
 from wavegan_rc.cli.report import report_command
-from wavegan_rc.report.comparisons import Difference
-from wavegan_rc.report.measured import Interval
+from wavegan_rc.report.measured import Cell, Difference, Interval
 from wavegan_rc.report.page import render_page
-from wavegan_rc.report.rows import Cell, Row
+from wavegan_rc.report.rows import Row
 from wavegan_rc.report.sentences import Summary
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.verdicts import Verdict
@@ -584,24 +583,16 @@ def test_it_prints(opened, screenshots):
 FIVE = {"filters": 16, "batch_size": 8, "latent_dim": 8, "kernel_size": 12, "learning_rate": 1e-3}
 
 
-def settings_of(count, differing):
-    """Settings that differ in the radius of phase shuffle, or in five settings more."""
-    first = report_runs.SMALL
-    others = [
-        replace(first, phase_shuffle_radius=2 + i, **(FIVE if differing == 5 else {}))
-        for i in range(1, count)
-    ]
-    return [first, *others]
-
-
 @pytest.mark.parametrize("differing", [1, 5])
 @pytest.mark.parametrize("count", [1, 2, 5, 10])
 def test_it_fits_whatever_is_compared(browser, tmp_path, screenshots, count, differing):
-    """Two seeds of each setting, on a desk and on a phone, in light and in dark."""
+    """Two seeds of settings that differ in the radius of phase shuffle, or in five more."""
     runs = []
     rng = np.random.default_rng(0)
     audio = 0.1 * rng.standard_normal(16 * 512)
-    for i, config in enumerate(settings_of(count, differing)):
+    for i in range(count):
+        changes = {"phase_shuffle_radius": 2 + i, **(FIVE if differing == 5 else {})}
+        config = replace(report_runs.SMALL, **(changes if i else {}))
         values = [{"out_of_band_total_db": 9.0 - i + 0.1 * seed} for seed in range(2)]
         own = report_runs.write_seeds(tmp_path, f"{i}", values, config)
         for run in own:
@@ -638,10 +629,7 @@ def smoke_report(smoke_runs, tmp_path_factory):
     (second / "config.yaml").write_text(yaml.safe_dump(settings))
     runs = [first, second]
     out = folder / "report"
-    arguments = [*map(str, runs), "--out", str(out)]
-    with pytest.raises(SystemExit) as ended:
-        run_command(report_command, "report.py", arguments)
-    assert ended.value.code == 0
+    assert report_command("report.py", [*map(str, runs), "--out", str(out)]) == 0
     return out
 
 
@@ -679,10 +667,8 @@ def test_the_report_of_two_runs_opens(browser, smoke_report, screenshots):
 )
 def test_the_commands_mistakes_are_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        run_command(report_command, "report.py", arguments)
-    error = capsys.readouterr().err
-    assert ended.value.code == 2
+    code, _, error = ended(report_command, arguments, capsys)
+    assert code == 2
     assert error.startswith("error: ")
     assert message in error
     assert error.count("\n") == 1

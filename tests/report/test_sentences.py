@@ -6,8 +6,8 @@ import pytest
 from helpers.report_page import run_of
 
 from wavegan_rc.report.groups import Group
-from wavegan_rc.report.measured import Interval, Measured
-from wavegan_rc.report.rows import Cell, Row
+from wavegan_rc.report.measured import Cell, Interval
+from wavegan_rc.report.rows import Row
 from wavegan_rc.report.sentences import summarize
 from wavegan_rc.report.verdicts import (
     DISTANCE,
@@ -54,8 +54,7 @@ def verdicts_of(groups, told, seeds):
 
 def summary_of(told, *, count=2, seeds=5, rows=(), **run):
     groups = groups_of(count, seeds, **run)
-    measured = {each.id: Measured(64, {}, {}) for group in groups for each in group.runs}
-    return summarize(groups, rows, verdicts_of(groups, told, seeds), measured)
+    return summarize(groups, rows, verdicts_of(groups, told, seeds))
 
 
 BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and worse"
@@ -187,12 +186,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             "than transposed.",
             "Training was too short to settle: more steps may change this.",
         ),
-        (
-            {},
-            {},
-            "After 2,000 steps and 5 seeds each, nothing could be measured.",
-            "",
-        ),
+        ({}, {}, "After 2,000 steps and 5 seeds each, nothing could be measured.", ""),
         (
             {NOISE: WORSE, LINES: UNKNOWN, DISTANCE: WORSE},
             {"count": 1},

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wavegan_rc.config import Config
 from wavegan_rc.runs.history import unfinished
 from wavegan_rc.runs.run import Run
 
@@ -51,6 +52,19 @@ def test_what_moves_is_named():
 def test_without_numbers_nothing_is_known():
     for rows in ([], rows_of([None] * 20), rows_of([float("nan")] * 20), rows_of(["-3"] * 20)):
         assert "has 0 measurements; " in str(unfinished(rows))
+
+
+def test_a_run_is_shown_as_its_folder_upsampler_and_steps(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = Run("001-resize")
+    assert repr(run) == "Run('001-resize': no settings)"
+    run.checkpoints.mkdir(parents=True)
+    (run.checkpoints / "step-000012.json").write_text("{}")
+    run.write_config(Config(steps=20))
+    assert repr(run) == "Run('001-resize': resize, 12 of 20 steps)"
+    for damaged in (b"steps: [", b"\xff", b"steps: 20"):
+        run.config.write_bytes(damaged)
+        assert repr(run) == "Run('001-resize': its settings cannot be read)"
 
 
 def test_a_step_is_logged_once_its_line_is_complete(tmp_path):

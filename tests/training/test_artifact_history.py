@@ -390,6 +390,9 @@ def test_losses_are_drawn_and_a_wild_beginning_does_not_flatten_them(tmp_path):
     upper, lower = losses_figure(history, "a run, seed 0").axes
     assert len(drawn(upper)["Wasserstein estimate"]) == 200
     assert upper.get_ylim()[1] < 3
+    assert [(text.get_text(), text.xy) for text in upper.texts] == [
+        ("\N{BLACK UP-POINTING TRIANGLE} 1e+04 at step 1", (1, upper.get_ylim()[1]))
+    ]
     assert upper.get_title(loc="left").startswith("a run, seed 0\n")
     assert 1 in {y for line in lower.lines for y in np.asarray(line.get_ydata())}
     history.write_text(json.dumps(rows[0]) + "\n")

@@ -32,6 +32,11 @@ _EXAMPLES = """\
   wavegan-rc report runs/001-transposed runs/002-resize"""
 
 
+def run_script(name: str) -> NoReturn:
+    """Run a command as the script of its name."""
+    run_command(COMMANDS[name], f"{name}.py", sys.argv[1:])
+
+
 def main() -> NoReturn:
     """Run the command that the first argument names."""
     names = "|".join(COMMANDS)

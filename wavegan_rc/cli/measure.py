@@ -45,7 +45,7 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
         if flags.networks and not is_generator(path):
             raise ParameterError(f"networks needs runs or generator files. Received: {path}")
     folders = _result_folders(flags.paths, flags.out)
-    _check_out(flags.out, folders)
+    _check_out(flags, folders)
     outcomes = []
     for path, measurement in _measure_each(flags, folders):
         outcomes += [(path, outcome) for outcome in check_limits(measurement, bounds)]
@@ -179,19 +179,26 @@ def _result_folders(paths: Sequence[str], out: Path) -> dict[Path, str]:
     return {out / f"{number:02d}": path for number, path in enumerate(paths, start=1)}
 
 
-def _check_out(out: Path, own: Mapping[Path, str]) -> None:
+def _check_out(flags: argparse.Namespace, own: Mapping[Path, str]) -> None:
     """Raise a ParameterError if the folder holds results of other paths."""
     from wavegan_rc.measurement.measurement import JSON_FILE
+    from wavegan_rc.measurement.sources import is_generator, open_segments
 
-    for file in sorted([*out.glob(JSON_FILE), *out.glob(f"[0-9]*/{JSON_FILE}")]):
+    for file in sorted([*flags.out.glob(JSON_FILE), *flags.out.glob(f"[0-9]*/{JSON_FILE}")]):
         try:
             name = str(json.loads(file.read_text(encoding="utf-8"))["set"]["name"])
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
             name = "something else"
         if file.parent not in own or _whole(own[file.parent]) != _whole(name):
+            # A mistyped path is a mistake of another kind, and named first.
+            for path in flags.paths:
+                if not is_generator(path):
+                    options = ("sample_rate", "upsampling_factors", "segment_length")
+                    open_segments(path, **{option: getattr(flags, option) for option in options})
             raise ParameterError(
                 "out must be a new folder, or one with results of the same paths, which are "
-                f"replaced. Received: {out}, where {printable(str(file))} is of {printable(name)}"
+                f"replaced. Received: {flags.out}, where {printable(str(file))} is of "
+                f"{printable(name)}"
             )
 
 

@@ -28,6 +28,26 @@ _EXAMPLES = (
 
 def sweep_command(program: str, argv: Sequence[str]) -> int:
     """Train every combination of a grid of settings, several at once, and compare them."""
+    flags = _parser(program).parse(argv)
+    engine = _engine(flags)
+    out = Path("sweeps") / flags.grid.stem if flags.out is None else flags.out
+    cells = read_cells(flags.grid, out)
+
+    from wavegan_rc.sweep.sweep import sweep
+
+    runs, failed, received = sweep(cells, out, command=command_of_cell, engine=engine)
+    print(f"sweep: {out}: {len(runs)} of {len(cells)} cells are finished")
+    if received is not None:
+        print("the same command resumes it", file=sys.stderr)
+        return EXIT_BY_SIGNAL + received
+    if runs:
+        from wavegan_rc.report.write import write_report
+
+        print(f"report: {write_report(runs, out / 'report')}")
+    return EXIT_CELLS_FAILED if failed else 0
+
+
+def _parser(program: str) -> Parser:
     parser = Parser(program, sweep_command.__doc__, _EXAMPLES)
     parser.argument(
         "grid", Path, "YAML file of settings, with a `grid:` of settings that have a list each"
@@ -58,46 +78,24 @@ def sweep_command(program: str, argv: Sequence[str]) -> int:
         null="this machine alone",
         metavar="ADDRESS",
     )
-    flags = parser.parse(argv)
-    _check_engine(flags)
-    out = Path("sweeps") / flags.grid.stem if flags.out is None else flags.out
-    cells = read_cells(flags.grid, out)
-
-    from wavegan_rc.sweep.sweep import sweep
-
-    engine = _ray(flags.address) if flags.engine == "ray" else _local(flags.at_once)
-    runs, failed, received = sweep(cells, out, command=command_of_cell, engine=engine)
-    print(f"sweep: {out}: {len(runs)} of {len(cells)} cells are finished")
-    if received is not None:
-        print("the same command resumes it", file=sys.stderr)
-        return EXIT_BY_SIGNAL + received
-    if runs:
-        from wavegan_rc.report.write import write_report
-
-        print(f"report: {write_report(runs, out / 'report')}")
-    return EXIT_CELLS_FAILED if failed else 0
+    return parser
 
 
-def _check_engine(flags: Namespace) -> None:
+def _engine(flags: Namespace) -> "Callable[[], Engine]":
+    """Return a function that starts the engine, after a check of its flags."""
     other = {"local": "address", "ray": "at_once"}[flags.engine]
     if getattr(flags, other) is not None:
         raise ParameterError(f"{other} cannot be combined with the engine {flags.engine}")
     if flags.engine == "ray":
         require("ray", extra="ray", asked="engine ray")
+        from wavegan_rc.sweep.ray_engine import RayEngine
 
-
-def _local(at_once: int | None) -> "Callable[[], Engine]":
+        return lambda: RayEngine(flags.address)
     from wavegan_rc.sweep.local import LocalEngine
     from wavegan_rc.sweep.resources import places
 
     choose_backend()  # inherited by the processes that count GPUs and that train
-    return lambda: LocalEngine(places(at_once))
-
-
-def _ray(address: str | None) -> "Callable[[], Engine]":
-    from wavegan_rc.sweep.ray_engine import RayEngine
-
-    return lambda: RayEngine(address)
+    return lambda: LocalEngine(places(flags.at_once))
 
 
 def read_cells(file: Path, out: Path) -> list[Cell]:

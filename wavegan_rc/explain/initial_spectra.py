@@ -42,14 +42,9 @@ class LineLevels(NamedTuple):
 
 @dataclass(frozen=True)
 class InitialSpectra:
-    """Power spectra of random networks, each with a total power of 1.
+    """Power spectra of random networks, shape (draws, bins), each with a total power of 1.
 
-    Attributes:
-        frequencies_hz: Bin frequencies in Hz, shape (bins,).
-        power: Power of each bin, shape (draws, bins).
-        sample_rate: Sample rate in Hz.
-        comb: Lines that the upsampling factors predict.
-        seed: Seed of the bootstrap over draws.
+    `comb` holds the predicted lines, and `seed` is that of the bootstrap over draws.
     """
 
     frequencies_hz: np.ndarray
@@ -102,12 +97,8 @@ def initial_spectra(stages: Stages, *, draws: int = 100, seed: int = 0) -> Initi
     """Measure the spectrum of white noise after upsampling stages with random kernels.
 
     As in a generator, a ReLU precedes each stage. Each draw has new weights (He) and new noise;
-    biases are zero, their initial value. Samples near the ends are left out.
-
-    Args:
-        stages: Upsampling stages.
-        draws: Number of random networks.
-        seed: Seed of the weights, the noise and the bootstrap, at least 0.
+    biases are zero, their initial value. Samples near the ends are left out. The seed is that of
+    the weights, the noise and the bootstrap.
 
     Source:
         J. Pons et al., "Upsampling artifacts in neural audio synthesis" (ICASSP 2021), figures 1

@@ -94,10 +94,11 @@ def render_page(generators: dict[str, Generator]) -> str:
         autoescape=True,
         undefined=StrictUndefined,
     )
+    data = json.dumps(page_data(generators), separators=(",", ":"), allow_nan=False)
     return environment.get_template("page.html.j2").render(
         css=Markup((web / "page.css").read_text(encoding="utf-8")),
         script=Markup(bundled_modules(web)),
-        data=Markup(_json_for_html(page_data(generators))),
+        data=Markup(data.replace("<", "\\u003c")),
         upsamplers=UPSAMPLERS,
         largest_factor=LARGEST_FACTOR,
         names=_NAMES,
@@ -193,7 +194,3 @@ def exported(generator: Generator) -> dict[str, Any]:
         "postFilter": arrays.place(weights.post_filter),
         "weights": arrays.text(),
     }
-
-
-def _json_for_html(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

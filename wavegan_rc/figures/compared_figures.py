@@ -45,11 +45,6 @@ class DrawnGroup:
         count = len(self.arrays)
         return f"{self.label} ({f'{count} seeds' if count > 1 else 'one training'})"
 
-    @property
-    def frequencies_hz(self) -> np.ndarray:
-        """Frequencies of the bins."""
-        return self.arrays[0]["frequencies_hz"]
-
 
 def _new_figure(width: float, height: float) -> Figure:
     dpi = 120 if width == WIDE else 160
@@ -81,7 +76,8 @@ def spectra_figure(groups: Sequence[DrawnGroup], edges_hz: set[float], width: fl
         levels = [decibels(arrays["power"]) for arrays in group.arrays]
         # One training has its interval over segments.
         curves = levels[0] if len(levels) == 1 else over_seeds([value for value, *_ in levels])
-        draw_band(axis, group.frequencies_hz, curves, label=group.name, **_BAND, **group.style)
+        x = group.arrays[0]["frequencies_hz"]
+        draw_band(axis, x, curves, label=group.name, **_BAND, **group.style)
     for edge in sorted(edges_hz):
         axis.axvline(edge, color="black", linestyle="--", linewidth=0.8)
     axis.set_ylabel("mean power (dB re full-scale sine)")
@@ -89,7 +85,9 @@ def spectra_figure(groups: Sequence[DrawnGroup], edges_hz: set[float], width: fl
     for axis, (label, stages) in zip(axes[1:], combs.items(), strict=True):
         draw_stages(axis, dict(stages))
         set_title(axis, f"Predicted lines of each stage{label}", _TITLE_SIZE)
-    _frequency_axis(axes[-1], groups)
+    highest = max(arrays["frequencies_hz"][-1] for group in groups for arrays in group.arrays)
+    axes[-1].set_xlim(0, 1.01 * highest)
+    axes[-1].set_xlabel("frequency (Hz)")
     return figure
 
 
@@ -111,12 +109,6 @@ def _draw_real(axis: Axes, groups: Sequence[DrawnGroup]) -> None:
             curves, x = decibels(arrays["real_power"]), arrays["frequencies_hz"]
             draw_band(axis, x, curves, label="real", color=REAL_COLOR, linestyle="-", **_BAND)
             return
-
-
-def _frequency_axis(axis: Axes, groups: Sequence[DrawnGroup]) -> None:
-    highest = max(arrays["frequencies_hz"][-1] for group in groups for arrays in group.arrays)
-    axis.set_xlim(0, 1.01 * highest)
-    axis.set_xlabel("frequency (Hz)")
 
 
 @default_style()
@@ -144,12 +136,17 @@ def training_figure(
             draw_band(axis, steps, estimate, label=groups[group].name, **_BAND, **style)
         axis.grid(alpha=0.3)
         axis.tick_params(labelbottom=True)
-        set_title(axis, _panel_title(panel), _TITLE_SIZE)
-        axis.set_ylabel("ratio (dB)" if panel is None else "prominence (dB)", fontsize=9)
-        if panel is not None:
+        if panel is None:
+            title, label = "Noise where real audio is silent", "ratio (dB)"
+            if real_ratio_db is not None:
+                draw_level(axis, real_ratio_db, f"real: {real_ratio_db:.1f} dB")
+        else:
+            stage, lines_hz = panel
+            title = f"Lines of stage {stage}: {frequencies_text(lines_hz)}"
+            label = "prominence (dB)"
             axis.axhline(0, color="0.3", linewidth=0.8, zorder=0)
-        elif real_ratio_db is not None:
-            draw_level(axis, real_ratio_db, f"real: {real_ratio_db:.1f} dB")
+        set_title(axis, title, _TITLE_SIZE)
+        axis.set_ylabel(label, fontsize=9)
     _share_scale([axis for axis, panel in zip(grid, drawn, strict=False) if panel is not None])
     for axis in grid[max(len(drawn) - columns, 0) : len(drawn)]:
         axis.set_xlabel("step")
@@ -161,12 +158,6 @@ def _share_scale(axes: Sequence[Axes]) -> None:
     limits = [limit for axis in axes for limit in axis.get_ylim()]
     for axis in axes:
         axis.set_ylim(min(limits), max(limits))
-
-
-def _panel_title(stage: _Stage | None) -> str:
-    if stage is None:
-        return "Noise where real audio is silent"
-    return f"Lines of stage {stage[0]}: {frequencies_text(stage[1])}"
 
 
 def _over_steps(

@@ -46,17 +46,7 @@ def draw_band(
     label: str | None = None,
     **style: Any,
 ) -> None:
-    """Draw a line with a band around it.
-
-    Args:
-        axis: Panel.
-        x: Array of shape (points,).
-        curves: Value, lower and upper end, each of shape (points,). Ends of NaN draw no band.
-        alpha: Opacity of the band.
-        linewidth: Width of the line in points.
-        label: Name in the legend.
-        style: Colour and line style.
-    """
+    """Draw a value between its lower and upper end, as a line in a band; NaN ends draw no band."""
     value, low, high = curves
     if np.isfinite(low).any():
         axis.fill_between(x, low, high, color=style["color"], alpha=alpha, linewidth=0)
@@ -68,10 +58,7 @@ def over_seeds(curves: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np
 
     Student's interval of two or three curves would be so wide at some of a thousand points that it
     hides everything else. The range of five trainings holds the median of all trainings with a
-    probability of 94 %.
-
-    Args:
-        curves: Curves of shape (points,). A single one has no range: the ends are NaN.
+    probability of 94 %. A single curve has no range: the ends are NaN.
 
     Source:
         H. A. David, H. N. Nagaraja, "Order Statistics" (2003), section 7.1: `1 - 2 / 2**n`.
@@ -87,16 +74,10 @@ def over_seeds(curves: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np
 
 
 def levels_db(segments: np.ndarray) -> np.ndarray:
-    """Return the spectrograms of segments side by side.
+    """Return the spectrograms of segments side by side, shape (bins, frames of all segments).
 
-    Each segment is analysed by itself: the jump from one segment to the next, which no network
-    made, does not show.
-
-    Args:
-        segments: Array of shape (segments, samples).
-
-    Returns:
-        Levels in dB re full-scale sine, shape (bins, frames of all segments).
+    Levels are in dB re full-scale sine. Each segment is analysed by itself: the jump from one
+    segment to the next, which no network made, does not show.
 
     Example:
         >>> levels_db(np.zeros((3, 2048))).shape

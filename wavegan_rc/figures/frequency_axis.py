@@ -42,18 +42,10 @@ def ticks_hz(sample_rate: int, scale: Scale) -> list[float]:
 
 
 def on_scale(levels: np.ndarray, sample_rate: int, scale: Scale) -> np.ndarray:
-    """Return a spectrogram with rows at equal steps of an axis.
+    """Return levels of shape (bins, frames) with rows at equal steps of an axis.
 
     On a mel axis, a row shows the loudest bin from its frequency to that of the next row, so that
     no line is lost between rows.
-
-    Args:
-        levels: Levels in dB, shape (bins, frames), from 0 Hz to half the sample rate.
-        sample_rate: Sample rate in Hz.
-        scale: Axis.
-
-    Returns:
-        Levels of the same shape.
 
     Example:
         >>> on_scale(np.arange(5.0)[:, None], 16000, "mel").ravel()

@@ -42,12 +42,7 @@ def losses_figure(
         drawn = [series(rows, name) for name in names.values()]
         for i, (label, points) in enumerate(zip(names, drawn, strict=True)):
             axis.plot(*points.T, linewidth=1, label=label, **line_style(i))
-        # The first steps swing widely: 98 % of the values fill the plot.
-        values = np.concatenate([points[:, 1] for points in drawn])
-        if values.size:
-            low, high = np.quantile(values, [0.01, 0.99])
-            margin = 0.05 * (high - low) or 1
-            axis.set_ylim(low - margin, high + margin)
+        _fill(axis, drawn)
     axes[0].set_ylabel("loss")
     axes[1].set_ylabel("norm")
     losses, norm = "Losses", "Norm of the critic's gradient"
@@ -58,6 +53,29 @@ def losses_figure(
     set_title(axes[0], f"{title}\n{losses}")
     set_title(axes[1], norm)
     return _finish(figure, axes)
+
+
+def _fill(axis: Axes, drawn: Sequence[np.ndarray]) -> None:
+    """Let 98 % of the values fill a panel, and say how far the others, of the first steps, go."""
+    values = np.concatenate([points[:, 1] for points in drawn])
+    if not values.size:
+        return
+    low, high = np.quantile(values, [0.01, 0.99])
+    margin = 0.05 * (high - low) or 1
+    axis.set_ylim(low - margin, high + margin)
+    for i, points in enumerate(drawn):
+        for sign, mark, edge in zip((-1, 1), "\u25bc\u25b2", axis.get_ylim(), strict=True):
+            step, value = max(points.tolist(), key=lambda point: sign * point[1], default=(0, edge))
+            if sign * value > sign * edge:
+                axis.annotate(
+                    f"{mark} {value:.3g} at step {step:.0f}",
+                    (step, edge),
+                    xytext=(6, -sign * (3 + 11 * i)),
+                    textcoords="offset points",
+                    va="top" if sign > 0 else "bottom",
+                    fontsize=8,
+                    color=line_style(i)["color"],
+                )
 
 
 @default_style()

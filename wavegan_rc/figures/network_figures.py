@@ -35,8 +35,8 @@ def network_figure(json_file: Path, arrays_file: Path) -> Figure:
     )
     for i, origin in enumerate(origins):
         spectrum = figure.add_subplot(grid[2 * i, :])
-        _draw_spectrum(spectrum, data, result, origin)
-        _draw_locking(figure.add_subplot(grid[2 * i + 1, :], sharex=spectrum), data, result, origin)
+        locking = figure.add_subplot(grid[2 * i + 1, :], sharex=spectrum)
+        _draw_gradient(spectrum, locking, data, result, origin)
     _draw_silence(figure.add_subplot(grid[rows - 1, 0]), result["silence"])
     _draw_kernels(figure.add_subplot(grid[rows - 1, 1]), result["kernels"])
     return figure
@@ -52,40 +52,30 @@ def _mark_comb(axis: Axes, result: dict[str, Any]) -> None:
     axis.set_xlim(0, 1.01 * rate / 2)
 
 
-def _draw_spectrum(
-    axis: Axes, data: dict[str, np.ndarray], result: dict[str, Any], origin: str
+def _draw_gradient(
+    spectrum: Axes, locking: Axes, data: dict[str, np.ndarray], result: dict[str, Any], origin: str
 ) -> None:
-    _mark_comb(axis, result)
     total = data[f"{origin}_plain_power"][0].sum() or 1
+    x = data["gradient_frequencies_hz"]
     for mode, (label, color) in _MODES.items():
-        power = data.get(f"{origin}_{mode}_power")
-        if power is not None:
-            curves = 10 * np.log10(np.maximum(power / total, 1e-12))
-            x = data["gradient_frequencies_hz"]
-            draw_band(axis, x, curves, linewidth=0.8, label=label, color=color)
-    axis.set_ylabel("power (dB re total)")
+        style = {"linewidth": 0.8, "label": label, "color": color}
+        if f"{origin}_{mode}_power" in data:
+            power = data[f"{origin}_{mode}_power"] / total
+            draw_band(spectrum, x, 10 * np.log10(np.maximum(power, 1e-12)), **style)
+            locking.plot(x, data[f"{origin}_{mode}_phase_locking"], **style)
+    for axis in (spectrum, locking):
+        _mark_comb(axis, result)
+        axis.legend(loc="upper right", ncols=2, fontsize=8)
+    spectrum.set_ylabel("power (dB re total)")
     set_title(
-        axis,
+        spectrum,
         f"Critic's gradient at {origin} segments: mean power per bin with 95 % interval; grey: "
         "lines of the critic's first three layers, darkest the first",
     )
-    axis.legend(loc="upper right", ncols=2, fontsize=8)
-
-
-def _draw_locking(
-    axis: Axes, data: dict[str, np.ndarray], result: dict[str, Any], origin: str
-) -> None:
-    _mark_comb(axis, result)
-    for mode, (label, color) in _MODES.items():
-        locking = data.get(f"{origin}_{mode}_phase_locking")
-        if locking is not None:
-            frequencies = data["gradient_frequencies_hz"]
-            axis.plot(frequencies, locking, color=color, linewidth=0.8, label=label)
-    axis.set_ylim(0, 1)
-    axis.set_ylabel("phase locking (0 to 1)")
-    axis.set_xlabel("frequency (Hz)")
-    set_title(axis, f"Phase locking of the gradient at {origin} segments (1: one phase in all)")
-    axis.legend(loc="upper right", ncols=2, fontsize=8)
+    locking.set_ylim(0, 1)
+    locking.set_ylabel("phase locking (0 to 1)")
+    locking.set_xlabel("frequency (Hz)")
+    set_title(locking, f"Phase locking of the gradient at {origin} segments (1: one phase in all)")
 
 
 def _value(estimate: dict[str, float | None] | None) -> float:

@@ -29,10 +29,8 @@ def default_style(**settings: str) -> Iterator[None]:
     """Draw with Matplotlib's own defaults, and restore the user's settings at the end.
 
     Also a decorator. Some texts take their settings when they are made, others when they are
-    drawn: every function that makes or writes a figure needs it.
-
-    Args:
-        settings: Values that replace defaults, by name with `_` for the dot.
+    drawn: every function that makes or writes a figure needs it. `settings` replace defaults, by
+    name with `_` for the dot.
 
     Example:
         >>> matplotlib.rcParams["text.usetex"] = True

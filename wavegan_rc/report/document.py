@@ -2,19 +2,18 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import wavegan_rc
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.report.comparisons import compare_groups
 from wavegan_rc.report.fairness import build_warnings
 from wavegan_rc.report.groups import Group, differing_settings, group_runs
-from wavegan_rc.report.measured import Measured, measured
+from wavegan_rc.report.measured import measured
 from wavegan_rc.report.rows import Row, build_rows
-from wavegan_rc.report.run_files import Run, expand_folders, read_run
+from wavegan_rc.report.run_files import Run, read_runs
 from wavegan_rc.report.sentences import Summary, summarize
 from wavegan_rc.report.verdicts import Verdict, build_verdicts
 from wavegan_rc.report.words import named
@@ -33,7 +32,6 @@ class Document:
     Attributes:
         created: Time of the report, UTC.
         groups: Groups in report order; the first is the reference.
-        measurements: Measurements by run id.
     """
 
     title: str
@@ -41,7 +39,6 @@ class Document:
     created: str
     groups: Sequence[Group]
     runs: Sequence[Run]
-    measurements: Mapping[str, Measured]
     differing_settings: Sequence[str]
     warnings: Sequence[str]
     summary: Summary
@@ -50,25 +47,20 @@ class Document:
 
     def as_json(self) -> dict[str, Any]:
         """Return JSON values without NaN; a missing number is null, with a reason beside it."""
+        groups = {run.id: group.id for group in self.groups for run in group.runs}
         return {
             "schema": SCHEMA,
             "title": self.title,
             "wavegan_rc": self.version,
             "created": self.created,
             "groups": [group.as_json() for group in self.groups],
-            "runs": [self._run_as_json(run) for run in self.runs],
+            "runs": [run.as_json(groups[run.id]) for run in self.runs],
             "summary": asdict(self.summary),
             "differing_settings": self.differing_settings,
             "warnings": self.warnings,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "rows": [asdict(row) for row in self.rows],
         }
-
-    def _run_as_json(self, run: Run) -> dict[str, Any]:
-        own = self.measurements[run.id]
-        group = next(each for each in self.groups if run in each.runs)
-        stages = [{"stage": stage, "lines_hz": lines} for stage, lines in own.stages.items()]
-        return run.as_json() | {"group": group.id, "segments": own.segments, "stages": stages}
 
 
 def build_document(runs: Sequence[Path], out: Path) -> Document:
@@ -82,37 +74,30 @@ def build_document(runs: Sequence[Path], out: Path) -> Document:
     if not runs:
         raise ParameterError("runs must name at least one run folder. Received: none")
     check_writable(out)
-    paths, left_out = expand_folders(runs)
-    if not paths:
-        raise DataError(left_out[0])
-    left_out = [f"Left out: {why}" for why in left_out]
+    read, reasons = read_runs(runs)
+    if not read:
+        raise DataError(reasons[0])
+    left_out = [f"Left out: {why}" for why in reasons]
     for words in left_out:
         _logger.warning(words)
-    read = [read_run(path, f"r{i + 1}") for i, path in enumerate(paths)]
+    # Equal runs are refused before the work. Those without other seeds are compared by segments.
+    alone = [group.runs[0].id for group in group_runs(read) if len(group.runs) == 1]
+    read = [
+        replace(run, measured=measured(run.folder, run.config, run.in_words, keep=run.id in alone))
+        for run in read
+    ]
     groups = group_runs(read)
-    measurements = {run.id: _measured(run, groups) for run in read}
-    first, *others = groups
-    comparisons = {group.id: compare_groups(group, first, measurements, out) for group in others}
-    rows = build_rows(groups, measurements, comparisons)
-    verdicts = build_verdicts(groups, rows, comparisons)
+    rows = build_rows(groups, out)
+    verdicts = build_verdicts(groups, rows)
     return Document(
         title=named([group.label for group in groups]),
         version=wavegan_rc.__version__,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         groups=groups,
         runs=read,
-        measurements={run: replace(found, measurement=None) for run, found in measurements.items()},
         differing_settings=differing_settings(read),
-        warnings=build_warnings(groups, measurements) + left_out,
-        summary=summarize(groups, rows, verdicts, measurements),
+        warnings=build_warnings(groups) + left_out,
+        summary=summarize(groups, rows, verdicts),
         verdicts=verdicts,
         rows=rows,
     )
-
-
-def _measured(run: Run, groups: Sequence[Group]) -> Measured:
-    """Measure a run; its segments stay in memory only if they will be compared."""
-    found = measured(run)
-    if len(groups) > 1 and any(group.runs == (run,) for group in groups):
-        return found
-    return replace(found, measurement=None)

@@ -1,17 +1,17 @@
 """Warnings: what makes a comparison of runs unfair or uncertain, and what to do about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from wavegan_rc.config.settings import SETTINGS
 from wavegan_rc.measurement.evaluator import FEWEST_SEGMENTS
 from wavegan_rc.report.groups import Group, differing_settings, setting_names
-from wavegan_rc.report.measured import Key, Measured
+from wavegan_rc.report.measured import Key
 from wavegan_rc.report.run_files import Run
 from wavegan_rc.report.words import listed, named
 from wavegan_rc.runs.history import unfinished
 
 
-def build_warnings(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> list[str]:
+def build_warnings(groups: Sequence[Group]) -> list[str]:
     """Return what a reader must know before believing a difference, one warning of each kind."""
     runs = [run for group in groups for run in group.runs]
     return [
@@ -19,28 +19,26 @@ def build_warnings(groups: Sequence[Group], measurements: Mapping[str, Measured]
         *_other_data(groups),
         *_environments(runs),
         *_few_trainings(groups),
-        *_stopped_or_unfinished(runs),
-        *_silent_or_alone(runs, measurements),
+        *_runs(runs),
     ]
 
 
-def _settings(groups: Sequence[Group]) -> list[str]:
+def _settings(groups: Sequence[Group]) -> Iterator[str]:
     """Name the settings that make a comparison unfair; the page's table has their values."""
     first, *others = [group.runs[0] for group in groups]
     at_once = max((len(_differing([first, other])) for other in others), default=0)
     names = _differing([first, *others])
+    unfair = [name for name in names if SETTINGS[name].unfair]
     if at_once > 1:
-        return [
+        yield (
             f"The settings differ in {at_once} things at once ({_words(names)}), so that no "
             "difference can be put down to one of them. Compare runs that differ in one setting."
-        ]
-    unfair = [name for name in names if SETTINGS[name].unfair]
-    if not unfair:
-        return []
-    return [
-        f"Not a fair comparison of upsamplers: {_words(unfair)} differ"
-        f"{'s' if len(unfair) == 1 else ''}. Train all settings with the same."
-    ]
+        )
+    elif unfair:
+        yield (
+            f"Not a fair comparison of upsamplers: {_words(unfair)} differ"
+            f"{'s' if len(unfair) == 1 else ''}. Train all settings with the same."
+        )
 
 
 def _differing(runs: Sequence[Run]) -> list[str]:
@@ -51,90 +49,71 @@ def _words(names: Sequence[str]) -> str:
     return listed([name.replace("_", " ") for name in names])
 
 
-def _other_data(groups: Sequence[Group]) -> list[str]:
-    """Compare recordings by their fingerprints where all runs have one, else by their paths."""
+def _other_data(groups: Sequence[Group]) -> Iterator[str]:
+    """Compare recordings by their fingerprints."""
     runs = [group.runs[0] for group in groups]
-    prints = {run.data_fingerprint for run in runs}
-    if None in prints:
-        differ = len({run.config.data for run in runs}) > 1
-    else:
-        # Another low-pass or rate changes the fingerprint too, and has a warning of its own.
-        differ = len({(run.config.sample_rate, run.config.cutoff_hz) for run in runs}) == 1
-        differ = differ and len(prints) > 1
-    if not differ:
-        return []
+    # Another low-pass or rate changes the fingerprint too, and has a warning of its own.
+    forms = {(run.config.sample_rate, run.config.cutoff_hz) for run in runs}
+    if len(forms) > 1 or len({run.data_fingerprint for run in runs}) == 1:
+        return
     if len({run.config.data for run in runs}) > 1:
-        return ["Not a fair comparison: the recordings differ. Train all on the same."]
-    return ["Not a fair comparison: the recordings were changed between runs. Train all again."]
+        yield "Not a fair comparison: the recordings differ. Train all on the same."
+    else:
+        yield "Not a fair comparison: the recordings were changed between runs. Train all again."
 
 
-def _environments(runs: Sequence[Run]) -> list[str]:
+def _environments(runs: Sequence[Run]) -> Iterator[str]:
     """Name versions and devices that differ between runs, or within one that was resumed."""
     sessions = [session for run in runs for session in run.sessions]
     packages = dict.fromkeys(name for session in sessions for name in session.versions)
     seen = {name: {getattr(each, name) for each in sessions} for name in ("device", "python")}
     seen |= {name: {each.versions.get(name) for each in sessions} for name in packages}
-    differing = [name for name, values in seen.items() if len(values) > 1]
-    if not differing:
-        return []
-    return [
-        f"Environments differ ({listed(differing)}; see each run below), which may change results."
-    ]
+    names = listed([name for name, values in seen.items() if len(values) > 1])
+    if names:
+        yield f"Environments differ ({names}; see each run below), which may change results."
 
 
-def _few_trainings(groups: Sequence[Group]) -> list[str]:
+def _few_trainings(groups: Sequence[Group]) -> Iterator[str]:
     """Name settings that were trained once beside others that were trained several times."""
     alone = [group.label for group in groups if len(group.runs) == 1]
-    if not alone or len(alone) == len(groups):
-        return []
-    return [
-        f"Only one training of {listed(alone)}: nothing is known of the variation between seeds. "
-        "Train other seeds and report all runs together."
-    ]
+    if 0 < len(alone) < len(groups):
+        yield (
+            f"Only one training of {listed(alone)}: nothing is known of the variation between "
+            "seeds. Train other seeds and report all runs together."
+        )
 
 
-def _stopped_or_unfinished(runs: Sequence[Run]) -> list[str]:
+def _runs(runs: Sequence[Run]) -> Iterator[str]:
+    """Name the runs of which a reader must know something."""
     stopped = [
         f"{run.in_words} at step {run.config.steps:,} of {run.steps_asked:,}"
         for run in runs
         if run.config.steps < run.steps_asked
     ]
-    moving = [run.in_words for run in runs if unfinished(run.history)]
-    found = []
     if stopped:
-        found.append(
+        yield (
             f"Stopped early, and compared as it was then: {named(stopped)}. "
             "`wavegan-rc train --resume RUN` continues it."
         )
-    if moving:
-        found.append(
-            "Levels still changed when training ended, or were measured too seldom to know: "
-            f"{_who(moving, runs)}. `wavegan-rc train --resume RUN --steps N` continues it."
-        )
-    return found
-
-
-def _silent_or_alone(all_runs: Sequence[Run], measurements: Mapping[str, Measured]) -> list[str]:
-    silent, alone, few = [], [], []
-    for run in all_runs:
-        found = measurements[run.id]
-        if found.value(Key("rms_db")) is None:
-            silent.append(run.in_words)
-        if all(number.reference.value is None for number in found.numbers.values()):
-            alone.append(run.in_words)
-        independent = found.real_independent
-        if independent is not None and independent < FEWEST_SEGMENTS:
-            few.append(f"{run.in_words} has {independent}")
-    warnings = {
-        "Silent generator: {}. Leave these runs out, or train them again.": silent,
+    independent = {run.in_words: run.measured.real_independent for run in runs}
+    names_by_warning = {
+        "Levels still changed when training ended, or were measured too seldom to know: {}. "
+        "`wavegan-rc train --resume RUN --steps N` continues it.": [
+            run.in_words for run in runs if unfinished(run.history)
+        ],
+        "Silent generator: {}. Leave these runs out, or train them again.": [
+            run.in_words for run in runs if run.measured.value(Key("rms_db")) is None
+        ],
         "Measured without real audio: {}. Put the recordings back where `data` names them and "
-        "report again.": alone,
+        "report again.": [run.in_words for run in runs if not run.measured.real],
         f"Fewer than {FEWEST_SEGMENTS} real segments that neither overlap nor repeat: "
-        "{}. Their comparison with real audio is rough. Use more recordings.": few,
+        "{}. Their comparison with real audio is rough. Use more recordings.": [
+            f"{name} has {count}"
+            for name, count in independent.items()
+            if count is not None and count < FEWEST_SEGMENTS
+        ],
     }
-    return [text.format(_who(runs, all_runs)) for text, runs in warnings.items() if runs]
-
-
-def _who(names: Sequence[str], runs: Sequence[Run]) -> str:
-    """Return the names of some runs, or their number if it is that of all."""
-    return f"all {len(runs)} runs" if 2 < len(names) == len(runs) else named(list(names))
+    for text, names in names_by_warning.items():
+        if names:  # or the number of the runs, if it is that of all
+            who = f"all {len(runs)} runs" if 2 < len(names) == len(runs) else named(names)
+            yield text.format(who)

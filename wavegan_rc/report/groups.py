@@ -50,10 +50,9 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
     Settings that may change when resuming do not count, nor does `out`. `steps` counts: a
     generator that was trained for longer is another one.
     """
-    prints = all(run.data_fingerprint is not None for run in runs)
     members: dict[tuple[Any, ...], list[Run]] = {}
     for run in runs:
-        members.setdefault(_identity(run, prints), []).append(run)
+        members.setdefault(_identity(run), []).append(run)
     for together in members.values():
         by_seed: dict[int, Run] = {}
         for run in together:
@@ -61,7 +60,7 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
             if other is not run:
                 raise ParameterError(
                     "runs must differ in their settings or seeds. Received: "
-                    f"{other.path} and {run.path}"
+                    f"{other.folder.path} and {run.folder.path}"
                 )
     firsts = [together[0] for together in members.values()]
     names = _telling_names(firsts)
@@ -109,10 +108,10 @@ def setting_in_words(name: str, value: Any) -> str:
     return printable(f"{value:g}" if isinstance(value, float) else str(value))
 
 
-def _identity(run: Run, prints: bool) -> tuple[Any, ...]:
-    """Return what runs of one group share; recordings count by content where it is known."""
+def _identity(run: Run) -> tuple[Any, ...]:
+    """Return what runs of one group share; recordings count by content."""
     values = [_value(run, name) for name in setting_names() if name != "data"]
-    return (*values, run.data_fingerprint if prints else run.config.data)
+    return (*values, run.data_fingerprint)
 
 
 def _value(run: Run, name: str) -> Any:

@@ -49,19 +49,11 @@ def loudness_db(audio: np.ndarray, sample_rate: int) -> float | None:
 def artifact_only(
     segments: np.ndarray, sample_rate: int, cutoff_hz: float, stopband_hz: float
 ) -> np.ndarray | None:
-    """Return the part of joined segments above the data's band.
+    """Return the part of joined segments above the data's band; None if there is no room above it.
 
     Each segment is first faded in and out over 10 ms: a joint, which no network made, would click.
-
-    Args:
-        segments: Array of shape (segments, samples).
-        sample_rate: Sample rate in Hz.
-        cutoff_hz: Passband edge of the data's low-pass.
-        stopband_hz: Stopband edge of the data's low-pass. At least 80 dB are removed below it; the
-            slope above is as wide as that of the data's low-pass.
-
-    Returns:
-        Array of shape (segments * samples,). None if there is no room above the data's band.
+    At least 80 dB are removed below the stopband edge of the data's low-pass; the slope above is as
+    wide as that of the low-pass.
 
     Source:
         A high-pass is the delay less a linear-phase low-pass: A. V. Oppenheim and R. W. Schafer,

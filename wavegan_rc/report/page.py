@@ -16,11 +16,10 @@ from wavegan_rc.figures.drawing import RANGE_DB, scale_png
 from wavegan_rc.figures.frequency_axis import Scale, frequencies_text, height, hz_text, ticks_hz
 from wavegan_rc.figures.style import REAL_COLOR
 from wavegan_rc.report import media
-from wavegan_rc.report.comparisons import SEEDS, SEGMENTS
 from wavegan_rc.report.document import Document
 from wavegan_rc.report.groups import setting_in_words, setting_names
-from wavegan_rc.report.measured import Interval
-from wavegan_rc.report.rows import Cell, Row
+from wavegan_rc.report.measured import SEEDS, SEGMENTS, Cell, Interval
+from wavegan_rc.report.rows import Row
 from wavegan_rc.report.run_files import command_to_repeat
 from wavegan_rc.report.sounds import Sounds
 from wavegan_rc.report.verdicts import DISTANCE, KINDS, LINES, REAL, p_text
@@ -84,15 +83,13 @@ def _environment() -> Environment:
     environment.filters |= {
         "command": command_to_repeat,
         "fact": _fact,
-        "height": lambda hz, sound, scale: round(
-            100 - 100 * height(hz, sound.sample_rate, scale), 2
-        ),
+        "height": lambda hz, rate, scale: round(100 - 100 * height(hz, rate, scale), 2),
         "hz": hz_text,
         "interval": interval_text,
         "lines": frequencies_text,
         "note": _note,
         "settings": asdict,
-        "ticks": lambda sound, scale: ticks_hz(sound.sample_rate, scale),
+        "ticks": ticks_hz,
         "tooltip": _tooltip,
         "words": lambda config, name: setting_in_words(name, getattr(config, name)),
     }

@@ -1,8 +1,6 @@
 """Finished runs as a report reads them: settings, trainings, history."""
 
 import dataclasses
-import json
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +9,8 @@ from typing import Any
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
+from wavegan_rc.report.measured import Measured
+from wavegan_rc.runs.checkpoints import description_of
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run as RunFolder
 from wavegan_rc.runs.run import similar_name
@@ -34,40 +34,38 @@ class Run:
 
     Attributes:
         id: `r1`, `r2`, ... in report order.
-        path: Run folder, as given.
         config: Settings, with the number of steps that the generator was trained for.
         steps_asked: Number of steps that the run was to make; more, if it was stopped early.
-        sessions: Training sessions, the first one first.
-        data_fingerprint: Fingerprint of the recordings. None if it was not recorded.
-        history: Rows of the history.
+        measured: Measurement; empty until it is read or made.
     """
 
     id: str
-    path: Path
+    folder: RunFolder
     config: Config
     steps_asked: int
     sessions: Sequence[Session]
-    data_fingerprint: str | None
+    data_fingerprint: str
     history: Sequence[Mapping[str, Any]]
+    measured: Measured = dataclasses.field(default_factory=Measured)
 
     @property
     def name(self) -> str:
         """Name of the folder, as one line of text."""
-        return printable(self.path.absolute().name)
+        return printable(self.folder.path.absolute().name)
 
     @property
     def path_text(self) -> str:
         """Path, as one line of text."""
-        return printable(str(self.path))
+        return printable(str(self.folder.path))
 
     @property
     def in_words(self) -> str:
         """Id and name."""
         return f"{self.id} ({self.name})"
 
-    def as_json(self) -> dict[str, Any]:
-        """Return how the run was made, as JSON values."""
-        config = self.config
+    def as_json(self, group: str) -> dict[str, Any]:
+        """Return how the run was made, and its stages, as JSON values."""
+        config, stages = self.config, self.measured.stages.items()
         return {
             "id": self.id,
             "name": self.name,
@@ -84,7 +82,30 @@ class Run:
             "segment_length": config.segment_length,
             "cutoff_hz": config.cutoff_hz,
             "stopband_hz": config.stopband_hz,
+            "group": group,
+            "segments": self.measured.segments,
+            "stages": [{"stage": stage, "lines_hz": lines} for stage, lines in stages],
         }
+
+
+def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:
+    """Read runs, and those in folders of runs; return why runs without a generator are left out."""
+    runs, left_out = [], []
+    for path in (path.expanduser() for path in paths):
+        inner = []
+        if path.is_dir() and not RunFolder(path).config.is_file():
+            try:
+                inner = sorted(each for each in path.iterdir() if RunFolder(each).config.is_file())
+            except OSError as error:
+                raise DataError(f"{path}: cannot be searched: {error}") from None
+        for each in inner or [path]:
+            try:
+                runs.append(read_run(each, f"r{len(runs) + 1}"))
+            except DataError as error:
+                if not inner:
+                    raise
+                left_out.append(str(error))
+    return runs, left_out
 
 
 def read_run(path: Path, run_id: str) -> Run:
@@ -101,17 +122,14 @@ def read_run(path: Path, run_id: str) -> Run:
         made = _stopped_at(folder)
     if not made or not folder.generator.is_file():
         raise DataError(folder.without_generator())
-    record = read_json(folder.environment)
-    fingerprint, resumed = record.get("data_fingerprint"), record.get("resumed", [])
+    record = folder.read_record()
     try:
-        sessions = [_session(each) for each in (record, *resumed)]
-        if not isinstance(fingerprint, str | None):
-            raise TypeError
+        sessions = [_session(each) for each in (record, *record["resumed"])]
     except (LookupError, TypeError, ValueError):
         raise DataError(f"{folder.environment}: not the record of a run") from None
     done = dataclasses.replace(config, steps=made)
     history = [row for row in history if row["step"] <= made]
-    return Run(run_id, path, done, config.steps, sessions, fingerprint, history)
+    return Run(run_id, folder, done, config.steps, sessions, record["data_fingerprint"], history)
 
 
 def _stopped_at(folder: RunFolder) -> int:
@@ -121,30 +139,8 @@ def _stopped_at(folder: RunFolder) -> int:
         return 0
     # Ctrl-C saves a checkpoint, then the generator; a training that was killed, or still runs, has
     # a checkpoint that is newer than its generator.
-    checkpoint = folder.checkpoints / f"step-{step:06d}.json"
+    checkpoint = description_of(folder.checkpoints, step)
     return step * (folder.generator.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns)
-
-
-def expand_folders(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """Replace folders by the runs in them, and return why runs without a generator are left out."""
-    found, left_out = [], []
-    for path in (path.expanduser() for path in paths):
-        inner = []
-        if path.is_dir() and not RunFolder(path).config.is_file():
-            try:
-                inner = sorted(each for each in path.iterdir() if RunFolder(each).config.is_file())
-            except OSError as error:
-                raise DataError(f"{path}: cannot be searched: {error}") from None
-        for run in inner:
-            try:
-                read_run(run, "")
-            except DataError as error:
-                left_out.append(str(error))
-            else:
-                found.append(run)
-        if not inner:
-            found.append(path)  # a run, or what the message about it will name
-    return found, left_out
 
 
 def _session(record: Any) -> Session:
@@ -154,33 +150,6 @@ def _session(record: Any) -> Session:
     if not all(isinstance(text, str) for text in (*texts, *fields["versions"].values())):
         raise TypeError
     return Session(**fields)
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object; raise a DataError if the file holds anything else."""
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{file}: cannot be read: {printable(str(error))}") from None
-    if not isinstance(value, dict):
-        raise DataError(f"{file}: must hold a JSON object")
-    return value
-
-
-def finite(value: Any) -> float | None:
-    """Return a value as a finite number, or None for anything else.
-
-    Example:
-        >>> finite(1), finite(float("nan")), finite("1")
-        (1.0, None, None)
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number of 400 digits
-        return None
-    return number if math.isfinite(number) else None
 
 
 def command_to_repeat(config: Config) -> str:

@@ -1,12 +1,11 @@
 """The first sentences of a report, made from verdicts by rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wavegan_rc.figures.frequency_axis import hz_text
 from wavegan_rc.report.groups import Group, differing_settings, setting_names
-from wavegan_rc.report.measured import Measured
 from wavegan_rc.report.rows import Row
 from wavegan_rc.report.verdicts import (
     ALIKE,
@@ -41,20 +40,15 @@ class Summary:
     more: Sequence[str]
 
 
-def summarize(
-    groups: Sequence[Group],
-    rows: Sequence[Row],
-    verdicts: Sequence[Verdict],
-    measurements: Mapping[str, Measured],
-) -> Summary:
+def summarize(groups: Sequence[Group], rows: Sequence[Row], verdicts: Sequence[Verdict]) -> Summary:
     """Say in words what was compared, which is better at what, and how sure that is."""
     story = _Story(groups, rows, verdicts)
     sentences = (story.untold(), story.without_band(), story.from_real(), story.sureness())
     finding = story.of_many() if len(groups) > 2 else story.of_two()
-    return Summary(_about(groups, measurements), finding, tuple(filter(None, sentences)))
+    return Summary(_about(groups), finding, tuple(filter(None, sentences)))
 
 
-def _about(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> str:
+def _about(groups: Sequence[Group]) -> str:
     """Name what differs, then what all runs share."""
     runs = [run for group in groups for run in group.runs]
 
@@ -74,7 +68,7 @@ def _about(groups: Sequence[Group], measurements: Mapping[str, Measured]) -> str
         f"low-passed at {hz_text(cutoff)}" if cutoff else "",
         f"{steps:,} steps" if steps else "",
         f"{seeds} seed{'s' * (seeds != '1')} a setting",
-        f"{_span([measurements[run.id].segments for run in runs])} windows measured of each",
+        f"{_span([run.measured.segments for run in runs])} windows measured of each",
     ]
     return ", ".join(filter(None, words))
 
@@ -133,7 +127,7 @@ class _Story:
         words = words or f"{less} at some stages and {more} at others"
         if verdict.quantity in (NOISE, NOISE_LINES):
             size = abs(verdict.difference or 0)
-            # Real audio has no lines to speak of: what its power is beside, is the noise.
+            # Real audio has no such lines: its number is a limit, set by noise.
             if size and not several and (verdict.quantity, verdict.beside) != (NOISE_LINES, REAL):
                 words = f"{number_text(size, 1 if size < 10 else 0)} dB {words}"
             words += f" above {self._band}"

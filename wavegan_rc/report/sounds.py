@@ -1,10 +1,9 @@
 """The recordings of a report as pictures and players."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
@@ -17,15 +16,13 @@ from wavegan_rc.measurement.references import data_of_run
 from wavegan_rc.measurement.sources import open_segments
 from wavegan_rc.report import media
 from wavegan_rc.report.document import Document
-from wavegan_rc.report.measured import Measured
 from wavegan_rc.report.run_files import Run
+from wavegan_rc.report.verdicts import REAL
 
 # 64 segments of 2048 samples: 262 kB for a player. Longer segments are fewer.
 _EMBEDDED_SAMPLES = 64 * 2048
 # Up to this number all runs are embedded, about 1 MB each; beyond, the first seed of each group.
 _EMBEDDED_RUNS = 10
-# Windows of the small picture at the top of the page.
-_FIRST_WINDOWS = 16
 # Peak of the loudest player of artifacts. The limit of the gain keeps 16-bit rounding faint.
 _ARTIFACT_PEAK_DB = -1.0
 _LARGEST_GAIN_DB = 40.0
@@ -37,46 +34,67 @@ _REAL_SETTINGS = ("data", "sample_rate", "segment_length", "cutoff_hz")
 class Sound:
     """Joined segments of one run, or of real audio, as the page shows and plays them.
 
-    Pictures and WAVs are addresses that hold them. Real audio has no seed.
-
     Attributes:
-        id: Run id; for real audio, `real-` and the id of the run with this data.
-        count: Number of embedded segments.
-        marks: Kind, frequency in Hz and words of each line over the spectrogram.
-        small_picture: First windows on a mel axis.
-        artifact: Part above `stopband_hz`, amplified by the report's gain. None without one.
-        loudness_db: Loudness in LUFS. None for silence.
+        group: Id of the run's group, or `real`.
+        run: The run; for real audio, the first one with this data.
+        segments: Array of shape (segments, samples).
+        levels_db: Their spectrograms side by side.
+        artifact: Part of the joined segments above `stopband_hz`. None without one.
     """
 
-    id: str
     group: str
     label: str
-    seed: int | None
-    sample_rate: int
-    segment_length: int
-    count: int
-    stopband_hz: float | None
-    marks: Sequence[tuple[str, float, str]]
-    pictures: Mapping[Scale, str]
-    small_picture: str
-    audio: str
-    artifact: str | None
-    loudness_db: float | None
+    run: Run
+    segments: np.ndarray
+    levels_db: np.ndarray
+    artifact: np.ndarray | None
 
     @property
     def is_real(self) -> bool:
-        """Return whether this is real audio."""
-        return self.seed is None
+        """Return whether this is real audio, which has no seed."""
+        return self.group == REAL
+
+    @property
+    def id(self) -> str:
+        """Run id; for real audio after `real-`."""
+        return f"real-{self.run.id}" if self.is_real else self.run.id
 
     @property
     def name(self) -> str:
         """Label and seed."""
-        return self.label if self.seed is None else f"{self.label}, seed {self.seed}"
+        return self.label if self.is_real else f"{self.label}, seed {self.run.config.seed}"
 
     @property
     def seconds(self) -> float:
         """Duration of all segments in seconds."""
-        return self.count * self.segment_length / self.sample_rate
+        return self.segments.size / self.run.config.sample_rate
+
+    @property
+    def marks(self) -> list[tuple[str, float, str]]:
+        """Kind, frequency in Hz and words of each line over the spectrogram."""
+        marks = [("line", hz, hz_text(hz)) for hz in marked_lines(self.run.measured.stages)]
+        cutoff_hz = self.run.config.cutoff_hz
+        if cutoff_hz is not None:
+            marks.append(("cutoff", cutoff_hz, f"cutoff {hz_text(cutoff_hz)}"))
+        return marks
+
+    @property
+    def loudness_db(self) -> float | None:
+        """Loudness in LUFS; None for silence."""
+        return media.loudness_db(self.segments.ravel(), self.run.config.sample_rate)
+
+    def picture(self, scale: Scale, top_db: float, windows: int | None = None) -> str:
+        """Return the address of a picture of the first windows, or of all."""
+        frames = windows and self.levels_db.shape[1] // len(self.segments) * windows
+        levels = on_scale(self.levels_db[:, :frames], self.run.config.sample_rate, scale)
+        return media.data_uri(spectrogram_png(levels, top_db), "image/png")
+
+    def player(self, artifact_gain_db: float | None = None) -> str:
+        """Return the address of a WAV of the segments, or of their artifact part, amplified."""
+        audio = self.segments.ravel()
+        if artifact_gain_db is not None and self.artifact is not None:
+            audio = self.artifact * 10 ** (artifact_gain_db / 20)
+        return media.data_uri(media.wav_bytes(audio, self.run.config.sample_rate), "audio/wav")
 
 
 @dataclass(frozen=True)
@@ -85,7 +103,10 @@ class Sounds:
 
     Attributes:
         rows: Real audio, then a row of runs for each group.
-        top_db: Level of the brightest colour, dB re full-scale sine.
+        top_db: Level of the brightest colour, dB re full-scale sine: the loudest point of the first
+            real audio, in steps of 5 dB.
+        artifact_gain_db: Gain of all players of artifacts, which can therefore be compared by ear.
+            None without any.
         left_out: Number of runs that are not embedded.
     """
 
@@ -95,44 +116,22 @@ class Sounds:
     left_out: int
 
 
-@dataclass(frozen=True)
-class _Recording:
-    """Segments of one player, with their spectrogram and their artifact part."""
-
-    id: str
-    group: str
-    label: str
-    run: Run
-    segments: np.ndarray
-    levels_db: np.ndarray
-    artifact: np.ndarray | None
-
-
 def collect_sounds(document: Document) -> Sounds:
-    """Read the joined recordings of runs, and make pictures and players of them on one scale.
-
-    Returns:
-        The sounds. The top of the scale is the loudest point of the first real audio, in steps of
-        5 dB. One gain serves all players of artifacts, which can therefore be compared by ear.
-    """
+    """Read the joined recordings of runs, and find one scale and one gain for all of them."""
     rows = _read_rows(document)
     top_db = math.ceil(float(rows[0][0].levels_db.max()) / 5) * 5.0
-    artifacts = [r.artifact for row in rows for r in row if r.artifact is not None]
+    artifacts = [sound.artifact for row in rows for sound in row if sound.artifact is not None]
     loudest = max((float(np.abs(part).max()) for part in artifacts), default=0.0)
     gain_db = None
     if loudest > 0:
         gain_db = min(_ARTIFACT_PEAK_DB - 20 * math.log10(loudest), _LARGEST_GAIN_DB)
-    sounds = [
-        [_sound(r, document.measurements[r.run.id], top_db, gain_db or 0.0) for r in row]
-        for row in rows
-    ]
-    shown = sum(not sound.is_real for row in sounds for sound in row)
-    return Sounds(sounds, top_db, gain_db, len(document.runs) - shown)
+    shown = sum(not sound.is_real for row in rows for sound in row)
+    return Sounds(rows, top_db, gain_db, len(document.runs) - shown)
 
 
-def _read_rows(document: Document) -> list[list[_Recording]]:
+def _read_rows(document: Document) -> list[list[Sound]]:
     all_seeds = len(document.runs) <= _EMBEDDED_RUNS
-    real: dict[tuple[object, ...], list[_Recording]] = {}
+    real: dict[tuple[object, ...], list[Sound]] = {}
     rows = []
     for group in document.groups:
         row = []
@@ -141,15 +140,15 @@ def _read_rows(document: Document) -> list[list[_Recording]]:
             data = tuple(getattr(run.config, name) for name in _REAL_SETTINGS)
             if data not in real:
                 title = "real" if not real else f"real, of {group.label}"
-                real[data] = [_read(run, "real", title)]
+                real[data] = [_read(run, REAL, title)]
         rows.append(row)
     return [*real.values(), *rows]
 
 
-def _read(run: Run, group: str, label: str) -> _Recording:
+def _read(run: Run, group: str, label: str) -> Sound:
     """Read whole segments from the start of a joined recording, as many as are embedded."""
-    is_real = group == "real"
-    path = run.path / "samples" / ("real-joined.wav" if is_real else "joined.wav")
+    is_real = group == REAL
+    path = run.folder.samples / ("real-joined.wav" if is_real else "joined.wav")
     rate, length = run.config.sample_rate, run.config.segment_length
     most = max(_EMBEDDED_SAMPLES // length, 1)
     if run.config.steps < run.steps_asked:  # recordings of an earlier end would be older
@@ -163,8 +162,7 @@ def _read(run: Run, group: str, label: str) -> _Recording:
     artifact, cutoff, stopband = None, run.config.cutoff_hz, run.config.stopband_hz
     if cutoff is not None and stopband is not None:
         artifact = media.artifact_only(segments, rate, cutoff, stopband)
-    sound_id = f"real-{run.id}" if is_real else run.id
-    return _Recording(sound_id, group, label, run, segments, levels_db(segments), artifact)
+    return Sound(group, label, run, segments, levels_db(segments), artifact)
 
 
 def _read_recording(path: Path, sample_rate: int, samples: int) -> np.ndarray:
@@ -179,7 +177,7 @@ def _read_recording(path: Path, sample_rate: int, samples: int) -> np.ndarray:
 
 def _segments_of_stopped(run: Run, count: int, *, is_real: bool) -> np.ndarray:
     """Make the segments that a run would have written at its end."""
-    path = str(run.path)
+    path = str(run.folder.path)
     if not is_real:
         segments = open_segments(path, count=count, seed=run.config.seed)
     elif (parts := data_of_run(path, count)) is not None:
@@ -187,38 +185,3 @@ def _segments_of_stopped(run: Run, count: int, *, is_real: bool) -> np.ndarray:
     else:
         raise DataError(f"{path}: no real audio to show: its recordings cannot be read")
     return np.concatenate(list(segments.blocks()))
-
-
-def _sound(recording: _Recording, measured: Measured, top_db: float, gain_db: float) -> Sound:
-    config, segments, artifact = recording.run.config, recording.segments, recording.artifact
-    rate, levels = config.sample_rate, recording.levels_db
-    lines = marked_lines(measured.stages)
-    marks = [("line", hz, hz_text(hz)) for hz in lines]
-    if config.cutoff_hz is not None:
-        marks.append(("cutoff", config.cutoff_hz, f"cutoff {hz_text(config.cutoff_hz)}"))
-    frames = levels.shape[1] // len(segments) * _FIRST_WINDOWS
-
-    def picture(levels: np.ndarray, scale: Scale) -> str:
-        png = spectrogram_png(on_scale(levels, rate, scale), top_db)
-        return media.data_uri(png, "image/png")
-
-    return Sound(
-        id=recording.id,
-        group=recording.group,
-        label=recording.label,
-        seed=None if recording.group == "real" else config.seed,
-        sample_rate=rate,
-        segment_length=segments.shape[1],
-        count=segments.shape[0],
-        stopband_hz=config.stopband_hz,
-        marks=marks,
-        pictures={scale: picture(levels, scale) for scale in get_args(Scale)},
-        small_picture=picture(levels[:, :frames], "mel"),
-        audio=_player(segments.ravel(), rate),
-        artifact=None if artifact is None else _player(artifact * 10 ** (gain_db / 20), rate),
-        loudness_db=media.loudness_db(segments.ravel(), rate),
-    )
-
-
-def _player(audio: np.ndarray, sample_rate: int) -> str:
-    return media.data_uri(media.wav_bytes(audio, sample_rate), "audio/wav")

@@ -1,13 +1,13 @@
 """A verdict on each kind of artifact, computed from intervals and p-values alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wavegan_rc.figures.frequency_axis import frequencies_text
 from wavegan_rc.measurement.evaluator import NO_REAL
 from wavegan_rc.measurement.quantities import CANNOT_BE_TOLD, p_value_text
-from wavegan_rc.report.comparisons import SEEDS, SEGMENTS, Comparison, Difference
 from wavegan_rc.report.groups import Group
+from wavegan_rc.report.measured import SEEDS, SEGMENTS, Difference
 from wavegan_rc.report.rows import Row
 from wavegan_rc.report.words import interval_text
 
@@ -53,9 +53,7 @@ class Verdict:
     of_stages: str = ""
 
 
-def build_verdicts(
-    groups: Sequence[Group], rows: Sequence[Row], comparisons: Mapping[str, Comparison]
-) -> list[Verdict]:
+def build_verdicts(groups: Sequence[Group], rows: Sequence[Row]) -> list[Verdict]:
     """Judge every group beside the reference group, or a single group beside real audio.
 
     Returns:
@@ -66,31 +64,24 @@ def build_verdicts(
     for quantity in KINDS:
         own = [row for row in rows if row.name == quantity and row.frequency_hz is None]
         for group in others:
-            comparison = comparisons[group.id]
             found = [(row, row.differences[group.id]) for row in own]
-            trainings = _trainings(comparison.over, comparison.counts)
-            verdicts.append(
-                _verdict((quantity, group.id, first.id), found, comparison.over, trainings)
-            )
+            counts = len(group.runs), len(first.runs)
+            verdicts.append(_verdict((quantity, group.id, first.id), found, counts))
         if not others:
-            over = SEEDS if len(first.runs) > 1 else SEGMENTS
             found = [(row, _beside_real(row, first)) for row in own]
-            trainings = _trainings(over, (len(first.runs),))
-            verdicts.append(_verdict((quantity, first.id, REAL), found, over, trainings))
+            verdicts.append(_verdict((quantity, first.id, REAL), found, [len(first.runs)]))
     return verdicts
 
 
 def _beside_real(row: Row, group: Group) -> Difference:
     cell = row.cells[group.id]
-    reason = NO_REAL if cell.value is not None and cell.beside_real.value is None else cell.reason
-    return Difference(
-        *cell.beside_real.numbers, p_value=cell.p_value, verdict=cell.verdict, reason=reason
-    )
+    no_real = cell.value is not None and cell.beside_real.value is None
+    return cell.difference(NO_REAL if no_real else cell.reason)
 
 
-def _trainings(over: str, counts: Sequence[int]) -> str:
+def _trainings(counts: Sequence[int]) -> str:
     each = " each" if len(counts) > 1 else ""
-    if over == SEGMENTS:
+    if max(counts) == 1:
         return f"one training{each}"
     different = sorted(set(counts))
     return (
@@ -99,11 +90,10 @@ def _trainings(over: str, counts: Sequence[int]) -> str:
 
 
 def _verdict(
-    about: tuple[str, str, str],
-    found: Sequence[tuple[Row, Difference]],
-    over: str,
-    trainings: str,
+    about: tuple[str, str, str], found: Sequence[tuple[Row, Difference]], counts: Sequence[int]
 ) -> Verdict:
+    """Judge what was found of a quantity, a group and the other side, by numbers of trainings."""
+    trainings = _trainings(counts)
     told = [(row, each) for row, each in found if each.value is not None or each.verdict]
     sides = [each.verdict for _, each in told]
     if not told:
@@ -117,13 +107,14 @@ def _verdict(
     if row.stage is not None:
         parts.append(f"at {frequencies_text(row.lines_hz)} (stage {row.stage})")
     if chosen.p_value is not None:
+        over = SEGMENTS if max(counts) == 1 else SEEDS
         parts.append(f"p {p_text(chosen.p_value, over)}")
     parts.append(trainings)
     if len(sides) > 1:
         words = [_SIDES.get(side, side) for side in sides]
         ordered = sorted(set(words), key=lambda word: (word not in ("less", "more"), word))
-        counts = [f"{word} in {words.count(word)}" for word in ordered]
-        parts.append(f"of {len(words)} stages {', '.join(counts)}")
+        each_in = [f"{word} in {words.count(word)}" for word in ordered]
+        parts.append(f"of {len(words)} stages {', '.join(each_in)}")
     text = ", ".join([*parts, *filter(None, [chosen.reason])])
     of_stages = "" if row.stage is None else f"{len(certain)} of {len(told)}"
     return Verdict(*about, judge(sides), text, chosen.value, trainings, of_stages)

@@ -9,7 +9,7 @@ import yaml
 
 from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.measurement.quantities import within_bounds
-from wavegan_rc.report.measured import Interval, interval_of
+from wavegan_rc.report.measured import Interval
 
 LESS = "less is better"
 MOST_NAMED = 3
@@ -45,46 +45,27 @@ def meanings() -> dict[str, Meaning]:
     }
 
 
-def number_text(number: float | None, digits: int) -> str:
-    """Return a number with so many digits after the point, or a dash for None.
+def number_text(number: float, digits: int) -> str:
+    """Return a number with so many digits after the point, or a dash for NaN.
 
     Example:
-        >>> number_text(8.637, 1), number_text(None, 1) == NO_NUMBER
+        >>> number_text(8.637, 1), number_text(math.nan, 1) == NO_NUMBER
         ('8.6', True)
     """
-    if number is None or not math.isfinite(number):
+    if math.isnan(number):
         return NO_NUMBER
     # Adding 0 makes a rounded -0.0 plain 0.
     return f"{round(number, digits) + 0:.{digits}f}".replace("-", _MINUS)
 
 
-def digits_of(interval: Interval) -> int:
-    """Return the digits after the point that mean something: two of half the interval's width.
-
-    A number without an interval has three digits in all.
-
-    Example:
-        >>> digits_of(Interval(16.1, 10.6, 21.7)), digits_of(Interval(0.0123, 0.0101, 0.0145))
-        (1, 4)
-    """
-    value, low, high = interval.numbers
-    size = 0.0
-    if low is not None and high is not None:
-        size = 10 * (high - low) / 2
-    size = size or abs(value or 0.0)
-    return min(max(2 - math.floor(math.log10(size)), 0), _HIGHEST_DIGITS) if size else 1
-
-
 def interval_text(
     interval: Interval, name: str = "", *, ends: bool = True, most: int = _HIGHEST_DIGITS
 ) -> str:
-    """Return a value with its interval, all with as many digits.
+    """Return a value with its interval, all with the digits that mean something.
 
-    Args:
-        interval: Value and interval.
-        name: Name of the quantity, which may have bounds. Empty for differences.
-        ends: Whether the ends of the interval follow the value.
-        most: Most digits after the point; 1 for levels, of which less cannot be heard.
+    Two digits of half the interval's width mean something, three in all without an interval. At
+    `most` so many follow the point, and one for levels, of which less cannot be heard. Quantities
+    that cannot be negative, by their `name`, are shown as 0 at least.
 
     Example:
         >>> interval_text(Interval(8.63, 7.9, 10.21)), interval_text(Interval(8.63))
@@ -92,12 +73,15 @@ def interval_text(
         >>> interval_text(Interval(8.63, 7.9, 10.21), ends=False)
         '8.6'
     """
-    most = 1 if name.endswith("_db") else most
-    numbers = (math.nan if number is None else number for number in interval.numbers)
-    interval = interval_of(within_bounds(name, Estimate(*numbers)))
-    digits = min(digits_of(interval), most)
-    value, low, high = (number_text(x, digits) for x in interval.numbers)
-    return value if None in interval.numbers or not ends else f"{value} [{low}, {high}]"
+    known = (math.nan if number is None else number for number in interval.numbers)
+    numbers = [float(number) for number in within_bounds(name, Estimate(*known))]
+    value, low, high = numbers
+    size = 10 * (high - low) / 2 if low < high else abs(value)
+    digits = max(2 - math.floor(math.log10(size)), 0) if size > 0 else 1
+    digits = min(digits, 1 if name.endswith("_db") else most)
+    text, *of_ends = (number_text(number, digits) for number in numbers)
+    shown = ends and not any(map(math.isnan, numbers))
+    return f"{text} [{', '.join(of_ends)}]" if shown else text
 
 
 def listed(words: list[str], last: str = "and") -> str:

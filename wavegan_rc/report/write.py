@@ -26,7 +26,6 @@ from wavegan_rc.report.document import Document, build_document
 from wavegan_rc.report.page import render_page
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.words import named
-from wavegan_rc.runs.run import Run as RunFolder
 from wavegan_rc.utils.atomic_files import write_whole, writing
 from wavegan_rc.utils.text import printable
 
@@ -95,8 +94,8 @@ def read_groups(document: Document) -> list[DrawnGroup]:
         DrawnGroup(
             group.label,
             group.style,
-            document.measurements[group.runs[0].id].stages,
-            [_read_arrays(RunFolder(run.path).measurement / ARRAYS_FILE) for run in group.runs],
+            group.runs[0].measured.stages,
+            [_read_arrays(run.folder.measurement / ARRAYS_FILE) for run in group.runs],
             [run.history for run in group.runs],
         )
         for group in document.groups

@@ -50,6 +50,19 @@ class Run:
         self.measurement = path / "measurement"  # what the report measured
         self.stopped_by: int | None = None
 
+    def __repr__(self) -> str:
+        """Return the folder, the upsampler and the steps, which a notebook shows."""
+        try:
+            config = self.read_config()
+        except Exception:  # damaged, or not to be read: it is shown all the same
+            about = "its settings cannot be read"
+        else:
+            about = "no settings"
+            if config is not None:
+                steps_made = f"{self.last_step()} of {config.steps} steps"
+                about = f"{config.upsampler_name}, {steps_made}"
+        return f"Run({str(self.path)!r}: {about})"
+
     def folders(self) -> tuple[Path, ...]:
         """Return the folders that every run has."""
         return self.checkpoints, self.tensorboard, self.samples, self.figures

@@ -5,8 +5,9 @@ A training is judged by its logged numbers alone, so a history can be judged aga
 The thresholds come from healthy and unhealthy runs. 15 healthy runs have 2000 steps, 128 filters,
 batches of 32, five critic updates and no emphasis (five upsamplers with one seed, resize and
 transposed with five more). The other healthy runs are the nine of the reference experiment that
-gave no warning: resize and transposed at the defaults. The unhealthy runs have one wrong setting each: small runs (400 steps,
-batches of 8, 32 filters, 1024 samples), and one of 128 filters with a learning rate of 1e-2.
+gave no warning: resize and transposed at the defaults. The unhealthy runs have one wrong setting
+each: small runs (400 steps, batches of 8, 32 filters, 1024 samples), and one of 128 filters with a
+learning rate of 1e-2.
 
 Source:
     I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), section 4: gradients of

@@ -20,13 +20,9 @@ _NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Write a file under a temporary name, then flush it to the disk and rename it.
+    """Write a file under a temporary name, with its suffix, then flush it and rename it.
 
-    Args:
-        path: Output file; an existing one is replaced atomically.
-
-    Yields:
-        Temporary path, with the same suffix.
+    An existing file is replaced atomically.
 
     Source:
         POSIX rename() is atomic, and after fsync() of the file and of its folder survives a loss

@@ -14,15 +14,7 @@ from wavegan_rc.errors import ParameterError, WaveganWarning
 
 
 def require(package: str, *, asked: str, extra: str) -> None:
-    """Check that an optional package is installed.
-
-    Args:
-        package: Import name of the package.
-        asked: Argument that needs it, in words.
-        extra: Extra of `wavegan_rc` that installs it.
-
-    Raises:
-        ParameterError: If it is not installed.
+    """Raise a ParameterError that names the extra if an optional package is not installed.
 
     Example:
         >>> require("numpy", extra="test", asked="format numpy")

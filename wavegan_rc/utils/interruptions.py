@@ -41,11 +41,8 @@ class EndSignals:
     thread does not handle a second Ctrl-C within a second.
 
     Other signals are not counted: shells and `timeout` send one signal twice. A signal that is
-    ignored from the start, as under `nohup`, stays ignored.
-
-    Args:
-        message: Line that is logged at the first signal.
-        then: Function called at the first signal, in its handler.
+    ignored from the start, as under `nohup`, stays ignored. At the first signal the message is
+    logged and `then` is called, in the signal's handler.
 
     Attributes:
         received: Number of the first signal; None before it.
@@ -121,13 +118,7 @@ class EndSignals:
 
 
 class OptionalWork:
-    """A block of code whose first failure is one warning; later failures are silent.
-
-    Args:
-        work: Name of the work, the subject of the warning.
-
-    Warns:
-        WaveganWarning: If the block fails for the first time.
+    """A block of code whose first failure is one warning about the work; later ones are silent.
 
     Example:
         >>> with warnings.catch_warnings(record=True) as caught:
