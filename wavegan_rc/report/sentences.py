@@ -129,7 +129,7 @@ class _Story:
             size = abs(verdict.difference or 0)
             # Real audio has no such lines: its number is a limit, set by noise.
             if size and not several and (verdict.quantity, verdict.beside) != (NOISE_LINES, REAL):
-                words = f"{number_text(size, 1 if size < 10 else 0)} dB {words}"
+                words = f"{number_text(size, 1 if size < 9.95 else 0)} dB {words}"
             words += f" above {self._band}"
         return f"{has[several]} {words}"
 
