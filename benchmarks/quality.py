@@ -19,6 +19,7 @@ from wavegan_rc.audio.preparation import corpus_of
 from wavegan_rc.audio.segments import Segments, segments_of
 from wavegan_rc.config import Config
 from wavegan_rc.generator.generation import draw_latents, synthesize
+from wavegan_rc.measurement.bootstrap import Groups
 from wavegan_rc.measurement.distances import frechet_distance
 from wavegan_rc.measurement.features import log_mel_features, mel_edges, standardize
 from wavegan_rc.training.batches import batch
@@ -56,9 +57,9 @@ def quality_of(segments: np.ndarray, real: np.ndarray, config: Config) -> dict[s
     reference = standardize(of_real, of_real)
     upper_edges = mel_edges(rate / 2)[2:]
     in_band = np.flatnonzero(np.tile(upper_edges <= (config.cutoff_hz or rate / 2), 2))
-    weights = np.full((1, len(segments)), 1 / len(segments))
+    groups = Groups(np.full((1, len(segments)), 1 / len(segments)))
     for name, chosen in (("", slice(None)), ("_in_band", in_band)):
-        distance = frechet_distance(features[:, chosen], reference[:, chosen], weights)
+        distance = frechet_distance(features[:, chosen], reference[:, chosen], groups)
         values[f"frechet_distance{name}"] = float(distance[0])
     return values
 

@@ -23,7 +23,6 @@ from scipy import optimize, special, stats
 from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
 from wavegan_rc.measurement.significance import (
     SIGNIFICANCE,
-    benjamini_hochberg,
     max_t_p_values,
     permuted_differences,
 )
@@ -85,7 +84,7 @@ def each_alone(
 
 def locked(p_values: np.ndarray) -> np.ndarray:
     """Measure's verdict on lines, from their p-values."""
-    return benjamini_hochberg(p_values) < SIGNIFICANCE
+    return stats.false_discovery_control(p_values) < SIGNIFICANCE
 
 
 def different(differences: np.ndarray) -> np.ndarray:

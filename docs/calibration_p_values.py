@@ -7,7 +7,6 @@ from scipy import stats
 from wavegan_rc.measurement.grouped_spectra import GroupedSpectra
 from wavegan_rc.measurement.significance import (
     SIGNIFICANCE,
-    benjamini_hochberg,
     rayleigh_p_values,
     sign_p_values,
 )
@@ -41,7 +40,7 @@ def study_p_values(draws: dict[str, Draw]) -> dict[str, dict]:
         p_values = np.array(
             [line_p_values(read(draws[background](step, P_VALUE_COUNT))) for step in steps]
         )
-        smallest = [benjamini_hochberg(row).min() for row in p_values]
+        smallest = [stats.false_discovery_control(row).min() for row in p_values]
         any_locked = float(np.mean(np.array(smallest) < SIGNIFICANCE))
         for name, limits in ranges.items():
             lines = line_range(*limits)

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from calibration_sets import LENGTH, LINES_HZ, RATE
+from scipy import stats
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.measurement.estimation import estimate_quantities
@@ -31,7 +32,7 @@ from wavegan_rc.measurement.evaluator import QuantityEvaluator
 from wavegan_rc.measurement.quantities import Quantity
 from wavegan_rc.measurement.segments import Places, SegmentSet, consecutive
 from wavegan_rc.measurement.set_sums import SetSums, sum_segments
-from wavegan_rc.measurement.significance import SIGNIFICANCE, benjamini_hochberg, locking_p_values
+from wavegan_rc.measurement.significance import SIGNIFICANCE, locking_p_values
 from wavegan_rc.measurement.statistics import bins_of
 from wavegan_rc.spectrogram import stage_combs
 
@@ -142,7 +143,7 @@ def lock(kind: str, split: int) -> dict:
     sums = sum_segments(from_the_start(recordings, 10**6))
     lines = bins_of(sums.spectra, LINES_HZ.tolist())
     p_values = locking_p_values(*sums.spectra.locking_of_recordings())[lines]
-    locked = benjamini_hochberg(p_values) < SIGNIFICANCE
+    locked = stats.false_discovery_control(p_values) < SIGNIFICANCE
     at_planted = LINES_HZ == PLANTED_HZ
     return {
         "arrangement": kind,

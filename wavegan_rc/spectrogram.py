@@ -52,18 +52,8 @@ def predicted_comb(upsampling_factors: Sequence[int], sample_rate: int) -> tuple
         >>> [(line.frequency_hz, line.stage) for line in predicted_comb([2, 2], 16000)]
         [(4000.0, 1), (8000.0, 2)]
     """
-    if min(upsampling_factors, default=0) < 1:
-        raise ParameterError(
-            f"upsampling_factors must be at least 1. Received: {list(upsampling_factors)}"
-        )
-    periods = [math.prod(upsampling_factors[i:]) for i in range(len(upsampling_factors))]
-    longest = periods[0]
-    lines = []
-    for k in range(1, longest // 2 + 1):
-        # k / longest is a multiple of 1 / P_i  <=>  k * P_i is a multiple of the longest period.
-        stage = max(i for i, period in enumerate(periods, start=1) if k * period % longest == 0)
-        lines.append(CombLine(k * sample_rate / longest, stage))
-    return tuple(lines)
+    lines = (line for comb in stage_combs(upsampling_factors, sample_rate) for line in comb.lines)
+    return tuple(sorted(lines, key=lambda line: line.frequency_hz))
 
 
 @dataclass(frozen=True)
@@ -94,14 +84,17 @@ def stage_combs(upsampling_factors: Sequence[int], sample_rate: int) -> tuple[St
         >>> stage_combs([2, 4], 16000)[0].shared_hz
         (4000.0, 8000.0)
     """
-    lines = predicted_comb(upsampling_factors, sample_rate)
+    if min(upsampling_factors, default=0) < 1:
+        raise ParameterError(
+            f"upsampling_factors must be at least 1. Received: {list(upsampling_factors)}"
+        )
     combs = []
-    for stage in range(1, len(upsampling_factors) + 1):
+    for stage, factor in enumerate(upsampling_factors, start=1):
         period = math.prod(upsampling_factors[stage - 1 :])
-        own = tuple(line for line in lines if line.stage == stage)
-        own_hz = {line.frequency_hz for line in own}
-        every = (k * sample_rate / period for k in range(1, period // 2 + 1))
-        shared = tuple(hz for hz in every if hz not in own_hz)
+        multiples = [(k, k * sample_rate / period) for k in range(1, period // 2 + 1)]
+        # Every `factor`-th multiple is one of the next stage's spacing, too.
+        own = tuple(CombLine(hz, stage) for k, hz in multiples if k % factor)
+        shared = tuple(hz for k, hz in multiples if not k % factor)
         combs.append(StageComb(stage, sample_rate / period, period, own, shared))
     return tuple(combs)
 

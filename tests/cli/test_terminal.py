@@ -166,7 +166,7 @@ def test_generated_folders_are_numbered_and_hold_a_joined_wav_and_a_picture(
 
 def test_a_numbered_folder_is_not_left_behind_by_a_mistake(generator_file, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("wavegan_rc.generator.generation._write_samples", lambda *_: 1 / 0)
+    monkeypatch.setattr("wavegan_rc.generator.generation.write_samples", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run("generate", [generator_file], None)
     assert not list((tmp_path / "generated").iterdir())

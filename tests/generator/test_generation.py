@@ -1,4 +1,3 @@
-import random
 import subprocess
 import sys
 import zipfile
@@ -64,7 +63,7 @@ def test_samples_beyond_full_scale_are_clipped_with_a_warning(tmp_path):
     )
     generator.get_layer("post_filter").set_weights([np.full((1, 1, 1), 1000.0)])
     with pytest.warns(WaveganWarning, match="samples beyond full scale were clipped"):
-        write_samples(generator, tmp_path, count=1, seed=0, sample_rate=8000)
+        write_samples(generator, draw_latents(1, 64, seed=0), 8000, tmp_path)
     (audio,) = (audio for audio, _ in wavs(tmp_path).values())
     assert np.abs(audio).max() == 32767
 
@@ -177,22 +176,6 @@ def test_what_is_not_a_generator_is_refused_in_one_line(kind, tmp_path, capsys):
     assert (code, err.count("\n")) == (2, 1)
     assert "g.keras" in err
     assert not (tmp_path / "out").exists()
-
-
-def test_damaged_bytes_never_end_in_a_traceback(generator_file, tmp_path):
-    whole = generator_file.read_bytes()
-    rng = random.Random(0)
-    refused = 0
-    for _ in range(150):
-        damaged = bytearray(whole)
-        for _ in range(20):
-            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
-        (tmp_path / "d.keras").write_bytes(damaged)
-        try:
-            _ = load_generator(tmp_path / "d.keras").model
-        except DataError:
-            refused += 1
-    assert refused > 50
 
 
 @pytest.mark.parametrize("content", ["text", "other key", "wrong shape", "NaN", "pickle"])

@@ -112,6 +112,25 @@ def test_prominence_is_that_of_the_lines():
     assert of_period.prominence_db == pytest.approx(10 * np.log10(1 + 10**2), abs=0.7)
 
 
+@pytest.mark.parametrize("length", [512, 4096])
+def test_prominence_is_above_the_bins_that_the_documentation_names(length):
+    """Beyond 10 Hz, but at least 2 bins, up to 4 times as far: 12 bins at most here.
+
+    They are 20 dB higher than the rest of the spectrum, and the lines 20 dB higher than they. Taken
+    10 to 40 bins away, as it once was at any length and rate, the median was that of the rest.
+    """
+    bins, lines = length // 2 + 1, np.arange(1, 5) * length // 8
+    power = np.random.default_rng(0).gamma(400, size=bins)
+    near = np.abs(np.arange(bins)[:, None] - lines).min(axis=1) <= 20
+    power[near] *= 100
+    power[lines] *= 100
+    power[[0, -1]] /= 2
+    frequencies_hz = np.arange(bins) * RATE / length
+    (of_period,) = find_combs(frequencies_hz, power, RATE, locking=np.zeros(bins), count=100)
+    assert of_period.period == 8
+    assert of_period.prominence_db == pytest.approx(20, abs=0.5)
+
+
 def test_a_comb_too_faint_for_the_power_is_found_by_its_phases():
     """9 dB under the noise in its bins: 0.5 dB more there, as much as noise varies."""
     combs = found(noise(400) + comb(32, NOISE_IN_BIN_DB - 9))

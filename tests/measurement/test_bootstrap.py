@@ -5,10 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.bootstrap import (
     bootstrap_weights,
-    check_weights,
     concentration,
     estimate,
     weight_of_pairs,
@@ -90,15 +88,3 @@ def test_pairs_of_different_segments_against_a_loop():
     ]
     np.testing.assert_allclose(weight_of_pairs(weights), expected, rtol=1e-5)  # float32
     assert np.isnan(weight_of_pairs(np.array([[0.0, 1.0]])))[0]
-
-
-def test_arguments_that_cannot_be_used_are_refused():
-    for call in (
-        lambda: bootstrap_weights(1, seed=0),
-        lambda: bootstrap_weights(5, 0, seed=0),
-        lambda: check_weights(np.full((1, 3), 1 / 3), 4),
-        lambda: check_weights(np.full(4, 1 / 4), 4),
-        lambda: check_weights(np.ones((1, 4)), 4),
-    ):
-        with pytest.raises(ParameterError, match="Received"):
-            call()

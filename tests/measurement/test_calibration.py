@@ -5,14 +5,13 @@ What is said here of many levels and counts of segments is measured by docs/make
 
 import numpy as np
 import pytest
+from helpers.spectra import RATE, grouped, phase_locking, prominence_db, uniform
 from scipy import signal, special, stats
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
 from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
-from wavegan_rc.measurement.grouped_spectra import group_spectra
 from wavegan_rc.measurement.significance import (
-    benjamini_hochberg,
     max_t_p_values,
     permuted_differences,
     rayleigh_p_values,
@@ -24,46 +23,21 @@ from wavegan_rc.measurement.statistics import (
     mean_power,
     third_octave_levels_db,
 )
-from wavegan_rc.spectrogram import line_prominence_db, stage_combs
+from wavegan_rc.spectrogram import stage_combs
 from wavegan_rc.theory.interpolation import interpolation_kernel
 from wavegan_rc.theory.response import frequency_response_db, phase_gains, tone_levels_db
 
 pytestmark = pytest.mark.slow
 
-RATE, LENGTH = 16000, 512
+LENGTH = 512
 LINES = [line.frequency_hz for comb in stage_combs([2] * 5, RATE) for line in comb.lines]
 LINES.sort()  # every 500 Hz, the last half the rate
 IN_BAND = np.array(LINES) <= 1500
 
 
-def prominence_db(spectra, weights, lines_hz):
-    power = mean_power(spectra, weights)
-    return line_prominence_db(spectra.frequencies_hz, power, lines_hz, RATE)
-
-
-def phase_locking(spectra, weights):
-    """Lengths of mean phase vectors over the segments that sound."""
-    return np.abs(weights @ spectra.phasors) / (weights @ spectra.sounding)[:, None]
-
-
 def draw_from(split, length=LENGTH, band=(1500.0, 1700.0)):
     corpus = prepare_corpus(None, sample_rate=RATE, cutoff_hz=band[0], stopband_hz=band[1])
     return Segments(corpus, split, segment_length=length, silence_db=-40.0, seed=0).draw
-
-
-def grouped(segments, combs=()):
-    segments = np.asarray(segments, np.float32)
-    return group_spectra(
-        [segments],
-        len(segments),
-        segment_length=segments.shape[1],
-        sample_rate=RATE,
-        combs=combs,
-    )
-
-
-def uniform(spectra):
-    return np.full((1, len(spectra.counts)), 1 / len(spectra.counts))
 
 
 def power_of(spectra):
@@ -104,7 +78,7 @@ def test_p_values_of_clean_speech_are_uniform(split):
         one_line_each = own[turn, turn % own.shape[1]]
         assert np.mean(one_line_each < 0.05) == pytest.approx(0.05, abs=0.02)
         assert stats.kstest(one_line_each, "uniform").pvalue > 0.001
-    any_locked = [benjamini_hochberg(row).min() < 0.05 for row in p_values]
+    any_locked = [stats.false_discovery_control(row).min() < 0.05 for row in p_values]
     assert np.mean(any_locked) == pytest.approx(0.05, abs=0.02)
 
 
@@ -167,7 +141,7 @@ def test_tones_in_noise_are_locked_as_often_as_theory_says(count):
             p_planted = line_p_values(clean + tones(level, phases, where))
             for line in range(len(where)):
                 alone = np.where(np.arange(len(LINES)) == line, p_planted, p_clean)
-                hits.append(benjamini_hochberg(alone)[line] < 0.05)
+                hits.append(stats.false_discovery_control(alone)[line] < 0.05)
     for share, hits in found.items():  # four standard errors, and what theory leaves out
         assert np.mean(hits) == pytest.approx(share, abs=0.08 if share == 0.5 else 0.05)
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from scipy import signal
 
-from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.measurement.bootstrap import Groups, bootstrap_weights, estimate
 from wavegan_rc.measurement.distances import (
     concentration_of_means,
     frechet_distance,
@@ -239,7 +239,7 @@ def test_variances_and_kernels_are_of_pairs_from_different_recordings():
     test, units = np.concatenate(groups), np.repeat(np.arange(12), 5)
     uniform = np.full((1, 60), 1 / 60)
     reference = rng.standard_normal((200, 3))
-    distance = kernel_distance(test, reference, uniform, units).item()
+    distance = kernel_distance(test, reference, Groups(uniform, units)).item()
     within = by_pairs(groups, lambda x, y: (x @ y / 3 + 1) ** 3)
     of_reference = (reference @ reference.T / 3 + 1) ** 3
     np.fill_diagonal(of_reference, 0)
@@ -248,7 +248,7 @@ def test_variances_and_kernels_are_of_pairs_from_different_recordings():
         within + of_reference.sum() / (200 * 199) - 2 * across, rel=1e-10
     )
     segments = [10 ** (g[:, :1] / 20) * np.ones((5, 8)) for g in groups]
-    spread = level_statistics(np.concatenate(segments), uniform, units).spread_db.item()
+    spread = level_statistics(np.concatenate(segments), Groups(uniform, units)).spread_db.item()
     expected = by_pairs([g[:, 0] for g in groups], lambda x, y: (x - y) ** 2 / 2)
     assert spread == pytest.approx(np.sqrt(expected), rel=1e-6)
 
@@ -261,7 +261,7 @@ def test_the_effective_number_of_segments_is_that_of_recordings_if_those_are_uni
         values = np.sqrt(alike) * values + np.sqrt(1 - alike) * rng.standard_normal((2000, 2))
         uniform = np.full((1, 2000), 1 / 2000)
         units = np.repeat(np.arange(200), 10)
-        effective.append(1 / concentration_of_means(values, uniform, units).item())
+        effective.append(1 / concentration_of_means(values, Groups(uniform, units)).item())
     assert effective == pytest.approx([2000, 200], rel=0.2)
 
 
@@ -275,7 +275,7 @@ def test_the_frechet_distance_of_recordings_has_no_bias_in_the_set_nor_in_its_re
         means = np.repeat(rng.standard_normal((30, 4)), 10, axis=0)
         test = means + rng.standard_normal((300, 4))
         weights = bootstrap_weights(30, 50, seed=seed)[:, units] / 10
-        distances = frechet_distance(test, reference, weights, units)
+        distances = frechet_distance(test, reference, Groups(weights, units))
         values.append(distances[0])
         resampled.append(distances[1:].mean() - distances[0])
     error = np.std(values) / np.sqrt(60)

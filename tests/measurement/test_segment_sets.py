@@ -480,9 +480,3 @@ def test_blocks_belong_to_the_caller(tmp_path):
     blocks[0][:] = 7
     np.testing.assert_array_equal(blocks[1], before[2:])
     np.testing.assert_array_equal(everything(segments), before)
-
-
-def test_a_block_of_nothing_is_refused(tmp_path):
-    segments = open_segments(array_file(tmp_path, np.zeros((2, 64))), sample_rate=16000)
-    with pytest.raises(ParameterError, match=r"size must be at least 1\. Received: 0"):
-        next(segments.blocks(size=0))

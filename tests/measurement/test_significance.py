@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
-from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement.significance import (
-    benjamini_hochberg,
     max_t_p_values,
     permuted_differences,
     rayleigh_p_values,
@@ -92,27 +90,6 @@ def test_one_false_p_value_among_many_is_as_rare_as_one_alone():
 def test_what_never_varies_is_certain_and_zero_is_nothing():
     p_values = max_t_p_values(np.array([1.0, 0.0]), np.zeros((99, 2)))
     np.testing.assert_allclose(p_values, [0.01, 1])
-
-
-def test_false_discoveries_against_the_textbook():
-    """Sorted p times m / rank, from the largest down never rising: by hand."""
-    p_values = np.array([0.04, 0.005, 0.03, 0.9])
-    # Ranks 3, 1, 2, 4: 0.0533, 0.02, 0.06, 0.9; the second of them may not exceed the third.
-    np.testing.assert_allclose(benjamini_hochberg(p_values), [0.16 / 3, 0.02, 0.16 / 3, 0.9])
-
-
-def test_tests_that_were_not_made_do_not_count():
-    p_values = np.array([np.nan, 0.01, np.nan, 0.02])
-    np.testing.assert_allclose(benjamini_hochberg(p_values), [np.nan, 0.02, np.nan, 0.02])
-    assert np.isnan(benjamini_hochberg(np.full(2, np.nan))).all()
-    assert not len(benjamini_hochberg(np.array([])))
-
-
-def test_arguments_that_cannot_be_used_are_refused():
-    values = mean_of(np.zeros(4))
-    for counts, permutations in (((1, 3), 9), ((2, 2), 0)):
-        with pytest.raises(ParameterError, match="Received"):
-            permuted_differences(values, *counts, permutations=permutations, seed=0)
 
 
 def exact_rayleigh(count, locking):

@@ -16,30 +16,35 @@ from matplotlib import image
 from wavegan_rc.config.choices import UPSAMPLERS
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import Generator, load_generator, save_generator
-from wavegan_rc.generator.folding import fold_generator, folded_model
+from wavegan_rc.generator.folding import StageWeights, fold_generator
+from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.network_audit.audit import (
     audit_networks,
     input_gradients,
     load_run,
     with_independent_shifts,
 )
-from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, silence_test
-from wavegan_rc.network_audit.generator_stages import Stages
+from wavegan_rc.network_audit.generator import (
+    audio_from,
+    kernel_audit,
+    mean_maps,
+    silence_test,
+)
 from wavegan_rc.network_audit.gradients import gradient_audit
 from wavegan_rc.network_audit.kernels import (
-    FoldedStage,
     endless_output,
     kernel_tone_levels_db,
     mean_map_tone_levels_db,
     periodic_line_powers,
+    phase_gains,
     shuffle_factors,
 )
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.runs.checkpoints import save_checkpoint
+from wavegan_rc.theory import response
 from wavegan_rc.theory.overlap import overlap_counts
-from wavegan_rc.theory.response import phase_gains, tone_levels_db
 from wavegan_rc.training.model import build_model
 
 pytestmark = pytest.mark.slow
@@ -48,7 +53,7 @@ RATE = 16000
 
 
 @functools.cache
-def exported(seed=0, biased=True, **options) -> Stages:
+def exported(seed=0, biased=True, **options) -> Generator:
     """A small random generator, with biases that are not zero, as it is exported."""
     shape = {"segment_length": 1024, "upsampling_factors": (4, 4), "kernel_size": 10, "filters": 8}
     given: dict[str, Any] = shape | {"latent_dim": 4, "seed": seed} | options
@@ -58,22 +63,18 @@ def exported(seed=0, biased=True, **options) -> Stages:
         if biased and layer.name.startswith("stage") and layer.get_weights():
             kernel, bias = layer.get_weights()
             layer.set_weights([kernel, 0.1 * rng.standard_normal(bias.shape)])
-    return stages_of(fold_generator(generator))
+    return Generator(fold_generator(generator), RATE)
 
 
-def stages_of(weights) -> Stages:
-    return Stages(folded_model(weights), weights)
-
-
-def stage_output(stages: Stages, number: int, constants: np.ndarray) -> np.ndarray:
+def stage_output(generator: Generator, number: int, constants: np.ndarray) -> np.ndarray:
     """One period that the stage's own Keras layers make of constants, far from the ends."""
-    model = stages.model
+    model = generator.model
     relu = "dense_relu" if number == 1 else f"stage_{number - 1}_relu"
     part = keras.Model(
         model.get_layer(relu).output, model.get_layer(f"stage_{number}_phases").output
     )
     maps = np.broadcast_to(constants.astype(np.float32), (1, *part.input_shape[1:]))
-    factor = stages.folded[number - 1].factor
+    factor = generator.upsampling_factors[number - 1]
     middle = part.output_shape[1] // 2 // factor * factor
     return np.asarray(part(maps))[0, middle : middle + factor].astype(np.float64)
 
@@ -98,9 +99,9 @@ def test_gains_are_those_of_the_learned_kernel_and_its_theory(upsampler):
         kernel = kernel.transpose(0, 2, 1)
     elif upsampler == "subpixel":  # (taps, channels, phases) to (factor * taps, channels, filters)
         kernel = kernel.transpose(0, 2, 1).reshape(12, -1, 1)
-    (stage,) = stages_of(fold_generator(generator)).folded
-    expected = phase_gains(upsampler, kernel, 4)
-    np.testing.assert_allclose(stage.phase_gains(), expected, atol=1e-5)
+    (stage,) = fold_generator(generator).stages
+    expected = response.phase_gains(upsampler, kernel, 4)
+    np.testing.assert_allclose(phase_gains(stage), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kernel_size", "factor"), [(25, 4), (24, 4), (22, 2), (7, 3), (8, 5)])
@@ -108,21 +109,21 @@ def test_equal_taps_make_the_tones_that_overlap_predicts(kernel_size, factor):
     """A folded transposed convolution of ones, written out: tap k serves phase k % factor."""
     taps = -(-kernel_size // factor)
     ones = (np.arange(taps * factor) < kernel_size).astype(float).reshape(taps, 1, factor)
-    stage = FoldedStage(ones, np.zeros(factor), factor)
-    expected = tone_levels_db(overlap_counts(kernel_size, factor).astype(float))
+    stage = StageWeights(factor, 0, ones)
+    expected = response.tone_levels_db(overlap_counts(kernel_size, factor).astype(float))
     np.testing.assert_allclose(kernel_tone_levels_db(stage), expected)
 
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 def test_levels_are_those_of_the_layers_really_run(upsampler):
     """Channel by channel for the kernel alone, all at once for given maps."""
-    stages = exported(upsampler=upsampler)
-    for number, stage in enumerate(stages.folded, start=1):
+    generator = exported(upsampler=upsampler)
+    for number, stage in enumerate(generator.weights.stages, start=1):
         channels = stage.kernel.shape[1]
         means = np.random.default_rng(number).random(channels)
-        silence = stage_output(stages, number, np.zeros(channels))
-        alone = [stage_output(stages, number, one) - silence for one in np.eye(channels)]
-        together = stage_output(stages, number, means)
+        silence = stage_output(generator, number, np.zeros(channels))
+        alone = [stage_output(generator, number, one) - silence for one in np.eye(channels)]
+        together = stage_output(generator, number, means)
         for k in range(1, stage.factor // 2 + 1):
             powers = np.sum([tone_and_constant(period, k) for period in alone], axis=0)
             of_means = tone_and_constant(together, k)
@@ -140,21 +141,22 @@ def test_levels_are_those_of_the_layers_really_run(upsampler):
 
 def test_by_kind_of_upsampler_tones_are_strong_faint_or_none():
     strong = [
-        kernel_tone_levels_db(exported(upsampler=u).folded[0]) for u in ("transposed", "subpixel")
+        kernel_tone_levels_db(exported(upsampler=u).weights.stages[0])
+        for u in ("transposed", "subpixel")
     ]
     assert (np.abs(strong) < 6).all()  # equal powers in all of the spectrum, 3 dB for the mirror
-    faint = kernel_tone_levels_db(exported(upsampler="sinc", kernel_size=22).folded[0])
+    faint = kernel_tone_levels_db(exported(upsampler="sinc", kernel_size=22).weights.stages[0])
     assert ((faint > -80) & (faint < -50)).all()
 
 
 def test_a_stage_without_weights_has_no_level():
-    stage = FoldedStage(np.zeros((3, 2, 4)), np.zeros(4), 4)
+    stage = StageWeights(4, 0, np.zeros((3, 2, 4)))
     assert np.isnan(kernel_tone_levels_db(stage)).all()
 
 
 def test_tones_carry_the_frequency_that_they_have_in_the_audio():
-    stages = exported(upsampler="transposed")
-    tones = kernel_audit(stages, mean_maps(stages, 0), RATE)
+    generator = exported(upsampler="transposed")
+    tones = kernel_audit(generator, mean_maps(generator, 0))
     assert [(tone.stage, tone.frequency_hz) for tone in tones] == [
         (1, 1000),
         (1, 2000),
@@ -164,24 +166,25 @@ def test_tones_carry_the_frequency_that_they_have_in_the_audio():
 
 
 def test_mean_maps_are_means_over_latents_and_time():
-    stages = exported()
-    latents = np.random.default_rng(0).standard_normal((70, 4)).astype(np.float32)
-    first = keras.Model(stages.model.input, stages.model.get_layer("dense_relu").output)
-    means = stages.mean_maps(latents)
-    np.testing.assert_allclose(means[0], np.asarray(first(latents)).mean(axis=(0, 1)), rtol=1e-5)
+    generator = exported()
+    model, means = generator.model, mean_maps(generator, 0)
+    first = keras.Model(model.input, model.get_layer("dense_relu").output)
+    expected = np.asarray(first(draw_latents(256, 4, 0))).mean(axis=(0, 1))
+    np.testing.assert_allclose(means[0], expected, rtol=1e-5)
     assert [len(mean) for mean in means] == [8, 8]
 
 
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 @pytest.mark.parametrize("number", [1, 2])
 def test_endless_maps_give_what_the_generator_makes_far_from_its_ends(upsampler, number):
-    stages = exported(upsampler=upsampler, post_filter_length=9)
-    taps = np.random.default_rng(3).standard_normal(9)
-    stages = stages_of(replace(stages.weights, post_filter=taps[:, None, None]))
-    means = np.random.default_rng(4).random(stages.folded[number - 1].kernel.shape[1])
-    period = endless_output(stages.folded[number - 1 :], means, stages.post_filter)
-    assert len(period) == stages.period(number)
-    audio = stages.audio_from(number, means)[0]
+    weights = exported(upsampler=upsampler, post_filter_length=9).weights
+    taps = np.random.default_rng(3).standard_normal((9, 1, 1))
+    generator = Generator(replace(weights, post_filter=taps), RATE)
+    rest = weights.stages[number - 1 :]
+    means = np.random.default_rng(4).random(rest[0].kernel.shape[1])
+    period = endless_output(rest, means, taps)
+    assert len(period) == 4 ** len(rest)
+    audio = audio_from(generator, number, means)[0]
     middle = audio[512 : 512 + len(period)]
     # Starts differ by how far the circular convolutions are turned.
     distances = [np.abs(np.roll(period, shift) - middle).max() for shift in range(len(period))]
@@ -193,26 +196,26 @@ def test_endless_maps_give_what_the_generator_makes_far_from_its_ends(upsampler,
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 @pytest.mark.parametrize("padding", ["edge", "reflect"])
 def test_where_padding_continues_a_constant_there_are_no_ends(upsampler, padding):
-    stages = exported(upsampler=upsampler, padding=padding)
+    generator = exported(upsampler=upsampler, padding=padding)
     means = np.random.default_rng(5).random(8)
-    period = endless_output(stages.folded[1:], means, None)
-    audio = stages.audio_from(2, means)[0].reshape(-1, 4)
+    period = endless_output(generator.weights.stages[1:], means, None)
+    audio = audio_from(generator, 2, means)[0].reshape(-1, 4)
     np.testing.assert_allclose(audio, np.broadcast_to(period, audio.shape), atol=1e-6)
 
 
 def with_tone_of_bias(amplitude):
     """A generator whose last stage says `amplitude * cos(2 pi n / 4)` whatever it is given."""
-    stages = exported(upsampler="subpixel", upsampling_factors=(4, 4))
-    first, last = stages.weights.stages
+    weights = exported(upsampler="subpixel", upsampling_factors=(4, 4)).weights
+    first, last = weights.stages
     tone = amplitude * np.cos(np.pi / 2 * np.arange(4))
     last = replace(last, kernel=0 * last.kernel, bias=tone.astype(np.float32))
-    return stages_of(replace(stages.weights, stages=(first, last)))
+    return Generator(replace(weights, stages=(first, last)), RATE)
 
 
 @pytest.mark.parametrize("amplitude", [1e-4, 0.1])
 def test_a_planted_tone_is_found_at_its_level_in_every_silence(amplitude):
-    stages = with_tone_of_bias(amplitude)
-    found, arrays = silence_test(stages, mean_maps(stages, 0), sample_rate=RATE, seed=0)
+    generator = with_tone_of_bias(amplitude)
+    found, arrays = silence_test(generator, mean_maps(generator, 0), seed=0)
     expected = 10 * np.log10(np.tanh(amplitude) ** 2 / 2)
     assert len(found) == 4 + 1 + 2 * 2
     assert arrays["silence_power"].shape == (7, 513)
@@ -226,8 +229,8 @@ def test_a_planted_tone_is_found_at_its_level_in_every_silence(amplitude):
 
 @pytest.mark.parametrize("upsampler", ["resize", "linear"])
 def test_endless_constants_have_no_line_after_interpolation(upsampler):
-    stages = exported(upsampler=upsampler)
-    found, _ = silence_test(stages, mean_maps(stages, 0), sample_rate=RATE, seed=0)
+    generator = exported(upsampler=upsampler)
+    found, _ = silence_test(generator, mean_maps(generator, 0), seed=0)
     endless = [silence for silence in found if silence.input == "endless constant maps"]
     assert [silence.stage for silence in endless] == [1, 2]
     for silence in endless:
@@ -237,8 +240,8 @@ def test_endless_constants_have_no_line_after_interpolation(upsampler):
 
 
 def test_without_biases_zero_latents_are_silent():
-    stages = exported(upsampler="transposed", use_bias=False, biased=False)
-    found, _ = silence_test(stages, mean_maps(stages, 0), sample_rate=RATE, seed=0)
+    generator = exported(upsampler="transposed", use_bias=False, biased=False)
+    found, _ = silence_test(generator, mean_maps(generator, 0), seed=0)
     (zero,) = [silence for silence in found if silence.input == "zero latents"]
     assert (zero.rms_db.value, zero.lines_db.value, zero.strongest) == (
         -np.inf,
@@ -248,8 +251,8 @@ def test_without_biases_zero_latents_are_silent():
 
 
 def test_lines_too_close_for_the_segment_are_not_measured():
-    stages = exported(segment_length=64, upsampling_factors=(4, 4), upsampler="transposed")
-    found, _ = silence_test(stages, mean_maps(stages, 0), sample_rate=RATE, seed=0)
+    generator = exported(segment_length=64, upsampling_factors=(4, 4), upsampler="transposed")
+    found, _ = silence_test(generator, mean_maps(generator, 0), seed=0)
     assert np.isnan(found[0].lines_db.value)
     assert found[0].strongest is None
     assert np.isfinite(found[-1].lines_db.value)  # endless: nothing to compare with is needed

@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 
+from wavegan_rc.generator.folding import StageWeights
 from wavegan_rc.measurement.bootstrap import bootstrap_weights, estimate
+from wavegan_rc.network_audit.generator import absolute_level
 from wavegan_rc.network_audit.gradients import gradient_audit
-from wavegan_rc.network_audit.kernels import FoldedStage
-from wavegan_rc.network_audit.levels import absolute_level
 from wavegan_rc.network_audit.probes import probe_stages
 
 
 def probed(taps, factor, *, level=1e-3, mean=0.0, is_last=True):
     """One channel, smooth maps of a level around a mean; the last stage has a tanh."""
     kernel = np.asarray(taps, float).reshape(-1, 1, factor)
-    stage = FoldedStage(kernel, np.zeros(factor), factor)
+    stage = StageWeights(factor, 0, kernel)
     spectrum = np.fft.rfft(np.random.default_rng(0).uniform(-1, 1, (4, 63, 1)), axis=1)
     spectrum[:, 20:] = 0
     maps = mean + 2 * level * np.fft.irfft(spectrum, 63, axis=1)
-    other = FoldedStage(np.ones((1, 1, 2)), np.zeros(2), 2)
+    other = StageWeights(2, 0, np.ones((1, 1, 2)))
     stages, inputs = ([stage], [maps]) if is_last else ([stage, other], [maps, maps])
     return probe_stages(stages, inputs, seed=0)[0]
 

@@ -20,15 +20,10 @@ _SUFFIXES = {"savedmodel": ".savedmodel", "onnx": ".onnx", "litert": ".tflite"}
 
 
 def export(source: Path, kind: Format, out: Path | None = None) -> tuple[Path, str]:
-    """Write a generator for TensorFlow Serving, ONNX Runtime or LiteRT.
+    """Write a generator for TensorFlow Serving (a folder), ONNX Runtime or LiteRT (a file each).
 
-    Keras must run on TensorFlow.
-
-    Args:
-        source: Run folder, or generator file.
-        kind: `savedmodel` (a folder), `onnx` or `litert` (a file each).
-        out: Output path, which must not exist. None uses `generator` beside the generator file,
-            with the format's suffix.
+    Keras must run on TensorFlow. `out` must not exist; None uses `generator` beside the generator
+    file, with the format's suffix.
 
     Returns:
         Output path, and the shapes of input and output in words. The batch size is free.

@@ -9,7 +9,7 @@ import json
 import math
 import zipfile
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from wavegan_rc.generator.folding import (
     ConvolutionWeights,
     GeneratorWeights,
     StageWeights,
-    UpsamplingWeights,
     folded_model,
 )
 from wavegan_rc.generator.shapes import MOST_VALUES, check_shapes, is_whole
@@ -106,7 +105,7 @@ def save_generator(generator: Generator, path: Path) -> None:
             archive.writestr(SETTINGS_MEMBER, json.dumps(settings))
 
 
-def _upsampling_settings(upsampling: UpsamplingWeights) -> dict[str, Any]:
+def _upsampling_settings(upsampling: StageWeights) -> dict[str, Any]:
     ends = [end for end in ("head", "tail") if getattr(upsampling, end) is not None]
     return {"factor": upsampling.factor, "before": upsampling.before, "ends": ends}
 
@@ -159,7 +158,7 @@ def load_generator(path: str | Path) -> Generator:
         _check_settings(settings)
         check_weights(io.BytesIO(weights), len(weights))
         with h5py.File(io.BytesIO(weights), "r") as arrays:
-            found = _Reader(settings, arrays["layers"]).generator()
+            found = _read_weights(settings, arrays["layers"])
         check_shapes(found)
     except DataError:
         raise
@@ -185,14 +184,11 @@ def _check_settings(settings: Any) -> None:
         type(stopband_hz) in (int, float) and 0 < stopband_hz < math.inf
     ):
         raise ValueError(f"stopband_hz must be a positive number. Received: {stopband_hz!r:.40}")
-    padding = settings["padding"]
-    if padding not in PADDINGS:
-        raise ValueError(f"padding must be one of {', '.join(PADDINGS)}. Received: {padding!r:.40}")
-    activation = settings["activation"]
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"activation must be one of {', '.join(ACTIVATIONS)}. Received: {activation!r:.40}"
-        )
+    for name, words in (("padding", PADDINGS), ("activation", ACTIVATIONS)):
+        if settings[name] not in words:
+            raise ValueError(
+                f"{name} must be one of {', '.join(words)}. Received: {settings[name]!r:.40}"
+            )
     stages = settings["stages"]
     if not isinstance(stages, list) or not 1 <= len(stages) <= _MOST_STAGES:
         raise ValueError(f"stages must be a list of 1 to {_MOST_STAGES} stages")
@@ -204,48 +200,33 @@ def _check_settings(settings: Any) -> None:
                 raise ValueError(f"a stage must have a factor and ends. Received: {stage!r:.80}")
 
 
-class _Reader:
-    """Arrays of a weights file, found by the names of layers."""
+def _read_weights(settings: dict[str, Any], layers: h5py.Group) -> GeneratorWeights:
+    """Read the arrays of a weights file, by the names of layers."""
+    names = settings["arrays"]
 
-    def __init__(self, settings: dict[str, Any], layers: h5py.Group) -> None:
-        self.settings = settings
-        self.layers = layers
-
-    def generator(self) -> GeneratorWeights:
-        names = self.settings["arrays"]
-        stages = enumerate(self.settings["stages"], start=1)
-        return GeneratorWeights(
-            *self._arrays("dense"),
-            tuple(self._stage(f"stage_{number}", stage) for number, stage in stages),
-            self._arrays(POST_FILTER)[0] if POST_FILTER in names else None,
-            self.settings["padding"],
-            self.settings["activation"],
-            ConvolutionWeights(*self._arrays(LAST)) if LAST in names else None,
-        )
-
-    def _stage(self, name: str, stage: dict[str, Any]) -> StageWeights:
-        path = self._upsampling(name, stage)
-        if "skip" not in stage:
-            return StageWeights(**path)
-        return StageWeights(
-            **path,
-            skip=UpsamplingWeights(**self._upsampling(f"{name}_skip", stage["skip"])),
-            dilated=tuple(
-                ConvolutionWeights(*self._arrays(f"{name}_dilation_{dilation}"))
-                for dilation in DILATIONS
-            ),
-        )
-
-    def _upsampling(self, name: str, upsampling: dict[str, Any]) -> dict[str, Any]:
-        kernel, bias = self._arrays(name)
-        ends = {end: self._arrays(f"{name}_{end}")[0] for end in upsampling["ends"]}
-        factor, before = upsampling["factor"], upsampling["before"]
-        return {"factor": factor, "before": before, "kernel": kernel, "bias": bias, **ends}
-
-    def _arrays(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
-        """Read kernel and bias of a layer."""
-        group = self.layers[self.settings["arrays"][name]]
-        arrays = [np.asarray(array, np.float32) for array in group["vars"].values()]
-        if len(arrays) not in (1, 2) or not all(a.size and np.isfinite(a).all() for a in arrays):
+    def arrays(name: str) -> tuple[np.ndarray, np.ndarray | None]:
+        found = [np.asarray(array, np.float32) for array in layers[names[name]]["vars"].values()]
+        if len(found) not in (1, 2) or not all(a.size and np.isfinite(a).all() for a in found):
             raise ValueError(f"weights of {name} must be a kernel and a bias, both finite")
-        return arrays[0], arrays[1] if len(arrays) == 2 else None
+        return found[0], found[1] if len(found) == 2 else None
+
+    def upsampling(name: str, given: dict[str, Any]) -> StageWeights:
+        ends = {end: arrays(f"{name}_{end}")[0] for end in given["ends"]}
+        return StageWeights(given["factor"], given["before"], *arrays(name), **ends)
+
+    def stage(name: str, given: dict[str, Any]) -> StageWeights:
+        path = upsampling(name, given)
+        if "skip" not in given:
+            return path
+        dilated = (ConvolutionWeights(*arrays(f"{name}_dilation_{each}")) for each in DILATIONS)
+        skip = upsampling(f"{name}_skip", given["skip"])
+        return replace(path, skip=skip, dilated=tuple(dilated))
+
+    return GeneratorWeights(
+        *arrays("dense"),
+        tuple(stage(f"stage_{i}", given) for i, given in enumerate(settings["stages"], start=1)),
+        arrays(POST_FILTER)[0] if POST_FILTER in names else None,
+        settings["padding"],
+        settings["activation"],
+        ConvolutionWeights(*arrays(LAST)) if LAST in names else None,
+    )

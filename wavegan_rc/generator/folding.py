@@ -1,6 +1,6 @@
 """A generator with each stage's interpolation folded into its kernel, in Keras's own layers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -32,7 +32,7 @@ class ConvolutionWeights:
 
 
 @dataclass(frozen=True, eq=False)
-class UpsamplingWeights:
+class StageWeights:
     """Weights of a folded upsampling: a convolution at the low rate, and corrections at the ends.
 
     Attributes:
@@ -44,6 +44,8 @@ class UpsamplingWeights:
         head: Matrix from the first input samples to what is added to the first output blocks, shape
             (samples * channels, blocks * factor * filters). None: no correction.
         tail: The same for the last ones.
+        skip: Upsampling beside the path of a residual block. None in a plain stage.
+        dilated: Convolutions with dilations 2, 4 and 8. Empty in a plain stage.
     """
 
     factor: int
@@ -52,18 +54,7 @@ class UpsamplingWeights:
     bias: np.ndarray | None = None
     head: np.ndarray | None = None
     tail: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class StageWeights(UpsamplingWeights):
-    """Weights of a stage; those of `UpsamplingWeights`, and what a residual block has in addition.
-
-    Attributes:
-        skip: Upsampling beside the path. None in a plain stage.
-        dilated: Convolutions with dilations 2, 4 and 8. Empty in a plain stage.
-    """
-
-    skip: UpsamplingWeights | None = None
+    skip: "StageWeights | None" = None
     dilated: tuple[ConvolutionWeights, ...] = ()
 
 
@@ -141,13 +132,10 @@ def _stage_names(found: dict[str, Any]) -> list[str]:
 def _fold_stage(found: dict[str, Any], name: str) -> StageWeights:
     path = _fold_upsampling(found[name])
     if f"{name}_skip" not in found:
-        return StageWeights(**path)
+        return path
     dilated = (found[f"{name}_dilation_{dilation}"] for dilation in DILATIONS)
-    return StageWeights(
-        **path,
-        skip=UpsamplingWeights(**_fold_upsampling(found[f"{name}_skip"])),
-        dilated=tuple(map(_convolution_weights, dilated)),
-    )
+    skip = _fold_upsampling(found[f"{name}_skip"])
+    return replace(path, skip=skip, dilated=tuple(map(_convolution_weights, dilated)))
 
 
 def _convolution_weights(layer: keras.Layer) -> ConvolutionWeights:
@@ -155,19 +143,14 @@ def _convolution_weights(layer: keras.Layer) -> ConvolutionWeights:
     return ConvolutionWeights(kernel, bias[0] if bias else None)
 
 
-def _fold_upsampling(layer: UpsampleConv1D) -> dict[str, Any]:
-    """Return the attributes of `UpsamplingWeights`."""
+def _fold_upsampling(layer: UpsampleConv1D) -> StageWeights:
     ends: dict[str, np.ndarray] = {}
     for end, matrix in layer.folded_ends(layer.input.shape[1]):
         at_start = end.samples.start == end.blocks.start == 0
         ends["head" if at_start and not ends else "tail"] = np.asarray(matrix)
-    return {
-        "factor": layer.factor,
-        "before": layer.fold.before,
-        "kernel": np.asarray(layer.folded_kernel()),
-        "bias": np.asarray(layer.folded_bias()) if layer.use_bias else None,
-        **ends,
-    }
+    bias = np.asarray(layer.folded_bias()) if layer.use_bias else None
+    kernel = np.asarray(layer.folded_kernel())
+    return StageWeights(layer.factor, layer.fold.before, kernel, bias, **ends)
 
 
 def folded_model(weights: GeneratorWeights) -> keras.Model:
@@ -214,7 +197,7 @@ def _activation(x: Any, weights: GeneratorWeights, name: str) -> Any:
 
 
 def _residual(
-    x: Any, stage: StageWeights, skip: UpsamplingWeights, weights: GeneratorWeights, name: str
+    x: Any, stage: StageWeights, skip: StageWeights, weights: GeneratorWeights, name: str
 ) -> Any:
     def activated(x: Any, index: int) -> Any:
         dilation = DILATIONS[index]
@@ -230,7 +213,7 @@ def _residual(
     return layers.Add(**_named(f"{name}_output"))([path, x])
 
 
-def _upsampling(inputs: Any, stage: UpsamplingWeights, padding: Padding, name: str) -> Any:
+def _upsampling(inputs: Any, stage: StageWeights, padding: Padding, name: str) -> Any:
     length, taps = inputs.shape[1], len(stage.kernel)
     after = taps - 1 - stage.before
     x, mode = inputs, "valid"

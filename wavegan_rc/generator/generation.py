@@ -69,10 +69,14 @@ def _synthesize_batch(generator: keras.Model, latents: np.ndarray) -> np.ndarray
     return np.asarray(audio)[: len(latents), :, 0]
 
 
-def _write_samples(
+def write_samples(
     generator: keras.Model, latents: np.ndarray, sample_rate: int, folder: Path
 ) -> None:
-    """Write a WAV for each latent, the first ones joined, and the latents."""
+    """Write a numbered WAV for each latent, the first 64 joined, and the latents.
+
+    Warns:
+        WaveganWarning: If samples beyond full scale are clipped.
+    """
     np.savez(folder / LATENTS_FILE, latents=latents)
     digits = max(4, len(str(len(latents) - 1)))
     index = clipped = 0
@@ -87,25 +91,6 @@ def _write_samples(
     if clipped:
         message = f"{clipped} samples beyond full scale were clipped in the WAVs"
         warnings.warn(message, WaveganWarning, stacklevel=2)
-
-
-def write_samples(
-    generator: keras.Model, folder: Path, *, count: int, seed: int, sample_rate: int
-) -> None:
-    """Write numbered WAVs of drawn latents into a folder, the first 64 joined, and the latents.
-
-    Args:
-        generator: Model from (batch, latent_dim) to (batch, samples, 1).
-        folder: Existing folder.
-        count: Number of WAVs.
-        seed: Seed of the latents, at least 0.
-        sample_rate: Sample rate of the WAVs, in Hz.
-
-    Warns:
-        WaveganWarning: If samples beyond full scale are clipped.
-    """
-    latents = draw_latents(count, generator.input_shape[-1], seed)
-    _write_samples(generator, latents, sample_rate, folder)
 
 
 def generate(source: str | Path | Run | Generator, count: int = 64, *, seed: int = 0) -> np.ndarray:
@@ -148,14 +133,9 @@ def write_generated(
 ) -> Path:
     """Write WAVs of a trained generator into a new folder, which appears whole or not at all.
 
-    Args:
-        source: Run folder, or generator file.
-        out: Output folder, new or empty. None: `generated/` and the next number with the name of
-            the run or the file.
-        count: Number of WAVs, at least 1; ignored for `latents_file` without `interpolate`.
-        seed: Seed of drawn latents, at least 0.
-        latents_file: `.npz` file of latents. None draws them.
-        interpolate: Whether to interpolate from the first latent to the second in `count` steps.
+    Without `out` that is `generated/` and the next number with the name of the run or the file. All
+    latents of `latents_file` are used. With `interpolate`, `count` steps lead from the first latent
+    to the second.
 
     Returns:
         The output folder.
@@ -180,7 +160,7 @@ def write_generated(
         share = np.arange(count, dtype=np.float32)[:, None] / max(count - 1, 1)
         latents = (1 - share) * latents[0] + share * latents[1]
     with writing(), _new_folder(source, out) as (folder, partial):
-        _write_samples(generator.model, latents, generator.sample_rate, partial)
+        write_samples(generator.model, latents, generator.sample_rate, partial)
     return folder
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wavegan_rc.generator.folding import ConvolutionWeights, GeneratorWeights, UpsamplingWeights
+from wavegan_rc.generator.folding import ConvolutionWeights, GeneratorWeights, StageWeights
 
 # Of one feature map: TensorFlow computes batches of 64, here 8 GiB.
 MOST_VALUES = 2**25
@@ -49,7 +49,7 @@ def _check_convolution(
 
 
 def _check_upsampling(
-    weights: UpsamplingWeights, length: int, channels: int, biased: bool, where: str
+    weights: StageWeights, length: int, channels: int, biased: bool, where: str
 ) -> None:
     taps, inputs, outputs = weights.kernel.shape
     _check(inputs == channels and outputs % weights.factor == 0, where)

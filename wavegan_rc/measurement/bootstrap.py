@@ -10,8 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from wavegan_rc.errors import ParameterError
-
 _LEVEL = 0.95
 # Rounding of float32 weights.
 _ROUNDING = 1e-6
@@ -37,9 +35,6 @@ def bootstrap_weights(count: int, resamples: int = 1000, *, seed: int) -> np.nda
         float32 array of shape (resamples + 1, count). Row 0 is `1 / count`; the others are the
         number of times each segment was drawn, over `count`.
 
-    Raises:
-        ParameterError: If there are too few segments or resamples.
-
     Source:
         B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 6.
 
@@ -48,27 +43,11 @@ def bootstrap_weights(count: int, resamples: int = 1000, *, seed: int) -> np.nda
         >>> weights[0].tolist(), weights.sum(axis=1).tolist()
         ([0.25, 0.25, 0.25, 0.25], [1.0, 1.0, 1.0])
     """
-    if count < 2 or resamples < 1:
-        raise ParameterError(
-            f"count must be at least 2, resamples at least 1. Received: {count}, {resamples}"
-        )
     rng = np.random.default_rng(seed)
     weights = np.ones((resamples + 1, count), np.float32)
     for row in weights[1:]:
         row[:] = np.bincount(rng.integers(count, size=count), minlength=count)
     return weights / np.float32(count)
-
-
-def check_weights(weights: np.ndarray, count: int) -> None:
-    """Raise a ParameterError unless the weights are rows over `count` segments that sum to 1."""
-    if weights.ndim != 2 or weights.shape[1] != count:
-        raise ParameterError(
-            f"weights must have shape (resamples, {count}). Received shape: {weights.shape}"
-        )
-    sums = weights.sum(axis=1, dtype=np.float64)
-    # Rounding is far below this, a forgotten division far above.
-    if not np.allclose(sums, 1, atol=1e-3):
-        raise ParameterError(f"weights must add up to 1 in each row. Received sums: {sums[:3]}")
 
 
 def concentration(weights: np.ndarray) -> np.ndarray:
@@ -95,27 +74,28 @@ def first_of_each(labels: np.ndarray) -> np.ndarray:
 
 
 class Groups:
-    """Units of segments: sums over them, and their weights.
+    """Weights of segments whose neighbours may belong together.
 
     Args:
-        weights: Array of shape (R, N), rows adding up to 1, equal within a unit.
-        units: Number of each segment's unit, shape (N,). None: each segment is one.
+        of_segments: Weights of segments, shape (R, N): rows add up to 1, equal within a unit.
+        units: Number of each segment's unit, a recording for example, shape (N,). None: each
+            segment is one.
 
     Attributes:
+        of_segments: The weights as given.
         count: Number of units.
         sizes: Number of segments in each, shape (units,).
         weights: Weight of one segment of each unit, float64, shape (R, units).
     """
 
-    def __init__(self, weights: np.ndarray, units: np.ndarray | None = None) -> None:
-        segments = weights.shape[1]
-        check_weights(weights, segments)
+    def __init__(self, of_segments: np.ndarray, units: np.ndarray | None = None) -> None:
+        segments = of_segments.shape[1]
         units = np.arange(segments) if units is None else units
         self._order = np.argsort(units, kind="stable")
         self._first = first_of_each(units[self._order])
-        self.count = len(self._first)
+        self.of_segments, self.count = of_segments, len(self._first)
         self.sizes = np.diff(self._first, append=segments)
-        self.weights = weights[:, self._order[self._first]].astype(np.float64)
+        self.weights = of_segments[:, self._order[self._first]].astype(np.float64)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Return sums of values of shape (N, ...) over units, in float64."""

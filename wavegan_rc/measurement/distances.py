@@ -5,33 +5,23 @@ features scaled by `standardize`. Noise makes plain distances between finite set
 much in a bootstrap resample (see `concentration`). The distances here subtract that bias, or its
 largest term: two sets drawn alike have about 0, and negative values as often as positive. What is
 averaged over pairs of segments is averaged over pairs of different units, as recordings are: the
-segments of one are alike. `units` has the number of each segment's unit, shape (N,); weights are
-equal within a unit.
+segments of one are alike. Sets have shapes (N, D) and (M, D), and results shape (R,) for `groups`
+of R rows.
 """
 
 import numpy as np
 from scipy import special
 from scipy.spatial import KDTree
 
-from wavegan_rc.errors import ParameterError
-from wavegan_rc.measurement.bootstrap import (
-    Groups,
-    check_weights,
-    concentration,
-    weight_of_pairs,
-)
+from wavegan_rc.measurement.bootstrap import Groups, concentration, weight_of_pairs
 from wavegan_rc.measurement.significance import SIGNIFICANCE
 
-# A resample of fewer may be one segment alone, which has no pairs.
-_FEWEST = 10
 # Bins of k-means are uneven, and a z-test needs 5 segments in each.
 _SEGMENTS_PER_BIN = 50
 _MOST_BINS = 100
 
 
-def frechet_distance(
-    test: np.ndarray, reference: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
-) -> np.ndarray:
+def frechet_distance(test: np.ndarray, reference: np.ndarray, groups: Groups) -> np.ndarray:
     """Return the squared Frechet distance between Gaussians fitted to two sets, less its bias.
 
     With means m, covariances C and n segments, tr for trace:
@@ -51,9 +41,6 @@ def frechet_distance(
         Distance" (2019); that it is biased: M. Chong, D. Forsyth, "Effectively unbiased FID and
         Inception Score" (2020). The closed form of the bias is derived here.
     """
-    _check_sets(test, reference, fewest=max(_FEWEST, test.shape[1] + 1))
-    check_weights(weights, len(test))
-    groups = Groups(weights, units)
     mean_r, covariance_r = reference.mean(axis=0), np.atleast_2d(np.cov(reference.T))
     mean_t, covariance_t = _gaussians(test, groups)
     eigenvalues, vectors = np.linalg.eigh(covariance_r)
@@ -65,8 +52,8 @@ def frechet_distance(
     # The diagonal counts twice: s_i / 2 once more.
     pairs = np.divide(products, sums, out=np.zeros_like(sums), where=sums > 0)
     b = (pairs.sum(axis=(1, 2)) + s.sum(axis=1) / 2) / 2
-    per_t, per_r = concentration_of_means(test, weights, units), 1 / len(reference)
-    bias_t = trace_t * per_t + b * _concentration_of_products(per_t, weights, groups)
+    per_t, per_r = concentration_of_means(test, groups), 1 / len(reference)
+    bias_t = trace_t * per_t + b * _concentration_of_products(per_t, groups)
     return plain - bias_t - (trace_r + b) * per_r
 
 
@@ -86,9 +73,7 @@ def _gaussians(test: np.ndarray, groups: Groups) -> tuple[np.ndarray, np.ndarray
     return means + centre, covariances
 
 
-def concentration_of_means(
-    values: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
-) -> np.ndarray:
+def concentration_of_means(values: np.ndarray, groups: Groups) -> np.ndarray:
     """Return the variance of a mean over that of a segment: 1 / the effective number of segments.
 
     Segments of one unit, a recording for example, are alike, so that there are fewer of them in
@@ -100,9 +85,8 @@ def concentration_of_means(
         (1986), equation 7 (the variance of a mean of clusters); L. Kish, "Survey Sampling" (1965),
         section 8.2 (its ratio to that of independent segments).
     """
-    groups = Groups(weights, units)
     if groups.count == len(values):
-        return concentration(weights)
+        return concentration(groups.of_segments)
     values = values - values.mean(axis=0)
     own, whole = groups.weights, groups.sums(values)
     mean = own @ whole
@@ -117,19 +101,16 @@ def concentration_of_means(
     return np.divide(of_mean, variance, out=np.zeros_like(of_mean), where=variance > 0)
 
 
-def _concentration_of_products(
-    of_means: np.ndarray, weights: np.ndarray, groups: Groups
-) -> np.ndarray:
+def _concentration_of_products(of_means: np.ndarray, groups: Groups) -> np.ndarray:
     """Return the same for products of two features: the square of a Gaussian correlation."""
-    alone, alike = concentration(weights), concentration(groups.weights * groups.sizes)
+    alone = concentration(groups.of_segments)
+    alike = concentration(groups.weights * groups.sizes)
     room = alike - alone
     excess = np.maximum(of_means - alone, 0)
     return alone + np.divide(excess**2, room, out=np.zeros_like(room), where=room > 0)
 
 
-def kernel_distance(
-    test: np.ndarray, reference: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
-) -> np.ndarray:
+def kernel_distance(test: np.ndarray, reference: np.ndarray, groups: Groups) -> np.ndarray:
     """Return the unbiased squared maximum mean discrepancy with the kernel (x . y / D + 1)^3.
 
     Only pairs of different units count: the weighted mean of the kernel over them is divided by
@@ -139,9 +120,7 @@ def kernel_distance(
         M. Binkowski et al., "Demystifying MMD GANs" (2018), section 4 (KID); A. Gretton et al., "A
         kernel two-sample test" (2012), lemma 6 (the unbiased estimate).
     """
-    _check_sets(test, reference, fewest=_FEWEST)
-    check_weights(weights, len(test))
-    groups, x = Groups(weights, units), test.astype(np.float64)
+    x = test.astype(np.float64)
     w = groups.weights / (groups.weights * groups.sizes).sum(axis=1, keepdims=True)
     of_x, of_y = groups.sums(groups.sums(_kernel(x, x)).T), _kernel(reference, reference)
     np.fill_diagonal(of_x, 0)
@@ -165,21 +144,18 @@ class Bins:
     Attributes:
         proportions: Share of the reference in each bin, shape (bins,).
 
-    Raises:
-        ParameterError: If the reference has too few segments.
-
     Source:
         E. Richardson, Y. Weiss, "On GANs and GMMs" (2018), section 3.
 
     Example:
         >>> bins = Bins(np.random.default_rng(0).standard_normal((500, 1)))
         >>> one_sound = np.zeros((500, 1))
-        >>> bins.differing_share(*bins.proportions_of(one_sound, np.full((1, 500), 1 / 500))).item()
+        >>> alike = Groups(np.full((1, 500), 1 / 500))
+        >>> bins.differing_share(*bins.proportions_of(one_sound, alike)).item()
         1.0
     """
 
     def __init__(self, reference: np.ndarray) -> None:
-        _check_sets(reference, reference, fewest=2 * _SEGMENTS_PER_BIN)
         from sklearn.cluster import KMeans
 
         count = min(len(reference) // _SEGMENTS_PER_BIN, _MOST_BINS)
@@ -188,14 +164,10 @@ class Bins:
         self._count = len(reference)
         self.proportions = np.bincount(means.labels_, minlength=count) / len(reference)
 
-    def proportions_of(
-        self, test: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def proportions_of(self, test: np.ndarray, groups: Groups) -> tuple[np.ndarray, np.ndarray]:
         """Return the share of `test` in each bin, shape (R, bins), and the concentration, (R,)."""
-        _check_sets(test, self._tree.data, fewest=1)
-        check_weights(weights, len(test))
         inside = np.eye(self._tree.n)[self._tree.query(test)[1]]
-        return Groups(weights, units).means(inside), concentration_of_means(inside, weights, units)
+        return groups.means(inside), concentration_of_means(inside, groups)
 
     def differing_share(self, p: np.ndarray, per_t: np.ndarray) -> np.ndarray:
         """Return the share of bins whose proportion differs at the 5 % level (NDB / K), shape (R,).
@@ -230,7 +202,7 @@ class Bins:
         return (plain - bias_t * per_t - bias_r / self._count) / np.log(2)
 
 
-def nearest_distance(test: np.ndarray, training: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def nearest_distance(test: np.ndarray, training: np.ndarray, groups: Groups) -> np.ndarray:
     """Return the median Euclidean distance to the nearest training segment, shape (R,).
 
     A generator that copies training segments lies far below held-out real segments, measured with
@@ -240,22 +212,7 @@ def nearest_distance(test: np.ndarray, training: np.ndarray, weights: np.ndarray
         C. Meehan, K. Chaudhuri, S. Dasgupta, "A non-parametric test to detect data-copying in
         generative models" (2020) (distance to the training set against held-out data).
     """
-    _check_sets(test, training, fewest=1)
-    check_weights(weights, len(test))
     distance, _ = KDTree(training).query(test)
     order = np.argsort(distance)
-    below = np.cumsum(weights[:, order], axis=1, dtype=np.float64) < 0.5 * (1 - 1e-6)
+    below = np.cumsum(groups.of_segments[:, order], axis=1, dtype=np.float64) < 0.5 * (1 - 1e-6)
     return distance[order][below.sum(axis=1)].astype(np.float64)
-
-
-def _check_sets(test: np.ndarray, reference: np.ndarray, fewest: int) -> None:
-    if test.ndim != 2 or test.shape[1:] != reference.shape[1:]:
-        raise ParameterError(
-            "test and reference must have shapes (N, D) and (M, D). "
-            f"Received: {test.shape}, {reference.shape}"
-        )
-    if min(len(test), len(reference)) < fewest:
-        raise ParameterError(
-            f"test and reference must have at least {fewest} segments. "
-            f"Received: {len(test)}, {len(reference)}"
-        )

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
+from scipy import stats
 
 from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights, estimate
 from wavegan_rc.measurement.evaluator import OF_PHASES, QuantityEvaluator, QuantityKey
@@ -13,7 +13,6 @@ from wavegan_rc.measurement.quantities import Quantity
 from wavegan_rc.measurement.set_sums import SetSums, pool
 from wavegan_rc.measurement.significance import (
     SIGNIFICANCE,
-    benjamini_hochberg,
     locking_p_values,
     max_t_p_values,
     permuted_differences,
@@ -52,30 +51,24 @@ def estimate_quantities(
     found, notes = [], evaluator.notes(test)
     for key in ours:
         if np.isnan(own[key].value):
-            reason = evaluator.undefined(key, test)
-            found.append(Quantity(key.name, None, key.stage, key.frequency_hz, reason=reason))
+            found.append(Quantity(*key, reason=evaluator.undefined(key, test)))
             continue
-        untold = _untold(key, test)
+        untold, reason, there = _untold(key, test), notes.get(key), None
+        compared = other is not None and key in reference and not np.isnan(reference[key].value)
+        if other is not None and compared:
+            there = _untold(key, other)
+            reason = reason or _pitch(key, difference[key], p_values, locked)
+        either = untold or (there and f"the reference has {there}")
         quantity = Quantity(
-            key.name,
-            _told(own[key], untold),
-            key.stage,
-            key.frequency_hz,
+            *key,
+            estimate=_told(own[key], untold),
+            reference=_told(reference[key], there) if compared else None,
+            difference=_told(difference[key], either) if compared else None,
             p_value=p_values.get(key),
             locked_p_value=locked.get(key) if with_locking else None,
-            untold=untold if key.name in OF_PHASES else None,
-            reason=notes.get(key),
+            untold=either if compared or key.name in OF_PHASES else None,
+            reason=reason,
         )
-        if other is not None and key in reference and not np.isnan(reference[key].value):
-            there = _untold(key, other)
-            untold = untold or (there and f"the reference has {there}")
-            quantity = replace(
-                quantity,
-                reference=_told(reference[key], there),
-                difference=_told(difference[key], untold),
-                untold=untold,
-                reason=notes.get(key) or _pitch(key, difference[key], p_values, locked),
-            )
         found.append(quantity)
     missing = evaluator.missing(test)
     return (*found, *(Quantity(name, reason=reason) for name, reason in missing.items()))
@@ -187,10 +180,15 @@ def _p_values(
 
 
 def _locked_p_values(sums: SetSums, evaluator: QuantityEvaluator) -> dict[QuantityKey, float]:
-    """Return p-values of the lines' phase locking, corrected for their number."""
+    """Return p-values of the lines' phase locking, corrected for their number.
+
+    Source:
+        Y. Benjamini, Y. Hochberg, "Controlling the False Discovery Rate" (1995), section 3.1.
+    """
     if not evaluator.lines or sums.phases_untold:
         return {}
     bins = bins_of(sums.spectra, evaluator.lines_hz)
-    p_values = benjamini_hochberg(locking_p_values(*sums.spectra.locking_of_recordings())[bins])
+    each = locking_p_values(*sums.spectra.locking_of_recordings())[bins]
+    p_values = stats.false_discovery_control(each)
     keys = [QuantityKey("phase_locking", line.stage, line.frequency_hz) for line in evaluator.lines]
     return dict(zip(keys, p_values.tolist(), strict=True))

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.measurement import statistics as st
-from wavegan_rc.measurement.bootstrap import estimate
+from wavegan_rc.measurement.bootstrap import Groups, estimate
 from wavegan_rc.measurement.distances import (
     Bins,
     frechet_distance,
@@ -17,7 +17,7 @@ from wavegan_rc.measurement.distances import (
     nearest_distance,
 )
 from wavegan_rc.measurement.features import Levels, level_statistics, standardize
-from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_of_lines
+from wavegan_rc.measurement.lines import LinePowers, bins_of, line_powers, over_lines
 from wavegan_rc.measurement.set_sums import SetSums
 from wavegan_rc.spectrogram import StageComb, line_prominence_db, places_of_stage
 from wavegan_rc.theory.lines import line_neighbours, suited_length
@@ -57,13 +57,7 @@ QUANTITIES = (
 
 
 class QuantityKey(NamedTuple):
-    """Name and place of a quantity.
-
-    Attributes:
-        name: Name with the unit as suffix.
-        stage: Stage number, from 1. None for the whole set.
-        frequency_hz: Frequency of a line in Hz. None for other quantities.
-    """
+    """Name and place of a quantity, as of a `Quantity`."""
 
     name: str
     stage: int | None = None
@@ -94,6 +88,11 @@ class QuantityEvaluator:
         self.baseline, self.seed = baseline, seed
         self.lines = [line for comb in combs for line in comb.lines]
         self.lines_hz = [line.frequency_hz for line in self.lines]
+        # Stage, frequency and indices: of all lines of each stage, then of each line.
+        self._families: list[tuple[int, float | None, list[int]]] = [
+            *((comb.stage, None, places_of_stage(self.lines, comb.stage)) for comb in combs),
+            *((line.stage, line.frequency_hz, [j]) for j, line in enumerate(self.lines)),
+        ]
         self._too_short: str | None = None
         if baseline is not None and len(baseline.segments) >= FEWEST_SEGMENTS:
             try:
@@ -110,15 +109,18 @@ class QuantityEvaluator:
         if self.stopband_hz is None:
             found["out_of_band_total_db"] = "no stopband_hz: no band is known to be empty"
         if self.baseline is None:
-            found |= dict.fromkeys(("filtering_db", *_DISTANCES), NO_REAL)
-        elif no_distances := self._no_distances(sums, self.baseline):
+            found["filtering_db"] = NO_REAL
+        if no_distances := self._no_distances(sums):
             found |= dict.fromkeys(_DISTANCES, no_distances)
         return found
 
-    def _no_distances(self, sums: SetSums, baseline: SetSums) -> str | None:
+    def _no_distances(self, sums: SetSums) -> str | None:
+        if self.baseline is None:
+            return NO_REAL
+        of_reference = len(self.baseline.segments)
         for whose, count in (
             ("the set", len(sums.segments)),
-            ("the part of the reference to which distances are taken", len(baseline.segments)),
+            ("the part of the reference to which distances are taken", of_reference),
         ):
             if count < FEWEST_SEGMENTS:
                 return f"needs {FEWEST_SEGMENTS} segments, and {whose} has {count}"
@@ -166,18 +168,12 @@ class QuantityEvaluator:
         if not self.lines:
             return {}
         power = st.mean_power(sums.spectra, sums.spectra.uniform())
-        powers, errors = line_powers(sums.spectra, power, self.lines_hz)
-        families = {
-            QuantityKey("line_level_db", x.stage, x.frequency_hz): [j]
-            for j, x in enumerate(self.lines)
-        }
-        for comb in self.combs:
-            own = places_of_stage(self.lines, comb.stage)
-            families[QuantityKey("line_level_db", comb.stage)] = own
+        lines = line_powers(sums.spectra, power, self.lines_hz)
+        families = {QuantityKey("line_level_db", *place): own for *place, own in self._families}
         if self.stopband_hz is not None:
             above = [j for j, hz in enumerate(self.lines_hz) if hz > self.stopband_hz]
             families[QuantityKey("out_of_band_lines_db")] = above
-        found = {key: sum_of_lines(powers[:, own], errors[own]) for key, own in families.items()}
+        found = {key: lines.of(own).together() for key, own in families.items()}
         return {key: _HIDDEN for key, (power, floor) in found.items() if not power[0] > floor}
 
     def values(self, sums: SetSums, weights: np.ndarray) -> dict[QuantityKey, np.ndarray]:
@@ -185,16 +181,19 @@ class QuantityEvaluator:
         # In products of small matrices a second thread only burns time waiting.
         with threadpool_limits(1 if sums.groups < _MANY_GROUPS else None, "blas"):
             power = st.mean_power(sums.spectra, weights)
-            return self._of_set(sums, weights, power) | self._of_combs(sums, weights, power)
+            lines = line_powers(sums.spectra, power, self.lines_hz)
+            of_set = self._of_set(sums, weights, power, lines)
+            return of_set | self._of_combs(sums, weights, power, lines)
 
     def _of_set(
-        self, sums: SetSums, weights: np.ndarray, power: np.ndarray
+        self, sums: SetSums, weights: np.ndarray, power: np.ndarray, lines: LinePowers
     ) -> dict[QuantityKey, np.ndarray]:
         """Evaluate the quantities of the whole set."""
         spectra, baseline = sums.spectra, self.baseline
         values: dict[str, np.ndarray] = {}
         if self.stopband_hz is not None:
-            parts = st.out_of_band_db(spectra, power, self.stopband_hz, self.lines_hz)
+            above = lines.of(np.array(self.lines_hz) > self.stopband_hz)
+            parts = st.out_of_band_db(spectra, power, self.stopband_hz, above)
             named = ("total", "lines", "rest") if self.combs else ("total",)
             values |= {f"out_of_band_{part}_db": parts[part] for part in named}
         if baseline is not None:
@@ -203,28 +202,23 @@ class QuantityEvaluator:
             values["filtering_db"] = st.filtering_db(
                 spectra.frequencies_hz, power, of_real, highest
             )
-        of_segments = sums.segment_weights(weights)
-        values |= level_statistics(sums.segments, of_segments, sums.group)._asdict()
-        if baseline is not None and not self._no_distances(sums, baseline):
-            values |= self._distances(sums, baseline, of_segments)
+        groups = Groups(sums.segment_weights(weights), sums.group)
+        values |= level_statistics(sums.segments, groups)._asdict()
+        if baseline is not None and not self._no_distances(sums):
+            test, real = standardize(sums.features, baseline.features), self._reference
+            proportions = self._bins.proportions_of(test, groups)
+            distances = (
+                frechet_distance(test, real, groups),
+                kernel_distance(test, real, groups),
+                self._bins.jensen_shannon_divergence(*proportions),
+                self._bins.differing_share(*proportions),
+                nearest_distance(test, real, groups),
+            )
+            values |= dict(zip(_DISTANCES, distances, strict=True))
         return {QuantityKey(name): numbers for name, numbers in values.items()}
 
-    def _distances(
-        self, sums: SetSums, baseline: SetSums, weights: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        test, units = standardize(sums.features, baseline.features), sums.group
-        proportions = self._bins.proportions_of(test, weights, units)
-        distances = (
-            frechet_distance(test, self._reference, weights, units),
-            kernel_distance(test, self._reference, weights, units),
-            self._bins.jensen_shannon_divergence(*proportions),
-            self._bins.differing_share(*proportions),
-            nearest_distance(test, self._reference, weights),
-        )
-        return dict(zip(_DISTANCES, distances, strict=True))
-
     def _of_combs(
-        self, sums: SetSums, weights: np.ndarray, power: np.ndarray
+        self, sums: SetSums, weights: np.ndarray, power: np.ndarray, lines: LinePowers
     ) -> dict[QuantityKey, np.ndarray]:
         """Evaluate the quantities of stages, then of lines."""
         if not self.lines:
@@ -235,35 +229,22 @@ class QuantityEvaluator:
         locking = everywhere[:, bins_of(spectra, lines_hz)]
         excess = locking - st.means_around(spectra, everywhere, lines_hz)
         modulation = st.energy_modulation(spectra, weights, self.combs)
-        powers, errors = line_powers(spectra, power, lines_hz)
         whole = st.whole_power(power)
-
-        def level_db(own: list[int]) -> np.ndarray:
-            return st.relative_db(sum_of_lines(powers[:, own], errors[own])[0], whole)
-
         values: dict[QuantityKey, np.ndarray] = {}
-        for i, comb in enumerate(self.combs):
-            own = places_of_stage(self.lines, comb.stage)
-            key = partial(QuantityKey, stage=comb.stage)
-            coherence = st.mean_coherence_square(spectra, weights, comb.stage)
-            if _bins_apart(sums, comb) < _IMAGES_APART:
-                coherence = coherence * np.nan  # the window couples near bins
+        for stage, frequency_hz, own in self._families:
+            key = partial(QuantityKey, stage=stage, frequency_hz=frequency_hz)
             values |= {
                 key("line_prominence_db"): over_lines(prominence[:, own], np.median),
-                key("line_level_db"): level_db(own),
+                key("line_level_db"): st.relative_db(lines.of(own).together()[0], whole),
                 key("phase_locking"): over_lines(locking[:, own], np.mean),
                 key("phase_locking_excess"): over_lines(excess[:, own], np.mean),
-                key("image_coherence"): coherence,
-                key("energy_modulation"): modulation[:, i],
             }
-        for j, line in enumerate(self.lines):
-            key = partial(QuantityKey, stage=line.stage, frequency_hz=line.frequency_hz)
-            values |= {
-                key("line_prominence_db"): prominence[:, j],
-                key("line_level_db"): level_db([j]),
-                key("phase_locking"): locking[:, j],
-                key("phase_locking_excess"): excess[:, j],
-            }
+            if frequency_hz is None:
+                coherence = st.mean_coherence_square(spectra, weights, stage)
+                if _bins_apart(sums, self.combs[stage - 1]) < _IMAGES_APART:
+                    coherence = coherence * np.nan  # the window couples near bins
+                values[key("image_coherence")] = coherence
+                values[key("energy_modulation")] = modulation[:, stage - 1]
         return values
 
     def curves(self, sums: SetSums, weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -37,8 +37,7 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
         of 1, at least -80 dB, then their standard deviations.
 
     Raises:
-        ParameterError: If `segments` is another array, or shorter than a band needs: 112 samples
-            at 16 kHz.
+        ParameterError: If segments are shorter than a band needs: 112 samples at 16 kHz.
 
     Source:
         M. Slaney, "Auditory Toolbox" (1998), `mfcc`: the spacing of the bands, as in librosa.
@@ -49,7 +48,6 @@ def log_mel_features(segments: np.ndarray, sample_rate: int) -> np.ndarray:
         >>> features.shape, int(features[0, :20].argmax()), round(float(features[0, :20].max()))
         ((1, 40), 6, -24)
     """
-    _check_segments(segments)
     n_fft = min(round(_WINDOW_S * sample_rate), segments.shape[1] // 2)
     edges = mel_edges(sample_rate / 2)
     if n_fft * (edges[2] - edges[0]) < sample_rate:
@@ -133,9 +131,7 @@ class Levels(NamedTuple):
     clipped_share: np.ndarray
 
 
-def level_statistics(
-    segments: np.ndarray, weights: np.ndarray, units: np.ndarray | None = None
-) -> Levels:
+def level_statistics(segments: np.ndarray, groups: Groups) -> Levels:
     """Return the loudness, its spread, the DC offset and the clipping of segments.
 
     Samples from 32766 / 32767 on count as clipped, since some encoders stop one step below full
@@ -143,25 +139,23 @@ def level_statistics(
 
     Args:
         segments: Floating-point array of shape (N, samples), full scale 1, N at least 2.
-        weights: Array of shape (R, N), rows adding up to 1, equal within a unit.
-        units: Number of each segment's unit, a recording for example, shape (N,). None: each
-            segment is one.
+        groups: Weights of the segments.
 
     Raises:
-        ParameterError: If `segments` is another array, or the weights do not fit.
+        ParameterError: If there is only one segment.
 
     Example:
-        >>> levels = level_statistics(np.full((2, 8), 0.1), np.array([[0.5, 0.5]]))
+        >>> levels = level_statistics(np.full((2, 8), 0.1), Groups(np.array([[0.5, 0.5]])))
         >>> [round(float(values[0])) for values in levels]
         [-20, 0, -20, 0]
     """
-    _check_segments(segments, fewest=2)
+    if len(segments) < 2:
+        raise ParameterError(f"segments must be at least 2. Received: {len(segments)}")
     power = np.einsum("ns,ns->n", segments, segments, dtype=np.float64) / segments.shape[1]
     offset = segments.mean(axis=1, dtype=np.float64)
     clipped = (segments >= _CLIPPED).mean(axis=1) + (segments <= -_CLIPPED).mean(axis=1)
     level = 10 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
     level -= level.mean()  # against cancellation in the variance below
-    groups = Groups(weights, units)
     means = groups.means(np.stack([power, offset, clipped, level, level**2], axis=1))
     # Pairs of different units only: repeats and likeness must not narrow the spread.
     within = groups.sizes * groups.sums(level**2) - groups.sums(level) ** 2
@@ -177,17 +171,3 @@ def level_statistics(
 
 def _decibels(power: np.ndarray) -> np.ndarray:
     return 10 * np.log10(np.where(power > 0, power, np.nan))
-
-
-def _check_segments(segments: np.ndarray, fewest: int = 1) -> None:
-    if segments.ndim != 2 or len(segments) < fewest or not segments.size:
-        raise ParameterError(
-            f"segments must have shape (at least {fewest}, samples). "
-            f"Received shape: {segments.shape}"
-        )
-    if not np.issubdtype(segments.dtype, np.floating):
-        raise ParameterError(
-            f"segments must be floating-point, full scale 1. Received: {segments.dtype}"
-        )
-    if not np.isfinite(segments).all():
-        raise ParameterError("segments must be finite. Received: NaN or infinite samples")

@@ -45,12 +45,7 @@ def _skipped(measured: MeasuredSet) -> int:
 
 
 class Outcome(NamedTuple):
-    """The result of one limit.
-
-    Attributes:
-        passed: Whether the limit is kept.
-        words: Value and limit in words.
-    """
+    """The result of one limit: `passed`, and its value and limit in words."""
 
     passed: bool
     words: str

@@ -109,7 +109,7 @@ def group_spectra(
     """Sum the spectra of segments in bounded memory.
 
     Args:
-        blocks: Arrays of shape (any number, segment_length), full scale 1.
+        blocks: Finite arrays of shape (any number, segment_length), full scale 1.
         count: Number of segments in all blocks.
         segment_length: Segment length in samples, even.
         sample_rate: Sample rate in Hz.
@@ -119,9 +119,16 @@ def group_spectra(
         recordings: Number of the recording of each group, ascending. None: each has its own.
 
     Raises:
-        ParameterError: If there is no segment, a sample is not finite, or a period does not fit.
+        ParameterError: If the segment length is odd, or no multiple of a period.
     """
-    _check(count, segment_length, combs)
+    for comb in combs:
+        if segment_length % comb.period:
+            raise ParameterError(
+                f"segment_length must be a multiple of the period of stage {comb.stage}, "
+                f"{comb.period} samples. Received: {segment_length}"
+            )
+    if segment_length % 2:
+        raise ParameterError(f"segment_length must be even. Received: {segment_length}")
     if groups is None:
         groups = np.arange(count) // -(-count // most_groups(segment_length))
     number = int(groups[-1]) + 1
@@ -137,8 +144,6 @@ def group_spectra(
     }
     start = 0
     for block in blocks:
-        if not np.isfinite(block).all():
-            raise ParameterError("segments must be finite. Received: NaN or infinite samples")
         group = groups[start : start + len(block)]
         start += len(block)
         first = first_of_each(group)
@@ -147,19 +152,6 @@ def group_spectra(
     if recordings is None:
         recordings = np.arange(number)
     return GroupedSpectra(np.fft.rfftfreq(segment_length, 1 / sample_rate), recordings, **sums)
-
-
-def _check(count: int, segment_length: int, combs: Sequence[StageComb]) -> None:
-    for comb in combs:
-        if segment_length % comb.period:
-            raise ParameterError(
-                f"segment_length must be a multiple of the period of stage {comb.stage}, "
-                f"{comb.period} samples. Received: {segment_length}"
-            )
-    if segment_length % 2:
-        raise ParameterError(f"segment_length must be even. Received: {segment_length}")
-    if count < 1:
-        raise ParameterError(f"count of segments must be at least 1. Received: {count}")
 
 
 def unit_spectra(segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """Power of lines above their surroundings, and what many lines have together."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,10 +34,49 @@ def over_lines(values: np.ndarray, kind: Callable[..., np.ndarray]) -> np.ndarra
     return kind(measured, axis=1) if measured.size else np.full(len(values), np.nan)
 
 
+class LinePowers(NamedTuple):
+    """Powers of lines above the median of the bins around them.
+
+    Attributes:
+        powers: Powers, shape (resamples, lines): negative for dips, NaN without bins around.
+        errors: Their standard errors over groups, shape (lines,); 0 for a single group.
+    """
+
+    powers: np.ndarray
+    errors: np.ndarray
+
+    def of(self, own: Sequence[int] | np.ndarray) -> "LinePowers":
+        """Return some of the lines, given their indices or a mask."""
+        return LinePowers(self.powers[:, own], self.errors[own])
+
+    def together(self) -> tuple[np.ndarray, float]:
+        """Return the sum of the lines, and the least power distinguishable from noise.
+
+        A dip at one line takes nothing from others: powers more than 3 standard errors below 0 are
+        left out. Other negative powers stay, so that noise cancels.
+
+        Returns:
+            Sum of shape (resamples,), at least the floor, NaN if no line can be measured; and the
+            floor, 2 standard errors of the sum.
+
+        Example:
+            >>> lines = LinePowers(np.array([[9.0, -8.0, np.nan]]), np.array([0.1, 0.1, 0.1]))
+            >>> total, floor = lines.together()
+            >>> total.tolist(), round(floor, 3)
+            ([9.0], 0.283)
+        """
+        powers, errors = self.of(~np.isnan(self.powers[0]))
+        if not errors.size:
+            return np.full(len(powers), np.nan), np.nan
+        floor = float(_FLOOR * np.sqrt(np.sum(errors**2)))
+        summed = np.where(powers < -_DEEPEST_NOISE * errors, 0, powers)
+        return np.maximum(np.nansum(summed, axis=1), floor), floor
+
+
 def line_powers(
     spectra: GroupedSpectra, power: np.ndarray, lines_hz: Sequence[float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the power of each line above the median of the bins around it.
+) -> LinePowers:
+    """Return the powers of lines above the bins around.
 
     A line is a band of 10 Hz on either side, in whole bins, since a tone that swells as syllables
     do spreads so far. So neither the power nor its error depends on the length of the segments.
@@ -45,10 +85,6 @@ def line_powers(
         spectra: Sums of the set.
         power: Mean power in each bin, shape (resamples, bins).
         lines_hz: All predicted frequencies in Hz.
-
-    Returns:
-        Array of shape (resamples, lines): negative for dips, NaN without bins around; and standard
-        errors over groups, shape (lines,), 0 for a single group.
 
     Source:
         T. Houtgast, H. J. M. Steeneken, "A review of the MTF concept in room acoustics" (1985), on
@@ -74,32 +110,4 @@ def line_powers(
             each = spectra.power[:, band].sum(axis=1) / share
             deviations = each - spectra.counts * (each.sum() / spectra.count)
             errors[i] = deviations.std(ddof=1) * np.sqrt(groups) / spectra.count
-    return powers, errors
-
-
-def sum_of_lines(powers: np.ndarray, errors: np.ndarray) -> tuple[np.ndarray, float]:
-    """Add up the power of lines; return it with the least power distinguishable from noise.
-
-    A dip at one line takes nothing from others: powers more than 3 standard errors below 0 are left
-    out. Other negative powers stay, so that noise cancels.
-
-    Args:
-        powers: Powers of lines, shape (resamples, lines); see `line_powers`.
-        errors: Their standard errors, shape (lines,).
-
-    Returns:
-        Sum of shape (resamples,), at least the floor, NaN if no line can be measured; and the
-        floor, 2 standard errors of the sum.
-
-    Example:
-        >>> total, floor = sum_of_lines(np.array([[9.0, -8.0, np.nan]]), np.array([0.1, 0.1, 0.1]))
-        >>> total.tolist(), round(floor, 3)
-        ([9.0], 0.283)
-    """
-    measured = ~np.isnan(powers[0])
-    if not measured.any():
-        return np.full(len(powers), np.nan), np.nan
-    powers, errors = powers[:, measured], errors[measured]
-    floor = float(_FLOOR * np.sqrt(np.sum(errors**2)))
-    together = np.where(powers < -_DEEPEST_NOISE * errors, 0, powers)
-    return np.maximum(np.nansum(together, axis=1), floor), floor
+    return LinePowers(powers, errors)

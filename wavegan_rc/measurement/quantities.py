@@ -37,9 +37,9 @@ class Quantity:
 
     Attributes:
         name: Name with the unit as suffix.
-        estimate: Value and interval. None if it could not be measured.
         stage: Stage number, from 1. None for the whole set.
         frequency_hz: Frequency of a line in Hz. None for other quantities.
+        estimate: Value and interval. None if it could not be measured.
         reference: Value and interval of the reference. None without one.
         difference: Set minus reference. None without one.
         p_value: P-value of the difference, corrected for the number of stages or lines.
@@ -49,9 +49,9 @@ class Quantity:
     """
 
     name: str
-    estimate: Estimate | None = None
     stage: int | None = None
     frequency_hz: float | None = None
+    estimate: Estimate | None = None
     reference: Estimate | None = None
     difference: Estimate | None = None
     p_value: float | None = None
@@ -111,18 +111,16 @@ class Quantity:
 
     def to_record(self) -> dict[str, Any]:
         """Return the same as a flat dict, with the unit."""
-        record: dict[str, Any] = self.to_json() | {"unit": self.unit}
-        for kind in ("reference", "difference"):
-            numbers: dict[str, Any] = record.pop(kind) or dict.fromkeys(Estimate._fields)
-            record |= {f"{kind}_{end}": number for end, number in numbers.items()}
-        first, last = (
-            {name: record.pop(name) for name in names}
-            for names in (
-                ("name", "stage", "frequency_hz", "unit"),
-                ("p_value", "locked_p_value", "verdict", "reason"),
-            )
-        )
-        return first | record | last
+        record: dict[str, Any] = {}
+        for name, value in self.to_json().items():
+            if name in ("reference", "difference"):
+                numbers = value or dict.fromkeys(Estimate._fields)
+                record |= {f"{name}_{end}": number for end, number in numbers.items()}
+            else:
+                record[name] = value
+            if name == "frequency_hz":
+                record["unit"] = self.unit
+        return record
 
 
 def unit_of(name: str) -> str:

@@ -39,11 +39,12 @@ def data_of_run(path: str | Path, count: int) -> tuple[SegmentSet, SegmentSet] |
             differs from the data of the training.
     """
     try:
-        config = Run(Path(path).expanduser()).read_config()
+        run = Run(Path(path).expanduser())
+        config = run.read_config()
         if config is None:
             return None
         corpus = corpus_of(config)
-        if corpus.fingerprint != Run(Path(path).expanduser()).read_record()["data_fingerprint"]:
+        if corpus.fingerprint != run.read_record()["data_fingerprint"]:
             raise DataError(
                 f"{config.data or 'the bundled speech'}: not the recordings that the run began with"
             )

@@ -75,11 +75,10 @@ class SegmentSet:
 
     def blocks(self, size: int = 512) -> Iterator[np.ndarray]:
         """Yield all segments in order; memory holds one block at a time."""
-        check_at_least("size", size, 1)
         shape = (min(size, self.count), self.segment_length)
         block, filled = np.empty(shape, np.float32), 0
         for segments in self.source():
-            if np.abs(segments).max(initial=0) > LARGEST_SAMPLE:
+            if not np.abs(segments).max(initial=0) <= LARGEST_SAMPLE:  # nor NaN
                 raise DataError(
                     f"{self.name}: samples must be at most {LARGEST_SAMPLE:g} (full scale is 1). "
                     f"Received: {np.abs(segments).max():g}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -110,18 +110,9 @@ def sum_segments(segment_set: SegmentSet, combs: Sequence[StageComb] = ()) -> Se
             start += len(block)
             yield block
 
-    def read(groups: np.ndarray, recordings: np.ndarray | None = None) -> GroupedSpectra:
-        return group_spectra(
-            blocks(),
-            count,
-            segment_length=length,
-            sample_rate=segment_set.sample_rate,
-            combs=combs,
-            groups=groups,
-            recordings=recordings,
-        )
-
-    spectra, group, units = _by_unit(segment_set, read)
+    rate = segment_set.sample_rate
+    read = partial(group_spectra, blocks(), count, segment_length=length, sample_rate=rate)
+    spectra, group, units = _by_unit(segment_set, partial(read, combs=combs))
     unrepeated = count if segment_set.apart is None else segment_set.apart
     if len(kept) == count:
         unrepeated = min(unrepeated, len({segment.tobytes() for segment in sample}))
@@ -137,11 +128,12 @@ def _by_unit(
     if places is None or recordings is None or recordings >= FEWEST_UNITS:
         group = group_segments(segment_set, most)
         if recordings is None:
-            return read(group), group, Units(segment_set.count, "segment")
-        return read(group), group, Units(recordings, "recording", recordings)
+            return read(groups=group), group, Units(segment_set.count, "segment")
+        return read(groups=group), group, Units(recordings, "recording", recordings)
     parts = part_recordings(segment_set, places, most)
     # The phase of a tone is as random as the start of a segment.
-    spectra = read(parts.of_segment, None if places.random else parts.recording)
+    of_parts = None if places.random else parts.recording
+    spectra = read(groups=parts.of_segment, recordings=of_parts)
     stretches = join_into_stretches(parts, spectra.power / spectra.counts[:, None])
     if stretches is None:
         return spectra, parts.of_segment, Units(recordings, "recording", recordings)

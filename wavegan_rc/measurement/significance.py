@@ -3,12 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special, stats
-
-from wavegan_rc.errors import ParameterError
-
-# From weights of shape (R, N) to values of shape (R, ...).
-Statistic = Callable[[np.ndarray], np.ndarray]
+from scipy import special
 
 SIGNIFICANCE = 0.05
 PERMUTATIONS = 1000
@@ -19,7 +14,12 @@ _SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def permuted_differences(
-    statistic: Statistic, count_a: int, count_b: int, *, permutations: int = PERMUTATIONS, seed: int
+    statistic: Callable[[np.ndarray], np.ndarray],
+    count_a: int,
+    count_b: int,
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int,
 ) -> np.ndarray:
     """Return differences of a statistic between two sets, and between random splits of their pool.
 
@@ -29,11 +29,6 @@ def permuted_differences(
     Source:
         B. Efron, R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), section 15.2.
     """
-    if min(count_a, count_b) < 2 or permutations < 1:
-        raise ParameterError(
-            "count_a and count_b must be at least 2, permutations at least 1. "
-            f"Received: {count_a}, {count_b}, {permutations}"
-        )
     rng = np.random.default_rng(seed)
     in_a = np.zeros((permutations + 1, count_a + count_b), dtype=bool)
     in_a[:, :count_a] = True
@@ -72,20 +67,6 @@ def max_t_p_values(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     most = every[1:].max(axis=1)
     p_values[tested] = (1 + (most[:, None] >= far).sum(axis=0)) / (1 + len(null))
     return p_values
-
-
-def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
-    """Return p-values adjusted to control the false discovery rate; NaN (no test) stays NaN.
-
-    Source:
-        Y. Benjamini, Y. Hochberg, "Controlling the False Discovery Rate" (1995), section 3.1.
-    """
-    p_values = np.asarray(p_values, dtype=np.float64)
-    adjusted = np.full(p_values.shape, np.nan)
-    tested = ~np.isnan(p_values)
-    if tested.any():
-        adjusted[tested] = stats.false_discovery_control(p_values[tested], method="bh")
-    return adjusted
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

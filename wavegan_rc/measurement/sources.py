@@ -196,7 +196,8 @@ def _open_recordings(
         try:
             if file in joined and len(joined) < len(files):
                 raise DataError(JOINS_SEGMENTS)
-            own_rate = _rate_of(file)
+            with open_recording(file) as opened:
+                own_rate = opened.samplerate
             if sample_rate not in (None, own_rate) and not resample:
                 raise DataError(f"has a sample rate of {own_rate} Hz, not {sample_rate} Hz")
             usable[file] = _count_segments(file, segment_length, sample_rate or own_rate)
@@ -230,11 +231,6 @@ def _open_recordings(
 
 def _is_joined(file: Path) -> bool:
     return file.name in _JOINED_FILES and file.with_name(_LATENTS_FILE).is_file()
-
-
-def _rate_of(path: Path) -> int:
-    with open_recording(path) as file:
-        return file.samplerate
 
 
 def _count_segments(path: Path, segment_length: int, sample_rate: int) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from wavegan_rc.measurement.bootstrap import first_of_each
 from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, GroupedSpectra
-from wavegan_rc.measurement.lines import bins_of, line_powers, sum_of_lines
+from wavegan_rc.measurement.lines import LinePowers, bins_of
 from wavegan_rc.spectrogram import StageComb
 from wavegan_rc.theory.lines import line_neighbours
 
@@ -22,7 +22,7 @@ def mean_power(spectra: GroupedSpectra, weights: np.ndarray) -> np.ndarray:
 
 
 def out_of_band_db(
-    spectra: GroupedSpectra, power: np.ndarray, stopband_hz: float, lines_hz: Sequence[float] = ()
+    spectra: GroupedSpectra, power: np.ndarray, stopband_hz: float, above: LinePowers | None = None
 ) -> dict[str, np.ndarray]:
     """Return the power above the stopband edge over all power, total and in parts, in dB.
 
@@ -30,19 +30,15 @@ def out_of_band_db(
         spectra: Sums of the set.
         power: Mean power in each bin, shape (resamples, bins).
         stopband_hz: Frequency in Hz above which the data is empty.
-        lines_hz: All predicted frequencies in Hz. None are needed for the total.
+        above: Predicted lines above the edge. None are needed for the total.
 
     Returns:
         `total`, `lines` and `rest`, each of shape (resamples,): -inf without power, NaN for
         silence. All but `total` are NaN if no line above the edge can be measured.
     """
     outside = spectra.frequencies_hz > stopband_hz
-    total = power[:, outside].sum(axis=1) / HANN_NOISE_BANDWIDTH
-    above = np.asarray(lines_hz) > stopband_hz
-    lines = np.full(len(power), np.nan)
-    if above.any():
-        powers, errors = line_powers(spectra, power, lines_hz)
-        lines, _ = sum_of_lines(powers[:, above], errors[above])
+    total = whole_power(power[:, outside])
+    lines = np.full(len(power), np.nan) if above is None else above.together()[0]
     parts = {"total": total, "lines": lines, "rest": np.maximum(total - lines, 0)}
     whole = whole_power(power)
     return {name: relative_db(part, whole) for name, part in parts.items()}

@@ -15,9 +15,9 @@ from wavegan_rc.figures.network_figures import network_figure
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.measurement.references import data_of_run
-from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, probes, silence_test
-from wavegan_rc.network_audit.generator_stages import Stages
+from wavegan_rc.network_audit.generator import kernel_audit, mean_maps, silence_test, stage_inputs
 from wavegan_rc.network_audit.gradients import Gradients, gradient_audit
+from wavegan_rc.network_audit.probes import probe_stages
 from wavegan_rc.network_audit.result import NetworkAudit
 from wavegan_rc.nn.backend import gradients_by_inputs
 from wavegan_rc.nn.downsampling import DownsampleConv1D
@@ -31,6 +31,8 @@ from wavegan_rc.utils.atomic_files import whole_file, write_json, writing
 JSON_FILE, ARRAYS_FILE, FIGURE_FILE = "networks.json", "networks.npz", "networks.png"
 
 _SEGMENTS = 512
+# Latents for maps to shift; one batch.
+_LATENTS_OF_PROBES = 8
 _BATCH_SIZE = 64
 
 
@@ -44,8 +46,6 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
             f"{path}: only generators of plain stages with ReLU are audited: measure it without "
             "networks"
         )
-    sample_rate = generator.sample_rate
-    stages = Stages(generator.model, generator.weights)
     gradients = checkpoint = None
     if path.is_dir():
         try:
@@ -53,17 +53,17 @@ def audit_networks(path: Path, out: Path, *, seed: int = 0) -> NetworkAudit:
         except DataError as error:
             message = f"{path}: without the critic's gradients: {error}"
             warnings.warn(message, WaveganWarning, stacklevel=2)
-    means = mean_maps(stages, seed)
-    kernels = kernel_audit(stages, means, sample_rate)
+    means = mean_maps(generator, seed)
+    (maps,) = stage_inputs(generator, draw_latents(_LATENTS_OF_PROBES, generator.latent_dim, seed))
     try:
-        silence, arrays = silence_test(stages, means, sample_rate=sample_rate, seed=seed)
+        silence, arrays = silence_test(generator, means, seed=seed)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     found = NetworkAudit(
         str(path),
-        sample_rate,
-        kernels,
-        probes(stages, seed),
+        generator.sample_rate,
+        kernel_audit(generator, means),
+        probe_stages(generator.weights.stages, maps, seed=seed),
         silence,
         gradients,
         checkpoint,

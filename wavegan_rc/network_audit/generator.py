@@ -1,32 +1,31 @@
 """Audits of a generator: tones of its kernels, and lines in its output for silent inputs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
 from wavegan_rc.errors import DataError
-from wavegan_rc.generator.generation import draw_latents, synthesize
+from wavegan_rc.generator.file import Generator
+from wavegan_rc.generator.generation import BATCH_SIZE, draw_latents, synthesize
 from wavegan_rc.measurement import statistics as st
-from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights
+from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights, estimate
 from wavegan_rc.measurement.grouped_spectra import group_spectra
-from wavegan_rc.measurement.lines import line_powers, sum_of_lines
-from wavegan_rc.network_audit.generator_stages import Stages
+from wavegan_rc.measurement.lines import line_powers
 from wavegan_rc.network_audit.kernels import (
+    FLOOR_DB,
     endless_output,
     kernel_tone_levels_db,
     mean_map_tone_levels_db,
     periodic_line_powers,
 )
-from wavegan_rc.network_audit.levels import absolute_level
-from wavegan_rc.network_audit.probes import Probe, probe_stages
-from wavegan_rc.spectrogram import CombLine, line_prominence_db, predicted_comb
+from wavegan_rc.spectrogram import CombLine, line_prominence_db, predicted_comb, stage_combs
 
 LATENTS = 512
 # Latents for the mean feature maps.
 _LATENTS_OF_MEANS = 256
-# Latents for maps to shift; one batch.
-_LATENTS_OF_PROBES = 8
 _SCALES = (1.0, 0.1, 0.01, 0.001)
 
 
@@ -91,33 +90,52 @@ class Silence(NamedTuple):
 _Levels = tuple[Estimate, Estimate, StrongestLine | None]
 
 
-def kernel_audit(stages: Stages, means: list[np.ndarray], sample_rate: int) -> list[KernelTone]:
+def stage_inputs(generator: Generator, latents: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """Yield each stage's input, of shape (latents, time, channels), for batches of latents."""
+    stages = range(1, len(generator.weights.stages) + 1)
+    inputs = [_input_of(generator.model, stage) for stage in stages]
+    model = keras.Model(generator.model.input, inputs)
+    for start in range(0, len(latents), BATCH_SIZE):
+        yield [np.asarray(each) for each in model(latents[start : start + BATCH_SIZE])]
+
+
+def _input_of(model: keras.Model, stage: int) -> keras.KerasTensor:
+    before = "dense_relu" if stage == 1 else f"stage_{stage - 1}_relu"
+    return model.get_layer(before).output
+
+
+def mean_maps(generator: Generator, seed: int) -> list[np.ndarray]:
+    """Return means over latents and time of each stage's input, each of shape (channels,)."""
+    latents = draw_latents(_LATENTS_OF_MEANS, generator.latent_dim, seed)
+    batches = [
+        [each.mean(axis=1, dtype=np.float64).sum(axis=0) for each in maps]
+        for maps in stage_inputs(generator, latents)
+    ]
+    return [np.sum(of_stage, axis=0) / len(latents) for of_stage in zip(*batches, strict=True)]
+
+
+def audio_from(generator: Generator, stage: int, means: np.ndarray) -> np.ndarray:
+    """Return the audio for constant maps as a stage's input, shape (1, samples)."""
+    entry = _input_of(generator.model, stage)
+    rest = keras.Model(entry, generator.model.output)
+    maps = np.broadcast_to(means.astype(np.float32), (1, *entry.shape[1:]))
+    return np.asarray(rest(maps))[:, :, 0]
+
+
+def kernel_audit(generator: Generator, means: list[np.ndarray]) -> list[KernelTone]:
     """Return the tones of every stage; `means` are the mean inputs of the stages."""
     tones = []
-    for number, (stage, mean) in enumerate(zip(stages.folded, means, strict=True), start=1):
-        levels = zip(
-            kernel_tone_levels_db(stage), mean_map_tone_levels_db(stage, mean), strict=True
-        )
-        for k, (from_kernel, from_means) in enumerate(levels, start=1):
-            frequency_hz = k * sample_rate / stages.period(number)
-            tones.append(KernelTone(number, frequency_hz, float(from_kernel), float(from_means)))
+    combs = stage_combs(generator.upsampling_factors, generator.sample_rate)
+    for comb, stage, mean in zip(combs, generator.weights.stages, means, strict=True):
+        alone, together = kernel_tone_levels_db(stage), mean_map_tone_levels_db(stage, mean)
+        for k, levels in enumerate(zip(alone.tolist(), together.tolist(), strict=True), start=1):
+            frequency_hz = k * generator.sample_rate / comb.period
+            tones.append(KernelTone(comb.stage, frequency_hz, *levels))
     return tones
 
 
-def mean_maps(stages: Stages, seed: int) -> list[np.ndarray]:
-    """Return means over latents and time of each stage's input."""
-    return stages.mean_maps(draw_latents(_LATENTS_OF_MEANS, _latent_dim(stages), seed))
-
-
-def probes(stages: Stages, seed: int) -> list[Probe]:
-    """Return the responses of every stage to sines and shifts, around maps of some latents."""
-    latents = draw_latents(_LATENTS_OF_PROBES, _latent_dim(stages), seed)
-    (maps,) = stages.maps(latents)
-    return probe_stages(stages.folded, maps, seed=seed)
-
-
 def silence_test(
-    stages: Stages, means: list[np.ndarray], *, sample_rate: int, seed: int
+    generator: Generator, means: list[np.ndarray], *, seed: int
 ) -> tuple[list[Silence], dict[str, np.ndarray]]:
     """Measure the predicted lines while the input fades to silence.
 
@@ -126,15 +144,16 @@ def silence_test(
     of the default generator that is everywhere. So constant maps are measured in the generator as
     it is, and endless, without the effect of padding.
     """
-    comb = predicted_comb(stages.factors, sample_rate)
-    latents = draw_latents(LATENTS, _latent_dim(stages), seed)
+    sample_rate, weights = generator.sample_rate, generator.weights
+    comb = predicted_comb(generator.upsampling_factors, sample_rate)
+    latents = draw_latents(LATENTS, generator.latent_dim, seed)
     inputs: list[tuple[str, float | None, int | None]] = [("latents", s, None) for s in _SCALES]
-    audio = [synthesize(stages.model, latents * np.float32(scale)) for scale in _SCALES]
+    audio = [synthesize(generator.model, latents * np.float32(scale)) for scale in _SCALES]
     inputs.append(("zero latents", None, None))
-    audio.append(synthesize(stages.model, np.zeros_like(latents[:1])))
+    audio.append(synthesize(generator.model, np.zeros_like(latents[:1])))
     for number, mean in enumerate(means, start=1):
         inputs.append(("constant maps", None, number))
-        audio.append(stages.audio_from(number, mean))
+        audio.append(audio_from(generator, number, mean))
     found, powers = [], []
     for (name, scale, number), segments in zip(inputs, audio, strict=True):
         if not np.isfinite(segments).all():
@@ -143,7 +162,7 @@ def silence_test(
         found.append(Silence(name, scale, number, *levels))
         powers.append(power)
     for number, mean in enumerate(means, start=1):
-        period = endless_output(stages.folded[number - 1 :], mean, stages.post_filter)
+        period = endless_output(weights.stages[number - 1 :], mean, weights.post_filter)
         levels = _of_period(period, comb, sample_rate)
         found.append(Silence("endless constant maps", None, number, *levels))
     arrays = {"silence_frequencies_hz": frequencies_hz, "silence_power": np.stack(powers)}
@@ -161,15 +180,14 @@ def _measured(
     power = st.mean_power(spectra, weights)
     lines_hz = [line.frequency_hz for line in comb]
     prominence_db = line_prominence_db(spectra.frequencies_hz, power[:1], lines_hz, sample_rate)
-    lines, errors = line_powers(spectra, power, lines_hz)
+    lines = line_powers(spectra, power, lines_hz)
     squares = weights @ spectra.positions.sum(axis=1) / (weights @ spectra.counts) / length
-    together, _ = sum_of_lines(lines, errors)
+    together, _ = lines.together()
     if not squares[0]:  # silence has no lines
         together = np.zeros(len(power))
-    strongest = np.nan_to_num(lines[0], nan=-np.inf).argmax()
-    levels = _levels(
-        squares, together, lines[:, strongest], comb[strongest], prominence_db[0, strongest], units
-    )
+    strongest = np.nan_to_num(lines.powers[0], nan=-np.inf).argmax()
+    line, prominence = lines.powers[:, strongest], prominence_db[0, strongest]
+    levels = _levels(squares, together, line, comb[strongest], prominence, units)
     return spectra.frequencies_hz, power[0], levels
 
 
@@ -196,5 +214,8 @@ def _levels(
     return rms, lines, StrongestLine(*where, loudest, float(prominence_db))
 
 
-def _latent_dim(stages: Stages) -> int:
-    return stages.model.input_shape[-1]
+def absolute_level(power: np.ndarray, units: int | None = None) -> Estimate:
+    """Return the level in dB of a power, shape (1 + resamples,); -inf below -120 dB."""
+    with np.errstate(divide="ignore"):
+        levels = 10 * np.log10(np.where(power < 10 ** (FLOOR_DB / 10), 0, power))
+    return estimate(levels, units)

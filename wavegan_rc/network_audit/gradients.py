@@ -13,11 +13,10 @@ from scipy import signal
 
 from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.bootstrap import Estimate, bootstrap_weights, estimate
-from wavegan_rc.measurement.grouped_spectra import HANN_NOISE_BANDWIDTH, group_spectra
-from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines, sum_of_lines
+from wavegan_rc.measurement.grouped_spectra import group_spectra
+from wavegan_rc.measurement.lines import bins_of, line_powers, over_lines
 from wavegan_rc.measurement.quantities import side
 from wavegan_rc.network_audit.kernels import shuffle_factors
-from wavegan_rc.network_audit.levels import interval
 from wavegan_rc.spectrogram import StageComb, line_prominence_db, places_of_stage, stage_combs
 
 # Reach of a line in bins under a Hann window.
@@ -133,26 +132,22 @@ def _values(
     lines_hz = [line.frequency_hz for line in lines]
     bins = bins_of(spectra, lines_hz)
     power = st.mean_power(spectra, weights)
-    whole = power.sum(axis=1, keepdims=True) / HANN_NOISE_BANDWIDTH
+    whole = st.whole_power(power)[:, None]
     # A constant critic has no gradient, and nothing is relative to it.
     whole = np.where(whole > 0, whole, np.nan)
     prominence = line_prominence_db(spectra.frequencies_hz, power, lines_hz, sample_rate)
-    powers, errors = line_powers(spectra, power, lines_hz)
-
-    def level_of(own: list[int]) -> np.ndarray:
-        return sum_of_lines(powers[:, own], errors[own])[0] / whole[:, 0]
-
+    powers = line_powers(spectra, power, lines_hz)
     fixed = _fixed_powers(gradients, weights, bins) / whole
     locking = st.locking_square(spectra, weights)
     modulation = st.energy_modulation(spectra, weights, combs)
     values: dict[_Key, np.ndarray] = {
-        _Key("line_level_db"): level_of(list(range(len(lines)))),
+        _Key("line_level_db"): powers.together()[0] / whole[:, 0],
         _Key("fixed_level_db"): fixed.sum(axis=1),
         _Key("phase_locking_between"): locking[:, _between(bins, power.shape[1])].mean(1),
     }
     for comb in combs[::-1]:
         layer, own = len(combs) + 1 - comb.stage, places_of_stage(lines, comb.stage)
-        values[_Key("line_level_db", layer)] = level_of(own)
+        values[_Key("line_level_db", layer)] = powers.of(own).together()[0] / whole[:, 0]
         values[_Key("fixed_level_db", layer)] = fixed[:, own].sum(axis=1)
         values[_Key("line_prominence_db", layer)] = over_lines(prominence[:, own], np.median)
         values[_Key("phase_locking", layer)] = locking[:, bins[own]].mean(axis=1)
@@ -218,8 +213,8 @@ def _quantity(
     if key.name.endswith("level_db"):
         with np.errstate(divide="ignore"):
             values = {mode: 10 * np.log10(np.maximum(v, 0)) for mode, v in values.items()}
-    estimates = [interval(of_mode, units) for of_mode in values.values()]
+    estimates = [estimate(of_mode, units) for of_mode in values.values()]
     if len(estimates) > 1:
         with np.errstate(invalid="ignore"):
-            estimates.append(interval(values["shuffled"] - values["plain"], units))
+            estimates.append(estimate(values["shuffled"] - values["plain"], units))
     return GradientQuantity(origin, *key, *estimates, predicted=predicted)

@@ -7,43 +7,35 @@ Fourier transform of `g` over `p` has the tones that the stage makes of a consta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from wavegan_rc.generator.folding import StageWeights
 
-@dataclass(frozen=True)
-class FoldedStage:
-    """Weights of a stage of an exported generator.
+# Fainter levels are float32 rounding.
+FLOOR_DB = -120.0
 
-    Attributes:
-        kernel: Array of shape (taps, channels, factor * filters).
-        bias: Array of shape (factor * filters,), or 0.
-        factor: Upsampling factor.
+
+def phase_gains(stage: StageWeights) -> np.ndarray:
+    """Return the gain of each phase for a constant, shape (factor, channels, filters)."""
+    return _by_phase(stage.kernel.sum(axis=0, dtype=np.float64), stage.factor)
+
+
+def through(stage: StageWeights, maps: np.ndarray, *, is_last: bool) -> np.ndarray:
+    """Return a stage's output for endless (periodic) maps: convolution and nonlinearity."""
+    outputs = _circular(maps, stage.kernel) + (0 if stage.bias is None else stage.bias)
+    high = outputs.reshape(*maps.shape[:-2], maps.shape[-2] * stage.factor, -1)
+    return np.tanh(high) if is_last else np.maximum(high, 0)
+
+
+def _rounding(stage: StageWeights) -> np.ndarray:
+    """Return a bound on the float32 rounding of gains, shape (channels, filters).
+
+    Each tap is a float32 sum of at most about `2 * factor` others.
     """
-
-    kernel: np.ndarray
-    bias: np.ndarray
-    factor: int
-
-    def phase_gains(self) -> np.ndarray:
-        """Return the gain of each phase for a constant, shape (factor, channels, filters)."""
-        return _by_phase(self.kernel.sum(axis=0, dtype=np.float64), self.factor)
-
-    def through(self, maps: np.ndarray, *, is_last: bool) -> np.ndarray:
-        """Return the stage's output for endless (periodic) maps: convolution and nonlinearity."""
-        outputs = _circular(maps, self.kernel) + self.bias
-        high = outputs.reshape(*maps.shape[:-2], maps.shape[-2] * self.factor, -1)
-        return np.tanh(high) if is_last else np.maximum(high, 0)
-
-    def rounding(self) -> np.ndarray:
-        """Return a bound on the float32 rounding of gains, shape (channels, filters).
-
-        Each tap is a float32 sum of at most about `2 * factor` others.
-        """
-        taps = np.abs(self.kernel).sum(axis=0, dtype=np.float64)
-        epsilon = float(np.finfo(np.float32).eps)
-        return 2 * self.factor * epsilon * _by_phase(taps, self.factor).sum(axis=0)
+    taps = np.abs(stage.kernel).sum(axis=0, dtype=np.float64)
+    epsilon = float(np.finfo(np.float32).eps)
+    return 2 * stage.factor * epsilon * _by_phase(taps, stage.factor).sum(axis=0)
 
 
 def _by_phase(outputs: np.ndarray, factor: int) -> np.ndarray:
@@ -51,7 +43,7 @@ def _by_phase(outputs: np.ndarray, factor: int) -> np.ndarray:
     return outputs.reshape(len(outputs), factor, -1).swapaxes(0, 1)
 
 
-def kernel_tone_levels_db(stage: FoldedStage) -> np.ndarray:
+def kernel_tone_levels_db(stage: StageWeights) -> np.ndarray:
     """Return the level of the tones that a stage makes of constants, from the weights alone.
 
     The channels' constants are taken as independent, of zero mean and equal variance, so powers add
@@ -62,17 +54,18 @@ def kernel_tone_levels_db(stage: FoldedStage) -> np.ndarray:
         whose overlap counts are the case of equal taps; J. Pons et al., "Upsampling artifacts in
         neural audio synthesis" (ICASSP 2021), section 2.
     """
-    return _summed_levels_db(stage.phase_gains(), stage.rounding())
+    return _summed_levels_db(phase_gains(stage), _rounding(stage))
 
 
-def mean_map_tone_levels_db(stage: FoldedStage, means: np.ndarray) -> np.ndarray:
+def mean_map_tone_levels_db(stage: StageWeights, means: np.ndarray) -> np.ndarray:
     """Return the same levels for given constants, shape (channels,).
 
     Channels and bias add up as amplitudes, filters as powers.
     """
-    bias = np.broadcast_to(stage.bias, stage.kernel.shape[2]).reshape(stage.factor, -1)
-    outputs = np.einsum("c,pcf->pf", means, stage.phase_gains()) + bias
-    return _summed_levels_db(outputs, np.abs(means) @ stage.rounding())
+    outputs = np.einsum("c,pcf->pf", means, phase_gains(stage))
+    if stage.bias is not None:
+        outputs += stage.bias.reshape(stage.factor, -1)
+    return _summed_levels_db(outputs, np.abs(means) @ _rounding(stage))
 
 
 def _summed_levels_db(gains: np.ndarray, rounding: np.ndarray) -> np.ndarray:
@@ -90,7 +83,7 @@ def _summed_levels_db(gains: np.ndarray, rounding: np.ndarray) -> np.ndarray:
 
 
 def endless_output(
-    stages: Sequence[FoldedStage], means: np.ndarray, post_filter: np.ndarray | None = None
+    stages: Sequence[StageWeights], means: np.ndarray, post_filter: np.ndarray | None = None
 ) -> np.ndarray:
     """Return the output of the last stages for endless constant feature maps.
 
@@ -100,11 +93,8 @@ def endless_output(
     """
     maps = np.asarray(means, np.float64)[None]
     for number, stage in enumerate(stages, start=1):
-        maps = stage.through(maps, is_last=number == len(stages))
-    audio = maps
-    if post_filter is not None:
-        audio = _circular(audio, post_filter[:, None, None])
-    return audio[:, 0]
+        maps = through(stage, maps, is_last=number == len(stages))
+    return (maps if post_filter is None else _circular(maps, post_filter))[:, 0]
 
 
 def _circular(maps: np.ndarray, kernel: np.ndarray) -> np.ndarray:

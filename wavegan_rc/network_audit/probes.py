@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wavegan_rc.network_audit.kernels import FoldedStage
-from wavegan_rc.network_audit.levels import FLOOR_DB
+from wavegan_rc.generator.folding import StageWeights
+from wavegan_rc.network_audit.kernels import FLOOR_DB, through
 
 # Length of the input in samples: a prime number, so that harmonics and images have bins of their
 # own, up to hundreds of them. The sines have these numbers of periods in it.
@@ -45,9 +45,9 @@ class Probe:
 
 
 def probe_stages(
-    stages: Sequence[FoldedStage], maps: Sequence[np.ndarray], *, seed: int
+    stages: Sequence[StageWeights], maps: Sequence[np.ndarray], *, seed: int
 ) -> list[Probe]:
-    """Probe every stage.
+    """Probe every stage, around `maps`: its input for some latents.
 
     Source:
         K. Sato, J. O. Smith, "Aliasing Reduction in Neural Amp Modeling by Smoothing Activations"
@@ -69,7 +69,7 @@ def probe_stages(
 
 
 def _sine_levels_db(
-    stage: FoldedStage, inputs: np.ndarray, is_last: bool, seed: int
+    stage: StageWeights, inputs: np.ndarray, is_last: bool, seed: int
 ) -> tuple[float, float, float, float]:
     """Return aliasing, mirrored, tonal and other power relative to the harmonics, in dB.
 
@@ -83,7 +83,7 @@ def _sine_levels_db(
     for periods in _PERIODS:
         sine = np.sin(2 * np.pi * periods * np.arange(_LENGTH) / _LENGTH)
         maps = mean + sine[:, None] * (vectors[chosen] - mean)[:, None]
-        output = stage.through(maps, is_last=is_last)
+        output = through(stage, maps, is_last=is_last)
         power = 2 * (np.abs(np.fft.rfft(output, axis=1)) ** 2).sum(axis=(0, 2))
         if length % 2 == 0:
             power[-1] /= 2
@@ -110,20 +110,20 @@ def _kinds(periods: int, length: int) -> np.ndarray:
     return kind
 
 
-def _equivariance_db(stage: FoldedStage, inputs: np.ndarray, is_last: bool) -> float:
+def _equivariance_db(stage: StageWeights, inputs: np.ndarray, is_last: bool) -> float:
     """Return the ratio of the squared range to the mean squared error of shifts, in dB.
 
     The input is shifted by half a sample of the output, by one, and so on up to less than a sample
     of its own. Shifts by whole samples would not show what the nonlinearity folds back.
     """
     maps = inputs.astype(np.float64)
-    output = stage.through(maps, is_last=is_last)
+    output = through(stage, maps, is_last=is_last)
     full_range = np.ptp(output)
     if not full_range > 0:
         return np.nan
     errors = []
     for samples in np.arange(1, 2 * stage.factor) / 2:
-        shifted = stage.through(_shifted(maps, samples / stage.factor), is_last=is_last)
+        shifted = through(stage, _shifted(maps, samples / stage.factor), is_last=is_last)
         errors.append(np.mean((shifted - _shifted(output, samples)) ** 2))
     return float(-10 * np.log10(max(np.mean(errors) / full_range**2, 10 ** (FLOOR_DB / 10))))
 

@@ -11,7 +11,7 @@ from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.measurement.quantities import within_bounds
 from wavegan_rc.network_audit.generator import LATENTS, KernelTone, Silence
 from wavegan_rc.network_audit.gradients import Gradients
-from wavegan_rc.network_audit.levels import FLOOR_DB
+from wavegan_rc.network_audit.kernels import FLOOR_DB
 from wavegan_rc.network_audit.probes import Probe
 from wavegan_rc.utils.atomic_files import json_ready
 

@@ -219,7 +219,9 @@ def judged(tested: Mapping[Key, SeedResult], reason: str) -> dict[Key, Differenc
     found = {}
     for key, (estimate, _) in tested.items():
         p_value = None if math.isnan(p_values[key]) else p_values[key]
-        verdict = Quantity(key.name, estimate, difference=estimate, p_value=p_value).verdict
+        verdict = Quantity(
+            key.name, estimate=estimate, difference=estimate, p_value=p_value
+        ).verdict
         missing = reason if p_value is None else None
         found[key] = Difference(
             *interval_of(estimate).numbers, p_value=p_value, verdict=verdict, reason=missing

@@ -36,9 +36,8 @@ def write_results(generator: keras.Model, run: Run, config: Config, reference: R
     generated = synthesize(generator, latents)
     shown = slice(SHOWN_SEGMENTS)
     with whole_files(run.samples) as samples:
-        write_samples(
-            generator, samples, count=config.sample_count, seed=config.seed, sample_rate=rate
-        )
+        kept = draw_latents(config.sample_count, config.latent_dim, config.seed)
+        write_samples(generator, kept, rate, samples)
         write_wav(samples / "joined.wav", generated[shown].ravel(), rate)
         write_wav(samples / "real-joined.wav", reference.segments[shown].ravel(), rate)
     for file in run.samples.glob("*.wav"):  # an earlier session may have written more

@@ -24,8 +24,9 @@ Limits:
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -42,12 +43,12 @@ from wavegan_rc.measurement.blind.peaks import (
     PLACE_ERROR,
     locking_scores,
     power_scores,
+    prominences_db,
     refined,
     strongest_first,
     with_its_digits,
 )
 from wavegan_rc.measurement.significance import SIGNIFICANCE
-from wavegan_rc.spectrogram import line_prominence_db
 
 # Relative to all power; fainter bins are rounding.
 _FAINTEST = 1e-12
@@ -136,11 +137,14 @@ def find_combs(
         explained[round((len(density) - 1) / repeats_every) + 1 :] = True
     bin_hz = float(frequencies_hz[1])
     found = []
-    for lines in _search(scores, density, explained):
+    one_sided = density.copy()
+    one_sided[[0, -1]] /= 2
+    prominence_db = partial(prominences_db, one_sided, frequencies_hz)
+    for lines in _search(scores, density, explained, prominence_db):
         comb = lines.comb
         multiples = comb.spacing * np.rint(lines.bins / comb.spacing)
         lines_hz = (lines.bins if comb.image else multiples) * bin_hz
-        prominence = _prominence_db(lines.bins, density)
+        prominence = prominence_db(lines.bins)
         strongest = int(prominence.argmax())
         found.append(
             FoundComb(
@@ -174,16 +178,6 @@ def scores_of(
     }
 
 
-def _prominence_db(bins: np.ndarray, density: np.ndarray) -> np.ndarray:
-    """Return the prominence of each tone by itself, so that close ones do not hide the floor."""
-    # One-sided, as the function expects it.
-    power = density.copy()
-    power[[0, -1]] /= 2
-    frequencies, rate = np.arange(len(density), dtype=float), 2 * (len(density) - 1)
-    each = [line_prominence_db(frequencies, power, [float(b)], rate) for b in bins]
-    return np.concatenate(each)
-
-
 def _fitted(comb: Comb, bins: np.ndarray, density: np.ndarray) -> Comb:
     """Fit the spacing to tones by least squares, to a whole period if it agrees with one.
 
@@ -200,7 +194,10 @@ def _fitted(comb: Comb, bins: np.ndarray, density: np.ndarray) -> Comb:
 
 
 def _search(
-    scores: dict[Score, np.ndarray], density: np.ndarray, explained: np.ndarray
+    scores: dict[Score, np.ndarray],
+    density: np.ndarray,
+    explained: np.ndarray,
+    prominence_db: Callable[[np.ndarray], np.ndarray],
 ) -> Iterator[_Lines]:
     """Yield the comb with the most evidence by either score, then repeat without its lines."""
     peaks: dict[Score, np.ndarray] = {
@@ -226,7 +223,7 @@ def _search(
             bins = np.where(density[below] >= density[above], below, above)
             open_lines = ~explained[bins]
             number, bins = number[open_lines], bins[open_lines]
-            prominence = _prominence_db(bins, density)
+            prominence = prominence_db(bins)
             # A bin at half the rate is half as wide, so an equal tone stands out 3 dB more.
             prominence[bins == len(density) - 1] -= 10 * math.log10(2)
             yield from _standing_out(comb, number, bins, prominence)

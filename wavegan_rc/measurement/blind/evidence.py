@@ -81,8 +81,7 @@ def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
     """Return the comb with the most evidence."""
     unexplained = peaks[~explained[peaks]]
     followed = _chosen(unexplained, len(explained))
-    lines = _meets(np.arange(len(explained)), followed)
-    lines[:, :LOWEST_BIN] = False
+    lines = _lines_of(followed.spacing, followed.image, len(explained))
     log_wealth, depths = _highest_wealth(peaks, lines, explained)
     log_wealth += followed.log_stake
     best = int(log_wealth.argmax())
@@ -96,17 +95,21 @@ def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
 
 def line_bins(comb: Comb, count: int) -> np.ndarray:
     """Return a mask of the bins, of `count`, that may show a line of a comb."""
-    alone = _Candidates(*(np.array([value]) for value in (*comb, 0.0)))
-    reached = _meets(np.arange(count), alone)[0]
-    reached[:LOWEST_BIN] = False
-    return reached
+    return _lines_of(np.array([comb.spacing]), np.array([comb.image]), count)[0]
 
 
-def _meets(bins: np.ndarray, combs: _Candidates) -> np.ndarray:
-    """Return whether bins may show a line of combs, shape (combs, bins)."""
-    spacing = combs.spacing[:, None]
+def _lines_of(spacing: np.ndarray, image: np.ndarray, count: int) -> np.ndarray:
+    """Return a mask of the bins that may show a line of each comb, shape (combs, count)."""
+    lines = _meets(np.arange(count), spacing, image)
+    lines[:, :LOWEST_BIN] = False
+    return lines
+
+
+def _meets(bins: np.ndarray, spacing: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Return whether bins may show a line of each comb, shape (combs, bins)."""
+    spacing = spacing[:, None]
     from_multiple = np.abs(bins - np.rint(bins / spacing) * spacing)
-    return np.abs(from_multiple - combs.image[:, None]) <= 0.5 + MIDWAY
+    return np.abs(from_multiple - image[:, None]) <= 0.5 + MIDWAY
 
 
 @lru_cache(maxsize=8)
@@ -144,7 +147,7 @@ def _chosen(peaks: np.ndarray, count: int) -> _Candidates:
     parts = zip(_multiples(count), _images(peaks[:_IMAGES_TRIED], count), strict=True)
     every = _Candidates(*(np.concatenate(columns) for columns in parts))
     strongest = peaks[: _STRONGEST[-1]]
-    hits = np.cumsum(_meets(strongest, every), axis=1)
+    hits = np.cumsum(_meets(strongest, every.spacing, every.image), axis=1)
     chance = np.minimum(np.where(every.image > 0, 2, 1) * (1 + MIDWAY) / every.spacing, 0.9)
     promise = np.zeros(len(chance))
     for depth in {min(depth, len(strongest)) for depth in _STRONGEST} - {0}:

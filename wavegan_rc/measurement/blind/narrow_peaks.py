@@ -9,11 +9,16 @@ import numpy as np
 from wavegan_rc.measurement import statistics as st
 from wavegan_rc.measurement.blind.comb import FoundComb, scores_of
 from wavegan_rc.measurement.blind.images import FoundImages
-from wavegan_rc.measurement.blind.peaks import refined, strongest_first, with_its_digits
+from wavegan_rc.measurement.blind.peaks import (
+    prominences_db,
+    refined,
+    strongest_first,
+    with_its_digits,
+)
 from wavegan_rc.measurement.grouped_spectra import GroupedSpectra
-from wavegan_rc.measurement.lines import line_powers, sum_of_lines
+from wavegan_rc.measurement.lines import line_powers
 from wavegan_rc.measurement.significance import SIGNIFICANCE, locking_p_values
-from wavegan_rc.spectrogram import StageComb, line_prominence_db
+from wavegan_rc.spectrogram import StageComb
 
 _MOST = 8
 # In units of the roughness around, or of minus the log p-value of locking: noise seldom has more.
@@ -81,18 +86,18 @@ def strongest_peaks(
     whole, frequencies_hz = st.whole_power(power), spectra.frequencies_hz
     bin_hz = float(frequencies_hz[1])
     p_values = np.clip(locking_p_values(locking, count) * len(density), sys.float_info.min, 1)
+    prominences = prominences_db(power[0], frequencies_hz, np.array(bins, int))
     found = []
-    for b in bins:
+    for b, prominence in zip(bins, prominences, strict=True):
         # Each by itself, so that close ones do not hide the floor.
         hz = [float(frequencies_hz[b])]
-        level = st.relative_db(sum_of_lines(*line_powers(spectra, power, hz))[0], whole)[0]
-        prominence = line_prominence_db(frequencies_hz, power, hz, 2 * frequencies_hz[-1])
+        level = st.relative_db(line_powers(spectra, power, hz).together()[0], whole)[0]
         place_hz = with_its_digits(float(refined(np.array([b]), density)[0]), bin_hz)
         found.append(
             NarrowPeak(
                 place_hz,
                 float(level),
-                float(prominence[0, 0]),
+                float(prominence),
                 float(p_values[b]) if locking.any() else None,
                 _predicted_by(place_hz, bin_hz, stages, combs, images),
             )

@@ -5,6 +5,8 @@ import math
 import numpy as np
 from scipy import special
 
+from wavegan_rc.spectrogram import line_prominence_db
+
 # Distances in bins of the neighbours on either side, beyond a tone's reach under a Hann window and
 # before the next line of a comb with lines 8 bins apart.
 _NEAREST, _FARTHEST = 3, 7
@@ -131,3 +133,11 @@ def with_its_digits(place: float, bin_hz: float, error: float = PLACE_ERROR) -> 
         782.2
     """
     return round(place * bin_hz, -math.floor(math.log10(error * bin_hz)))
+
+
+def prominences_db(power: np.ndarray, frequencies_hz: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """Return the prominence of each tone by itself, so that close ones do not hide the floor."""
+    sample_rate, tones_hz = 2 * frequencies_hz[-1], frequencies_hz[bins]
+    return np.array(
+        [line_prominence_db(frequencies_hz, power, [hz], sample_rate)[0] for hz in tones_hz]
+    )

@@ -11,6 +11,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import ParameterError, WaveganWarning
 from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.measurement import statistics as st
+from wavegan_rc.measurement.bootstrap import Groups
 from wavegan_rc.measurement.features import level_statistics, log_mel_features, standardize
 from wavegan_rc.measurement.grouped_spectra import group_spectra
 from wavegan_rc.measurement.lines import bins_of, over_lines
@@ -58,7 +59,8 @@ def artifact_values(
     combs = stage_combs(upsampling_factors, sample_rate)
     lines = [line for comb in combs for line in comb.lines]
     lines_hz = [line.frequency_hz for line in lines]
-    values = {"rms_db": level_statistics(segments, np.full((1, count), 1 / count)).rms_db[0]}
+    uniform = Groups(np.full((1, count), 1 / count))
+    values = {"rms_db": level_statistics(segments, uniform).rms_db[0]}
     if stopband_hz is not None:
         ratio = st.out_of_band_db(spectra, power, stopband_hz)["total"]
         values["out_of_band_total_db"] = ratio[0]
@@ -94,7 +96,8 @@ def sound_values(segments: np.ndarray, real: np.ndarray, sample_rate: int) -> di
         return {}
     powers = [np.mean(np.square(each, dtype=np.float64)) for each in (segments, real)]
     ratio = powers[0] / max(powers[1], _SMALLEST_POWER)
-    levels = level_statistics(segments, np.full((1, len(segments)), 1 / len(segments)))
+    uniform = Groups(np.full((1, len(segments)), 1 / len(segments)))
+    levels = level_statistics(segments, uniform)
     values = {
         "relative_level_db": float(10 * np.log10(max(ratio, _SMALLEST_POWER))),
         "clipped_share": float(levels.clipped_share[0]),
