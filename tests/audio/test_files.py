@@ -6,13 +6,8 @@ import pytest
 import soundfile
 from helpers import tone
 
-from wavegan_rc.audio.files import (
-    bundled_speech,
-    find_audio_files,
-    resampled_blocks,
-    to_int16,
-    write_wav,
-)
+from wavegan_rc.audio.files import bundled_speech, find_audio_files, to_int16, write_wav
+from wavegan_rc.audio.streams import resampled_blocks
 from wavegan_rc.errors import DataError
 
 

@@ -87,7 +87,7 @@ def _check_engine(flags: Namespace) -> None:
 
 
 def _local(at_once: int | None) -> "Callable[[], Engine]":
-    from wavegan_rc.sweep.local import LocalEngine
+    from wavegan_rc.sweep.process import LocalEngine
     from wavegan_rc.sweep.resources import places
 
     choose_backend()  # inherited by the processes that count GPUs and that train
