@@ -5,7 +5,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -47,8 +47,6 @@ _FORMAT = 7
 # Louder float mixes have not been met. Recordings beyond are most likely at the scale of integers.
 _LARGEST_IN_SCALE = 8.0
 _SILENT_PEAK = 1e-4
-# Blocks whose powers are added up at a time.
-_SUMMED = 2**20
 
 # Called with the number done, the number in all, and words for what is counted or waited for.
 OnProgress = Callable[[int, int, str], None]
@@ -235,20 +233,14 @@ def _largest_in_scale(peaks: list[float]) -> float:
     return max(usual) if usual and len(usual) >= beyond else max(peaks)
 
 
-def _summary(powers: np.ndarray, recordings: Iterable[tuple[str, int]]) -> tuple[float, str]:
+def _summary(powers: np.ndarray, recordings: Sequence[tuple[str, int]]) -> tuple[float, str]:
     """Return the mean square and the fingerprint."""
     digest = hashlib.sha256(f"split {SPLIT_VERSION}".encode())
-    sums = []
-    block = samples = 0
-    for _, length in recordings:
-        end = block + block_count(length)
-        while block < end:
-            own = powers[block : min(end, block + _SUMMED)]
-            digest.update(own.data)
-            sums.append(BLOCK * float(own.sum(dtype=np.float64)))
-            block += len(own)
-        missing = BLOCK * block_count(length) - length  # of the last block
-        sums.append(-missing * float(own[-1]))
-        samples += length
-    digest.update(repr([(name, length) for name, length in recordings]).encode())
-    return math.fsum(sums) / samples, digest.hexdigest()
+    digest.update(powers.data)
+    digest.update(repr(recordings).encode())
+    lengths = np.array([length for _, length in recordings])
+    blocks = -(-lengths // BLOCK)
+    ends = np.cumsum(blocks)
+    sums = [BLOCK * float(own.sum(dtype=np.float64)) for own in np.split(powers, ends[:-1])]
+    beyond = (BLOCK * blocks - lengths) * powers[ends - 1]  # of the last blocks
+    return math.fsum([*sums, *-beyond]) / int(lengths.sum()), digest.hexdigest()

@@ -109,11 +109,7 @@ def open_recording(path: Path) -> Iterator[Stream]:
 
 
 def mono_blocks(stream: Stream, block_length: int) -> Iterator[np.ndarray]:
-    """Read a recording to its end as one channel, block by block.
-
-    Yields:
-        Means of the channels: float32 arrays of shape (block_length,), full scale 1; the last may
-        be shorter.
+    """Yield the means of a recording's channels: float32 blocks, full scale 1, the last shorter.
 
     Raises:
         DataError: If the file is damaged or empty, holds much more or less than it declares, or has
@@ -245,13 +241,10 @@ def _check_complete(stream: Stream) -> None:
 
 
 def _check_nothing_follows(stream: Stream) -> None:
-    """Check that a stream, read to its end or to its declared length, was about the whole file.
+    """Raise a `DataError` if more than a tenth of the file follows what was read of it.
 
-    Otherwise the header is wrong (above 4 GB, the sizes in a WAV file are modulo 2**32), several
-    files follow one another, or the decoder gave up.
-
-    Raises:
-        DataError: If more than a tenth of the file follows, not counting well-formed chunks.
+    Then the header is wrong (above 4 GB, the sizes in a WAV file are modulo 2**32), several files
+    follow one another, or the decoder gave up. Well-formed chunks do not count.
     """
     try:
         end = os.lseek(stream.name, 0, os.SEEK_CUR)

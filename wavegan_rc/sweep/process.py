@@ -20,7 +20,7 @@ from wavegan_rc.utils.text import one_line
 _ENDED_BY_SIGNAL = {code for number in END_SIGNALS for code in (128 + number, -number)}
 # Bytes at the end of a log that are searched for the error.
 _LAST_BYTES = 65536
-_POLL_S = 0.2
+_POLL_S = 0.5
 # The number of threads changes the last bits of results (the order of sums). Several cells with one
 # thread each make more steps per second than one cell with several threads.
 ONE_THREAD = {
@@ -56,12 +56,7 @@ def run_job(
     """Run a job to its end, or until another thread sets `stop`.
 
     The process reads from a pipe, and saves and stops once the pipe closes. That also happens
-    whenever this process ends.
-
-    Args:
-        job: Job to run.
-        environment: Variables in addition to this process's own.
-        stop: Event that asks the process to save and stop.
+    whenever this process ends. It has the variables of `environment` and this process's own.
 
     Raises:
         OSError: If the log cannot be written or read, or no process can be started.
@@ -99,8 +94,7 @@ def run_job(
 class LocalEngine:
     """Processes on this machine, one in each place; other jobs wait.
 
-    Args:
-        places: Environment variables that bind a process to each place.
+    A place is environment variables that bind a process to it.
     """
 
     def __init__(self, places: Sequence[Mapping[str, str]]) -> None:
@@ -133,7 +127,7 @@ class LocalEngine:
             try:
                 stopped = self._stop.is_set()
                 outcome = Outcome(True) if stopped else run_job(job, place, self._stop)
-            except OSError as error:
+            except Exception as error:  # of this job alone
                 outcome = Outcome(error=one_line(error))
             self._outcomes.put((job.name, outcome))
 
