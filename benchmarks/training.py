@@ -26,7 +26,7 @@ from benchmarks.steps import (
 from benchmarks.timing import Visit, interleaved, timed, write_numbers
 from wavegan_rc.config import Config
 from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
-from wavegan_rc.training.devices import Devices, gpu_names
+from wavegan_rc.training.devices import Devices, gpus
 from wavegan_rc.training.model import build_model
 from wavegan_rc.utils.text import one_line
 
@@ -142,7 +142,7 @@ def peak_gflop_per_s(seconds: Sequence[float], size: int) -> float:
 
 def product_shape() -> tuple[int, int]:
     """Return the size of the matrices, and the number of products in a row."""
-    return (4 * PRODUCT_SIZE, 10) if gpu_names() else (PRODUCT_SIZE, 1)
+    return (4 * PRODUCT_SIZE, 10) if gpus() else (PRODUCT_SIZE, 1)
 
 
 def segments_for(config: Config) -> np.ndarray:
@@ -153,7 +153,7 @@ def segments_for(config: Config) -> np.ndarray:
 
 def steps_per_visit(config: Config) -> int:
     """Return 3, or 1 for large steps, which take seconds each on two cores."""
-    return 1 if operations_per_step(config, "plain") > 2e11 and not gpu_names() else 3
+    return 1 if operations_per_step(config, "plain") > 2e11 and not gpus() else 3
 
 
 def step_time(

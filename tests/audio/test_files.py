@@ -6,13 +6,8 @@ import pytest
 import soundfile
 from helpers import tone
 
-from wavegan_rc.audio.files import (
-    bundled_speech,
-    find_audio_files,
-    resampled_blocks,
-    to_int16,
-    write_wav,
-)
+from wavegan_rc.audio.files import bundled_speech, find_audio_files, to_int16, write_wav
+from wavegan_rc.audio.streams import resampled_blocks
 from wavegan_rc.errors import DataError
 
 
@@ -83,25 +78,16 @@ def test_no_audio_is_an_error_that_names_the_place(what, tmp_path):
         find_audio_files(str(place / "*.wav" if what == "empty glob" else place))
 
 
-def damage(path, how):
-    data = path.read_bytes()
-    if how == "half":
-        path.write_bytes(data[: len(data) // 2])
-    elif how == "zero-length":
-        path.write_bytes(b"")
-    elif how == "text":
-        path.write_text("this is not audio, whatever the name says\n" * 50)
-    elif how == "header only":
-        path.write_bytes(data[:44])
-
-
 @pytest.mark.parametrize(
     "name", ["a.wav", "a.flac", "a.ogg", "a.aiff", "a.mp3", "a.au", "a.w64", "a.rf64", "a.caf"]
 )
 @pytest.mark.parametrize("how", ["half", "zero-length", "text", "header only"])
 def test_damaged_files_are_refused(make_wav, name, how):
     path = make_wav(name, tone(700, seconds=3))
-    damage(path, how)
+    data = path.read_bytes()
+    text = b"this is not audio, whatever the name says\n" * 50
+    damaged = {"half": data[: len(data) // 2], "text": text, "header only": data[:44]}
+    path.write_bytes(damaged.get(how, b""))
     with pytest.raises(DataError):
         read_mono(path, 16000)
 
@@ -113,15 +99,6 @@ def test_a_wav_from_a_pipe_declares_no_size_and_is_read(make_wav):
     data[4:8] = data[at : at + 4] = struct.pack("<I", 0xFFFFFFFF)
     path.write_bytes(data)
     assert len(read_mono(path, 16000)) == 16000
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_non_finite_samples_are_refused(make_wav, value):
-    audio = tone(700)
-    audio[100] = value
-    path = make_wav("a.wav", audio, subtype="FLOAT")
-    with pytest.raises(DataError, match="NaN or infinite"):
-        read_mono(path, 16000)
 
 
 def test_no_samples_is_refused(make_wav):

@@ -20,9 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavegan_rc.audio import preparation
-from wavegan_rc.audio.files import find_audio_files, resampled_blocks
+from wavegan_rc.audio.files import find_audio_files
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.segments import Segments
+from wavegan_rc.audio.streams import resampled_blocks
 from wavegan_rc.audio.use import unused_in_words
 from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.measurement.sources import open_segments
@@ -315,7 +316,7 @@ OPEN_ALL = """
 import os
 from pathlib import Path
 from wavegan_rc.audio.preparation import prepare_corpus
-from wavegan_rc.audio.files import open_recording
+from wavegan_rc.audio.streams import open_recording
 from wavegan_rc.errors import DataError
 from wavegan_rc.measurement.sources import open_segments
 

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 from helpers import tone
 
-from wavegan_rc.audio.files import resampled_blocks
 from wavegan_rc.audio.preparation import prepare_corpus
+from wavegan_rc.audio.streams import resampled_blocks
 from wavegan_rc.errors import DataError
 
 LENGTH = 64000

@@ -1,7 +1,5 @@
 """What Keras's backends do each in their own way, for tests that run on both."""
 
-import contextlib
-
 import keras
 import pytest
 
@@ -18,11 +16,6 @@ FEWER_EXAMPLES = 15 if ON_JAX else 1
 
 def dtype_of(tensor):
     return keras.backend.standardize_dtype(tensor.dtype)
-
-
-def double_precision():
-    """JAX computes in double precision only where it is told to."""
-    return jax.enable_x64(True) if ON_JAX else contextlib.nullcontext()
 
 
 def derivatives(loss, x, variables=()):

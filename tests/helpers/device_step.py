@@ -35,7 +35,7 @@ def make_steps(count, kind, file):
         **KINDS[kind],
     )
     if count > 1:  # as on GPUs, of which one alone would have its steps compiled with XLA
-        devices.gpu_names = lambda: ["GPU"] * count
+        devices.gpus = lambda: [("GPU", 0)] * count
     used = devices.Devices(config)
     with used.building():
         model = build_model(config)

@@ -24,9 +24,13 @@ def smoke_config(out, **changes):
     return Config.read("smoke", **{"critic_steps": 1, "out": str(out / "runs")} | changes)
 
 
+def timed_history(run):
+    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+
+
 def history(run):
-    rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-    return [{name: v for name, v in row.items() if name != "steps_per_s"} for row in rows]
+    """What the same training has again."""
+    return [{k: v for k, v in row.items() if k != "steps_per_s"} for row in timed_history(run)]
 
 
 def tensorboard_events(run):

@@ -12,8 +12,7 @@ from wavegan_rc.runs.run import Run
 
 
 def begin(config, name=None):
-    given = {"device": "none", "command_line": [], "data_fingerprint": ""}
-    return create_run(config, name=name, **given).path
+    return create_run(config, {}, name=name, data_fingerprint="").path
 
 
 def test_numbers_count_up_from_the_highest(tmp_path):

@@ -26,8 +26,7 @@ from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.runs.run import Run, config_as_yaml
 from wavegan_rc.sweep import resources
 from wavegan_rc.sweep.grid import cell_name
-from wavegan_rc.sweep.local import LocalEngine
-from wavegan_rc.sweep.process import Job
+from wavegan_rc.sweep.process import Job, LocalEngine
 from wavegan_rc.utils import cores
 
 pytestmark = pytest.mark.slow

@@ -310,21 +310,26 @@ def test_a_stopped_run_can_be_told_to_roll_back(rolled_back, stopped, tmp_path, 
     assert yaml.safe_load((run / "config.yaml").read_text())["on_nonfinite"] == "rollback"
 
 
+def diverge_at_once(fitting, model):
+    """In place of `Loop._fit`."""
+    callback = StopAtNonFinite(fitting.run, fitting.session.segments, fitting.session.config)
+    callback.set_model(model)
+    model.checked = ("critic_loss",)
+    model.drawn = ("latents of the critic", "latents of the generator")
+    callback.on_train_batch_end(2, {FIRST_NONFINITE: 0.0})
+
+
 def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, caplog):
     """To the start, when nothing has been saved yet."""
     caplog.set_level("INFO", "wavegan_rc")
     seen = []
 
-    def diverge_at_once(fitting, model):
+    def fit(fitting, model):
         seen.append((model.rollbacks, int(model.seed_generator.state[1])))
         fitting.run.history.write_text('{"step": 2}')
-        callback = StopAtNonFinite(fitting.run, fitting.session.segments, fitting.session.config)
-        callback.set_model(model)
-        model.checked = ("critic_loss",)
-        model.drawn = ("latents of the critic", "latents of the generator")
-        callback.on_train_batch_end(2, {FIRST_NONFINITE: 0.0})
+        diverge_at_once(fitting, model)
 
-    monkeypatch.setattr(Loop, "_fit", diverge_at_once)
+    monkeypatch.setattr(Loop, "_fit", fit)
     config = smoke_config(tmp_path, **SHORT, on_nonfinite="rollback")
     with pytest.raises(DivergenceError, match=r"step 3 after 3 rollbacks: .*: critic_loss"):
         train(config)
@@ -341,13 +346,6 @@ def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, caplog):
 def test_a_batch_that_cannot_be_kept_hides_nothing(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
-
-    def diverge_at_once(fitting, model):
-        callback = StopAtNonFinite(fitting.run, fitting.session.segments, fitting.session.config)
-        callback.set_model(model)
-        model.checked = ("critic_loss",)
-        model.drawn = ("latents of the critic", "latents of the generator")
-        callback.on_train_batch_end(2, {FIRST_NONFINITE: 0.0})
 
     monkeypatch.setattr(Loop, "_fit", diverge_at_once)
     monkeypatch.setattr(divergence.np, "savez", full)

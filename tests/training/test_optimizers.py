@@ -3,7 +3,7 @@
 import pytest
 
 from wavegan_rc.config import Config
-from wavegan_rc.training.optimizers import optimizers
+from wavegan_rc.training.updates import optimizers
 
 
 @pytest.mark.parametrize("steps", [0, 100, 300])

@@ -84,17 +84,16 @@ def test_a_short_run_has_the_losses_and_artifacts_of_float32():
 
 
 @pytest.mark.parametrize(
-    ("gpus", "capabilities", "amx", "chosen"),
+    ("gpus", "amx", "chosen"),
     [
-        (["A100"], [8.0], False, "mixed_bfloat16"),
-        (["T4"], [7.5], True, "float32"),
-        (["A100", "T4"], [8.0, 7.5], True, "float32"),
-        ([], [], False, "float32"),
+        ([("A100", 8.0)], False, "mixed_bfloat16"),
+        ([("T4", 7.5)], True, "float32"),
+        ([("A100", 8.0), ("T4", 7.5)], True, "float32"),
+        ([], False, "float32"),
     ],
 )
-def test_auto_chooses_by_what_the_device_is_made_for(monkeypatch, gpus, capabilities, amx, chosen):
-    monkeypatch.setattr(devices, "gpu_names", lambda: gpus)
-    monkeypatch.setattr(devices, "_compute_capabilities", lambda: capabilities)
+def test_auto_chooses_by_what_the_device_is_made_for(monkeypatch, gpus, amx, chosen):
+    monkeypatch.setattr(devices, "gpus", lambda: gpus)
     monkeypatch.setattr(devices, "_cpu_has", lambda feature: amx)
     assert devices.chosen_precision("auto") == chosen
     assert devices.chosen_precision("float32") == "float32"
@@ -103,7 +102,7 @@ def test_auto_chooses_by_what_the_device_is_made_for(monkeypatch, gpus, capabili
 
 @pytest.mark.backend
 def test_auto_takes_half_precision_on_a_cpu_with_amx_under_tensorflow_only(monkeypatch):
-    monkeypatch.setattr(devices, "gpu_names", list)
+    monkeypatch.setattr(devices, "gpus", list)
     monkeypatch.setattr(devices, "_cpu_has", lambda feature: feature == "amx_bf16")
     expected = "float32" if on_jax() else "mixed_bfloat16"
     assert devices.chosen_precision("auto") == expected
@@ -112,7 +111,7 @@ def test_auto_takes_half_precision_on_a_cpu_with_amx_under_tensorflow_only(monke
 @pytest.mark.parametrize("amx", [False, True])
 def test_a_cell_goes_on_with_what_auto_stood_for_where_it_began(tmp_path, monkeypatch, caplog, amx):
     caplog.set_level("INFO", "wavegan_rc")
-    monkeypatch.setattr(devices, "gpu_names", list)
+    monkeypatch.setattr(devices, "gpus", list)
     monkeypatch.setattr(devices, "_cpu_has", lambda feature: amx)
     config = smoke_config(tmp_path, **SHORT, precision="auto", steps=2)
     began = devices.chosen_precision("auto")

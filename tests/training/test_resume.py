@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -39,6 +40,12 @@ def straight(tmp_path_factory):
     return train(config).path, config
 
 
+@pytest.fixture
+def copied(straight, tmp_path):
+    """A copy of that run."""
+    return Path(shutil.copytree(straight[0], tmp_path / "run"))
+
+
 @pytest.mark.parametrize("first", [10, pytest.param(9, marks=pytest.mark.backend)])
 def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path, caplog):
     """Stopped where a checkpoint is due, and in the middle of a line of the history."""
@@ -57,39 +64,35 @@ def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path, caplo
     assert Config(**yaml.safe_load((run / "config.yaml").read_text())) == ours
 
 
-def test_what_was_logged_after_the_checkpoint_is_forgotten(straight, tmp_path):
+def test_what_was_logged_after_the_checkpoint_is_forgotten(copied, straight):
     """Killed after step 17 was logged and before it was saved: steps 16 and 17 come again."""
     expected, config = straight
-    run = tmp_path / "run"
-    shutil.copytree(expected, run)
-    for path in (run / "checkpoints").glob("step-000017*"):
+    for path in (copied / "checkpoints").glob("step-000017*"):
         path.unlink()
     # Killed once before between the weights of a checkpoint and its description.
-    (run / "checkpoints" / "step-000016.weights.h5").write_bytes(b"weights")
-    events = [path.read_bytes() for path in sorted((run / "tensorboard").iterdir())]
-    with (run / "history.jsonl").open("a") as file:
+    (copied / "checkpoints" / "step-000016.weights.h5").write_bytes(b"weights")
+    events = [path.read_bytes() for path in sorted((copied / "tensorboard").iterdir())]
+    with (copied / "history.jsonl").open("a") as file:
         file.write('{"step": 18, "crit')
-    (run / "checkpoints" / ".partial-step-000020.weights.h5").write_bytes(b"half")
-    train(config, resume=run)
-    assert_same_results(run, expected, config)
-    assert not [path for path in run.rglob("*") if "partial" in path.name]
-    assert not list((run / "checkpoints").glob("step-000016*"))
-    old, new = (path.read_bytes() for path in sorted((run / "tensorboard").iterdir()))
+    (copied / "checkpoints" / ".partial-step-000020.weights.h5").write_bytes(b"half")
+    train(config, resume=copied)
+    assert_same_results(copied, expected, config)
+    assert not [path for path in copied.rglob("*") if "partial" in path.name]
+    assert not list((copied / "checkpoints").glob("step-000016*"))
+    old, new = (path.read_bytes() for path in sorted((copied / "tensorboard").iterdir()))
     assert events[0].startswith(old)
     assert 0 < len(old) < len(events[0])
     assert new
 
 
-def test_a_finished_run_gets_its_results_again(straight, tmp_path):
+def test_a_finished_run_gets_its_results_again(copied, straight):
     expected, config = straight
-    run = tmp_path / "run"
-    shutil.copytree(expected, run)
-    (run / "summary.json").unlink()
+    (copied / "summary.json").unlink()
     for folder in ("samples", "figures"):  # of a copy without empty folders
-        shutil.rmtree(run / folder)
-    train(config, resume=run)
-    assert_same_results(run, expected, config)
-    assert (run / "summary.json").is_file()
+        shutil.rmtree(copied / folder)
+    train(config, resume=copied)
+    assert_same_results(copied, expected, config)
+    assert (copied / "summary.json").is_file()
 
 
 def test_a_finished_run_loses_nothing_and_cannot_become_shorter(tmp_path):
@@ -137,17 +140,14 @@ def nest_description(run):
 @pytest.mark.parametrize(
     "spoil", [damage_newest, cut_newest, remove_newest, spoil_description, nest_description]
 )
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, tmp_path, spoil):
-    expected, _ = straight
-    run = tmp_path / "run"
-    shutil.copytree(expected, run)
-    spoil(run)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(copied, spoil):
+    spoil(copied)
     with pytest.warns(WaveganWarning, match="resuming from step 15: step 17"):
-        assert newest_checkpoint(run / "checkpoints").step == 15
-    shutil.rmtree(run / "checkpoints")
-    (run / "checkpoints").mkdir()
+        assert newest_checkpoint(copied / "checkpoints").step == 15
+    shutil.rmtree(copied / "checkpoints")
+    (copied / "checkpoints").mkdir()
     with pytest.raises(DataError, match="no usable checkpoint"):
-        newest_checkpoint(run / "checkpoints")
+        newest_checkpoint(copied / "checkpoints")
 
 
 @pytest.mark.parametrize(
@@ -165,25 +165,20 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(straight, tmp_path, s
         {"log_lengths": 3},
     ],
 )
-def test_a_description_of_what_cannot_be_is_damage(straight, tmp_path, change):
+def test_a_description_of_what_cannot_be_is_damage(copied, change):
     """A stranger's checksum may be right."""
-    expected, _ = straight
-    run = tmp_path / "run"
-    shutil.copytree(expected, run)
-    path = run / "checkpoints" / "step-000017.json"
+    path = copied / "checkpoints" / "step-000017.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.warns(WaveganWarning, match="resuming from step 15: step 17"):
-        assert newest_checkpoint(run / "checkpoints").step == 15
+        assert newest_checkpoint(copied / "checkpoints").step == 15
 
 
-def test_a_damaged_checkpoint_does_not_count_as_kept(straight, tmp_path):
-    expected, config = straight
-    run = tmp_path / "run"
-    shutil.copytree(expected, run)
-    damage_newest(run)
+def test_a_damaged_checkpoint_does_not_count_as_kept(copied, straight):
+    _, config = straight
+    damage_newest(copied)
     with pytest.warns(WaveganWarning, match="resuming from step 15"):
-        train(replace(config, steps=16), resume=run)
-    steps = sorted(int(path.stem[5:]) for path in (run / "checkpoints").glob("*.json"))
+        train(replace(config, steps=16), resume=copied)
+    steps = sorted(int(path.stem[5:]) for path in (copied / "checkpoints").glob("*.json"))
     assert steps == [15, 16]
 
 
@@ -199,19 +194,17 @@ def test_only_the_newest_checkpoints_are_kept_past_a_million_steps(tmp_path):
     ]
 
 
-def test_other_recordings_are_refused(straight, tmp_path):
-    expected, config = straight
-    run = tmp_path / "run"
-    shutil.copytree(expected, run)
-    record = json.loads((run / "environment.json").read_text())
+def test_other_recordings_are_refused(copied, straight):
+    _, config = straight
+    record = json.loads((copied / "environment.json").read_text())
     record["data_fingerprint"] = "another"
-    (run / "environment.json").write_text(json.dumps(record))
+    (copied / "environment.json").write_text(json.dumps(record))
     with pytest.raises(DataError, match="recordings have changed"):
-        train(config, resume=run)
+        train(config, resume=copied)
     for text in ("[" * 100_000, "3", '{"data_fingerprint": "another", "resumed": 3}'):
-        (run / "environment.json").write_text(text)
+        (copied / "environment.json").write_text(text)
         with pytest.raises(DataError, match="not the record of a run"):
-            train(config, resume=run)
+            train(config, resume=copied)
 
 
 @pytest.mark.parametrize(
@@ -225,29 +218,24 @@ def test_other_recordings_are_refused(straight, tmp_path):
         ("health.json", "[" * 100_000),
     ],
 )
-def test_a_run_whose_records_are_damaged_is_one_line(straight, tmp_path, name, text):
-    expected, _ = straight
-    run = tmp_path / "run"
-    shutil.copytree(expected, run)
-    (run / name).write_text(text)
+def test_a_run_whose_records_are_damaged_is_one_line(copied, name, text):
+    (copied / name).write_text(text)
     # The history is gone on with; the command shows what health.json has at the end.
     steps = ["--steps", "18"] if name == "history.jsonl" else []
     with pytest.raises(DataError, match=f"{name}: not the ") as error:
-        train_command("train.py", ["--resume", str(run), *steps])
+        train_command("train.py", ["--resume", str(copied), *steps])
     assert str(error.value).isprintable()
 
 
-def test_a_history_that_lost_its_end_is_warned_of(straight, tmp_path):
-    expected, config = straight
-    run = tmp_path / "run"
-    shutil.copytree(expected, run)
-    rows = history(run)
-    lines = (run / "history.jsonl").read_text().splitlines(keepends=True)
-    (run / "history.jsonl").write_text("".join(lines[:2]))
+def test_a_history_that_lost_its_end_is_warned_of(copied, straight):
+    _, config = straight
+    rows = history(copied)
+    lines = (copied / "history.jsonl").read_text().splitlines(keepends=True)
+    (copied / "history.jsonl").write_text("".join(lines[:2]))
     with pytest.warns(WaveganWarning, match=r"history\.jsonl: \d+ bytes from before step 17 are"):
-        train(replace(config, steps=20), resume=run)
-    assert history(run)[:2] == rows[:2]
-    assert history(run)[-1]["step"] == 20
+        train(replace(config, steps=20), resume=copied)
+    assert history(copied)[:2] == rows[:2]
+    assert history(copied)[-1]["step"] == 20
 
 
 LINKED = ("history.jsonl", ".lock", "samples", "checkpoints", "diverged", "tensorboard/events.x")
@@ -255,13 +243,11 @@ LINKED = ("history.jsonl", ".lock", "samples", "checkpoints", "diverged", "tenso
 
 @pytest.mark.parametrize("name", [*LINKED, "pipe"])
 def test_a_run_with_links_or_pipes_in_it_is_refused_and_nothing_elsewhere_changes(
-    straight, tmp_path, name
+    copied, straight, tmp_path, name
 ):
     """An archive may have them lead anywhere: a history is cut, a folder of WAVs rewritten."""
-    expected, config = straight
-    run = tmp_path / "run"
-    shutil.copytree(expected, run)
-    place, elsewhere = run / name, tmp_path / "elsewhere"
+    _, config = straight
+    place, elsewhere = copied / name, tmp_path / "elsewhere"
     if name == "pipe":
         os.mkfifo(place)
     elif place.is_dir() or name == "diverged":
@@ -274,7 +260,7 @@ def test_a_run_with_links_or_pipes_in_it_is_refused_and_nothing_elsewhere_change
     if name != "pipe":
         place.symlink_to(elsewhere)
     with pytest.raises(DataError, match=f"{place.name}: a run that contains links or special"):
-        train(replace(config, steps=18, sample_count=1), resume=run)
+        train(replace(config, steps=18, sample_count=1), resume=copied)
     for file in (elsewhere, elsewhere / "0001.wav"):
         assert not file.is_file() or file.read_text() == "precious" * 1000
 
@@ -298,18 +284,16 @@ def test_a_setting_that_makes_another_run_is_refused(straight, flags, named):
         train_command("train.py", ["--resume", str(run), *flags])
 
 
-def test_a_run_of_an_earlier_version_is_named_as_such(straight, tmp_path):
+def test_a_run_of_an_earlier_version_is_named_as_such(copied):
     """It was made before there was such a setting."""
-    run = tmp_path / "run"
-    shutil.copytree(straight[0], run)
-    lines = (run / "config.yaml").read_text().splitlines(keepends=True)
-    (run / "config.yaml").write_text("".join(x for x in lines if not x.startswith("emphasis:")))
+    lines = (copied / "config.yaml").read_text().splitlines(keepends=True)
+    (copied / "config.yaml").write_text("".join(x for x in lines if not x.startswith("emphasis:")))
     message = (
         r"run was made by an earlier version .* \(config.yaml lacks emphasis\): train it again"
     )
     for open_run in (
-        lambda: train_command("train.py", ["--resume", str(run), "--steps", "18"]),
-        lambda: load_run(run),
+        lambda: train_command("train.py", ["--resume", str(copied), "--steps", "18"]),
+        lambda: load_run(copied),
     ):
         with pytest.raises(DataError, match=message):
             open_run()
@@ -320,18 +304,16 @@ def test_no_run_to_go_on_with(tmp_path):
         train_command("train.py", ["--resume", str(tmp_path / "nowhere")])
 
 
-def test_a_run_that_is_being_trained_is_refused_and_a_dead_owner_is_not(straight, tmp_path):
-    expected, config = straight
-    run = tmp_path / "run"
-    shutil.copytree(expected, run)
+def test_a_run_that_is_being_trained_is_refused_and_a_dead_owner_is_not(copied, straight):
+    _, config = straight
     with (
-        run_lock(run),
+        run_lock(copied),
         pytest.raises(DataError, match=rf"being trained, by process {os.getpid()} on"),
     ):
-        train(config, resume=run)
-    (run / ".lock").write_text('{"process": 1, "host": "gone"}')
-    with run_lock(run):
-        assert json.loads((run / ".lock").read_text())["process"] == os.getpid()
+        train(config, resume=copied)
+    (copied / ".lock").write_text('{"process": 1, "host": "gone"}')
+    with run_lock(copied):
+        assert json.loads((copied / ".lock").read_text())["process"] == os.getpid()
 
 
 def test_files_appear_whole_or_not_at_all(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import yaml
 from helpers import ROOT, tone
-from helpers.runs import SMALL, SMOKE, smoke_config, tensorboard_events
+from helpers.runs import SMALL, SMOKE, history, smoke_config, tensorboard_events, timed_history
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import image
@@ -43,29 +43,25 @@ def environment():
     return {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
 
 
-def history(run):
-    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-
-
 @pytest.fixture(scope="module")
 def smoke_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("smoke")
     done = script("train.py", "--upsampler", "resize", "--config", SMOKE, cwd=folder)
     assert done.returncode == 0, done.stderr
-    return "resize", folder, done
+    return folder / "runs" / "001-resize", done
 
 
 @pytest.mark.backend
 def test_the_last_line_names_the_run_folder(smoke_run):
-    upsampler, folder, done = smoke_run
-    assert done.stdout.splitlines()[-1] == f"run: runs/001-{upsampler}"
-    assert (folder / "runs" / f"001-{upsampler}").is_dir()
+    run, done = smoke_run
+    assert done.stdout.splitlines()[-1] == "run: runs/001-resize"
+    assert run.is_dir()
     assert done.stderr == ""
 
 
 @pytest.mark.backend
 def test_progress_and_table_are_printed(smoke_run):
-    _, _, done = smoke_run
+    _, done = smoke_run
     assert "6/6" in done.stdout
     assert "critic" in done.stdout
     assert "out-of-band ratio, above 1700 Hz (dB)" in done.stdout
@@ -74,20 +70,18 @@ def test_progress_and_table_are_printed(smoke_run):
 
 @pytest.mark.backend
 def test_settings_versions_and_device_are_recorded(smoke_run):
-    upsampler, folder, _ = smoke_run
-    run = folder / "runs" / f"001-{upsampler}"
+    run, _ = smoke_run
     config = Config(**yaml.safe_load((run / "config.yaml").read_text()))
-    assert config == Config(**yaml.safe_load(SMOKE.read_text()) | {"upsampler": upsampler})
+    assert config == Config(**yaml.safe_load(SMOKE.read_text()) | {"upsampler": "resize"})
     environment = json.loads((run / "environment.json").read_text())
     assert environment["versions"].keys() >= {keras.backend.backend(), "keras", "numpy"}
     assert environment["device"]
-    assert environment["command_line"][:3] == ["train.py", "--upsampler", upsampler]
+    assert environment["command_line"][:3] == ["train.py", "--upsampler", "resize"]
 
 
 @pytest.mark.backend
 def test_the_wavs_are_what_the_run_says(smoke_run):
-    upsampler, folder, _ = smoke_run
-    run = folder / "runs" / f"001-{upsampler}"
+    run, _ = smoke_run
     files = sorted((run / "samples").glob("0*.wav"))
     assert [file.name for file in files] == [f"000{i}.wav" for i in range(5)]
     generator = load_generator(run)
@@ -110,8 +104,7 @@ def test_the_wavs_are_what_the_run_says(smoke_run):
 
 @pytest.mark.backend
 def test_history_has_a_line_for_every_interval(smoke_run):
-    upsampler, folder, _ = smoke_run
-    rows = history(folder / "runs" / f"001-{upsampler}")
+    rows = timed_history(smoke_run[0])
     assert [row["step"] for row in rows] == [2, 4, 6]
     for row in rows:
         assert all(np.isfinite(value) for value in row.values())
@@ -123,8 +116,7 @@ def test_history_has_a_line_for_every_interval(smoke_run):
 
 @pytest.mark.backend
 def test_tensorboard_has_losses_audio_and_pictures(smoke_run):
-    upsampler, folder, _ = smoke_run
-    events = tensorboard_events(folder / "runs" / f"001-{upsampler}")
+    events = tensorboard_events(smoke_run[0])
     # TensorBoard draws together what has the same name before a slash.
     of_training = {"generator_loss", "wasserstein_estimate", "gradient_norm", "steps_per_s"}
     assert events.keys() >= {f"training/{name}" for name in of_training}
@@ -142,8 +134,7 @@ def test_tensorboard_has_losses_audio_and_pictures(smoke_run):
 
 @pytest.mark.backend
 def test_checkpoints_and_figure(smoke_run):
-    upsampler, folder, _ = smoke_run
-    run = folder / "runs" / f"001-{upsampler}"
+    run, _ = smoke_run
     names = sorted(path.name for path in (run / "checkpoints").iterdir())
     assert names == [f"step-00000{n}.{end}" for n in (3, 6) for end in ("json", "weights.h5")]
     pixels = image.imread(run / "figures" / "spectrogram.png")
@@ -154,8 +145,8 @@ def test_checkpoints_and_figure(smoke_run):
 
 @pytest.mark.backend
 def test_summary_is_what_was_printed(smoke_run):
-    upsampler, folder, done = smoke_run
-    summary = json.loads((folder / "runs" / f"001-{upsampler}" / "summary.json").read_text())
+    run, done = smoke_run
+    summary = json.loads((run / "summary.json").read_text())
     for value in summary["out_of_band_ratio_db"].values():
         assert f"{value:.1f}" in done.stdout
     assert len(summary["lines"]) == 8
@@ -170,19 +161,15 @@ def test_summary_is_what_was_printed(smoke_run):
 
 @pytest.mark.backend
 def test_generate_script_writes_wavs_from_the_run(smoke_run):
-    upsampler, folder, _ = smoke_run
-    run = folder / "runs" / f"001-{upsampler}"
-    done = script(
-        "generate.py", run, "--sample-count", 3, "--seed", 0, "--out", folder / "g", cwd=folder
-    )
+    run, _ = smoke_run
+    out = run.with_name("g")
+    flags = ["--sample-count", 3, "--seed", 0, "--out", out]
+    done = script("generate.py", run, *flags, cwd=run)
     assert (done.returncode, done.stderr) == (0, "")
-    made = sorted((folder / "g").glob("0*.wav"))
+    made = sorted(out.glob("0*.wav"))
     assert len(made) == 3
     for file in made:  # the run made its own with the same exported generator
         assert file.read_bytes() == (run / "samples" / file.name).read_bytes()
-    generated = soundfile.read(folder / "g" / "0001.wav", dtype="int16")[0]
-    sample = soundfile.read(run / "samples" / "0001.wav", dtype="int16")[0]
-    np.testing.assert_allclose(generated, sample, atol=1)
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_says_what_now(tmp_path):
@@ -229,8 +216,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_a_generator_and_says_what_now(tmp_path):
 
 def files_of(run):
     wavs = {p.name: p.read_bytes() for p in (run / "samples").glob("*.wav")}
-    rows = [{k: v for k, v in row.items() if k != "steps_per_s"} for row in history(run)]
-    return wavs, rows
+    return wavs, history(run)
 
 
 @pytest.mark.parametrize(
@@ -387,7 +373,7 @@ from wavegan_rc.training.callbacks.base import due
 config = Config(out=sys.argv[1], upsampler=sys.argv[2])
 sys.stdin.readline()
 for _ in range(20):
-    run = create_run(config, device="", command_line=[], data_fingerprint="")
+    run = create_run(config, {}, data_fingerprint="")
     print(run.path.name)
 """
 

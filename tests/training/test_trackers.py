@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from helpers import PRESETS
+from helpers.runs import timed_history
 
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
@@ -22,10 +23,6 @@ from wavegan_rc.utils import extras
 pytestmark = pytest.mark.extra
 
 SMOKE = PRESETS / "smoke.yaml"
-
-
-def history(run):
-    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +105,7 @@ def test_settings_losses_artifacts_and_results_arrive_in_one_run(tool, request):
     settings, rows, files = from_wandb(run) if tool == "wandb" else from_mlflow(store)
     assert str(settings["kernel_size"]) == "8"
     assert str(settings["learning_rate"]) == "0.001"
-    for row in history(run):
+    for row in timed_history(run):
         got = rows[row.pop("step")]
         for key, value in row.items():
             assert got[key] == pytest.approx(value, rel=1e-6)

@@ -15,10 +15,9 @@ from wavegan_rc.nn.backend import gradients_by_inputs
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
 from wavegan_rc.training import wgan_gp
-from wavegan_rc.training.average import update_average
 from wavegan_rc.training.losses import gradient_penalty, interpolate, wasserstein_estimate
 from wavegan_rc.training.model import build_model
-from wavegan_rc.training.updates import FIRST_NONFINITE, LOSSES, update
+from wavegan_rc.training.updates import FIRST_NONFINITE, LOSSES, update, update_average
 from wavegan_rc.training.wgan_gp import WGANGP
 
 pytestmark = pytest.mark.backend
@@ -122,18 +121,24 @@ def test_generated_segments_come_from_distinctlatents():
     assert len(np.unique(latents[:, 0])) > 490
 
 
-def test_the_loss_is_the_papers(monkeypatch):
-    """Against the formula in NumPy, for a critic whose scores and gradients are known."""
+def linear_model(**options):
+    """A model that stands still, and the weights of its critic, whose scores are linear."""
+    w = np.linspace(-1, 1, 8).astype(np.float32)
     inputs = keras.Input((8, 1))
     scores = keras.layers.Dense(1, name="scores")(keras.layers.Flatten()(inputs))
     critic = keras.Model(inputs, scores)
-    w = np.linspace(-1, 1, 8).astype(np.float32)
     critic.set_weights([w[:, None], np.array([0.5], np.float32)])
     generator = build_generator(
         segment_length=8, upsampling_factors=(2,), filters=2, latent_dim=2, kernel_size=2
     )
-    model = WGANGP(generator, critic, critic_steps=1, gradient_penalty_weight=10.0, seed=0)
+    model = WGANGP(generator, critic, critic_steps=1, seed=0, **options)
     model.compile(keras.optimizers.Adam(0.0), keras.optimizers.Adam(0.0))
+    return w, model
+
+
+def test_the_loss_is_the_papers():
+    """Against the formula in NumPy, for a critic whose scores and gradients are known."""
+    w, model = linear_model(gradient_penalty_weight=10.0)
     rng = np.random.default_rng(0)
     real, fake = (rng.standard_normal((4, 8, 1)).astype(np.float32) for _ in range(2))
     tensors = [ops.convert_to_tensor(x) for x in (real, fake, np.full((4, 1, 1), 0.5, "float32"))]
@@ -315,32 +320,18 @@ def test_each_epoch_has_its_own_means_and_a_loaded_mean_is_continued():
     assert float(model.means["critic_loss"].result()) == 0.0
 
 
-def linear_critic(w):
-    inputs = keras.Input((8, 1))
-    scores = keras.layers.Dense(1, use_bias=False, name="scores")(keras.layers.Flatten()(inputs))
-    critic = keras.Model(inputs, scores)
-    critic.set_weights([w[:, None]])
-    return critic
-
-
 def test_the_relativistic_losses_are_the_papers():
     """Against the formulas in NumPy, for a critic whose scores and gradients are known."""
-    w = np.linspace(-1, 1, 8).astype(np.float32)
-    generator = build_generator(
-        segment_length=8, upsampling_factors=(2,), filters=2, latent_dim=2, kernel_size=2
-    )
-    options = {"critic_steps": 1, "loss": "relativistic", "gradient_penalty_weight": 3.0}
-    model = WGANGP(generator, linear_critic(w), **options, seed=0)
-    model.compile(keras.optimizers.Adam(0.0), keras.optimizers.Adam(0.0))
+    w, model = linear_model(loss="relativistic", gradient_penalty_weight=3.0)
     rng = np.random.default_rng(0)
     real, fake = (rng.standard_normal((4, 8, 1)).astype(np.float32) for _ in range(2))
     latents = rng.uniform(-1, 1, (4, 2)).astype(np.float32)
     model._update_critic(*map(ops.convert_to_tensor, (real, fake, np.zeros((4, 1, 1), "float32"))))
     model._update_generator(ops.convert_to_tensor(latents), ops.convert_to_tensor(real))
-    scores_real, scores_fake = real[:, :, 0] @ w, fake[:, :, 0] @ w
+    scores_real, scores_fake = (x[:, :, 0] @ w + 0.5 for x in (real, fake))
     # gamma / 2 (R1 + R2): the gradient of every segment is w.
     critic = np.log1p(np.exp(scores_fake - scores_real)).mean() + 3 / 2 * (2 * (w @ w))
-    generated = np.asarray(generator(latents))[:, :, 0] @ w
+    generated = np.asarray(model.generator(latents))[:, :, 0] @ w + 0.5
     expected = np.log1p(np.exp(scores_real - generated)).mean()
     assert float(model.means["critic_loss"].result()) == pytest.approx(critic, rel=1e-5)
     assert float(model.means["generator_loss"].result()) == pytest.approx(expected, rel=1e-5)

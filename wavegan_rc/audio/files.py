@@ -1,24 +1,20 @@
-"""Find, read and write audio files, in every format that libsndfile reads."""
+"""Find recordings, and write audio files."""
 
 import contextlib
 import glob
 import os
-import stat
 import warnings
 import wave
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.utils.text import printable
-
-if TYPE_CHECKING:
-    from wavegan_rc.audio.streams import Stream
 
 # Suffixes of recordings. libsndfile does not read the formats of the last two lines; such files are
 # reported, not ignored.
@@ -31,13 +27,6 @@ AUDIO_SUFFIXES = frozenset(
 FULL_SCALE_INT16 = 32767
 # Larger than any scale of audio; sums of larger squares would overflow.
 LARGEST_SAMPLE = 2.0**31
-
-# A damaged header that says 1 Hz would be resampled without end.
-_SAMPLE_RATES = range(1000, 1_000_001)
-# Samples of all channels read at a time; there may be a thousand channels.
-_READ_SAMPLES = 2**20
-# Samples resampled at a time.
-_BLOCK_LENGTH = 2**20
 
 
 def to_int16(audio: np.ndarray) -> np.ndarray:
@@ -148,106 +137,6 @@ def _folders_in(place: Path, closed: list[Path]) -> Iterator[Path]:
         seen.add(real)
         inner.sort()
         yield Path(folder)
-
-
-@contextlib.contextmanager
-def open_recording(path: Path) -> "Iterator[Stream]":
-    """Open an audio file. Errors of reading, also inside the block, become a `DataError`.
-
-    Raises:
-        DataError: If the path is not a readable file, or the file is not audio, has a sample rate
-            below 1 kHz or above 1 MHz, or is damaged.
-    """
-    from wavegan_rc.audio import streams  # here: training on prepared audio needs no soundfile
-
-    try:
-        # Opening a pipe would wait for a writer for ever.
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise DataError("is a folder that cannot be searched")
-        if not stat.S_ISREG(mode):
-            raise DataError("is not a regular file")
-        with streams.open_stream(path) as stream:
-            if stream.samplerate not in _SAMPLE_RATES:
-                raise DataError(f"has a sample rate of {stream.samplerate} Hz, which none has")
-            streams.check_complete(stream)
-            yield stream
-    except streams.LibsndfileError as error:
-        raise DataError(f"is not readable as audio: {streams.reason(error)}") from None
-    except OSError as error:
-        raise DataError(f"is not readable: {error.strerror or error}") from None
-
-
-def mono_blocks(stream: "Stream", block_length: int) -> Iterator[np.ndarray]:
-    """Read a recording to its end as one channel, block by block.
-
-    Yields:
-        Means of the channels: float32 arrays of shape (block_length,), full scale 1; the last may
-        be shorter.
-
-    Raises:
-        DataError: If the file is damaged or empty, holds much more or less than it declares, or has
-            samples that are not finite or beyond 2**31.
-    """
-    from wavegan_rc.audio.streams import check_nothing_follows
-
-    length, done = stream.declared_length, 0
-    step = max(1, _READ_SAMPLES // stream.channels)
-    while length is None or done < length:
-        # A header may lie, so memory for one block at most is taken.
-        block = np.empty(block_length if length is None else min(block_length, length - done), "f4")
-        filled = 0
-        while filled < len(block):
-            channels = stream.read_next(min(step, len(block) - filled))
-            if not len(channels):
-                break
-            part = block[filled : filled + len(channels)]
-            with np.errstate(invalid="ignore", over="ignore"):
-                channels.mean(axis=1, out=part)
-            filled += len(channels)
-        done += filled
-        if filled < len(block):
-            if length is not None:
-                raise DataError(f"is cut short or damaged: {done} of {length} samples are there")
-            length = done
-        if filled:
-            _check_samples(block[:filled])
-            yield block[:filled]
-    check_nothing_follows(stream)
-    if not done:
-        raise DataError("has no samples")
-
-
-def _check_samples(block: np.ndarray) -> None:
-    peak = np.abs(block).max()
-    if not np.isfinite(peak):
-        raise DataError("has NaN or infinite samples")
-    if peak > LARGEST_SAMPLE:
-        raise DataError(f"has samples of {peak:g}, where full scale is 1")
-
-
-def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
-    """Yield a recording as one channel at a rate in Hz (soxr, high quality), block by block.
-
-    The float32 blocks have any lengths; together they equal the recording resampled at once.
-
-    Raises:
-        DataError: If the file cannot be read (see `open_recording`, `mono_blocks`) or no sample is
-            left.
-    """
-    import soxr
-
-    length = 0
-    with open_recording(path) as file:
-        resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, "float32", "HQ")
-        for block in mono_blocks(file, _BLOCK_LENGTH):
-            resampled = resampler.resample_chunk(block)
-            length += len(resampled)
-            yield resampled
-    rest = resampler.resample_chunk(np.empty(0, np.float32), last=True)
-    if not length + len(rest):
-        raise DataError(f"is too short: nothing is left of it at {sample_rate} Hz")
-    yield rest
 
 
 def write_wav(file: Path | BinaryIO, audio: np.ndarray, sample_rate: int) -> None:

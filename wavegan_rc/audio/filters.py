@@ -44,14 +44,7 @@ def lowpass(
 ) -> Iterator[np.ndarray]:
     """Apply `design_lowpass` to a signal in blocks, without delay; the total length is kept.
 
-    Args:
-        blocks: Signal in float32 arrays of any lengths, zero beyond its ends.
-        cutoff_hz: Highest frequency kept, in Hz.
-        stopband_hz: Lowest frequency removed, in Hz.
-        sample_rate: Sample rate, in Hz.
-
-    Yields:
-        Filtered signal in float32 arrays, which do not depend on where the blocks end.
+    Blocks are float32 and may have any lengths; the result does not depend on where they end.
 
     Source:
         Overlap-add: A. V. Oppenheim and R. W. Schafer, "Discrete-Time Signal Processing",
@@ -73,15 +66,11 @@ def lowpass(
 
 def _in_equal_blocks(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield the same signal in blocks of `_BLOCK_LENGTH`; the last may be shorter."""
-    held: list[np.ndarray] = []
-    missing = _BLOCK_LENGTH
+    held = np.empty(0, np.float32)
     for block in blocks:
-        while len(block):
-            held.append(block[:missing])
-            block = block[missing:]
-            missing -= len(held[-1])
-            if not missing:
-                yield np.concatenate(held)
-                held, missing = [], _BLOCK_LENGTH
-    if held:
-        yield np.concatenate(held)
+        held = np.concatenate([held, block])
+        while len(held) >= _BLOCK_LENGTH:
+            yield held[:_BLOCK_LENGTH]
+            held = held[_BLOCK_LENGTH:]
+    if len(held):
+        yield held

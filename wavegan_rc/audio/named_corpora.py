@@ -59,12 +59,8 @@ NAMED_CORPORA = {
 def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Path:
     """Return the folder of a named corpus; download it first if it is missing.
 
-    Logs title and licence. An interrupted download is resumed, by a later process too. The folder
-    appears whole or not at all.
-
-    Args:
-        name: Key of `NAMED_CORPORA`.
-        on_progress: Function called while downloading with (MiB done, MiB in all, name).
+    An interrupted download is resumed, by a later process too. The folder appears whole or not at
+    all. `on_progress` is called with (MiB done, MiB in all, name).
 
     Raises:
         DataError: If the corpus cannot be downloaded, or has a wrong checksum.
@@ -117,11 +113,7 @@ def _unpacked(archive: Path, work: Path) -> Path:
 
 
 class ResumingDownloader:
-    """A downloader for `pooch` that resumes an interrupted download.
-
-    Args:
-        part: File for the part received so far; it becomes pooch's file when complete.
-        on_progress: Function called with (MiB done, MiB in all), about once for each MiB.
+    """A downloader for `pooch` that resumes an interrupted download, of which it has a `part`.
 
     Source:
         RFC 9110, section 14: range requests; 206 sends the part asked for, 200 the whole, 416 means

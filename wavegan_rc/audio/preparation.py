@@ -5,8 +5,9 @@ import json
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,12 +47,9 @@ _FORMAT = 7
 # Louder float mixes have not been met. Recordings beyond are most likely at the scale of integers.
 _LARGEST_IN_SCALE = 8.0
 _SILENT_PEAK = 1e-4
-# Blocks whose powers are added up at a time.
-_SUMMED = 2**20
 
 # Called with the number done, the number in all, and words for what is counted or waited for.
 OnProgress = Callable[[int, int, str], None]
-_Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 
 
@@ -150,8 +148,8 @@ def _fill_entry(
         entry.parent.mkdir(parents=True, exist_ok=True)
         with work_folder(entry.parent, entry.name, on_wait) as work:
             if not entry.exists():  # otherwise the other process has made it
-                parts = enumerate(split_into_units(files))
-                units = [Unit(work, i, part, sample_rate, band) for i, part in parts]
+                parts, stop = enumerate(split_into_units(files)), threading.Event()
+                units = [Unit(work, i, part, sample_rate, band, stop) for i, part in parts]
                 os.rename(_prepare(root, units, on_progress), entry)
     except BrokenPipeError:  # raised by the display, not by the cache
         raise
@@ -191,15 +189,12 @@ def _prepare(root: str, units: list[Unit], on_progress: OnProgress) -> Path:
 
 
 def _filter_all(units: list[Unit], on_progress: OnProgress) -> list[Filtered]:
-    count = sum(len(unit.files) for unit in units)
-    done = 0
-
-    def on_filtered(filtered: Filtered) -> None:
-        nonlocal done
+    count, done, results = sum(len(unit.files) for unit in units), 0, []
+    for filtered in _in_threads(filter_unit, units):
+        results.append(filtered)
         done += len(filtered.recordings) + len(filtered.skipped)
         on_progress(done, count, "")
-
-    return _in_threads(filter_unit, units, on_filtered)
+    return results
 
 
 def _scale_all(units: list[Unit], filtered: list[Filtered], largest: float) -> None:
@@ -211,32 +206,24 @@ def _scale_all(units: list[Unit], filtered: list[Filtered], largest: float) -> N
         starts.append((samples, blocks))
         lengths = [recording.length for recording in each.recordings if recording.peak <= largest]
         samples, blocks = samples + sum(lengths), blocks + sum(map(block_count, lengths))
-    _in_threads(
-        lambda task, stop: scale_unit(task[0], task[1], largest, task[2], stop),
-        list(zip(units, filtered, starts, strict=True)),
-    )
+    for _ in _in_threads(scale_unit, units, filtered, repeat(largest), starts):
+        pass
 
 
 def _in_threads(
-    work: Callable[[_Task, threading.Event], _Result],
-    tasks: list[_Task],
-    on_done: Callable[[_Result], None] = lambda _: None,
-) -> list[_Result]:
-    """Call `work` for each task in threads on all cores, and `on_done` here for each result.
+    work: Callable[..., _Result], units: list[Unit], *arguments: Iterable
+) -> Iterator[_Result]:
+    """Yield the results of `work` for all units, in order, from threads on all cores.
 
-    Results come in the order of the tasks. An error sets the event that all calls of `work` have.
+    An error, also of the caller while it has a result, stops all units.
     """
-    stop, results = threading.Event(), []
     # Decoders write notes to the standard error, also on good files.
     with without_standard_error(), ThreadPoolExecutor(usable_cores()) as pool:
         try:
-            for result in pool.map(lambda task: work(task, stop), tasks):
-                on_done(result)
-                results.append(result)
+            yield from pool.map(work, units, *arguments)
         except BaseException:
-            stop.set()
+            units[0].stop.set()
             raise
-    return results
 
 
 def _largest_in_scale(peaks: list[float]) -> float:
@@ -246,20 +233,14 @@ def _largest_in_scale(peaks: list[float]) -> float:
     return max(usual) if usual and len(usual) >= beyond else max(peaks)
 
 
-def _summary(powers: np.ndarray, recordings: Iterable[tuple[str, int]]) -> tuple[float, str]:
+def _summary(powers: np.ndarray, recordings: Sequence[tuple[str, int]]) -> tuple[float, str]:
     """Return the mean square and the fingerprint."""
     digest = hashlib.sha256(f"split {SPLIT_VERSION}".encode())
-    sums = []
-    block = samples = 0
-    for _, length in recordings:
-        end = block + block_count(length)
-        while block < end:
-            own = powers[block : min(end, block + _SUMMED)]
-            digest.update(own.data)
-            sums.append(BLOCK * float(own.sum(dtype=np.float64)))
-            block += len(own)
-        missing = BLOCK * block_count(length) - length  # of the last block
-        sums.append(-missing * float(own[-1]))
-        samples += length
-    digest.update(repr([(name, length) for name, length in recordings]).encode())
-    return math.fsum(sums) / samples, digest.hexdigest()
+    digest.update(powers.data)
+    digest.update(repr(recordings).encode())
+    lengths = np.array([length for _, length in recordings])
+    blocks = -(-lengths // BLOCK)
+    ends = np.cumsum(blocks)
+    sums = [BLOCK * float(own.sum(dtype=np.float64)) for own in np.split(powers, ends[:-1])]
+    beyond = (BLOCK * blocks - lengths) * powers[ends - 1]  # of the last blocks
+    return math.fsum([*sums, *-beyond]) / int(lengths.sum()), digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Read an audio file to its end, whatever length its header claims.
+"""Read recordings in every format of libsndfile, to the end, whatever length a header claims.
 
 libsndfile stops at the length that the header declares, or that it estimates. Here nothing is
 estimated, and at the end the part of the file that was not read is compared with its size.
@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 import struct
 import threading
 from collections.abc import Iterator
@@ -15,10 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 from soundfile import LibsndfileError
 
+from wavegan_rc.audio.files import LARGEST_SAMPLE
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.standard_error import without_standard_error
+
+# A damaged header that says 1 Hz would be resampled without end.
+_SAMPLE_RATES = range(1000, 1_000_001)
+# Samples of all channels read at a time; there may be a thousand channels.
+_READ_SAMPLES = 2**20
+# Samples resampled at a time.
+_BLOCK_LENGTH = 2**20
 
 # The length that libsndfile gives if the header declares none.
 _UNKNOWN = 2**63 - 1
@@ -40,7 +50,6 @@ _HARMLESS_REST_BYTES = 1024
 _HARMLESS_REST_SHARE = 0.1
 # Formats made of chunks: the byte of the first chunk, and the format of the header of each.
 _CHUNKED = {b"RIFF": (12, "<4sI"), b"FORM": (12, ">4sI"), b"caff": (8, ">4sQ")}
-
 
 # libsndfile keeps the reason why a file cannot be opened in one place for all threads.
 _OPENING = threading.Lock()
@@ -73,19 +82,94 @@ class Stream(soundfile.SoundFile):
             return self.read(count, dtype="float32", always_2d=True)
 
 
-def reason(error: LibsndfileError) -> str:
-    """Return the reason why an existing file could not be decoded.
+@contextlib.contextmanager
+def open_recording(path: Path) -> Iterator[Stream]:
+    """Open an audio file. Errors of reading, also inside the block, become a `DataError`.
 
-    For a damaged MP3, libsndfile says that it does not exist, or names an internal error.
+    Raises:
+        DataError: If the path is not a readable file, or the file is not audio, has a sample rate
+            below 1 kHz or above 1 MHz, or is damaged.
     """
-    text = error.error_string
-    is_true = "does not exist" not in text and "internal error" not in text
-    return text if is_true else "it is damaged and cannot be decoded"
+    try:
+        # Opening a pipe would wait for a writer for ever.
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise DataError("is a folder that cannot be searched")
+        if not stat.S_ISREG(mode):
+            raise DataError("is not a regular file")
+        with _open(path) as stream:
+            if stream.samplerate not in _SAMPLE_RATES:
+                raise DataError(f"has a sample rate of {stream.samplerate} Hz, which none has")
+            _check_complete(stream)
+            yield stream
+    except LibsndfileError as error:
+        raise DataError(f"is not readable as audio: {_reason(error)}") from None
+    except OSError as error:
+        raise DataError(f"is not readable: {error.strerror or error}") from None
+
+
+def mono_blocks(stream: Stream, block_length: int) -> Iterator[np.ndarray]:
+    """Yield the means of a recording's channels: float32 blocks, full scale 1, the last shorter.
+
+    Raises:
+        DataError: If the file is damaged or empty, holds much more or less than it declares, or has
+            samples that are not finite or beyond 2**31.
+    """
+    length, done = stream.declared_length, 0
+    step = max(1, _READ_SAMPLES // stream.channels)
+    while length is None or done < length:
+        # A header may lie, so memory for one block at most is taken.
+        block = np.empty(block_length if length is None else min(block_length, length - done), "f4")
+        filled = 0
+        while filled < len(block):
+            channels = stream.read_next(min(step, len(block) - filled))
+            if not len(channels):
+                break
+            part = block[filled : filled + len(channels)]
+            with np.errstate(invalid="ignore", over="ignore"):
+                channels.mean(axis=1, out=part)
+            filled += len(channels)
+        done += filled
+        if filled < len(block):
+            if length is not None:
+                raise DataError(f"is cut short or damaged: {done} of {length} samples are there")
+            length = done
+        if filled:
+            peak = np.abs(block[:filled]).max()
+            if not np.isfinite(peak):
+                raise DataError("has NaN or infinite samples")
+            if peak > LARGEST_SAMPLE:
+                raise DataError(f"has samples of {peak:g}, where full scale is 1")
+            yield block[:filled]
+    _check_nothing_follows(stream)
+    if not done:
+        raise DataError("has no samples")
+
+
+def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
+    """Yield a recording as one channel at a rate in Hz (soxr, high quality), block by block.
+
+    The float32 blocks have any lengths; together they equal the recording resampled at once.
+
+    Raises:
+        DataError: If the file cannot be read (see `open_recording`, `mono_blocks`) or no sample is
+            left.
+    """
+    length = 0
+    with open_recording(path) as file:
+        resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, "float32", "HQ")
+        for block in mono_blocks(file, _BLOCK_LENGTH):
+            resampled = resampler.resample_chunk(block)
+            length += len(resampled)
+            yield resampled
+    rest = resampler.resample_chunk(np.empty(0, np.float32), last=True)
+    if not length + len(rest):
+        raise DataError(f"is too short: nothing is left of it at {sample_rate} Hz")
+    yield rest
 
 
 @contextlib.contextmanager
-def open_stream(path: Path) -> Iterator[Stream]:
-    """Open a regular file; raise a LibsndfileError if it is not audio, an OSError if unreadable."""
+def _open(path: Path) -> Iterator[Stream]:
     with contextlib.ExitStack() as opened:
         source = opened.enter_context(path.open("rb", buffering=0))
         size = os.fstat(source.fileno()).st_size
@@ -98,6 +182,16 @@ def open_stream(path: Path) -> Iterator[Stream]:
                     stream = piped
                     opened.push(attempt.pop_all())
         yield stream
+
+
+def _reason(error: LibsndfileError) -> str:
+    """Return the reason why an existing file could not be decoded.
+
+    For a damaged MP3, libsndfile says that it does not exist, or names an internal error.
+    """
+    text = error.error_string
+    is_true = "does not exist" not in text and "internal error" not in text
+    return text if is_true else "it is damaged and cannot be decoded"
 
 
 @contextlib.contextmanager
@@ -137,7 +231,7 @@ def _tag_length(start: bytes) -> int:
     return len(start) + length
 
 
-def check_complete(stream: Stream) -> None:
+def _check_complete(stream: Stream) -> None:
     """Raise a `DataError` if the log of libsndfile says that the file is damaged."""
     if _DAMAGED_OGG.search(stream.extra_info):
         raise DataError("is cut short or damaged: its stream has a hole or no end")
@@ -146,14 +240,11 @@ def check_complete(stream: Stream) -> None:
             raise DataError(f"is cut short: {there} of {declared} bytes are there")
 
 
-def check_nothing_follows(stream: Stream) -> None:
-    """Check that a stream, read to its end or to its declared length, was about the whole file.
+def _check_nothing_follows(stream: Stream) -> None:
+    """Raise a `DataError` if more than a tenth of the file follows what was read of it.
 
-    Otherwise the header is wrong (above 4 GB, the sizes in a WAV file are modulo 2**32), several
-    files follow one another, or the decoder gave up.
-
-    Raises:
-        DataError: If more than a tenth of the file follows, not counting well-formed chunks.
+    Then the header is wrong (above 4 GB, the sizes in a WAV file are modulo 2**32), several files
+    follow one another, or the decoder gave up. Well-formed chunks do not count.
     """
     try:
         end = os.lseek(stream.name, 0, os.SEEK_CUR)

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from wavegan_rc.audio.corpus import AUDIO, BLOCK, POWERS, block_count
-from wavegan_rc.audio.files import FULL_SCALE_INT16, resampled_blocks, to_int16
+from wavegan_rc.audio.files import FULL_SCALE_INT16, to_int16
 from wavegan_rc.audio.filters import lowpass
+from wavegan_rc.audio.streams import resampled_blocks
 from wavegan_rc.errors import DataError
 
 # Name of the corpus in the work folder.
@@ -38,6 +39,7 @@ class Unit:
 
     Attributes:
         band: Edges of the low-pass, in Hz. None applies no low-pass.
+        stop: Event that ends the work on all units.
     """
 
     folder: Path
@@ -45,6 +47,7 @@ class Unit:
     files: tuple[tuple[Path, str], ...]
     sample_rate: int
     band: tuple[float, float] | None
+    stop: threading.Event
 
     @property
     def samples(self) -> Path:
@@ -55,6 +58,11 @@ class Unit:
     def description(self) -> Path:
         """Path of the `Filtered` of this unit, written when step one is complete."""
         return self.folder / f"unit-{self.number:05}.json"
+
+    def check_stop(self) -> None:
+        """Raise an InterruptedError if the work on another unit has failed."""
+        if self.stop.is_set():
+            raise InterruptedError("preparation was stopped")
 
 
 class FilteredRecording(NamedTuple):
@@ -87,12 +95,8 @@ def split_into_units(files: list[tuple[Path, str]]) -> Iterator[tuple[tuple[Path
         yield tuple(unit)
 
 
-def filter_unit(unit: Unit, stop: threading.Event) -> Filtered:
-    """Step one: read, resample and low-pass the files of a unit.
-
-    Raises:
-        OSError: If the result cannot be written, or another thread sets `stop`.
-    """
+def filter_unit(unit: Unit) -> Filtered:
+    """Step one: read, resample and low-pass the files of a unit."""
     done = _read_filtered(unit)
     if done is not None:
         return done
@@ -103,7 +107,7 @@ def filter_unit(unit: Unit, stop: threading.Event) -> Filtered:
                 start, peak = sink.tell(), 0.0
                 try:
                     for block in _filtered_blocks(path, unit):
-                        _check(stop)
+                        unit.check_stop()
                         sink.write(block.astype(np.float32, copy=False).data)
                         peak = max(peak, float(np.abs(block).max(initial=0)))
                 except DataError as error:
@@ -141,24 +145,11 @@ def _read_filtered(unit: Unit) -> Filtered | None:
     return filtered if not samples.exists() or samples.stat().st_size == size else None
 
 
-def scale_unit(
-    unit: Unit,
-    filtered: Filtered,
-    largest_peak: float,
-    start: tuple[int, int],
-    stop: threading.Event,
-) -> None:
+def scale_unit(unit: Unit, filtered: Filtered, largest_peak: float, start: tuple[int, int]) -> None:
     """Step two: write the unit's part of the corpus, samples and powers; remove its samples.
 
-    Args:
-        unit: Unit to scale.
-        filtered: Outcome of step one.
-        largest_peak: Magnitude that is scaled to `PEAK`. Louder recordings are left out.
-        start: Number of samples and of blocks in the units before.
-        stop: Event of all threads.
-
-    Raises:
-        OSError: If the result cannot be written, or another thread sets `stop`.
+    `largest_peak` is scaled to `PEAK`, and louder recordings are left out. `start` holds the
+    numbers of samples and of blocks in the units before.
     """
     if not unit.samples.exists():
         return
@@ -175,7 +166,7 @@ def scale_unit(
                 source.seek(4 * recording.length, os.SEEK_CUR)
                 continue
             for done in range(0, recording.length, _PIECE):
-                _check(stop)
+                unit.check_stop()
                 count = min(_PIECE, recording.length - done)
                 samples = np.fromfile(source, np.float32, count) * np.float32(PEAK / largest_peak)
                 scaled = to_int16(samples).astype("<i2")
@@ -186,8 +177,3 @@ def scale_unit(
                 lengths[-1] -= BLOCK * len(lengths) - count
                 powers.write((sums / lengths).astype("<f4").data)
     unit.samples.unlink()
-
-
-def _check(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise InterruptedError("preparation was stopped")

@@ -30,11 +30,7 @@ def found_in_words(segments: Segments) -> str:
 
 
 def unused_in_words(segments: Segments) -> tuple[str, bool]:
-    """Describe the recordings that are not drawn from.
-
-    Returns:
-        One line, empty if all are drawn from; and whether they are more than a tenth of all.
-    """
+    """Describe the recordings not drawn from in a line, and say if they are over a tenth of all."""
     corpus = segments.corpus
     unused = len(segments.unused) + len(corpus.skipped)
     if not unused:

@@ -33,9 +33,6 @@ def work_folder(parent: Path, name: str, on_wait: Callable[[], None]) -> Iterato
         name: Name of the work.
         on_wait: Function called once if another process has the folder.
 
-    Raises:
-        OSError: If `parent` cannot be written.
-
     Warns:
         WaveganWarning: If the file system cannot lock.
     """

@@ -91,7 +91,7 @@ def _engine(flags: Namespace) -> "Callable[[], Engine]":
         from wavegan_rc.sweep.ray_engine import RayEngine
 
         return lambda: RayEngine(flags.address)
-    from wavegan_rc.sweep.local import LocalEngine
+    from wavegan_rc.sweep.process import LocalEngine
     from wavegan_rc.sweep.resources import places
 
     choose_backend()  # inherited by the processes that count GPUs and that train

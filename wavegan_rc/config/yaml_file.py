@@ -53,13 +53,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
 def read_grids(path: Path) -> tuple[dict[str, Any], list[dict[str, list[Any]]]]:
     r"""Read a YAML file of settings with a `grid:` of settings that have a list of values each.
 
-    A grid may also be a list of grids.
-
-    Returns:
-        Values by name, and grids: lists of values by name.
-
-    Raises:
-        DataError: If `read_settings` would raise one, or there is no grid.
+    A grid may also be a list of grids. Errors are as in `read_settings`.
 
     Example:
         >>> import tempfile
@@ -94,9 +88,7 @@ def _sweep_files() -> list[str]:
 def read_values(path: Path, known: Collection[str] = PRESETS) -> dict[str, Any]:
     """Read a mapping of plain values; hyphens in keys become underscores.
 
-    Args:
-        path: File of at most 16 KiB, or a pipe.
-        known: Presets or files that the message about a missing file lists.
+    The message about a missing file lists the `known` ones.
     """
     try:
         with path.open("rb") as file:

@@ -212,7 +212,10 @@ def _read_weights(settings: dict[str, Any], layers: h5py.Group) -> GeneratorWeig
 
     def upsampling(name: str, given: dict[str, Any]) -> StageWeights:
         ends = {end: arrays(f"{name}_{end}")[0] for end in given["ends"]}
-        return StageWeights(given["factor"], given["before"], *arrays(name), **ends)
+        head, tail = ends.pop("head", None), ends.pop("tail", None)
+        if ends:
+            raise ValueError(f"ends must be head or tail. Received: {', '.join(ends)}")
+        return StageWeights(given["factor"], given["before"], *arrays(name), head, tail)
 
     def stage(name: str, given: dict[str, Any]) -> StageWeights:
         path = upsampling(name, given)

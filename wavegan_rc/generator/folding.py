@@ -150,7 +150,8 @@ def _fold_upsampling(layer: UpsampleConv1D) -> StageWeights:
         ends["head" if at_start and not ends else "tail"] = np.asarray(matrix)
     bias = np.asarray(layer.folded_bias()) if layer.use_bias else None
     kernel = np.asarray(layer.folded_kernel())
-    return StageWeights(layer.factor, layer.fold.before, kernel, bias, **ends)
+    head, tail = ends.get("head"), ends.get("tail")
+    return StageWeights(layer.factor, layer.fold.before, kernel, bias, head, tail)
 
 
 def folded_model(weights: GeneratorWeights) -> keras.Model:

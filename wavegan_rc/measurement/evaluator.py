@@ -169,7 +169,9 @@ class QuantityEvaluator:
             return {}
         power = st.mean_power(sums.spectra, sums.spectra.uniform())
         lines = line_powers(sums.spectra, power, self.lines_hz)
-        families = {QuantityKey("line_level_db", *place): own for *place, own in self._families}
+        families = {
+            QuantityKey("line_level_db", stage, hz): own for stage, hz, own in self._families
+        }
         if self.stopband_hz is not None:
             above = [j for j, hz in enumerate(self.lines_hz) if hz > self.stopband_hz]
             families[QuantityKey("out_of_band_lines_db")] = above

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wavegan_rc.audio.files import find_audio_files, mono_blocks, open_recording, resampled_blocks
+from wavegan_rc.audio.files import find_audio_files
+from wavegan_rc.audio.streams import mono_blocks, open_recording, resampled_blocks
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measurement.segments import SegmentSet, check_at_least, consecutive
 from wavegan_rc.runs.run import Run, similar_name

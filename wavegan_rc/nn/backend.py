@@ -25,15 +25,10 @@ def on_jax() -> bool:
 
 
 def gradients_by_inputs(function: Callable[[Any], Any], inputs: Any) -> Any:
-    """Differentiate the sum of a function's values with respect to its inputs.
+    """Differentiate the sum of a function's values with respect to its inputs, a tensor.
 
-    Args:
-        function: Function from a tensor to a tensor. Its gradient may be differentiated again.
-        inputs: Tensor of any shape.
-
-    Returns:
-        Tensor of the inputs' shape. For scores that each depend on one example alone, it holds the
-        gradient of each example's score.
+    For scores that each depend on one example alone, this is the gradient of each example's score.
+    It may be differentiated again.
 
     Example:
         >>> gradients_by_inputs(ops.square, ops.ones((2, 1))).shape == (2, 1)
@@ -50,16 +45,10 @@ def gradients_by_inputs(function: Callable[[Any], Any], inputs: Any) -> Any:
 def gradients_by_variables(
     loss: Loss, variables: Sequence[keras.Variable], others: Sequence[keras.Variable]
 ) -> tuple[Any, list[Any]]:
-    """Differentiate a loss with respect to variables.
+    """Differentiate a loss by variables; return its auxiliary values and the gradients.
 
-    Args:
-        loss: Function that returns a scalar and any auxiliary values.
-        variables: Variables to differentiate by.
-        others: All other variables that the loss reads or assigns, random states included.
-            TensorFlow finds them by itself.
-
-    Returns:
-        The auxiliary values and the gradients, one for each variable.
+    The loss returns a scalar and any auxiliary values. `others` are all other variables that it
+    reads or assigns, random states included; TensorFlow finds them by itself.
 
     Example:
         >>> x = keras.Variable(3.0)
@@ -98,13 +87,10 @@ def either(
     second: Callable[[], Any],
     variables: Sequence[keras.Variable],
 ) -> Any:
-    """Run one of two functions, in a compiled step too.
+    """Run the first of two functions if a scalar is true, else the second, in a compiled step too.
 
-    Args:
-        condition: Scalar: True runs the first.
-        first: Function that returns tensors.
-        second: Function that returns tensors of the same structure, shapes and dtypes.
-        variables: All variables that the functions read. They may assign those not trainable.
+    Both return tensors of the same structure, shapes and dtypes. `variables` are all that they
+    read; they may assign those not trainable.
 
     Example:
         >>> count = keras.Variable(1.0, trainable=False)
@@ -223,10 +209,7 @@ def means_over_replicas(tensors: list[Any]) -> list[Any]:
 def apply_gradients(
     optimizer: keras.optimizers.Optimizer, gradients: list[Any], variables: list[Any]
 ) -> list[Any]:
-    """Update variables by the gradients of the whole batch, and return these.
-
-    Each device gives the gradients of its part of the batch.
-    """
+    """Update variables by the gradients of each device's part of the batch; return their means."""
     gradients = means_over_replicas(gradients)
     if replica_count() == 1:
         optimizer.apply(gradients, variables)

@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 
-from wavegan_rc.config.choices import KernelInitializer, Upsampler, initializers_per_stage
+from wavegan_rc.config.choices import KernelInitializer, Upsampler
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.theory.interpolation import interpolation_kernel
 
@@ -31,22 +31,15 @@ def initial_kernel(
     - `icnr` (for `subpixel`): `he`, with equal weights in all phases. The layer therefore starts as
       nearest-neighbour upsampling.
 
-    Args:
-        initializer: Name of the initializer.
-        upsampler: Upsampler of the layer.
-        kernel_size: Kernel length K, in output samples; for `subpixel` a multiple of `factor`.
-        factor: Upsampling factor.
-        channels: Input channels.
-        filters: Output channels.
-        seed: Seed of the draw; None draws one.
+    The kernel length K is in output samples; for `subpixel` it is a multiple of `factor`. A seed of
+    None draws one.
 
     Returns:
         float32 array of shape (kernel_size, channels, filters). For `subpixel`, tap
         `factor * t + p` is low-rate tap `t` of phase `p`.
 
     Raises:
-        ParameterError: If the initializer is unknown or does not suit the upsampler, or the kernel
-            is too short for it.
+        ParameterError: If the kernel is too short for the initializer.
 
     Source:
         K. He et al., "Delving Deep into Rectifiers" (2015), section 2.2;
@@ -60,7 +53,6 @@ def initial_kernel(
         >>> bool(kernel[0] == kernel[1] and kernel[2] == kernel[3])
         True
     """
-    (initializer,) = initializers_per_stage(initializer, [upsampler])
     # As in Keras, `keras.utils.set_random_seed` also fixes draws without a seed.
     rng = np.random.default_rng(random.getrandbits(32) if seed is None else seed)
 

@@ -12,13 +12,8 @@ LEVELS, LEVEL = "levels", "level_"
 def level_weights(progress: Any, count: int) -> Any:
     """Return the weight of each level: a triangle around its number, so that their sum is 1.
 
-    Args:
-        progress: Number of the present level, from 0 (the lowest rate) to count - 1; between two
-            numbers, the higher level fades in.
-        count: Number of levels.
-
-    Returns:
-        float32 tensor of shape (count,).
+    `progress` is the number of the present level, from 0 (the lowest rate) to count - 1; between
+    two numbers, the higher level fades in.
 
     Source:
         J. Engel et al., "GANSynth: Adversarial Neural Audio Synthesis" (ICLR 2019), section 3,

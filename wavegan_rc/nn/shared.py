@@ -31,8 +31,6 @@ def initial_seeds(seed: int | None) -> Iterator[int]:
 # with batch 64; the same holds for gradients. Both are equally fast near 32 filters per position,
 # and the product is slower below.
 _FILTERS_PER_POSITION = 64
-
-
 # Blocks for the layers next to the audio reduce a training step to 0.8 of its time, measured on 2
 # CPU cores without AVX-512 (TensorFlow 2.21, oneDNN) with 64 filters and batch 16. Larger blocks,
 # and blocks for wider layers, gain less.
@@ -50,14 +48,8 @@ def convolve(inputs: Any, kernel: Any, before: int, after: int) -> Any:
     Few channels are joined to blocks. Few positions with many filters become one matrix product.
     Padding equal to "same" is left to the convolution, which saves a copy.
 
-    Args:
-        inputs: Tensor of shape (batch, time, channels).
-        kernel: Tensor of shape (taps, channels, filters).
-        before: Zeros before the first sample.
-        after: Zeros after the last sample.
-
-    Returns:
-        Tensor of shape (batch, time + before + after - taps + 1, filters).
+    Shapes of inputs (batch, time, channels) and of a kernel (taps, channels, filters) give outputs
+    of shape (batch, time + before + after - taps + 1, filters).
     """
     taps, channels, filters = kernel.shape
     length = inputs.shape[1] + before + after - taps + 1

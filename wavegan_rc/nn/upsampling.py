@@ -8,7 +8,6 @@ from keras import ops
 
 from wavegan_rc.config.choices import (
     PADDINGS,
-    UPSAMPLERS,
     KernelInitializer,
     Padding,
     Upsampler,
@@ -96,7 +95,6 @@ class UpsampleConv1D(keras.layers.Layer):
                     f"{name} must be a whole number of at least {low}. Received: {value}"
                 )
         check_word("padding", padding, PADDINGS)
-        check_word("upsampler", upsampler, UPSAMPLERS)
         initializers_per_stage(kernel_initializer, [upsampler])
         self.filters = filters
         self.kernel_size = kernel_size
@@ -216,17 +214,7 @@ class UpsampleConv1D(keras.layers.Layer):
 
 
 def extend(x: Any, before: int, after: int, padding: Padding) -> Any:
-    """Continue a signal beyond its ends by `reflect` or `edge`.
-
-    Args:
-        x: Signal, shape (batch, time, channels).
-        before: Number of samples to add at the start.
-        after: Number of samples to add at the end.
-        padding: `reflect` or `edge`.
-
-    Returns:
-        Signal of shape (batch, before + time + after, channels).
-    """
+    """Add samples at both ends of a signal (batch, time, channels) by `reflect` or `edge`."""
     length = x.shape[1]
     mode: Any = padding  # NumPy uses the same words
     sources = np.pad(np.arange(length), (before, after), mode=mode).tolist()

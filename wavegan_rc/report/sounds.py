@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wavegan_rc.audio.files import open_recording
+from wavegan_rc.audio.streams import open_recording
 from wavegan_rc.errors import DataError
 from wavegan_rc.figures.drawing import levels_db, spectrogram_png
 from wavegan_rc.figures.frequency_axis import Scale, hz_text, on_scale

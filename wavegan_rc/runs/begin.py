@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import wavegan_rc
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.checkpoints import Checkpoint, cut_logs, remove_later
+from wavegan_rc.runs.history import logged_steps
 from wavegan_rc.runs.run import Run
 from wavegan_rc.utils.atomic_files import remove_partial_files, whole_path, writing
 
@@ -37,20 +39,14 @@ def check_writable(parent: Path, name: str | None = None) -> None:
 
 def create_run(
     config: Config,
+    session: dict[str, Any],
     *,
     name: str | None = None,
-    device: str,
-    command_line: list[str],
     data_fingerprint: str,
 ) -> Run:
     """Make the folder of a new run, with its settings and its record, whole or not at all.
 
-    Args:
-        config: Settings; `out` is the parent folder.
-        name: Name of the folder. None uses the next number and the upsampler.
-        device: Description of the device.
-        command_line: Command line of the training.
-        data_fingerprint: Fingerprint of the prepared recordings.
+    It lies in the folder `config.out`. Without a name, it has the next number and the upsampler.
     """
     parent = Path(config.out).expanduser()
     record = {"data_fingerprint": data_fingerprint, "resumed": [], "rollbacks": []}
@@ -67,7 +63,7 @@ def create_run(
                 for folder in (run.path, *run.folders()):
                     folder.mkdir()
                 run.write_config(config)
-                run.write_record(_session(device, command_line) | record)
+                run.write_record(session | record)
         except BaseException:
             if name is None:
                 path.rmdir()
@@ -76,12 +72,7 @@ def create_run(
 
 
 def record_resumption(
-    run: Run,
-    config: Config,
-    checkpoint: Checkpoint,
-    *,
-    device: str,
-    command_line: list[str],
+    run: Run, config: Config, checkpoint: Checkpoint, session: dict[str, Any]
 ) -> None:
     """Record a resumption with settings, and remove what was logged after its checkpoint."""
     for folder in run.folders():  # copies may lack empty ones
@@ -91,14 +82,14 @@ def record_resumption(
     if not is_finished(run, config, checkpoint):
         cut_logs(run.path, checkpoint, run.logs())
     record = run.read_record()
-    record["resumed"].append({"from_step": checkpoint.step} | _session(device, command_line))
+    record["resumed"].append({"from_step": checkpoint.step} | session)
     run.write_record(record)
     run.write_config(config)
 
 
 def is_finished(run: Run, config: Config, checkpoint: Checkpoint) -> bool:
     """Return whether a run has made all its steps and logged the last one."""
-    return checkpoint.step >= config.steps and run.has_logged(checkpoint.step)
+    return checkpoint.step >= config.steps and checkpoint.step in logged_steps(run.history)
 
 
 def record_rollback(run: Run, *, step: int, tensor: str, to_step: int) -> None:
@@ -108,8 +99,8 @@ def record_rollback(run: Run, *, step: int, tensor: str, to_step: int) -> None:
     run.write_record(record)
 
 
-def _session(device: str, command_line: list[str]) -> dict[str, Any]:
-    """Return what makes a training what it is, besides its settings."""
+def describe_session(device: str, command_line: Sequence[str]) -> dict[str, Any]:
+    """Return what makes a session of training what it is, besides its settings."""
     import keras  # here, since some commands need run folders but no Keras
 
     versions = {"wavegan_rc": wavegan_rc.__version__}
@@ -118,7 +109,7 @@ def _session(device: str, command_line: list[str]) -> dict[str, Any]:
             versions[package] = metadata.version(package)
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command_line": command_line,
+        "command_line": [*command_line],
         "device": device,
         "backend": keras.backend.backend(),
         "python": platform.python_version(),
@@ -132,24 +123,20 @@ def numbered_folder(parent: Path, name: str) -> Path:
 
     Only runs, generated sounds and empty folders, which become one of them, are counted.
     """
+    number = max((n for entry, n in _numbered(parent) if _is_counted(entry)), default=0)
     while True:
-        number = max((n for entry, n in _numbered(parent) if _is_counted(entry)), default=0) + 1
-        taken = {n for _, n in _numbered(parent)}
-        while number in taken:
-            number += 1
+        number += 1
         # The number is reserved whatever the name, since making a folder is atomic.
         reservation = parent / f".{number:03d}-reserved"
-        try:
+        with contextlib.suppress(FileExistsError):  # another run is taking it
             reservation.mkdir()
-        except FileExistsError:  # another run is taking it
-            continue
-        try:
-            if [n for _, n in _numbered(parent)].count(number) == 1:  # the reservation itself
-                folder = parent / f"{number:03d}-{name}"
-                folder.mkdir()
-                return folder
-        finally:
-            reservation.rmdir()
+            try:
+                if [n for _, n in _numbered(parent)].count(number) == 1:  # the reservation itself
+                    folder = parent / f"{number:03d}-{name}"
+                    folder.mkdir()
+                    return folder
+            finally:
+                reservation.rmdir()
 
 
 def _check_is_new(folder: Path) -> None:

@@ -65,12 +65,8 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint and remove all but the last two.
 
-    Args:
-        folder: Folder of checkpoints, in the run folder.
-        step: Number of training steps made.
-        save_weights: Function that writes all variables to a file.
-        logs: Files to which training only appends, flushed by their writers.
-        rollbacks: Number of rollbacks so far.
+    `save_weights` writes all variables to a file. `logs` are only appended to by training, and
+    flushed by their writers.
     """
     weights = _weights_file(folder, step)
     with whole_file(weights) as partial:

@@ -42,9 +42,10 @@ def read_history(file: Path) -> list[dict[str, Any]]:
 
 
 def logged_steps(file: Path) -> set[int]:
-    """Return the steps of a history; incomplete lines, of a killed process, are ignored."""
+    """Return the steps of a history, if it exists, without incomplete lines of a killed process."""
     steps = set()
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    for line in text.splitlines():
         with contextlib.suppress(ValueError, LookupError, TypeError, RecursionError):
             steps.add(json.loads(line)["step"])
     return steps

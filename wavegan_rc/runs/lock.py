@@ -19,10 +19,6 @@ from wavegan_rc.utils.text import printable
 def run_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold a run folder; the operating system frees the lock when the process ends.
 
-    Args:
-        folder: Existing folder.
-        wait: Whether to wait for another process that holds it.
-
     Raises:
         DataError: If another process holds it and `wait` is false.
 

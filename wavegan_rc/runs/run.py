@@ -12,7 +12,6 @@ from wavegan_rc.config import Config
 from wavegan_rc.config.yaml_file import read_settings
 from wavegan_rc.errors import DataError, WaveganError
 from wavegan_rc.runs.checkpoints import steps
-from wavegan_rc.runs.history import logged_steps
 from wavegan_rc.utils.atomic_files import write_json, write_whole
 from wavegan_rc.utils.text import did_you_mean, one_line, printable
 
@@ -67,13 +66,10 @@ class Run:
         """Return the folders that every run has."""
         return self.checkpoints, self.tensorboard, self.samples, self.figures
 
-    def event_files(self) -> list[Path]:
-        """Return the TensorBoard event files, one for each session."""
-        return sorted(self.tensorboard.glob("events.*"))
-
     def logs(self) -> list[Path]:
-        """Return the files to which training only appends."""
-        return [*([self.history] if self.history.exists() else []), *self.event_files()]
+        """Return the files to which training only appends: history and event files."""
+        every = (self.history, *sorted(self.tensorboard.glob("events.*")))
+        return [file for file in every if file.exists()]
 
     def has_begun(self) -> bool:
         """Return whether the run holds a checkpoint or a generator."""
@@ -92,10 +88,6 @@ class Run:
             f"{self.path}: the run was killed, or still trains, and has no generator of its last "
             f"checkpoint: `wavegan-rc train --resume {self.path} --steps {step}` writes one"
         )
-
-    def has_logged(self, step: int) -> bool:
-        """Return whether the history holds a complete row of a step."""
-        return self.history.is_file() and step in logged_steps(self.history)
 
     def read_config(self) -> Config | None:
         """Read the settings of the run; None if the folder holds none.
@@ -145,11 +137,7 @@ class Run:
         write_json(self.environment, record)
 
     def check_same_data(self, fingerprint: str) -> None:
-        """Refuse recordings that have another fingerprint than those that the run began with.
-
-        Raises:
-            DataError: If they differ, or the record cannot be read.
-        """
+        """Raise a DataError if the run began with recordings of another fingerprint."""
         if self.read_record()["data_fingerprint"] != fingerprint:
             raise DataError(
                 f"{self.path}: its recordings have changed since it began, or data names others: "
@@ -157,11 +145,7 @@ class Run:
             )
 
     def check_own_files(self) -> None:
-        """Refuse a folder that contains links or pipes, since training writes to its files.
-
-        Raises:
-            DataError: If an entry is neither a regular file nor a folder, or cannot be read.
-        """
+        """Raise a DataError if the folder has links or pipes; training writes to its files."""
         try:
             inner = [folder for folder in (*self.folders(), self.diverged) if folder.is_dir()]
             # The run's folder comes first, so that nothing is read through a link in it.

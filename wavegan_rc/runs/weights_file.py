@@ -17,11 +17,7 @@ _NUMBER_KINDS = "fiub"
 
 
 def check_weights_file(path: Path) -> None:
-    """Refuse a weights file that holds anything but plain arrays of numbers.
-
-    Raises:
-        DataError: If the file is missing or damaged, or `check_weights` refuses it.
-    """
+    """Raise a DataError if a weights file is missing or damaged, or `check_weights` refuses it."""
     if not path.is_file():
         raise DataError(f"{path}: no such weights file")
     try:

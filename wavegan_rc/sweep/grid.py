@@ -44,10 +44,7 @@ def grid_cells(
 ) -> list[Cell]:
     """Return a cell for each combination of each grid's values; the last key changes fastest.
 
-    Args:
-        settings: Settings of all cells.
-        grids: Values of the settings that differ, in each grid.
-        out: Sweep folder.
+    `settings` are those of all cells, and `out` is the sweep folder.
 
     Raises:
         ParameterError: If a combination is invalid or occurs twice, a key is in `settings` and in

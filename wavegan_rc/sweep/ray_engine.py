@@ -19,11 +19,7 @@ class RayEngine:
     """Ray tasks, each with a GPU or a core and the memory that it needs.
 
     The nodes of a cluster must have this package installed, and the sweep folder and the recordings
-    at the same paths.
-
-    Args:
-        address: Address of the cluster; `auto` is this machine's. None starts a cluster of this
-            machine alone.
+    at the same paths. The address `auto` is this machine's cluster; None starts one.
 
     Raises:
         DataError: If there is no cluster at the address.
@@ -60,11 +56,7 @@ class RayEngine:
         self._names[self._task.remote(job, self._environment)] = job.name
 
     def ended(self, timeout: float) -> dict[str, Outcome]:
-        """Return the outcomes of jobs that ended since the last call, by name.
-
-        Args:
-            timeout: Longest time to wait for the first, in s.
-        """
+        """Return the outcome of the next job that ends within `timeout` s, by name."""
         done, _ = ray.wait(list(self._names), num_returns=1, timeout=timeout)
         return {self._names.pop(task): _outcome(task) for task in done}
 

@@ -60,10 +60,6 @@ class Record:
         """Return the names of the grid's cells in a state."""
         return [n for n, entry in self.entries.items() if entry.in_grid and entry.state == state]
 
-    def left_alone(self) -> list[str]:
-        """Return the names of cells that are no longer in the grid."""
-        return [name for name, entry in self.entries.items() if not entry.in_grid]
-
 
 def _read(file: Path) -> dict[str, Entry]:
     try:

@@ -13,7 +13,7 @@ from wavegan_rc.utils.cores import usable_cores
 # Memory of one cell: a process at the defaults took 1.1 GB.
 CELL_MEMORY_BYTES = 1_500_000_000
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
-_COUNT_GPUS = "from wavegan_rc.training.devices import gpu_names; print(len(gpu_names()))"
+_COUNT_GPUS = "from wavegan_rc.training.devices import gpus; print(len(gpus()))"
 
 
 def places(at_once: int | None) -> list[Mapping[str, str]]:

@@ -32,7 +32,7 @@ class Engine(Protocol):
         """Run a job as soon as a place is free."""
 
     def ended(self, timeout: float) -> dict[str, Outcome]:
-        """Return the outcomes of jobs that ended since the last call, by name."""
+        """Return the outcome of the next job that ends within `timeout` s, by name."""
         ...
 
     def stop(self) -> None:
@@ -49,7 +49,7 @@ def sweep(
     """Train the cells that are not finished.
 
     Args:
-        cells: Cells of the grid; their `config.out` is `folder`.
+        cells: Cells of the grid; their `config.out` is the sweep folder.
         folder: Sweep folder.
         command: Function that returns the command line which starts or resumes a cell's run.
         engine: Function that returns the engine, called after the cells are checked.
@@ -68,23 +68,18 @@ def sweep(
         with unbroken_streams(), run_lock(folder):
             record = Record(folder, cells)
             record.write()
-            _log_earlier(record)
-            received = None
+            finished, received = record.names("finished"), None
+            if finished:
+                _logger.info("finished before: %d cells", len(finished))
+            others = [name for name, entry in record.entries.items() if not entry.in_grid]
+            if others:
+                _logger.info("no longer in the grid, left alone: %s", " ".join(others))
             if record.names("waiting"):
                 received = _train(cells, folder, record, command, engine)
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {one_line(error)}") from None
-    finished = set(record.names("finished"))
-    runs = [cell.run.path for cell in cells if cell.name in finished]
+    runs = [cell.run.path for cell in cells if record.entries[cell.name].state == "finished"]
     return runs, record.names("failed"), received
-
-
-def _log_earlier(record: Record) -> None:
-    finished, left_alone = record.names("finished"), record.left_alone()
-    if finished:
-        _logger.info("finished before: %d cells", len(finished))
-    if left_alone:
-        _logger.info("no longer in the grid, left alone: %s", " ".join(left_alone))
 
 
 def _train(

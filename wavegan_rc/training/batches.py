@@ -12,27 +12,16 @@ from wavegan_rc.config import Config
 # Larger than any number of steps: after a rollback, no draw repeats.
 _STEPS_APART = 2**31
 
-
-ALL = slice(None)
-
 # A function that returns an iterator over the batches of `fit`.
 Batches = Callable[[], Iterator[tuple[np.ndarray]]]
 
 
 def batch(
-    segments: Segments, config: Config, step: int, rollbacks: int, rows: slice = ALL
+    segments: Segments, config: Config, step: int, rollbacks: int, rows: slice = slice(None)
 ) -> np.ndarray:
-    """Return the real segments of one step.
+    """Return the real segments of a step from 1 on, after so many rollbacks.
 
-    Args:
-        segments: Segments of the training recordings.
-        config: Settings.
-        step: Step, from 1.
-        rollbacks: Rollbacks made before the step.
-        rows: Rows of the batch to read; several hosts share a batch.
-
-    Returns:
-        float32 array of shape (rows, critic_steps, samples, 1).
+    The float32 array has the shape (rows, critic_steps, samples, 1); several hosts share a batch.
     """
     first, last, _ = rows.indices(config.batch_size)
     part = slice(first * config.critic_steps, last * config.critic_steps)
@@ -48,7 +37,7 @@ def batch_sources(
 
 
 def batches(
-    segments: Segments, config: Config, first_step: int, rollbacks: int, rows: slice = ALL
+    segments: Segments, config: Config, first_step: int, rollbacks: int, rows: slice = slice(None)
 ) -> Iterator[tuple[np.ndarray]]:
     """Yield the batches, or rows of them, from one step to the last, in the form of `fit`."""
     for step in range(first_step, config.steps + 1):
@@ -61,9 +50,6 @@ def drawn_ahead(batches: Batches) -> Iterator[Batches]:
 
     Under JAX, Keras waits for each step's losses before it asks for a batch. A device would
     otherwise be idle meanwhile.
-
-    Args:
-        batches: Function that returns their iterator, which only the thread uses.
 
     Example:
         >>> with drawn_ahead(lambda: iter([(np.zeros(1),), (np.ones(1),)])) as ahead:

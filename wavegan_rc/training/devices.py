@@ -109,12 +109,9 @@ class Devices:
 
     @contextlib.contextmanager
     def feeding(self, batches: Batches, stop: EndSignals) -> Iterator[Any]:
-        """Provide the argument of `fit` for batches, which are drawn ahead of their steps.
+        """Provide the argument of `fit` for this host's rows, which are drawn ahead of their steps.
 
-        Args:
-            batches: Function that returns an iterator over this host's rows. TensorFlow's datasets
-                may call it twice.
-            stop: Signals of this host, which all hosts learn of.
+        TensorFlow's datasets may call `batches` twice. All hosts learn of this one's `stop`.
         """
         if on_jax():
             with drawn_ahead(batches) as ahead:
@@ -167,19 +164,28 @@ def _check_count(asked: int, found: int) -> None:
 
 def device_name() -> str:
     """Return what training runs on, in words."""
-    gpus = gpu_names()
-    if gpus:
-        return f"GPU: {', '.join(gpus)}"
+    if names := [name for name, _ in gpus()]:
+        return f"GPU: {', '.join(names)}"
     # With more than two cores, their number decides the order of sums.
     cores = usable_cores()
     return f"CPU, {cores} core{'s' * (cores > 1)}"
 
 
-def gpu_names() -> list[str]:
-    """Return the names of the GPUs that this process can train on."""
+def gpus() -> list[tuple[str, float]]:
+    """Return name and compute capability (0 for none) of each GPU that this process can use."""
     if on_jax():
-        return [device.device_kind for device in _jax_gpus()]
-    return [details.get("device_name", "") for details in _tensorflow_gpus()]
+        import jax
+
+        found = [device for device in jax.local_devices() if device.platform == "gpu"]
+        words = [str(getattr(gpu, "compute_capability", "")) for gpu in found]
+        # AMD's are names, such as gfx90a.
+        numbers = [float(word) if word.replace(".", "").isdigit() else 0 for word in words]
+        return [(gpu.device_kind, number) for gpu, number in zip(found, numbers, strict=True)]
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in found]
+    return [(d.get("device_name", ""), d.get("compute_capability", (0, 0))[0]) for d in details]
 
 
 def compiles_with_xla(devices: int) -> bool:
@@ -188,7 +194,7 @@ def compiles_with_xla(devices: int) -> bool:
     On CPUs, XLA makes TensorFlow's steps several times slower. Steps of MirroredStrategy cannot be
     compiled with it.
     """
-    return on_jax() or (devices == 1 and bool(gpu_names()))
+    return on_jax() or (devices == 1 and bool(gpus()))
 
 
 def chosen_precision(precision: Precision) -> Precision:
@@ -199,33 +205,12 @@ def chosen_precision(precision: Precision) -> Precision:
     """
     if precision != "auto":
         return precision
-    if gpu_names():
-        suits = all(capability >= 8 for capability in _compute_capabilities())
+    found = gpus()
+    if found:
+        suits = all(capability >= 8 for _, capability in found)
     else:
         suits = not on_jax() and _cpu_has("amx_bf16")
     return "mixed_bfloat16" if suits else "float32"
-
-
-def _compute_capabilities() -> list[float]:
-    """Return the capability of each GPU; 0 for GPUs without one."""
-    if on_jax():
-        found = [str(getattr(gpu, "compute_capability", "")) for gpu in _jax_gpus()]
-        # AMD's are names, such as gfx90a.
-        return [float(word) if word.replace(".", "").isdigit() else 0 for word in found]
-    return [details.get("compute_capability", (0, 0))[0] for details in _tensorflow_gpus()]
-
-
-def _jax_gpus() -> list[Any]:
-    import jax
-
-    return [device for device in jax.local_devices() if device.platform == "gpu"]
-
-
-def _tensorflow_gpus() -> list[dict[str, Any]]:
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    return [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
 
 
 def _cpu_has(feature: str) -> bool:

@@ -31,12 +31,9 @@ _logger = logging.getLogger(__name__)
 
 
 class StopAtNonFinite(StepCallback):
-    """End training at the first step that computes a non-finite value.
+    """End training by a `DivergenceError` at the first step that computes a non-finite value.
 
     The run folder's `diverged/` keeps the batch and the latents of that step.
-
-    Raises:
-        DivergenceError: If a step computes one. The message names the first such tensor.
     """
 
     def __init__(self, run: Run, segments: Segments, config: Config) -> None:

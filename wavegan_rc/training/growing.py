@@ -16,17 +16,10 @@ _KEPT = 0.8
 
 
 def progress_at(step: Any, growing_steps: int, levels: int) -> Any:
-    """Return the progress of growing, which depends on the step alone.
+    """Return the progress of growing (see `level_weights`) after so many steps.
 
-    A level trains alone for half of its steps, and the next one fades in for the other half.
-
-    Args:
-        step: Number of steps made, a whole number.
-        growing_steps: Steps of each level but the last.
-        levels: Number of levels.
-
-    Returns:
-        float32 scalar; see `level_weights`.
+    Each level but the last has `growing_steps`. It trains alone for half of them, and the next one
+    fades in for the other half.
 
     Source:
         T. Karras et al., "Progressive Growing of GANs" (ICLR 2018), appendix A.
@@ -44,11 +37,7 @@ def progress_at(step: Any, growing_steps: int, levels: int) -> Any:
 def level_filters(factors: Sequence[int]) -> np.ndarray:
     """Design the low-pass of each level at the audio's rate; that of the highest is an impulse.
 
-    Args:
-        factors: Ratio of the audio's rate to that of each level but the highest.
-
-    Returns:
-        float32 array of shape (levels, taps).
+    `factors` are the ratios of the audio's rate to that of each level but the highest.
 
     Example:
         >>> level_filters([4, 2]).shape
@@ -65,14 +54,9 @@ def level_filters(factors: Sequence[int]) -> np.ndarray:
 
 
 def check_segment_length(segment_length: int, factor: int) -> None:
-    """Check that the low-pass of the lowest level reaches no farther than a segment.
+    """Raise a ParameterError if the low-pass of the lowest level reaches farther than a segment.
 
-    Args:
-        segment_length: Length of a segment in samples.
-        factor: Ratio of the audio's rate to that of the lowest level.
-
-    Raises:
-        ParameterError: If it does.
+    `factor` is the ratio of the audio's rate to that of the lowest level.
     """
     reach = level_filters([factor]).shape[1] // 2
     if reach >= segment_length:
@@ -83,15 +67,7 @@ def check_segment_length(segment_length: int, factor: int) -> None:
 
 
 class Growth:
-    """The growing of a generator.
-
-    Args:
-        generator: Generator with levels.
-        growing_steps: Steps of each level but the last.
-
-    Raises:
-        ParameterError: If the generator has only one level, or `check_segment_length` refuses it.
-    """
+    """The growing of a generator with levels, each but the last of `growing_steps` steps."""
 
     def __init__(self, generator: keras.Model, growing_steps: int) -> None:
         factors = [layer.factor for layer in generator.layers if layer.name.startswith(LEVEL)]
@@ -110,13 +86,7 @@ class Growth:
         self._gains = np.fft.rfft(np.roll(kernels, -reach, axis=1)).real.astype(np.float32)
 
     def advance(self, step: Any, generators: Sequence[keras.Model], real: Any) -> Any:
-        """Set the generators to the progress of a step, and return its real segments.
-
-        Args:
-            step: Number of steps made.
-            generators: Generators with the same levels.
-            real: Real segments, shape (batch, samples, channels).
-        """
+        """Set generators of the same levels to the progress of a step; return its real segments."""
         progress = progress_at(step, self.growing_steps, self.highest + 1)
         for generator in generators:
             generator.get_layer(LEVELS).progress.assign(progress)

@@ -172,11 +172,7 @@ def mean_norm(real: np.ndarray) -> float:
 
 
 class Watch:
-    """Judge a history line by line.
-
-    Args:
-        real_norm: `mean_norm` of real segments.
-        loss: Loss of the training.
+    """Judge a history line by line, given the `mean_norm` of real segments.
 
     Attributes:
         findings: Findings so far, by sign.

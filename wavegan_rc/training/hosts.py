@@ -45,14 +45,14 @@ class Hosts:
         """Provide the settings and the run folder to resume (None: a new run) of this host.
 
         All hosts run the same steps, to avoid deadlock. The first prints and keeps its run. The
-        others read the run to resume, print nothing and write to a temporary folder.
-
-        Raises:
-            LostHostError: If another host ends meanwhile.
+        others read the run to resume, print nothing and write to a temporary folder. If another
+        host ends meanwhile, a `LostHostError` is raised.
         """
         if self.count == 1:
             yield config, resume
             return
+        from jax.experimental import multihost_utils
+
         with contextlib.ExitStack() as stack:
             try:
                 if self.index > 0:
@@ -61,7 +61,7 @@ class Hosts:
                     config, resume = replace(config, out=str(path)), _copy(resume, path)
                     nowhere = stack.enter_context(open(os.devnull, "w"))
                     stack.enter_context(contextlib.redirect_stdout(nowhere))
-                _wait("the others have read the run")
+                multihost_utils.sync_global_devices("the others have read the run")
                 yield config, resume
             except WaveganError:
                 raise
@@ -88,12 +88,7 @@ class Hosts:
 
 
 def join_hosts() -> Hosts:
-    """Join the hosts that the environment names; without any, this host is alone.
-
-    Raises:
-        ParameterError: If a variable is missing, or the backend cannot train on several hosts.
-        LostHostError: If they cannot be joined.
-    """
+    """Join the hosts that the environment names; without any, this host is alone."""
     if _ADDRESSES not in os.environ:
         return Hosts()
     if not on_jax():
@@ -131,9 +126,3 @@ def _copy(run: Path | None, folder: Path) -> Path | None:
     except OSError as error:
         raise DataError(f"{run} cannot be copied to {folder}: {one_line(error)}") from None
     return copy
-
-
-def _wait(until: str) -> None:
-    from jax.experimental import multihost_utils
-
-    multihost_utils.sync_global_devices(until)

@@ -36,16 +36,14 @@ class Session:
     Attributes:
         segments: Segments to train on.
         reference: Real segments that generated ones are compared with.
-        fingerprint: Fingerprint of the prepared recordings.
-        command_line: Command line, recorded in the run folder.
+        description: Device, command line and versions, recorded in the run folder.
     """
 
     config: Config
     devices: Devices
     segments: Segments
     reference: Reference
-    fingerprint: str
-    command_line: list[str]
+    description: dict[str, Any]
     on_progress: OnProgress
 
 
@@ -59,13 +57,9 @@ class Loop:
     trackers: Trackers
 
     def train(self, model: WGANGP) -> WGANGP:
-        """Train a model. If it diverges, roll back to the last checkpoint where settings allow it.
+        """Train a model, and return it, or a new one after a rollback.
 
-        Returns:
-            The trained model, which is a new one after a rollback.
-
-        Raises:
-            DivergenceError: If training diverges after the last allowed rollback.
+        If training diverges, it is rolled back to the last checkpoint as often as settings allow.
         """
         while True:
             try:

@@ -15,12 +15,7 @@ _EPSILON = 1e-12
 def wasserstein_estimate(real_scores: Any, fake_scores: Any) -> Any:
     """Return the mean score of real minus the mean score of generated segments.
 
-    Args:
-        real_scores: Scores of shape (batch, 1).
-        fake_scores: Scores of shape (batch, 1).
-
-    Returns:
-        Scalar: the critic's estimate of the distance between the two distributions.
+    It is the critic's estimate of the distance between the two distributions.
 
     Source:
         M. Arjovsky, S. Chintala, L. Bottou, "Wasserstein GAN" (2017), equation 2.
@@ -43,12 +38,7 @@ def interpolate(real: Any, fake: Any, mixing: Any) -> Any:
 def gradient_penalty(gradients: Any) -> tuple[Any, Any]:
     """Return the mean squared deviation of the critic's gradient norm from 1, and the mean norm.
 
-    Args:
-        gradients: Gradients of the scores by the interpolated segments, shape (batch, samples,
-            channels).
-
-    Returns:
-        Two float32 scalars.
+    The gradients are those of the scores by the interpolated segments.
 
     Source:
         I. Gulrajani et al., "Improved Training of Wasserstein GANs" (2017), equation 3.
@@ -66,10 +56,8 @@ def gradient_penalty(gradients: Any) -> tuple[Any, Any]:
 def relativistic_loss(higher: Any, lower: Any) -> Any:
     """Return the mean softplus of how much the scores that should be lower exceed the others.
 
-    Args:
-        higher: Scores that should be higher, shape (batch, 1): of real segments for the critic, of
-            generated ones for the generator.
-        lower: Scores that should be lower, shape (batch, 1), paired with them.
+    Those of real segments should be `higher` for the critic, those of generated ones for the
+    generator. Scores are paired.
 
     Source:
         Y. Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline" (2024),
@@ -86,13 +74,9 @@ def relativistic_loss(higher: Any, lower: Any) -> Any:
 def zero_centred_penalty(gradients: Any) -> tuple[Any, Any]:
     """Return the mean squared norm of gradients, and the mean norm.
 
-    Args:
-        gradients: Gradients of the scores by real and by generated segments, as many of each, shape
-            (batch, samples, channels).
-
-    Returns:
-        Two float32 scalars. The first is the mean of R1 and R2 without their weight: times gamma it
-        is gamma / 2 times the two mean squared norms.
+    The gradients are those of the scores by real and by generated segments, as many of each. The
+    first value is the mean of R1 and R2 without their weight: times gamma it is gamma / 2 times the
+    two mean squared norms.
 
     Source:
         Y. Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline" (2024),

@@ -14,7 +14,7 @@ from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.runs.checkpoints import Checkpoint
 from wavegan_rc.runs.weights_file import check_weights_file
 from wavegan_rc.training.devices import chosen_precision, compiles_with_xla
-from wavegan_rc.training.optimizers import optimizers
+from wavegan_rc.training.updates import optimizers
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.text import one_line
 
@@ -27,12 +27,7 @@ _DRAWS_APART = 2**30
 def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
     """Build the compiled model that settings describe, with its initial weights.
 
-    Args:
-        config: Settings.
-        taps: Emphasis filter from `design_emphasis`, shape (taps,). None leaves it to a checkpoint.
-
-    Raises:
-        ParameterError: If the networks cannot be built with these settings.
+    `taps` is the emphasis filter from `design_emphasis`; None leaves it to a checkpoint.
     """
     precision = chosen_precision(config.precision)
     generator = build_generator(

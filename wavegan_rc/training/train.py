@@ -19,7 +19,13 @@ from wavegan_rc.audio.use import (
 )
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
-from wavegan_rc.runs.begin import check_writable, create_run, is_finished, record_resumption
+from wavegan_rc.runs.begin import (
+    check_writable,
+    create_run,
+    describe_session,
+    is_finished,
+    record_resumption,
+)
 from wavegan_rc.runs.checkpoints import Checkpoint, newest_checkpoint
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.runs.run import Run
@@ -103,9 +109,8 @@ def train(
             config,
             devices,
             *_segments(config, corpus),
-            fingerprint=corpus.fingerprint,
-            command_line=[*command_line],
-            on_progress=on_progress,
+            describe_session(devices.name(), command_line),
+            on_progress,
         )
         hosts.check_alike("recordings", corpus.fingerprint)
         hosts.check_alike("settings", repr(replace(config, data=None, out="of each")))
@@ -136,16 +141,15 @@ def _folder(session: Session, resume: Path | None, name: str | None) -> Run:
     if resume is None:
         run = create_run(
             session.config,
+            session.description,
             name=name,
-            data_fingerprint=session.fingerprint,
-            device=session.devices.name(),
-            command_line=session.command_line,
+            data_fingerprint=session.segments.corpus.fingerprint,
         )
     else:
         run = Run(resume)
         run.check_own_files()
-        run.check_same_data(session.fingerprint)
-    device = session.devices.name()
+        run.check_same_data(session.segments.corpus.fingerprint)
+    device = session.description["device"]
     _logger.info("device: %s, %s\nrun: %s", device, session.config.precision, run.path)
     return run
 
@@ -186,13 +190,7 @@ def _load_newest(session: Session, model: WGANGP, run: Run) -> Checkpoint:
             f"Received: {session.config.steps}"
         )
     load_checkpoint(model, checkpoint)
-    record_resumption(
-        run,
-        session.config,
-        checkpoint,
-        device=session.devices.name(),
-        command_line=session.command_line,
-    )
+    record_resumption(run, session.config, checkpoint, session.description)
     return checkpoint
 
 

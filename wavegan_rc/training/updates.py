@@ -1,10 +1,11 @@
-"""One update of a network, and the check for values that are not finite."""
+"""One update of a network, its optimizer, its average, and the check for non-finite values."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
+from wavegan_rc.config.settings import Settings
 from wavegan_rc.nn import backend
 from wavegan_rc.training.losses import Objective, wasserstein_estimate
 
@@ -22,6 +23,10 @@ LOSSES = (
 # finite, or -1; and, if several hosts train together, whether one of them was asked to stop.
 FIRST_NONFINITE = "first_nonfinite"
 STOP_REQUESTED = "stop_requested"
+
+# Exponent of the average's weights t**_POWER over steps t: a relative width (standard deviation
+# over age) of 5 %, the sharper of the two that Karras et al. store.
+_POWER = 16.97
 
 CRITIC_LATENTS, GENERATOR_LATENTS = "latents of the critic", "latents of the generator"
 
@@ -118,3 +123,58 @@ def update(
     sizes |= {f"gradient of {name}/{v.path}": size(g) for g, v in reversed(pairs)}
     sizes |= {f"{name}/{v.path}": size(v) for v in variables}
     return values, gradients, sizes
+
+
+def optimizers(settings: Settings) -> tuple[keras.optimizers.Adam, keras.optimizers.Adam]:
+    """Return the optimizers of the generator and of the critic.
+
+    At a constant rate the weights end in noise of that rate's size; a rate that falls as 1 / step
+    averages it out. The rate depends on the step alone, so a resumed training is the uninterrupted
+    one, however many steps either was meant to have.
+
+    Source:
+        H. Robbins, S. Monro, "A Stochastic Approximation Method" (1951), section 2.
+
+    Example:
+        >>> generator, critic = optimizers(Settings(decay_steps=0))
+        >>> float(generator.learning_rate) == float(critic.learning_rate)
+        True
+    """
+    of_generator, of_critic = settings.learning_rate, settings.critic_learning_rate
+    return (
+        _adam(of_generator, settings, updates=1),
+        _adam(of_critic or of_generator, settings, updates=settings.critic_steps),
+    )
+
+
+def _adam(rate: float, settings: Settings, updates: int) -> keras.optimizers.Adam:
+    if settings.decay_steps:
+        rate = keras.optimizers.schedules.InverseTimeDecay(
+            rate, decay_steps=settings.decay_steps * updates, decay_rate=1.0
+        )
+    return keras.optimizers.Adam(rate, *settings.adam_betas)
+
+
+def float32_copy(generator: keras.Model) -> keras.Model:
+    """Return a copy of a generator in float32: an average adds up small changes."""
+
+    def copy_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config(layer.get_config() | {"dtype": "float32"})
+
+    copy = keras.models.clone_model(generator, clone_function=copy_layer)
+    copy.set_weights(generator.get_weights())
+    return copy
+
+
+def update_average(average: keras.Model, generator: keras.Model, step: Any) -> None:
+    """Move a `float32_copy` towards its generator after so many updates.
+
+    Source:
+        T. Karras et al., "Analyzing and Improving the Training Dynamics of Diffusion Models"
+        (2024), section 3.1.
+    """
+    # Weights proportional to t**p: the new value's share is 1 - (1 - 1 / t)**(p + 1).
+    share = 1 - (1 - 1 / ops.cast(step, "float32")) ** (_POWER + 1)
+    pairs = zip(average.trainable_variables, generator.trainable_variables, strict=True)
+    for mean, current in pairs:
+        mean.assign_add(share * (ops.convert_to_tensor(current) - mean))

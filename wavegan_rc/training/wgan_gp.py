@@ -10,11 +10,9 @@ from wavegan_rc.config.choices import AdversarialLoss
 from wavegan_rc.config.settings import Settings
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.nn import backend
-from wavegan_rc.training.average import float32_copy, update_average
 from wavegan_rc.training.devices import compiles_with_xla
 from wavegan_rc.training.growing import Growth
 from wavegan_rc.training.losses import OBJECTIVES
-from wavegan_rc.training.optimizers import optimizers
 from wavegan_rc.training.updates import (
     CRITIC_LATENTS,
     FIRST_NONFINITE,
@@ -23,9 +21,12 @@ from wavegan_rc.training.updates import (
     STOP_REQUESTED,
     critic_gradients,
     first_nonfinite,
+    float32_copy,
     generator_gradients,
+    optimizers,
     size,
     update,
+    update_average,
 )
 
 
@@ -124,14 +125,11 @@ class WGANGP(keras.Model):
         jit_compile = compiles_with_xla(devices=1) if jit_compile is None else jit_compile
         super().compile(optimizer=None, jit_compile=jit_compile)
         defaults = optimizers(Settings(critic_steps=self.critic_steps))
-        of_generator, of_critic = (
-            generator_optimizer or defaults[0],
-            critic_optimizer or defaults[1],
-        )
-        of_generator.build(self.generator.trainable_variables)
-        of_critic.build(self.critic.trainable_variables)
-        self.generator_optimizer, self.critic_optimizer = of_generator, of_critic
-        self.optimizer = backend.Optimizers(of_generator, of_critic)
+        self.generator_optimizer = generator_optimizer or defaults[0]
+        self.critic_optimizer = critic_optimizer or defaults[1]
+        self.generator_optimizer.build(self.generator.trainable_variables)
+        self.critic_optimizer.build(self.critic.trainable_variables)
+        self.optimizer = backend.Optimizers(self.generator_optimizer, self.critic_optimizer)
 
     def call(self, latents: Any) -> Any:
         """Return the audio of latents, by the average generator, of shape (batch, samples, 1)."""

@@ -123,14 +123,9 @@ def _median_nearest_distance(features: np.ndarray) -> float:
 class ArtifactHistory(StepCallback):
     """Measure the average generator every so many steps and at the last one.
 
-    The values are added to the step's `logs`, which Keras passes to later callbacks.
-
-    Args:
-        synthesize: Function from latents to segments.
-        config: Settings.
-        real: Real segments, shape (count, samples). As many generated segments are measured, from
-            the first latents of the run's samples. The same latents at every step remove part of
-            the noise from differences between steps.
+    The values are added to the step's `logs`, which Keras passes to later callbacks. As many
+    generated segments are measured as there are `real` ones, from the first latents of the run's
+    samples. The same latents at every step remove part of the noise from differences between steps.
     """
 
     def __init__(

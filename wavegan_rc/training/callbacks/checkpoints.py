@@ -28,10 +28,7 @@ _COMPILING = "stopping after the first step, once it is compiled (press Ctrl-C a
 class Checkpoints(StepCallback):
     """Keep the newest states of the model, with the lengths of the run's logs at that time.
 
-    Args:
-        run: Run folder.
-        save_every: Steps between checkpoints.
-        steps: Steps of the run. The last step, and one at which training stops, are saved too.
+    The last of `steps`, and one at which training stops, are saved too.
     """
 
     def __init__(self, run: Run, save_every: int, steps: int) -> None:

@@ -61,21 +61,10 @@ class History(StepCallback):
     """Write the mean losses of every so many steps, and warn of bad signs in them once each.
 
     A shorter rest at the end has its line too. Values that earlier callbacks added to a step's
-    logs end a line at that step and are written with the losses.
-
-    Args:
-        run: Run folder, whose history is continued.
-        events: TensorBoard's event file. None writes the history alone.
-        log_every: Steps between lines; see `due` for long runs.
-        clock: Clock of the updates, a callback of its own.
-        watch: Judge of the lines.
-        send: Function that also receives the step and the values of each line.
+    logs end a line at that step and are written with the losses. `send` receives each line too.
 
     Raises:
-        DataError: If the existing history cannot be read.
-
-    Warns:
-        WaveganWarning: If the losses show a bad sign, once for each.
+        DataError: If the existing history of the run cannot be read.
     """
 
     def __init__(

@@ -39,11 +39,7 @@ class Reference:
 
 
 class Synthesizer:
-    """The average generator of a model in training, run by this process on one device.
-
-    Args:
-        model: Model that may train on any number of devices and hosts.
-    """
+    """The average generator of a model in training, run by this process on one device."""
 
     def __init__(self, model: WGANGP) -> None:
         self._model = model
@@ -61,11 +57,7 @@ class Synthesizer:
 class Previews(StepCallback):
     """Log generated segments as audio, beside real ones, and as a spectrogram below theirs.
 
-    Args:
-        synthesize: Function from latents to segments.
-        events: TensorBoard's event file.
-        config: Settings; a preview is due with each checkpoint, see `due` for long runs.
-        reference: Real segments, of which the first are shown.
+    A preview is due with each checkpoint, but see `due` for long runs.
     """
 
     def __init__(

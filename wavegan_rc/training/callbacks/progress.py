@@ -15,12 +15,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Progress(StepCallback):
-    """Report this session's steps, with the values of a healthy training.
-
-    Args:
-        on_progress: Function that receives them.
-        steps: Steps of the run.
-    """
+    """Report this session's steps, with the values of a healthy training."""
 
     _SHOWN: ClassVar = {
         "distance": "wasserstein_estimate",

@@ -23,10 +23,6 @@ class EventFile(AbstractContextManager):
     training would wait for room in the queue forever. After a failed write, the file is cut to its
     last whole event, because readers stop at a broken one, and later events are dropped.
 
-    Args:
-        folder: Existing folder.
-        suffix: End of the file's name.
-
     Raises:
         OSError: If the file cannot be written; all methods raise it.
     """

@@ -122,9 +122,7 @@ class Trackers:
 def tracking(run: Run, config: Config, destinations: Destinations) -> Iterator[Trackers]:
     """Start or continue a run's records in its trackers, and report at the end how it ended.
 
-    Raises:
-        DataError: If a tool cannot be reached or refuses the run. The folder of a new run is
-            removed.
+    If a tool cannot be reached or refuses the run, the folder of a new run is removed.
     """
     makers = {"wandb": _WandB, "mlflow": _MLflow}
     # A resumed run continues the same record.
