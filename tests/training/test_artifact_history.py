@@ -271,6 +271,7 @@ def test_measuring_leaves_training_as_it_is(runs):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_silent_generator_trains_to_the_end_and_measuring_takes_no_time_of_steps(
     tmp_path, monkeypatch
 ):

@@ -165,6 +165,7 @@ def test_findings_are_written_and_shown_again(tmp_path):
     assert "step 500" in format_findings(path)
 
 
+@pytest.mark.slow
 def test_training_warns_once_of_each_sign_records_it_and_says_it_again(tmp_path, monkeypatch):
     """A generator that does not learn, with a critic that cannot; then the run goes on."""
     rules = tuple(replace(rule, first_step=4) for rule in RULES)

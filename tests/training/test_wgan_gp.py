@@ -218,6 +218,7 @@ def test_the_means_of_a_rarer_penalty_are_over_the_updates_that_have_it():
         assert means[1][name] == pytest.approx(means[0][name], rel=0.1, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radius", [0, 2])
 @pytest.mark.parametrize("penalty_every", [1, 2])
 def test_works_when_compiled_with_xla(monkeypatch, radius, penalty_every):
