@@ -84,11 +84,12 @@ def run_job(
     finally:
         with process:  # closes the pipe and waits
             pass
-    if process.returncode == 0:
+    code = process.wait()
+    if code == 0:
         return Outcome()
-    if process.returncode in _ENDED_BY_SIGNAL:
+    if code in _ENDED_BY_SIGNAL:
         return Outcome(interrupted=True)
-    return Outcome(error=_error(job.log, start, process.returncode))
+    return Outcome(error=_error(job.log, start, code))
 
 
 class LocalEngine:
