@@ -19,6 +19,14 @@ LOSSES = (
     "generator_loss",
     "generator_gradient_norm",
 )
+# Losses of an update in the order of their computation, which JAX's sorted dicts lose.
+_COMPUTED = (
+    "wasserstein_estimate",
+    "gradient_norm",
+    "gradient_penalty",
+    "critic_loss",
+    "generator_loss",
+)
 # Other values in a step's logs: the index into `WGANGP.checked` of the first tensor that is not
 # finite, or -1; and, if several hosts train together, whether one of them was asked to stop.
 FIRST_NONFINITE = "first_nonfinite"
@@ -115,7 +123,9 @@ def update(
         Values and gradients of the whole batch, and sizes of all these tensors and of the new
         weights, in the order of their computation.
     """
-    values = dict(zip(values, backend.means_over_replicas([*values.values()]), strict=True))
+    names = [each for each in _COMPUTED if each in values]
+    means = backend.means_over_replicas([values[each] for each in names])
+    values = dict(zip(names, means, strict=True))
     variables = network.trainable_variables
     gradients = backend.apply_gradients(optimizer, gradients, variables)
     pairs = list(zip(gradients, variables, strict=True))
