@@ -120,6 +120,11 @@ def test_every_setting_takes_its_default_from_the_command_line_too(name):
     )
 
 
+def test_minibatch_std_is_refused_where_real_and_generated_segments_are_one_batch():
+    with pytest.raises(ParameterError, match=r"minibatch_std must be false .* Received: true"):
+        Config(minibatch_std=True, loss="relativistic")
+
+
 @pytest.mark.parametrize("name", [name for name, s in SETTINGS.items() if s.low is not None])
 def test_bounds_belong_to_the_range_and_nothing_beyond_does(name):
     setting = SETTINGS[name]

@@ -358,7 +358,8 @@ def test_the_page_of_a_run_shows_its_generator_first(small_generator, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    "other", [{"architecture": "residual"}, {"activation": "anti_aliased_relu"}]
+    "other",
+    [{"architecture": "residual"}, {"activation": "anti_aliased_relu"}, {"pixel_norm": True}],
 )
 def test_a_generator_that_the_page_cannot_run_is_refused(other, tmp_path):
     generator = build_generator(segment_length=64, upsampling_factors=(4,), filters=4, **other)

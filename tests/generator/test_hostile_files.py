@@ -157,9 +157,13 @@ def test_what_this_package_exports_still_loads(upsampler, padding, tmp_path):
 
 
 @pytest.mark.parametrize("upsampler", ["transposed", "sinc", "subpixel"])
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("activation", "pixel_norm"), [*((word, False) for word in ACTIVATIONS), ("relu", True)]
+)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_generators_of_every_architecture_load(architecture, activation, upsampler, tmp_path):
+def test_generators_of_every_architecture_load(
+    architecture, activation, pixel_norm, upsampler, tmp_path
+):
     generator = build_generator(
         segment_length=96,
         upsampling_factors=(2, 4),
@@ -169,6 +173,7 @@ def test_generators_of_every_architecture_load(architecture, activation, upsampl
         upsampler=upsampler,
         architecture=architecture,
         activation=activation,
+        pixel_norm=pixel_norm,
         use_bias=upsampler != "sinc",
         seed=1,
     )

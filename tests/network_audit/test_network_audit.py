@@ -564,7 +564,8 @@ def test_a_run_without_its_generator_is_refused(run_copy, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"architecture": "residual"}, {"activation": "anti_aliased_relu"}]
+    "other",
+    [{"architecture": "residual"}, {"activation": "anti_aliased_relu"}, {"pixel_norm": True}],
 )
 def test_generators_of_other_stages_are_refused(other, tmp_path):
     generator = build_generator(segment_length=64, upsampling_factors=(4,), filters=4, **other)

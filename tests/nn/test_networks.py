@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-from wavegan_rc.config.choices import ACTIVATIONS, PADDINGS, UPSAMPLERS
+from wavegan_rc.config.choices import ACTIVATIONS, ARCHITECTURES, PADDINGS, UPSAMPLERS
 from wavegan_rc.errors import ParameterError
 from wavegan_rc.generator.folding import fold_generator, folded_model
 from wavegan_rc.generator.generation import draw_latents
@@ -146,6 +146,37 @@ def test_models_serialise(build, tmp_path):
 def test_generators_that_cannot_be_built_are_refused(wrong, message):
     with pytest.raises(ParameterError, match=message):
         build_generator(**wrong)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_pixel_norm_makes_every_sample_of_a_feature_map_as_loud(architecture):
+    generator = build_generator(
+        segment_length=64,
+        upsampling_factors=(2, 2),
+        kernel_size=4,
+        filters=8,
+        latent_dim=5,
+        architecture=architecture,
+        pixel_norm=True,
+        seed=0,
+    )
+    norms = [layer for layer in generator.layers if layer.name.endswith("_norm")]
+    assert len(norms) == sum("relu" in layer.name for layer in generator.layers) / 2
+    maps = keras.Model(generator.input, [layer.output for layer in norms])
+    for each in maps(np.random.default_rng(0).uniform(-1, 1, (3, 5)).astype(np.float32)):
+        levels = np.square(np.asarray(each)).mean(axis=2)
+        # Where all channels are 0, nothing can be divided.
+        np.testing.assert_allclose(levels[levels > 0], 1, rtol=1e-3)
+        assert (levels > 0).mean() > 0.9
+    assert not any(weight.path.endswith("scale") for weight in generator.trainable_variables)
+
+
+def test_pixel_norm_makes_the_level_of_latents_count_for_nothing():
+    latents = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 64)).astype(np.float32)
+    normed, plain = (build_generator(filters=8, pixel_norm=norm, seed=0) for norm in (True, False))
+    # Of samples that are nearly silent, the norm raises rounding errors too.
+    np.testing.assert_allclose(normed(2 * latents), normed(latents), atol=1e-3)
+    assert np.abs(np.asarray(plain(2 * latents) - plain(latents))).max() > 0.01
 
 
 def test_too_large_a_shuffle_is_refused():

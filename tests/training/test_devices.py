@@ -52,8 +52,10 @@ def test_two_devices_compute_what_one_computes(backend, tmp_path):
             np.testing.assert_allclose(two[name], one[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("setting", [{"growing_steps": 5}, {"penalty_every": 2}])
-def test_tensorflow_refuses_branches_on_several_devices(setting):
+@pytest.mark.parametrize(
+    "setting", [{"growing_steps": 5}, {"penalty_every": 2}, {"minibatch_std": True}]
+)
+def test_tensorflow_refuses_what_devices_cannot_do_alike(setting):
     if on_jax():
         pytest.skip("JAX takes several devices")
     with pytest.raises(ParameterError, match=r"devices must be 1 for .* Received: 2"):

@@ -66,8 +66,12 @@ def test_interpolation_and_estimate():
     assert float(wasserstein_estimate(np.array([[3.0], [5.0]]), np.array([[1.0], [1.0]]))) == 3
 
 
-def test_two_steps_change_every_weight_and_nothing_is_nan():
-    model = build_model(TINY)
+PGGAN = {"pixel_norm": True, "minibatch_std": True, "equalized_learning_rate": True}
+
+
+@pytest.mark.parametrize("settings", [{}, PGGAN])
+def test_two_steps_change_every_weight_and_nothing_is_nan(settings):
+    model = build_model(replace(TINY, **settings))
     parts = {"generator": model.generator, "critic": model.critic, "ema": model.average_generator}
     before = {name: weights(part) for name, part in parts.items()}
     history = fit_two_steps(model)
@@ -236,10 +240,17 @@ def test_works_when_compiled_with_xla(monkeypatch, radius, penalty_every):
         np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("penalty_every", [1, 4])
-def test_a_checkpoint_holds_everything_that_training_goes_on_from(tmp_path, penalty_every):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"penalty_every": 4},
+        PGGAN,
+    ],
+)
+def test_a_checkpoint_holds_everything_that_training_goes_on_from(tmp_path, settings):
     """Weights, both optimizers, average and random states: the next step is the same."""
-    config = replace(TINY, segment_length=512, phase_shuffle_radius=2, penalty_every=penalty_every)
+    config = replace(TINY, segment_length=512, phase_shuffle_radius=2, **settings)
     first = build_model(config)
     for step in range(3):
         first.step(real_batch(step, config))

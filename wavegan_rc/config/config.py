@@ -70,6 +70,11 @@ upsampling_factors, 2 x 3 = 6. Received: 2048
         self._check_sizes()
         self._check_growing()
         initializers_per_stage(self.kernel_initializer, self.stage_upsamplers)
+        if self.minibatch_std and self.loss == "relativistic":
+            raise ParameterError(
+                "minibatch_std must be false with loss relativistic, which scores real and "
+                "generated segments in one batch. Received: true"
+            )
         if self.batch_size % self.devices:
             raise ParameterError(
                 f"batch_size must be a multiple of devices, {self.devices}. "

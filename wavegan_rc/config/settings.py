@@ -88,6 +88,9 @@ class Settings:
     activation: Activation = _generator(
         "relu", "activation: relu, or anti_aliased_relu (ReLU at twice the rate, then a low-pass)"
     )
+    pixel_norm: bool = _generator(
+        False, "after each activation, divide the channels of a sample by their RMS"
+    )
     padding: Padding = _generator("zeros", "padding of feature maps in convolutions")
     kernel_initializer: KernelInitializer = _generator(
         "he",
@@ -122,6 +125,9 @@ class Settings:
     critic_downsampling: Downsampling = _critic(
         "strided",
         "low-pass before each decimation: strided (none), average, blur (a triangle) or sinc",
+    )
+    minibatch_std: bool = _critic(
+        False, "one more channel before the last convolution: the standard deviation over a batch"
     )
     latent_dim: int = _generator(64, "length of the latent vector", low=1, high=2**16, unfair=True)
     phase_shuffle_radius: int = _critic(
@@ -188,6 +194,9 @@ class Settings:
         low=0,
         high=_MOST_STEPS,
         zero="constant",
+    )
+    equalized_learning_rate: bool = _training(
+        False, "multiply each kernel's learning rate by the RMS of its initial values"
     )
     adam_betas: tuple[float, ...] = _training(
         (0.5, 0.9), "decay rates of both Adam optimizers", low=0, below=1, count=(2, 2)

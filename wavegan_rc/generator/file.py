@@ -27,6 +27,7 @@ from wavegan_rc.generator.folding import (
     folded_model,
 )
 from wavegan_rc.generator.shapes import MOST_VALUES, check_shapes, is_whole
+from wavegan_rc.nn.activations import NORM
 from wavegan_rc.nn.generator import DILATIONS, LAST, POST_FILTER
 from wavegan_rc.runs.run import Run, similar_name
 from wavegan_rc.runs.weights_file import check_weights
@@ -231,5 +232,6 @@ def _read_weights(settings: dict[str, Any], layers: h5py.Group) -> GeneratorWeig
         arrays(POST_FILTER)[0] if POST_FILTER in names else None,
         settings["padding"],
         settings["activation"],
+        any(name.endswith(NORM) for name in names),
         ConvolutionWeights(*arrays(LAST)) if LAST in names else None,
     )

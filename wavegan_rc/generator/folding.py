@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers
 
 from wavegan_rc.config.choices import Activation, Padding
-from wavegan_rc.nn.anti_aliased import AntiAliasedReLU
+from wavegan_rc.nn.activations import NORM, AntiAliasedReLU, activate
 from wavegan_rc.nn.generator import DILATIONS, LAST, POST_FILTER
 from wavegan_rc.nn.levels import LEVEL, LEVELS
 from wavegan_rc.nn.shared import is_same_padding
@@ -69,6 +69,7 @@ class GeneratorWeights:
         post_filter: Kernel of the learned filter after tanh, shape (taps, 1, 1). None: no filter.
         padding: Continuation of feature maps beyond their ends.
         activation: Activation between convolutions.
+        pixel_norm: Whether pixel norm follows each activation.
         last: Convolution that makes the audio after residual stages. None after plain ones.
     """
 
@@ -78,12 +79,13 @@ class GeneratorWeights:
     post_filter: np.ndarray | None
     padding: Padding
     activation: Activation = "relu"
+    pixel_norm: bool = False
     last: ConvolutionWeights | None = None
 
     @property
     def is_plain(self) -> bool:
-        """Return whether all stages are plain ones, with ReLU between them."""
-        return self.last is None and self.activation == "relu"
+        """Return whether all stages are plain ones, with nothing but ReLU between them."""
+        return self.last is None and self.activation == "relu" and not self.pixel_norm
 
 
 def fold_generator(generator: keras.Model) -> GeneratorWeights:
@@ -114,6 +116,7 @@ def fold_generator(generator: keras.Model) -> GeneratorWeights:
         found[POST_FILTER].get_weights()[0] if POST_FILTER in found else None,
         found["stage_1"].padding,
         "anti_aliased_relu" if anti_aliased else "relu",
+        any(name.endswith(NORM) for name in found),
         _convolution_weights(found[LAST]) if LAST in found else None,
     )
 
@@ -193,8 +196,7 @@ def folded_model(weights: GeneratorWeights) -> keras.Model:
 
 
 def _activation(x: Any, weights: GeneratorWeights, name: str) -> Any:
-    layer = layers.ReLU if weights.activation == "relu" else AntiAliasedReLU
-    return layer(**_named(name))(x)
+    return activate(x, weights.activation, weights.pixel_norm, **_named(name))
 
 
 def _residual(

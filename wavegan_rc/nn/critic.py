@@ -8,6 +8,7 @@ from keras import layers, ops
 from wavegan_rc.config.choices import Downsampling
 from wavegan_rc.config.settings import Settings
 from wavegan_rc.nn.downsampling import DownsampleConv1D
+from wavegan_rc.nn.minibatch_std import MinibatchStd
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
 
@@ -76,6 +77,7 @@ def build_critic(
     filters: int = Settings.filters,
     channels: int = 1,
     downsampling: Downsampling = Settings.critic_downsampling,
+    minibatch_std: bool = Settings.minibatch_std,
     phase_shuffle_radius: int = Settings.phase_shuffle_radius,
     phase_shuffle_per_example: bool = Settings.phase_shuffle_per_example,
     precision: str = Settings.precision,
@@ -83,8 +85,8 @@ def build_critic(
 ) -> keras.Model:
     """Build the critic: strided convolutions with LeakyReLU and phase shuffle, then Dense(1).
 
-    The critic has no normalization. The gradient penalty needs the gradient of each example's
-    score, and batch normalization would make scores depend on the whole batch.
+    The critic has no normalization: batch normalization would make the score of a segment, whose
+    gradient is penalized, depend on all others.
 
     Args:
         segment_length: Input length in samples.
@@ -92,6 +94,8 @@ def build_critic(
             but at least 16 (or `filters`, if that is less).
         channels: Audio channels.
         downsampling: Low-pass before each decimation; see `DownsampleConv1D`.
+        minibatch_std: Apply `MinibatchStd` before the last convolution. The score of a segment then
+            depends on the other segments of its batch.
         phase_shuffle_radius: Largest shift in samples, after each convolution but the last; 0
             disables phase shuffle.
         phase_shuffle_per_example: Draw one shift for each example instead of one for the batch.
@@ -118,6 +122,8 @@ def build_critic(
     segments = layers.Input((segment_length, channels), dtype="float32", name="segments")
     x = segments
     for layer, width in enumerate(widths, start=1):
+        if minibatch_std and layer == len(widths):
+            x = MinibatchStd(dtype=precision, name="minibatch_std")(x)
         x = DownsampleConv1D(
             width,
             KERNEL_SIZE,

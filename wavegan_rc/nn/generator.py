@@ -23,7 +23,7 @@ from wavegan_rc.config.choices import (
 )
 from wavegan_rc.config.settings import Settings
 from wavegan_rc.errors import ParameterError
-from wavegan_rc.nn.anti_aliased import AntiAliasedReLU
+from wavegan_rc.nn.activations import activate
 from wavegan_rc.nn.levels import LEVEL, LEVELS, LevelBlend
 from wavegan_rc.nn.shared import MINIMUM_FILTERS, initial_seeds
 from wavegan_rc.nn.upsampling import UpsampleConv1D
@@ -57,6 +57,7 @@ def build_generator(
     upsampler: Upsampler | Sequence[Upsampler] = Settings.upsampler,
     architecture: Architecture = Settings.architecture,
     activation: Activation = Settings.activation,
+    pixel_norm: bool = Settings.pixel_norm,
     padding: Padding = Settings.padding,
     kernel_initializer: KernelInitializer = Settings.kernel_initializer,
     use_bias: bool = Settings.use_bias,
@@ -85,6 +86,7 @@ def build_generator(
         architecture: Kind of stages, `plain` or `residual`.
         activation: Activation between convolutions: `relu` or `anti_aliased_relu`; see
             `AntiAliasedReLU`.
+        pixel_norm: After each activation, divide the channels of a sample by their RMS.
         padding: Padding of the feature maps; see `UpsampleConv1D`. Dilated convolutions pad with
             zeros.
         kernel_initializer: Initializer of the stages whose upsampler it suits; other stages use
@@ -112,7 +114,7 @@ def build_generator(
         C. Donahue, J. McAuley, M. Puckette, "Adversarial Audio Synthesis" (ICLR 2019), Table 3 and
         Appendix A (post-processing filter); M. Binkowski et al., "High Fidelity Speech Synthesis
         with Adversarial Networks" (ICLR 2020), Figure 1 (residual block); T. Karras et al.,
-        "Progressive Growing of GANs" (ICLR 2018), section 2 (levels).
+        "Progressive Growing of GANs" (ICLR 2018), sections 2 (levels) and 4.2 (pixel norm).
 
     Example:
         >>> build_generator(segment_length=256, upsampling_factors=(4, 4), filters=8).output_shape
@@ -139,7 +141,7 @@ def build_generator(
         _Stage(f"stage_{number}", factor, word, initializer, width, kernel_size)
         for number, (factor, word, initializer, width) in enumerate(kinds, start=1)
     ]
-    parts = _Parts(initial_seeds(seed), precision, use_bias, activation, padding)
+    parts = _Parts(initial_seeds(seed), precision, use_bias, activation, pixel_norm, padding)
     length = segment_length // product
     latents = layers.Input((latent_dim,), dtype="float32", name="latents")
     x = layers.Dense(
@@ -177,6 +179,7 @@ class _Parts:
     precision: str
     use_bias: bool
     kind: Activation
+    pixel_norm: bool
     padding: Padding
 
     def plain(self, x: Any, stages: list[_Stage], levels: int) -> Any:
@@ -223,8 +226,7 @@ class _Parts:
         return self._convolution(path, x.shape[2], dilation, dilated, self.precision)
 
     def _activation(self, x: Any, name: str) -> Any:
-        layer = AntiAliasedReLU if self.kind == "anti_aliased_relu" else layers.ReLU
-        return layer(dtype=self.precision, name=name)(x)
+        return activate(x, self.kind, self.pixel_norm, name, self.precision)
 
     def _upsampling(self, x: Any, stage: _Stage, dtype: str) -> Any:
         layer = UpsampleConv1D(

@@ -50,11 +50,12 @@ class Devices:
         if on_jax():
             self._set_up_jax(config.devices)
         elif config.devices > 1:
-            # TensorFlow's devices do not agree on what to add up in a branch of its graph.
-            if config.growing_steps or config.penalty_every > 1:
+            # TensorFlow's devices do not agree on what to add up in a branch of its graph, and each
+            # sees its own part of a batch alone.
+            if config.growing_steps or config.penalty_every > 1 or config.minibatch_std:
                 raise ParameterError(
-                    "devices must be 1 for growing_steps and penalty_every under TensorFlow "
-                    f"(KERAS_BACKEND=jax takes several). Received: {config.devices}"
+                    "devices must be 1 for growing_steps, penalty_every and minibatch_std under "
+                    f"TensorFlow (KERAS_BACKEND=jax takes several). Received: {config.devices}"
                 )
             self._set_up_tensorflow(config.devices)
         count = config.devices * self.hosts.count

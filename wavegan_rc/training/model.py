@@ -14,7 +14,7 @@ from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.runs.checkpoints import Checkpoint
 from wavegan_rc.runs.weights_file import check_weights_file
 from wavegan_rc.training.devices import chosen_precision, compiles_with_xla
-from wavegan_rc.training.updates import optimizers
+from wavegan_rc.training.optimizers import optimizers
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.text import one_line
 
@@ -39,6 +39,7 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
         upsampler=config.stage_upsamplers,
         architecture=config.architecture,
         activation=config.activation,
+        pixel_norm=config.pixel_norm,
         padding=config.padding,
         kernel_initializer=config.kernel_initializer,
         use_bias=config.use_bias,
@@ -51,6 +52,7 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
         segment_length=config.segment_length,
         filters=config.critic_width,
         downsampling=config.critic_downsampling,
+        minibatch_std=config.minibatch_std,
         phase_shuffle_radius=config.phase_shuffle_radius,
         phase_shuffle_per_example=config.phase_shuffle_per_example,
         precision=precision,

@@ -1,11 +1,10 @@
-"""One update of a network, its optimizer, its average, and the check for non-finite values."""
+"""One update of a network, its average, and the check for non-finite values."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-from wavegan_rc.config.settings import Settings
 from wavegan_rc.nn import backend
 from wavegan_rc.training.losses import Objective, wasserstein_estimate
 
@@ -133,36 +132,6 @@ def update(
     sizes |= {f"gradient of {name}/{v.path}": size(g) for g, v in reversed(pairs)}
     sizes |= {f"{name}/{v.path}": size(v) for v in variables}
     return values, gradients, sizes
-
-
-def optimizers(settings: Settings) -> tuple[keras.optimizers.Adam, keras.optimizers.Adam]:
-    """Return the optimizers of the generator and of the critic.
-
-    At a constant rate the weights end in noise of that rate's size; a rate that falls as 1 / step
-    averages it out. The rate depends on the step alone, so a resumed training is the uninterrupted
-    one, however many steps either was meant to have.
-
-    Source:
-        H. Robbins, S. Monro, "A Stochastic Approximation Method" (1951), section 2.
-
-    Example:
-        >>> generator, critic = optimizers(Settings(decay_steps=0))
-        >>> float(generator.learning_rate) == float(critic.learning_rate)
-        True
-    """
-    of_generator, of_critic = settings.learning_rate, settings.critic_learning_rate
-    return (
-        _adam(of_generator, settings, updates=1),
-        _adam(of_critic or of_generator, settings, updates=settings.critic_steps),
-    )
-
-
-def _adam(rate: float, settings: Settings, updates: int) -> keras.optimizers.Adam:
-    if settings.decay_steps:
-        rate = keras.optimizers.schedules.InverseTimeDecay(
-            rate, decay_steps=settings.decay_steps * updates, decay_rate=1.0
-        )
-    return keras.optimizers.Adam(rate, *settings.adam_betas)
 
 
 def float32_copy(generator: keras.Model) -> keras.Model:

@@ -13,6 +13,7 @@ from wavegan_rc.nn import backend
 from wavegan_rc.training.devices import compiles_with_xla
 from wavegan_rc.training.growing import Growth
 from wavegan_rc.training.losses import OBJECTIVES
+from wavegan_rc.training.optimizers import optimizers
 from wavegan_rc.training.updates import (
     CRITIC_LATENTS,
     FIRST_NONFINITE,
@@ -23,7 +24,6 @@ from wavegan_rc.training.updates import (
     first_nonfinite,
     float32_copy,
     generator_gradients,
-    optimizers,
     size,
     update,
     update_average,

@@ -1,11 +1,26 @@
-"""An activation that makes no frequencies above half its rate fold down."""
+"""Activations of the generator: ReLU, anti-aliased or not, and pixel norm after it."""
 
 from typing import Any
 
 import keras
-from keras import ops
+from keras import layers, ops
 
+from wavegan_rc.config.choices import Activation
 from wavegan_rc.theory.interpolation import interpolation_kernel
+
+# The end of the names of layers of pixel norm.
+NORM = "_norm"
+
+
+def activate(x: Any, kind: Activation, pixel_norm: bool, name: str, dtype: str) -> Any:
+    """Apply an activation and, after it, pixel norm."""
+    layer = AntiAliasedReLU if kind == "anti_aliased_relu" else layers.ReLU
+    x = layer(dtype=dtype, name=name)(x)
+    if not pixel_norm:
+        return x
+    # Pixel norm has no learned scale.
+    norm = {"epsilon": 1e-8, "trainable": False, "dtype": dtype, "name": f"{name}{NORM}"}
+    return layers.RMSNormalization(**norm)(x)
 
 
 @keras.saving.register_keras_serializable("wavegan_rc")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from wavegan_rc.nn.anti_aliased import AntiAliasedReLU
+from wavegan_rc.nn.activations import AntiAliasedReLU
 
 pytestmark = pytest.mark.backend
 
