@@ -17,7 +17,7 @@ STEPS = 3
 KINDS = {
     "shared shifts": {},
     "own shifts": {"phase_shuffle_per_example": True},
-    "growing": {"growing_steps": 2, "penalty_every": 2},
+    "growing": {"growing_steps": 2, "penalty_every": 2, "minibatch_std": True},
 }
 
 

@@ -34,7 +34,7 @@ def test_two_devices_compute_what_one_computes(backend, tmp_path):
     """Adam's moments are sums of gradients and of their squares, so those are compared too.
 
     Phase shuffle once with one shift for the whole batch, once with one for each example; and a
-    generator that grows beside a critic with a rarer penalty.
+    generator that grows beside a critic with a rarer penalty and minibatch standard deviation.
     """
     for count in ("1", "2"):
         program = [sys.executable, str(ROOT / "tests" / "helpers" / "device_step.py")]
