@@ -50,8 +50,8 @@ def interval(cell: dict[str, Any], decimals: int) -> str:
 
 def reference_table(report: dict[str, Any]) -> list[str]:
     groups = report["groups"]
-    labels = " | ".join(f"`{group['label']}`" for group in groups)
-    lines = [f"| | real | {labels} | difference |", "|---|---:|" + "---:|" * len(groups) + "---|"]
+    labels = [f"`{group['label']}`" for group in groups] + ["difference"] * (len(groups) == 2)
+    lines = [f"| | real | {' | '.join(labels)} |", "|---|---:|" + "---:|" * len(labels)]
     rows = {(row["name"], row["stage"]): row for row in report["rows"] if not row["frequency_hz"]}
     for name, stage, decimals in REFERENCE:
         row = rows[name, stage]
@@ -67,12 +67,13 @@ def reference_table(report: dict[str, Any]) -> list[str]:
                 else f", stage {stage} ({row['lines_hz'][0]:g} Hz)"
             )
         cells = [interval(row["cells"][group["id"]], decimals) for group in groups]
-        difference = row["differences"][groups[1]["id"]]
-        text = interval(difference, decimals)
-        if difference["p_value"] is not None:
-            text += f", p = {difference['p_value']:.2g}"
+        if len(groups) == 2:
+            difference = row["differences"][groups[1]["id"]]
+            cells.append(interval(difference, decimals))
+            if difference["p_value"] is not None:
+                cells[-1] += f", p = {difference['p_value']:.2g}"
         real = "-" if row["real"] is None else number(row["real"]["value"], decimals)
-        lines.append(f"| {title} | {real} | {' | '.join(cells)} | {text} |")
+        lines.append(f"| {title} | {real} | {' | '.join(cells)} |")
     return lines
 
 
