@@ -58,8 +58,8 @@ def test_a_list_of_grids_is_all_their_cells(tmp_path):
 def test_the_sweep_of_variants_has_six_runs_of_each():
     cells = read_cells(ROOT / "configs" / "sweeps" / "variants.yaml", Path("out"))
     variants = {replace(cell.config, seed=0, upsampler="resize") for cell in cells}
-    assert (len(cells), len(variants)) == (66, 11)
-    assert replace(Config(), out="out") in variants
+    assert (len(cells), len(variants)) == (84, 14)
+    assert replace(Config(), out="out", steps=1500, decay_steps=900) in variants
 
 
 def test_the_last_key_of_a_grid_changes_fastest_and_names_do_not_depend_on_the_order(tmp_path):
