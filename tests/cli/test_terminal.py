@@ -212,7 +212,10 @@ def test_the_long_table_is_in_a_file_and_printed_if_asked_for(tmp_path, capsys):
     table = (tmp_path / "m" / "artifacts.txt").read_text()
     assert "line_prominence_db" in table
     assert table not in short
-    assert len(short.splitlines()) == 5
+    assert len(short.splitlines()) == 6
+    searched = "tones 250 Hz or more apart, images at periods of 2 to 32 samples: none found"
+    assert f"searched without knowing the factors: {searched}" in short
+    assert searched in table
     assert table in run("measure", [*argv, "--out", tmp_path / "m", "--all"], capsys)[1]
 
 
