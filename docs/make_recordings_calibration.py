@@ -182,7 +182,7 @@ def family(quantity: Quantity) -> str:
 def judge(arrangement: str, count: int, split: int) -> dict:
     """Return the verdicts of one split, and whether intervals hold the truth, by family.
 
-    Levels that are not told from noise are upper limits, whose difference is not 0.
+    Levels below the detection limit do not count: the difference of two limits is not 0.
     """
     test, real, baseline = three_parts(arrangement, count, split)
     evaluator = QuantityEvaluator(RATE, COMBS, STOPBAND_HZ, baseline, seed=split)

@@ -244,7 +244,7 @@ def test_lines_that_stand_too_close_are_said_to_be_so_and_not_silent(arrays, tmp
         assert found[name, stage, None]["reason"] == too_close
     images = "images too close together for this segment length: 2 bins apart"
     assert found["image_coherence", 1, None]["reason"] == images
-    assert found["filtering_db", None, None]["reason"] == "no real audio to measure beside"
+    assert found["filtering_db", None, None]["reason"] == "no real audio to compare with"
 
 
 def test_without_a_stopband_edge_it_is_said_why_nothing_is_out_of_band(arrays, tmp_path, capsys):
@@ -272,7 +272,7 @@ def test_lines_that_noise_could_hide_have_a_floor_and_say_so(arrays, tmp_path, c
     assert code == 0
     lines = quantities(tmp_path / "m")["out_of_band_lines_db", None, None]
     assert lines["low"] <= lines["value"] < -80
-    assert lines["reason"] == "not told from noise, which could hide so much"
+    assert lines["reason"] == "below the detection limit: noise could hide as much"
     assert f"; {lines['reason']}\n" in out
 
 

@@ -81,8 +81,8 @@ def _origin(measurement: Measurement, line: Quantity | None) -> str:
     if not measurement.measured.evaluator.combs:
         return "Without the upsampling factors, no layer can be named."
     if line is not None and line.locked is not False:
-        origin = "It comes from upsampling stage {}." if line.locked else "Stage {} can make it."
-        return origin.format(line.stage)
+        stage = f"upsampling stage {line.stage}"
+        return f"It comes from {stage}." if line.locked else f"It may come from {stage}, too."
     images = _named(measurement, "image_coherence")
     above = [q for q in images if q.verdict == "above" and q.estimate is not None]
     if not above:
