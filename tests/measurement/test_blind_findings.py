@@ -63,7 +63,7 @@ def test_a_frequency_has_the_digits_that_its_error_leaves(place, bin_hz, error):
     """Rounding moves it by at most half its error, and no digit is worth a tenth of the error."""
     hz, error_hz = with_its_digits(place, bin_hz, error), error * bin_hz
     assert abs(hz - place * bin_hz) <= error_hz * (0.5 + 1e-6)
-    last_digit = Decimal(repr(hz)).normalize().as_tuple().exponent
+    last_digit = int(Decimal(repr(hz)).normalize().as_tuple().exponent)
     assert hz == 0 or 10.0**last_digit > error_hz / 10 * (1 - 1e-6)
 
 
