@@ -1,9 +1,13 @@
-"""Draw calibration.png from calibration.json, print tables: python docs/draw_calibration.py."""
+"""Draw calibration.png from the results of make_calibration.py and make_recordings_calibration.py.
+
+It prints tables, too: python docs/draw_calibration.py
+"""
 
 import json
 from pathlib import Path
 
 import numpy as np
+from make_recordings_calibration import ARRANGEMENTS, by_column, percentages
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -77,13 +81,33 @@ def draw_detection(axis: Axes, rows: list[dict]) -> None:
     axis.legend(fontsize=8, loc="lower right")
 
 
+def draw_recordings(axis: Axes) -> None:
+    """False verdicts, and intervals of differences that miss 0: a point for each quantity."""
+    columns = by_column(ARRANGEMENTS)
+    axis.axhspan(3, 7, color="0.9")
+    for place, rows in enumerate(columns.values()):
+        told = list(percentages(rows, "told").values())
+        missed = [100 - held for held in percentages(rows, "holds").values()]
+        for aside, shares, style, colour in ((-0.15, told, "o", 0), (0.15, missed, "s", 1)):
+            where = np.full(len(shares), place + aside)
+            axis.plot(where, shares, style, color=COLOURS[colour], markersize=4, alpha=0.4)
+    axis.plot([], [], "o", color=COLOURS[0], markersize=4, label="false verdicts")
+    axis.plot([], [], "s", color=COLOURS[1], markersize=4, label="intervals that miss 0")
+    titles = [f"{arrangement}, {count}" for arrangement, count in columns]
+    axis.set_xticks(range(len(titles)), titles, rotation=30, ha="right", fontsize=8)
+    axis.set_ylabel("share of splits (%)")
+    axis.set_title("Recordings, by segments; grey: 5 ± 2 %", loc="left", fontsize=10)
+    axis.legend(fontsize=8, loc="upper right")
+
+
 def draw_figure(found: dict, out: Path) -> None:
-    figure = Figure(figsize=(11, 3.9), dpi=100, layout="constrained")
-    levels, p_values, detection = figure.subplots(1, 3)
+    figure = Figure(figsize=(9, 7.8), dpi=100, layout="constrained")
+    (levels, p_values), (detection, recordings) = figure.subplots(2, 2)
     draw_levels(levels, found["levels"])
     draw_p_values(p_values, found)
     draw_detection(detection, found["detection"])
-    for axis in (levels, p_values, detection):
+    draw_recordings(recordings)
+    for axis in (levels, p_values, detection, recordings):
         axis.grid(alpha=0.3)
     save_figure(figure, out)
 

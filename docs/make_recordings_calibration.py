@@ -1,12 +1,13 @@
 """Calibrate verdicts on recordings: python docs/make_recordings_calibration.py --help.
 
-Each split divides the bundled speech, one speaker, into three parts without a common recording: a
-set to judge, real audio beside it, and audio to which distances are taken. All are drawn alike, so
-each verdict "above" or "below" is false. Recordings come in three arrangements:
+Each split has three parts without a common recording: a set to judge, real audio to compare it
+with, and audio to which distances are taken. All are drawn alike, so each verdict "above" or
+"below" is false. The bundled speech, one speaker, comes in three arrangements, noise in a fourth:
 
 files: 4 files of two minutes each; segments at random positions
 utterances: a third of the utterances, cut at pauses; segments at random positions
 folders: utterances as files, cut into segments from their starts
+coloured: 40 files of noise, each with a colour and a loudness of its own, cut like folders
 
 Then lines are tested for phase locking in noise, in noise with mains hum, and with organ chords:
 20 recordings of 2 s with tones of random phases, all on predicted lines. In every other set each
@@ -17,14 +18,16 @@ Each result is a line of calibration-recordings.jsonl; results that are there ar
 
 import argparse
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from calibration_sets import LENGTH, LINES_HZ, RATE
-from scipy import stats
+from scipy import signal, stats
 
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.measurement.estimation import estimate_quantities
@@ -37,7 +40,9 @@ from wavegan_rc.measurement.statistics import bins_of
 from wavegan_rc.spectrogram import stage_combs
 
 RESULTS = Path(__file__).with_name("calibration-recordings.jsonl")
-ARRANGEMENTS = ("files", "utterances", "folders")
+# Raised when a number of the measurement changes: then all results are made again.
+VERSION = 1
+ARRANGEMENTS = ("files", "utterances", "folders", "coloured")
 KINDS = ("noise", "hum", "organ")
 # A predicted line that no chord has.
 PLANTED_HZ = 7000
@@ -50,6 +55,7 @@ RESAMPLES = 199
 _PAUSE_DB, _PAUSE_S, _FRAME = -30.0, 0.2, 320
 # Least length of an utterance, in segments.
 _SHORTEST = 4
+_FILES_OF_NOISE = 40
 
 Recordings = Sequence[np.ndarray]
 
@@ -109,13 +115,25 @@ def _set(segments: np.ndarray, places: Places | None) -> SegmentSet:
     )
 
 
+def coloured_noise(segments: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a recording of so many segments of noise, with a colour and a loudness of its own."""
+    white = rng.standard_normal(segments * LENGTH)
+    noise = signal.lfilter([1], [1, -rng.uniform(0.6, 0.9)], white)
+    loudness = 0.05 * 10 ** (3 * rng.standard_normal() / 20)
+    return (loudness * noise / noise.std()).astype(np.float32)
+
+
 def three_parts(arrangement: str, count: int, split: int) -> list[SetSums]:
     """Return the sums of the set, of real audio and of the audio to which distances are taken."""
     rng = np.random.default_rng([ARRANGEMENTS.index(arrangement), count, split])
-    recordings = files() if arrangement == "files" else utterances()
-    order = rng.permutation(len(recordings))
-    parts = [[recordings[i] for i in order[part::3]] for part in range(3)]
-    if arrangement == "folders":
+    if arrangement == "coloured":
+        each = -(-count // _FILES_OF_NOISE)
+        parts = [[coloured_noise(each, rng) for _ in range(_FILES_OF_NOISE)] for _ in range(3)]
+    else:
+        recordings = files() if arrangement == "files" else utterances()
+        order = rng.permutation(len(recordings))
+        parts = [[recordings[i] for i in order[part::3]] for part in range(3)]
+    if arrangement in ("folders", "coloured"):
         sets = [from_the_start(part, count) for part in parts]
     else:
         sets = [random_positions(part, count, rng) for part in parts]
@@ -146,6 +164,7 @@ def lock(kind: str, split: int) -> dict:
     locked = stats.false_discovery_control(p_values) < SIGNIFICANCE
     at_planted = LINES_HZ == PLANTED_HZ
     return {
+        "version": VERSION,
         "arrangement": kind,
         "segments": sums.spectra.count,
         "split": split,
@@ -161,7 +180,10 @@ def family(quantity: Quantity) -> str:
 
 
 def judge(arrangement: str, count: int, split: int) -> dict:
-    """Return the verdicts of one split, and whether intervals hold the truth, by family."""
+    """Return the verdicts of one split, and whether intervals hold the truth, by family.
+
+    Levels below the detection limit do not count: the difference of two limits is not 0.
+    """
     test, real, baseline = three_parts(arrangement, count, split)
     evaluator = QuantityEvaluator(RATE, COMBS, STOPBAND_HZ, baseline, seed=split)
     quantities = estimate_quantities(test, real, evaluator, with_locking=True, resamples=RESAMPLES)
@@ -177,13 +199,16 @@ def judge(arrangement: str, count: int, split: int) -> dict:
         name: any(q.verdict in ("above", "below", "locked") for q in families[name])
         for name in p_values
     }
-    holds = {
-        name: round(float(np.mean([d.low <= 0 <= d.high for d in differences])), 3)
-        for name, own in families.items()
-        if (differences := [q.difference for q in own if q.difference and q.difference.low < 1e9])
-    }
+    limits = evaluator.notes(test).keys() | evaluator.notes(real).keys()
+    held = defaultdict(list)
+    for q in quantities:
+        is_limit = (q.name, q.stage, q.frequency_hz) in limits
+        if q.difference is not None and not np.isnan(q.difference.low) and not is_limit:
+            held[family(q)].append(q.difference.low <= 0 <= q.difference.high)
+    holds = {name: round(float(np.mean(own)), 3) for name, own in held.items()}
     locked = any(q.locked_p_value is not None and q.verdict == "locked" for q in quantities)
     return {
+        "version": VERSION,
         "arrangement": arrangement,
         "segments": count,
         "split": split,
@@ -197,29 +222,50 @@ def judge(arrangement: str, count: int, split: int) -> dict:
 
 
 def results() -> list[dict]:
-    """Return the results so far."""
-    if not RESULTS.is_file():
-        return []
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    """Return the results of this version so far."""
+    lines = RESULTS.read_text().splitlines() if RESULTS.is_file() else []
+    return [row for row in map(json.loads, lines) if row.get("version") == VERSION]
 
 
-def make(splits: int, counts: Sequence[int]) -> None:
-    """Judge what is not judged yet."""
-    done = {(r["arrangement"], r["segments"], r["split"]) for r in results()}
-    locked = {(r["arrangement"], r["split"]) for r in results()}
-    for split in range(splits):
-        for kind in KINDS:
-            if (kind, split) not in locked:
-                with RESULTS.open("a") as out:
-                    out.write(json.dumps(lock(kind, split)) + "\n")
-        for arrangement in ARRANGEMENTS:
-            for count in counts:
-                one = arrangement, count, split
-                # 50 consecutive segments are of two or three utterances.
-                if one in done or (arrangement, count) == ("folders", 50):
-                    continue
-                with RESULTS.open("a") as out:
-                    out.write(json.dumps(judge(*one)) + "\n")
+def result_of(one: tuple[str, int, int]) -> dict:
+    """Return the result of an arrangement or a kind, a number of segments and a split."""
+    return lock(one[0], one[2]) if one[0] in KINDS else judge(*one)
+
+
+def make(splits: int, counts: Sequence[int], processes: int) -> None:
+    """Judge what is not judged yet, and discard the results of other versions."""
+    found = results()
+    RESULTS.write_text("".join(json.dumps(row) + "\n" for row in found))
+    done = {(row["arrangement"], row["segments"], row["split"]) for row in found}
+    wanted = [*((kind, 300) for kind in KINDS), *((a, n) for a in ARRANGEMENTS for n in counts)]
+    # 50 consecutive segments are of two or three utterances.
+    wanted = [column for column in wanted if column != ("folders", 50)]
+    todo = [(*column, split) for split in range(splits) for column in wanted]
+    todo = [one for one in todo if one not in done]
+    os.environ["OMP_NUM_THREADS"] = "1"  # of each process
+    with get_context("spawn").Pool(processes) as pool:
+        for result in pool.imap_unordered(result_of, todo):
+            with RESULTS.open("a") as out:
+                out.write(json.dumps(result) + "\n")
+
+
+def by_column(arrangements: Sequence[str]) -> dict[tuple[str, int], list[dict]]:
+    """Return the results by arrangement and number of segments, in order."""
+    found: dict[tuple[str, int], list[dict]] = defaultdict(list)
+    for row in results():
+        if row["arrangement"] in arrangements:
+            found[row["arrangement"], row["segments"]].append(row)
+    order = sorted(found, key=lambda column: (arrangements.index(column[0]), column[1]))
+    return {column: found[column] for column in order}
+
+
+def percentages(rows: Sequence[dict], kind: str) -> dict[str, float]:
+    """Return the mean of each entry over the splits that have it, in percent."""
+    found = defaultdict(list)
+    for row in rows:
+        for name, value in row[kind].items():
+            found[name].append(value)
+    return {name: 100 * float(np.mean(values)) for name, values in found.items()}
 
 
 def print_tables() -> None:
@@ -231,21 +277,15 @@ def print_tables() -> None:
 
 
 def print_table(kind: str, title: str, arrangements: Sequence[str]) -> None:
-    found: dict[tuple[str, int], list[dict]] = defaultdict(list)
-    for result in results():
-        if result["arrangement"] in arrangements:
-            found[result["arrangement"], result["segments"]].append(result)
-    columns = sorted(found, key=lambda key: (arrangements.index(key[0]), key[1]))
+    columns = by_column(arrangements)
     titles = [f"{arrangement}, {count}" for arrangement, count in columns]
     print(f"\n| {title} | {' | '.join(titles)} |\n|---|{'---:|' * len(columns)}")
-    print(f"| splits | {' | '.join(str(len(found[column])) for column in columns)} |")
-    untold = [sum(bool(r.get("untold")) for r in found[column]) for column in columns]
+    print(f"| splits | {' | '.join(str(len(rows)) for rows in columns.values())} |")
+    untold = [sum(bool(row.get("untold")) for row in rows) for rows in columns.values()]
     print(f"| splits without a verdict | {' | '.join(map(str, untold))} |")
-    for name in dict.fromkeys(name for rows in found.values() for r in rows for name in r[kind]):
-        cells = []
-        for column in columns:
-            own = [r[kind][name] for r in found[column] if name in r[kind]]
-            cells.append(f"{100 * np.mean(own):.1f}" if own else "")
+    shares = [percentages(rows, kind) for rows in columns.values()]
+    for name in dict.fromkeys(name for own in shares for name in own):
+        cells = (f"{own[name]:.1f}" if name in own else "" for own in shares)
         print(f"| `{name}` | {' | '.join(cells)} |")
 
 
@@ -253,9 +293,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--splits", type=int, default=200)
     parser.add_argument("--segments", type=int, nargs="+", default=list(COUNTS))
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="one thread each")
     parser.add_argument("--table", action="store_true", help="print the tables of what was made")
     flags = parser.parse_args()
     if flags.table:
         print_tables()
     else:
-        make(flags.splits, flags.segments)
+        make(flags.splits, flags.segments, flags.processes)

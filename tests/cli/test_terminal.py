@@ -212,7 +212,10 @@ def test_the_long_table_is_in_a_file_and_printed_if_asked_for(tmp_path, capsys):
     table = (tmp_path / "m" / "artifacts.txt").read_text()
     assert "line_prominence_db" in table
     assert table not in short
-    assert len(short.splitlines()) == 5
+    assert len(short.splitlines()) == 6
+    searched = "tones 250 Hz or more apart, images at periods of 2 to 32 samples: none found"
+    assert f"searched without knowing the factors: {searched}" in short
+    assert searched in table
     assert table in run("measure", [*argv, "--out", tmp_path / "m", "--all"], capsys)[1]
 
 
@@ -298,6 +301,20 @@ def test_of_too_few_recordings_nothing_is_claimed(tmp_path, capsys):
     assert "phase not tested" in table
     found = json.loads((tmp_path / "m" / "artifacts.json").read_text())
     assert {peak["locked_p_value"] for peak in found["peaks"]} == {None}
+
+
+def test_a_line_whose_phase_cannot_be_tested_may_be_a_pitch(tmp_path, capsys):
+    """Two recordings have enough stretches for levels, but phases need ten recordings."""
+    rng = np.random.default_rng(0)
+    tone = 0.1 * np.sin(2 * np.pi * 4000 * np.arange(20 * RATE) / RATE)
+    for number in range(2):
+        audio = 0.01 * rng.standard_normal(len(tone)) + tone
+        soundfile.write(tmp_path / f"{number}.wav", audio, RATE, subtype="FLOAT")
+    argv = [str(tmp_path), "--upsampling-factors", "4,4", "--out", str(tmp_path / "m")]
+    words = run("measure", argv, capsys)[1].splitlines()
+    (line,) = (row for row in words if row.startswith("The strongest line, at 4000 Hz, 4"))
+    assert line.endswith(" cannot be tested for locking: it may be a pitch of the sound.")
+    assert "It may come from upsampling stage 2, too." in words
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """Spacings of no whole period, nested stages, images and narrow peaks, found without factors."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import signal
 
 from wavegan_rc.audio.files import bundled_speech
 from wavegan_rc.measurement.blind.findings import searched_in_words
 from wavegan_rc.measurement.blind.images import find_images
+from wavegan_rc.measurement.blind.peaks import with_its_digits
 from wavegan_rc.measurement.measure import measure
 from wavegan_rc.measurement.sources import open_segments
 
@@ -51,6 +56,15 @@ def test_a_spacing_need_not_be_that_of_a_whole_period(spacing_hz):
     assert {peak.predicted_by for peak in findings.peaks} == {
         f"the comb of {comb.spacing_hz:.6g} Hz"
     }
+
+
+@given(st.floats(1, 1e4), st.floats(0.01, 1e4), st.floats(1e-5, 10))
+def test_a_frequency_has_the_digits_that_its_error_leaves(place, bin_hz, error):
+    """Rounding moves it by at most half its error, and no digit is worth a tenth of the error."""
+    hz, error_hz = with_its_digits(place, bin_hz, error), error * bin_hz
+    assert abs(hz - place * bin_hz) <= error_hz * (0.5 + 1e-6)
+    last_digit = int(Decimal(repr(hz)).normalize().as_tuple().exponent)
+    assert hz == 0 or 10.0**last_digit > error_hz / 10 * (1 - 1e-6)
 
 
 def test_the_longest_period_has_lines_8_bins_apart():

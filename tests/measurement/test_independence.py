@@ -41,10 +41,10 @@ def noises(count, segments, seed=0, spread_db=0.0):
     return list(loudness * rng.standard_normal((count, segments * LENGTH)))
 
 
-def folder(path, recordings):
+def folder(path, recordings, rate=RATE):
     path.mkdir()
     for number, recording in enumerate(recordings):
-        soundfile.write(path / f"{number:03}.wav", recording, RATE, subtype="FLOAT")
+        soundfile.write(path / f"{number:03}.wav", recording, rate, subtype="FLOAT")
     return path
 
 
@@ -153,6 +153,25 @@ def test_recordings_of_their_own_loudness_and_colour_are_not_called_different():
     assert np.mean(found) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 8)
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::wavegan_rc.errors.WaveganWarning")
+def test_two_folders_of_one_kind_do_not_differ(tmp_path):
+    """Issue 19, through files: with seconds of audio as units, 7 of 11 quantities were `above`."""
+    rng = np.random.default_rng(0)
+    for name, count in (("a", 40), ("b", 80)):
+        recordings = []
+        for _ in range(count):
+            noise = rng.normal(size=8 * RATE)
+            x = signal.lfilter([1], [1, -rng.uniform(0.6, 0.9)], noise)
+            recordings.append(0.05 * 10 ** (rng.normal() * 3 / 20) * x / x.std())
+        folder(tmp_path / name, recordings)
+    found = measure(tmp_path / "a", reference=tmp_path / "b", stopband_hz=4000.0)
+    tested = [q for q in found.quantities if q.p_value is not None]
+    assert len(tested) == 11
+    # At 5 % each more than two are false once in 66 if quantities are independent.
+    assert sum(q.verdict in ("above", "below") for q in tested) <= 2
+
+
 @pytest.mark.filterwarnings("ignore::wavegan_rc.errors.WaveganWarning")
 def test_of_too_few_recordings_nothing_is_told(tmp_path):
     first, second = noises(4, 60, 0, spread_db=6.0), noises(30, 60, 1, spread_db=6.0)
@@ -206,6 +225,31 @@ def test_a_steady_tone_of_a_recording_is_locked_to_nothing(tmp_path, count, segm
         assert {q.verdict for q in lines} == {
             f"cannot be told: {count} independent recordings, at least 10 are needed"
         }
+
+
+@pytest.mark.filterwarnings("ignore::wavegan_rc.errors.WaveganWarning")
+def test_mains_hum_locks_no_stage(tmp_path):
+    """Issue 19: hum of 50 Hz has a phase of its own in each recording, and keeps it for a minute.
+
+    By segments, stages 3 to 6 were locked: p = 0.001.
+    """
+    rng, rate, length = np.random.default_rng(0), 8000, 60 * 8000
+    recordings = 0.05 * rng.standard_normal((2, FEWEST_UNITS, length))
+    for recording in recordings[0]:
+        bins = np.zeros(length // 2 + 1, complex)
+        bins[60 * 50 :: 60 * 50] = np.exp(2j * np.pi * rng.random(len(bins[60 * 50 :: 60 * 50])))
+        recording += 0.005 * length * np.fft.irfft(bins)
+    path, other = (
+        folder(tmp_path / name, own, rate) for name, own in zip("ab", recordings, strict=True)
+    )
+    found = measure(path, upsampling_factors=[2] * 7, reference=other)
+    locking = [q for q in found.quantities if q.name.startswith("phase_locking")]
+    assert {q.stage for q in locking} == set(range(1, 8))
+    assert not [q for q in locking if q.verdict in ("locked", "above")]
+    # It stands out all the same.
+    out = [q for q in found.quantities if q.name == "line_level_db" and q.verdict == "above"]
+    assert {q.stage for q in out} >= {3, 5}
+    assert {q.locked for q in out} == {False}
 
 
 @pytest.mark.filterwarnings("ignore::wavegan_rc.errors.WaveganWarning")

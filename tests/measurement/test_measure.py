@@ -10,6 +10,7 @@ import soundfile
 from matplotlib import image
 from scipy import signal
 
+from wavegan_rc.cli.findings import in_three_lines
 from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.errors import WaveganError, WaveganWarning
@@ -243,7 +244,7 @@ def test_lines_that_stand_too_close_are_said_to_be_so_and_not_silent(arrays, tmp
         assert found[name, stage, None]["reason"] == too_close
     images = "images too close together for this segment length: 2 bins apart"
     assert found["image_coherence", 1, None]["reason"] == images
-    assert found["filtering_db", None, None]["reason"] == "no real audio to measure beside"
+    assert found["filtering_db", None, None]["reason"] == "no real audio to compare with"
 
 
 def test_without_a_stopband_edge_it_is_said_why_nothing_is_out_of_band(arrays, tmp_path, capsys):
@@ -271,7 +272,7 @@ def test_lines_that_noise_could_hide_have_a_floor_and_say_so(arrays, tmp_path, c
     assert code == 0
     lines = quantities(tmp_path / "m")["out_of_band_lines_db", None, None]
     assert lines["low"] <= lines["value"] < -80
-    assert lines["reason"] == "not told from noise, which could hide so much"
+    assert lines["reason"] == "below the detection limit: noise could hide as much"
     assert f"; {lines['reason']}\n" in out
 
 
@@ -577,12 +578,30 @@ def test_a_pitch_that_falls_on_a_line_is_not_put_down_to_the_stage(locked):
     phases = np.zeros((200, 1)) if locked else rng.uniform(0, 2 * np.pi, (200, 1))
     ours += 0.05 * np.sin(2 * np.pi * 1000 * np.arange(LENGTH) / RATE + phases)
     found = measure(ours, reference=theirs, sample_rate=RATE, upsampling_factors=(4, 4))
-    line = next(q for q in found.quantities if q.frequency_hz == 1000 and q.unit == "dB")
-    assert line.verdict == "above"
-    assert bool(line.reason) != locked
-    if not locked:
-        assert line.reason.startswith("not locked in phase, so it may be a pitch of the sound")
-        assert f"above; {line.reason}" in found.table()
+    notes = set()
+    for quantity in found.quantities:
+        if quantity.name.startswith("line_") and quantity.stage == 1:
+            at_tone = quantity.frequency_hz in (None, 1000)
+            assert quantity.locked is (locked and at_tone)
+            if quantity.verdict == "above":
+                assert at_tone
+                notes.add(quantity.note)
+                assert quantity.to_json()["locked"] is locked
+    own = [q for q in found.quantities if q.frequency_hz == 1000 and q.name.startswith("line_")]
+    assert {q.verdict for q in own} == {"above"}
+    assert len(own) == 2
+    (note,) = notes
+    _, artifact, origin = in_three_lines(found).splitlines()
+    if locked:
+        assert note is None
+        assert artifact.startswith("The strongest artifact is a line at 1000 Hz, ")
+        assert origin == "It comes from upsampling stage 1."
+    else:
+        assert note.startswith("not locked in phase, so it may be a pitch of the sound")
+        assert f"above; {note}" in found.table()
+        assert artifact.startswith("The strongest line, at 1000 Hz, ")
+        assert artifact.endswith(" is not locked in phase: it may be a pitch of the sound.")
+        assert origin == "No upsampling stage can be named."
 
 
 def test_the_line_at_half_the_rate_is_measured_where_lines_are_8_bins_apart(tmp_path, capsys):

@@ -33,10 +33,11 @@ def _real_or_not(measurement: Measurement) -> str:
 
 def _artifact(measurement: Measurement, line: Quantity | None) -> str:
     if line is not None and line.estimate is not None:
-        return (
-            f"The strongest artifact is a line at {line.frequency_hz:g} Hz, "
-            f"{line.estimate.value:.0f} dB above its surroundings."
-        )
+        place = f"at {line.frequency_hz:g} Hz, {line.estimate.value:.0f} dB above its surroundings"
+        if line.locked:
+            return f"The strongest artifact is a line {place}."
+        why = "cannot be tested for locking" if line.locked is None else "is not locked in phase"
+        return f"The strongest line, {place}, {why}: it may be a pitch of the sound."
     (noise,) = _named(measurement, "out_of_band_total_db")
     if noise.verdict == "above" and noise.difference is not None:
         above = f"above {measurement.measured.evaluator.stopband_hz:g} Hz"
@@ -79,8 +80,9 @@ def _most_prominent(measurement: Measurement) -> str:
 def _origin(measurement: Measurement, line: Quantity | None) -> str:
     if not measurement.measured.evaluator.combs:
         return "Without the upsampling factors, no layer can be named."
-    if line is not None:
-        return f"It comes from upsampling stage {line.stage}."
+    if line is not None and line.locked is not False:
+        stage = f"upsampling stage {line.stage}"
+        return f"It comes from {stage}." if line.locked else f"It may come from {stage}, too."
     images = _named(measurement, "image_coherence")
     above = [q for q in images if q.verdict == "above" and q.estimate is not None]
     if not above:
@@ -90,7 +92,10 @@ def _origin(measurement: Measurement, line: Quantity | None) -> str:
 
 
 def _strongest_line(measurement: Measurement) -> Quantity | None:
-    """Return the most prominent line that surely stands out, and more than in real audio."""
+    """Return the most prominent line that surely stands out, and more than in real audio.
+
+    Lines that are locked in phase go before others, which may be pitches of the sound.
+    """
     lines = [
         q
         for q in _named(measurement, "line_prominence_db")
@@ -99,7 +104,9 @@ def _strongest_line(measurement: Measurement) -> Quantity | None:
         and q.estimate.low > _STANDS_OUT_DB
         and (q.reference is None or q.verdict == "above")
     ]
-    return max(lines, key=lambda q: q.estimate.value if q.estimate else 0.0, default=None)
+    return max(
+        lines, key=lambda q: (bool(q.locked), q.estimate.value if q.estimate else 0.0), default=None
+    )
 
 
 def _named(measurement: Measurement, name: str) -> list[Quantity]:

@@ -92,30 +92,34 @@ def _tell(measurement: "Measurement", folder: Path, *, whole: bool) -> None:
     """Print what was found in a few lines; all of it goes to a file, and is printed if asked."""
     from wavegan_rc.cli.findings import in_three_lines
 
-    everything = f"{measurement.table()}\n{_searched(measurement)}"
+    searched, found = _searched(measurement), measurement.found_in_words()
+    everything = "\n".join([measurement.table(), searched, *_peaks(measurement)])
     with writing():
         write_whole(folder / TABLE_FILE, everything + "\n")
     print(in_three_lines(measurement))
-    for words in measurement.found_in_words():
+    for words in found:
         print(f"found without knowing the factors: {words}")
     if whole:
         print(everything)
+    elif not found:
+        print(searched)
     if measurement.measured.unfinished:
         print(f"the training is unfinished: {measurement.measured.unfinished}")
 
 
 def _searched(measurement: "Measurement") -> str:
-    """Return what was searched for without knowing the factors, and the strongest peaks."""
+    """Return what was searched for without knowing the factors."""
     from wavegan_rc.measurement.blind.findings import searched_in_words
 
     segments = measurement.measured.segments
     searched = searched_in_words(segments.sample_rate, segments.segment_length)
     none = "" if measurement.found_in_words() else ": none found"
-    rows = [f"searched without knowing the factors: {searched}{none}"]
-    if measurement.findings.peaks:
-        rows.append("strongest narrow peaks:")
-        rows += [f"  {peak.in_words()}" for peak in measurement.findings.peaks]
-    return "\n".join(rows)
+    return f"searched without knowing the factors: {searched}{none}"
+
+
+def _peaks(measurement: "Measurement") -> list[str]:
+    peaks = [f"  {peak.in_words()}" for peak in measurement.findings.peaks]
+    return ["strongest narrow peaks:", *peaks] if peaks else []
 
 
 def _parser(program: str) -> Parser:

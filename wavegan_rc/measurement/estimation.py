@@ -21,10 +21,7 @@ from wavegan_rc.measurement.significance import (
 RESAMPLES = 1000
 # Resampling adds noise to the count of differing bins, so that its interval would be too low.
 _NOT_RESAMPLED = "differing_bins_share"
-_OF_A_PITCH = (
-    "not locked in phase, so it may be a pitch of the sound itself, as of another speaker or "
-    "instrument"
-)
+_OF_LINES = ("line_prominence_db", "line_level_db")
 
 
 def estimate_quantities(
@@ -53,11 +50,10 @@ def estimate_quantities(
         if np.isnan(own[key].value):
             found.append(Quantity(*key, reason=evaluator.undefined(key, test)))
             continue
-        untold, reason, there = _untold(key, test), notes.get(key), None
+        untold, there = _untold(key, test), None
         compared = other is not None and key in reference and not np.isnan(reference[key].value)
         if other is not None and compared:
             there = _untold(key, other)
-            reason = reason or _pitch(key, difference[key], p_values, locked)
         either = untold or (there and f"the reference has {there}")
         quantity = Quantity(
             *key,
@@ -66,8 +62,9 @@ def estimate_quantities(
             difference=_told(difference[key], either) if compared else None,
             p_value=p_values.get(key),
             locked_p_value=locked.get(key) if with_locking else None,
+            locked=_is_locked(key, locked),
             untold=either if compared or key.name in OF_PHASES else None,
-            reason=reason,
+            reason=notes.get(key),
         )
         found.append(quantity)
     missing = evaluator.missing(test)
@@ -79,23 +76,16 @@ def _untold(key: QuantityKey, sums: SetSums) -> str | None:
     return sums.phases_untold if key.name in OF_PHASES else sums.too_few
 
 
-def _pitch(
-    key: QuantityKey,
-    difference: Estimate,
-    p_values: Mapping[QuantityKey, float],
-    locked: Mapping[QuantityKey, float],
-) -> str | None:
-    """Return a note on lines that stand out, but are locked to nothing."""
-    if key.name != "line_prominence_db" or not difference.low > 0:
-        return None
-    if p_values.get(key, 1) >= SIGNIFICANCE:
+def _is_locked(key: QuantityKey, p_values: Mapping[QuantityKey, float]) -> bool | None:
+    """Return whether a line, or any line of a stage, is locked in phase; None if not known."""
+    if key.name not in _OF_LINES:
         return None
     own = [
         p
-        for line, p in locked.items()
+        for line, p in p_values.items()
         if line.stage == key.stage and key.frequency_hz in (None, line.frequency_hz)
     ]
-    return _OF_A_PITCH if own and min(own) >= SIGNIFICANCE else None
+    return min(own) < SIGNIFICANCE if own else None
 
 
 def estimate_curves(

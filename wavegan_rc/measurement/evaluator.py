@@ -30,10 +30,10 @@ _MANY_GROUPS = 256
 _IMAGES_APART = 3
 # Quantities of all lines above the stopband edge.
 _ABOVE_STOPBAND = ("out_of_band_lines_db", "out_of_band_rest_db")
-NO_REAL = "no real audio to measure beside"
+NO_REAL = "no real audio to compare with"
 # Quantities of phases relative to the start of a segment.
 OF_PHASES = ("phase_locking", "phase_locking_excess")
-_HIDDEN = "not told from noise, which could hide so much"
+_HIDDEN = "below the detection limit: noise could hide as much"
 _DISTANCES = (
     "frechet_distance",
     "kernel_distance",

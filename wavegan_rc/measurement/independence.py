@@ -1,8 +1,8 @@
 """Divide segments into independent units: segments, recordings, or long stretches of recordings.
 
 Neighbours in a recording are alike, and a tone that lasts has one phase throughout. So whole
-recordings are resampled and permuted. Of fewer than 10 recordings stretches are, each long enough
-to hang little together with the next one; see `stretch_length`.
+recordings are resampled and permuted. Of fewer than 10 recordings, stretches are: each is so long
+that it depends little on the next one; see `stretch_length`.
 """
 
 from dataclasses import dataclass
@@ -163,16 +163,16 @@ def stretch_length(levels: np.ndarray, recording: np.ndarray, index: np.ndarray)
     series = np.zeros((len(there), centred.shape[1]))
     there[place], series[place] = True, centred
     sums = np.ones(centred.shape[1])
-    times, going_on = sums.copy(), np.ones(len(sums), bool)
+    times, unfinished = sums.copy(), np.ones(len(sums), bool)
     for lag in range(1, longest):
         pairs = np.count_nonzero(there[lag:] & there[:-lag])
         if pairs:
-            products = np.einsum("ns,ns->s", series[lag:, going_on], series[:-lag, going_on])
-            sums[going_on] += 2 * products / pairs
+            products = np.einsum("ns,ns->s", series[lag:, unfinished], series[:-lag, unfinished])
+            sums[unfinished] += 2 * products / pairs
         # Never less than before: around a mean of the same recordings, all sums end at 0.
         times = np.maximum(times, sums)
-        going_on &= lag < _WINDOW * times
-        if not going_on.any():
+        unfinished &= lag < _WINDOW * times
+        if not unfinished.any():
             return int(np.ceil(_WINDOW * times.max()))
     return None
 

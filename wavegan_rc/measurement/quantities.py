@@ -28,6 +28,10 @@ _SHOWN_LINES = 5
 _SMALLEST_P_VALUE = 2 / (1 + PERMUTATIONS)
 _NOTHING = "nothing is there: minus infinity dB"
 _NOTHING_AT_TIMES = "in some resamples nothing is there: minus infinity dB"
+_OF_A_PITCH = (
+    "not locked in phase, so it may be a pitch of the sound itself, as of another speaker or "
+    "instrument"
+)
 _NO_INTERVAL = "no interval: too few independent units, or a count that resamples would bias"
 
 
@@ -44,6 +48,8 @@ class Quantity:
         difference: Set minus reference. None without one.
         p_value: P-value of the difference, corrected for the number of stages or lines.
         locked_p_value: P-value of a line's phase locking, corrected for the number of lines.
+        locked: Whether the line, or any line of the stage, is locked in phase, for levels and
+            prominences. None: not known, or another quantity.
         untold: Reason why no verdict is possible. None if one is.
         reason: Reason for a missing estimate, or a note on it.
     """
@@ -56,6 +62,7 @@ class Quantity:
     difference: Estimate | None = None
     p_value: float | None = None
     locked_p_value: float | None = None
+    locked: bool | None = None
     untold: str | None = None
     reason: str | None = None
 
@@ -89,9 +96,15 @@ class Quantity:
             return ""
         return side(self.name, self.difference, certain=self.p_value < SIGNIFICANCE)
 
+    @property
+    def note(self) -> str | None:
+        """Reason for a missing estimate, or what must be known about it."""
+        is_pitch = self.locked is False and self.verdict == "above"
+        return self.reason or (_OF_A_PITCH if is_pitch else None)
+
     def to_json(self) -> dict[str, Any]:
         """Return the entry of the JSON files; missing and infinite numbers are None."""
-        reason = self.reason
+        reason = self.note
         if self.estimate is not None and not math.isfinite(self.estimate.value):
             reason = _NOTHING
         elif self.estimate is not None and not math.isfinite(self.estimate.low):
@@ -105,6 +118,7 @@ class Quantity:
             "difference": json_ready(self.difference),
             "p_value": self.p_value,
             "locked_p_value": self.locked_p_value,
+            "locked": self.locked,
             "verdict": self.verdict,
             "reason": reason,
         }
@@ -208,8 +222,8 @@ def _row(quantity: Quantity) -> str:
     value, reference = (_cell(quantity.name, e) for e in (quantity.estimate, quantity.reference))
     p_value = "" if quantity.p_value is None else p_value_text(quantity.p_value)
     words = quantity.verdict
-    if quantity.estimate is not None and quantity.reason:
-        words = "; ".join(filter(None, (words, quantity.reason)))
+    if quantity.estimate is not None and quantity.note:
+        words = "; ".join(filter(None, (words, quantity.note)))
     return f"{label:36}{value:>29}{reference:>29}{p_value:>8}  {words}".rstrip()
 
 

@@ -28,8 +28,8 @@ class Probe:
 
     Attributes:
         stage: Stage number, from 1.
-        aliasing_db: Everything beside the harmonics, without the constant.
-        mirrored_db: Images of the sine, beside multiples of the stage's input rate.
+        aliasing_db: Everything but the harmonics and the constant.
+        mirrored_db: Images of the sine, below and above multiples of the stage's input rate.
         tonal_db: Multiples of the stage's input rate, whatever the sine.
         other_db: The rest: harmonics folded back, and images of harmonics.
         equivariance_db: Range of the output over the error when the input is shifted, in dB, at

@@ -236,8 +236,8 @@ def _standing_out(
 ) -> Iterator[_Lines]:
     """Yield wider spacings whose lines are more prominent than the others of a comb.
 
-    P-values are multiplied by the number of spacings. The search goes on within the found lines,
-    and among the others.
+    P-values are multiplied by the number of spacings. The search continues within the found
+    lines, and among the others.
 
     Source:
         Student's t-test of two samples of equal variance, with a least standard deviation.
