@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from helpers import tone
 
-from wavegan_rc.audio import streams
+from wavegan_rc.audio import lengths
 from wavegan_rc.audio.preparation import prepare_corpus
 from wavegan_rc.audio.streams import resampled_blocks
 from wavegan_rc.errors import DataError, WaveganWarning
@@ -97,7 +97,7 @@ def test_chunks_after_sizes_modulo_4_gb_are_no_samples(make_wav, monkeypatch):
     """At a small scale: sizes modulo 2**16."""
     path = make_wav("a.wav", noise())
     expected = read(path)
-    monkeypatch.setattr(streams, "_SIZES", 2**16)
+    monkeypatch.setattr(lengths, "_SIZES", 2**16)
     path = claim(make_wav, "wav", lambda length: length % 2**16)
     chunk = struct.pack("<4sI", b"note", 20000) + b"M" * 20000
     path.write_bytes(path.read_bytes() + chunk)

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import stat
-import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,13 @@ import soxr
 from soundfile import LibsndfileError
 
 from wavegan_rc.audio.files import LARGEST_SAMPLE
+from wavegan_rc.audio.lengths import (
+    BYTE_ORDERS,
+    end_of_chunks,
+    is_much,
+    tag_length,
+    undeclared_samples,
+)
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.standard_error import without_standard_error
 
@@ -46,21 +52,6 @@ _DECLARED_SIZE = re.compile(r": (\d+) \(should be (\d+)\)")
 _HARMLESS_BYTES = 8
 # Programs that write to a pipe do not know the size and declare the largest (sox: 0x7FFFxxxx).
 _UNKNOWN_SIZE = 0x7FFF0000
-
-# Some programs append tags and padding: this share of a file may follow the sound.
-_HARMLESS_REST_BYTES = 1024
-_HARMLESS_REST_SHARE = 0.1
-# Formats made of chunks: the byte of the first chunk, and the format of the header of each.
-_CHUNKED = {b"RIFF": (12, "<4sI"), b"FORM": (12, ">4sI"), b"caff": (8, ">4sQ")}
-
-# Bytes of a sample by kind, and the usual order of bytes by format, of files of plain samples.
-_SAMPLE_BYTES = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4}
-_SAMPLE_BYTES |= {"FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1}
-_BYTE_ORDERS = dict.fromkeys(("WAV", "WAVEX", "W64", "RF64"), "LITTLE")
-_BYTE_ORDERS |= dict.fromkeys(("AIFF", "AU", "CAF"), "BIG")
-
-# Above 4 GB, the sizes in a WAV file are modulo this number. Some programs never fill them in.
-_SIZES = 2**32
 
 # libsndfile keeps the reason why a file cannot be opened in one place for all threads.
 _OPENING = threading.Lock()
@@ -195,40 +186,24 @@ def _open(path: Path) -> Iterator[Stream]:
         if stream.format == "MP3":
             # Without a Xing frame libsndfile estimates the length, but not for a pipe.
             with contextlib.ExitStack() as attempt:
-                start = _tag_length(os.pread(source.fileno(), 10, 0))
+                start = tag_length(os.pread(source.fileno(), 10, 0))
                 piped = attempt.enter_context(
                     Stream(attempt.enter_context(_pipe(path, start)), size)
                 )
                 if piped.length is None:
                     stream = piped
                     opened.push(attempt.pop_all())
-        elif (plain := _undeclared_samples(stream)) is not None:
+        elif (plain := undeclared_samples(stream, size, stream.length)) is not None:
             start, length = plain
             kinds = ("samplerate", "channels", "subtype")
             form = {kind: getattr(stream, kind) for kind in kinds}
-            order = _BYTE_ORDERS[stream.format] if stream.endian == "FILE" else stream.endian
+            order = BYTE_ORDERS[stream.format] if stream.endian == "FILE" else stream.endian
             pipe = opened.enter_context(_pipe(path, start))
             whole = Stream(pipe, size, format="RAW", endian=order, **form)
             whole.note = f"declares {stream.length} samples, but {length} are there, all used"
             whole.length = length
             stream = opened.enter_context(whole)
         yield stream
-
-
-def _undeclared_samples(stream: Stream) -> tuple[int, int] | None:
-    """Return the first byte and the number of the samples, if many follow those declared."""
-    bytes_each = _SAMPLE_BYTES.get(stream.subtype, 0) * stream.channels
-    if stream.length is None or stream.format not in _BYTE_ORDERS or not bytes_each:
-        return None
-    file, size = stream.name, stream.size
-    start = os.lseek(file, 0, os.SEEK_CUR)
-    end = start + stream.length * bytes_each
-    if not _is_much(size - max(end, _end_of_chunks(file, size)), size):
-        return None
-    end += (size - end) // _SIZES * _SIZES
-    if _end_of_chunks(file, size, end) != size:
-        end = size
-    return start, (end - start) // bytes_each
 
 
 def _reason(error: LibsndfileError) -> str:
@@ -268,16 +243,6 @@ def _pipe(path: Path, start: int) -> Iterator[int]:
         raise failures[0]
 
 
-def _tag_length(start: bytes) -> int:
-    """Return the bytes of the ID3v2 tag of an MP3; libsndfile does not skip long ones in a pipe."""
-    if start[:3] != b"ID3":
-        return 0
-    length = 0
-    for byte in start[6:]:
-        length = length << 7 | byte & 127
-    return len(start) + length
-
-
 def _check_complete(stream: Stream) -> None:
     """Raise a `DataError` if the log of libsndfile says that the file is damaged."""
     if _DAMAGED_OGG.search(stream.extra_info):
@@ -298,28 +263,10 @@ def _check_nothing_follows(stream: Stream, done: int) -> None:
     except OSError:  # a pipe
         end = stream.size - sum(map(len, iter(lambda: os.read(stream.name, 2**16), b"")))
     else:
-        end = max(end, _end_of_chunks(stream.name, stream.size))
-    if _is_much(stream.size - end, stream.size):
+        end = max(end, end_of_chunks(stream.name, stream.size))
+    if is_much(stream.size - end, stream.size):
         what = "can be decoded" if stream.length is None else "are declared"
         raise DataError(
             f"is damaged, or its header is wrong: {done} samples {what}, its size suggests about "
             f"{round(done * stream.size / end)}"
         )
-
-
-def _is_much(rest: int, size: int) -> bool:
-    """Return whether the rest of a file is more than tags and padding."""
-    return rest > max(_HARMLESS_REST_BYTES, _HARMLESS_REST_SHARE * size)
-
-
-def _end_of_chunks(descriptor: int, size: int, start: int | None = None) -> int:
-    """Return the byte up to which a file consists of well-formed chunks, from one at `start`."""
-    first, header = _CHUNKED.get(os.pread(descriptor, 4, 0), (0, ""))
-    at = first if start is None else start
-    while header and at + struct.calcsize(header) <= size:
-        name, length = struct.unpack(header, os.pread(descriptor, struct.calcsize(header), at))
-        following = at + struct.calcsize(header) + length
-        if not all(32 <= letter < 127 for letter in name) or following > size:
-            break
-        at = following + (length % 2 if "I" in header else 0)
-    return at
