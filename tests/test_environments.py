@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,9 +11,16 @@ import pytest
 from helpers import ROOT
 from helpers.runs import SMOKE
 
+from wavegan_rc.errors import DataError
+
 pytestmark = pytest.mark.slow
 
-TRAIN = [sys.executable, str(ROOT / "scripts" / "train.py"), "--config", str(SMOKE)]
+
+def program(name, *arguments):
+    return [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments]
+
+
+TRAIN = program("train", "--config", str(SMOKE))
 TRAIN += ["--segment-length=128", "--critic-steps=1", "--steps=2", "--sample-count=2"]
 TRAIN += ["--log-every=1", "--measure-every=1", "--save-every=1"]
 
@@ -41,13 +49,26 @@ def refuse(*_):
     raise OSError({errno.ENOSYS}, "Function not implemented")
 os.fsync, fcntl.flock = refuse_folders, refuse
 """
+# A user whom the system does not know, as in a container.
+UNKNOWN_USER = """
+import pwd
+def unknown(number):
+    raise KeyError(number)
+pwd.getpwuid = unknown
+"""
+# What reads a run; each leaves a folder.
+READERS = {
+    "measurement": program("measure", "runs/run", "--out=measurement"),
+    "generated": program("generate", "runs/run", "--sample-count=2", "--out=generated"),
+    "report": program("report", "runs/run", "--out=report"),
+}
 # In the process of the tests too.
 SET_BY_PACKAGE = {"KERAS_HOME", "MPLCONFIGDIR"}
 
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("home", "first", "work"):
+    for name in ("home", "first", "tmp", "work"):
         (tmp_path / name).mkdir()
     return tmp_path
 
@@ -59,13 +80,13 @@ def first(folder, text):
 
 
 def ended(command, folder, prefix=(), cwd="work", **variables):
-    """The process; what it said."""
+    """The process; what it said. A variable that is None is not set."""
     own = {"HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)}
     inherited = {name: value for name, value in os.environ.items() if name not in SET_BY_PACKAGE}
     return subprocess.run(
         [*prefix, *command],
         cwd=folder / cwd,
-        env=inherited | own | variables,
+        env={name: value for name, value in (inherited | own | variables).items() if value},
         capture_output=True,
         text=True,
         errors="replace",
@@ -92,7 +113,7 @@ def plain(tmp_path_factory):
     done = ended([*TRAIN, "--name=run"], folder)
     assert done.returncode == 0, done.stderr
     assert "warning: " not in done.stderr
-    return results(folder / "work" / "runs" / "run")
+    return folder / "work"
 
 
 def settings_of_the_user(folder):
@@ -119,6 +140,22 @@ def read_only_home_and_no_locks(folder):
     return {"variables": first(folder, READ_ONLY + BARE) | closed, "said": "cannot be locked"}
 
 
+def a_home_that_is_the_root(folder):
+    """A container's user without a home of its own; nothing was prepared before."""
+    closed = {"READ_ONLY": "/.cache:/.config", "HOME": "/", "XDG_CACHE_HOME": None}
+    return without_a_cache(folder, READ_ONLY, closed)
+
+
+def no_home(folder):
+    return without_a_cache(folder, UNKNOWN_USER, {"HOME": None, "XDG_CACHE_HOME": None})
+
+
+def without_a_cache(folder, code, variables):
+    temporary = {"TMPDIR": str(folder / "tmp")}
+    told = f"so {folder / 'tmp' / 'wavegan_rc-cache-'}{os.getuid()}/corpora is used"
+    return {"variables": first(folder, code) | variables | temporary, "told": told}
+
+
 def closed_streams(folder):
     return {"prefix": ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]}
 
@@ -129,28 +166,65 @@ def closed_streams(folder):
         settings_of_the_user,
         broken_matplotlib_settings_and_no_reader,
         read_only_home_and_no_locks,
+        a_home_that_is_the_root,
+        no_home,
         closed_streams,
     ],
     ids=lambda environment: environment.__name__,
 )
 def test_a_run_is_the_same_everywhere(environment, folder, plain):
-    special = {"variables": {}, "said": "", "cwd": "work", "prefix": ()} | environment(folder)
-    command = [*TRAIN, "--name=run"]
-    done = ended(command, folder, special["prefix"], special["cwd"], **special["variables"])
+    default = {"variables": {}, "said": "", "told": "", "cwd": "work", "prefix": ()}
+    special = default | environment(folder)
+    done = ended(
+        [*TRAIN, "--name=run"], folder, special["prefix"], special["cwd"], **special["variables"]
+    )
     assert done.returncode == 0, done.stderr
     assert special["said"] in done.stderr
+    assert special["told"] in done.stdout
     assert done.stderr.count("warning: ") == (special["said"] != "")
-    assert results(folder / special["cwd"] / "runs" / "run") == plain
+    assert results(folder / special["cwd"] / "runs" / "run") == results(plain / "runs" / "run")
+    assert not (folder / special["cwd"] / "~").exists()
+
+
+def test_a_run_is_read_the_same_under_the_settings_of_the_user(folder, plain):
+    special = settings_of_the_user(folder)
+    own = folder / special["cwd"]
+    shutil.copytree(plain / "runs", own / "runs")
+    for name, command in READERS.items():
+        done = ended(command, plain.parent)
+        assert done.returncode == 0, done.stderr
+        done = ended(command, folder, (), special["cwd"], **special["variables"])
+        assert done.returncode == 0, done.stderr
+        files = [path.relative_to(own) for path in sorted((own / name).rglob("*.*"))]
+        assert len(files) > 3
+        for file in files:
+            if file.name != "report.json":  # it has the time of day
+                assert (own / file).read_bytes() == (plain / file).read_bytes(), file
 
 
 def test_a_cache_that_another_user_may_write_is_not_used(tmp_path, monkeypatch):
-    from wavegan_rc.utils import extras
+    from wavegan_rc.utils import cache
 
-    monkeypatch.setattr(extras.tempfile, "tempdir", str(tmp_path))
-    own = extras._temporary_cache()
-    assert extras._temporary_cache() == own
+    monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
+    own = cache.temporary_cache()
+    assert cache.temporary_cache() == own
     os.chmod(own, 0o777)
-    assert extras._temporary_cache() != own
+    assert cache.temporary_cache() != own
     os.rmdir(own)
     os.symlink(tmp_path, own)
-    assert extras._temporary_cache() != own
+    assert cache.temporary_cache() != own
+
+
+def test_without_any_place_for_files_a_variable_is_named(monkeypatch):
+    from wavegan_rc.utils import cache
+
+    def fail():
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(cache.tempfile, "gettempdir", fail)
+    monkeypatch.setattr(cache, "takes_files", lambda _: False)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    with pytest.raises(DataError, match=r"^XDG_CACHE_HOME .* must name .* No usable temporary"):
+        cache.cache_path("corpora", "none")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/closed")
+    assert str(cache.cache_path("corpora", "none")) == "/closed/wavegan_rc/corpora/none"

@@ -6,7 +6,13 @@ import pytest
 import soundfile
 from helpers import tone
 
-from wavegan_rc.audio.files import bundled_speech, find_audio_files, to_int16, write_wav
+from wavegan_rc.audio.files import (
+    AUDIO_SUFFIXES,
+    bundled_speech,
+    find_audio_files,
+    to_int16,
+    write_wav,
+)
 from wavegan_rc.audio.streams import resampled_blocks
 from wavegan_rc.errors import DataError
 
@@ -165,7 +171,7 @@ def test_linked_folders_are_searched_each_real_one_once(make_wav, tmp_path):
     assert find_audio_files(str(tmp_path / "d*" / "**" / "in*")) == expected[:1]
 
 
-@pytest.mark.parametrize("suffix", ["m4a", "WEBM", "aac", "wma", "ape"])
+@pytest.mark.parametrize("suffix", ["m4a", "WEBM", "ape", "raw", "mov", "mkv"])
 def test_recordings_of_formats_that_cannot_be_read_are_found_and_named(make_wav, suffix):
     path = make_wav("a.wav", tone(500))
     other = path.with_name(f"b.{suffix}")
@@ -173,3 +179,20 @@ def test_recordings_of_formats_that_cannot_be_read_are_found_and_named(make_wav,
     assert find_audio_files(str(path.parent)) == [path, other]
     with pytest.raises(DataError, match=r"not readable as audio: Format not recogni[sz]ed"):
         read_mono(other, 16000)
+
+
+def test_every_format_of_libsndfile_is_found_by_its_suffix():
+    # Each begins with its suffix; those of MAT4, MAT5 and WAVEX are shared.
+    words = soundfile.available_formats().values()
+    suffixes = {f".{text.split()[0].lower()}" for text in words} - {".mat4", ".mat5", ".wavex"}
+    assert suffixes - {".mpeg-1/2"} <= AUDIO_SUFFIXES
+
+
+@pytest.mark.parametrize(
+    ("suffix", "form"),
+    [("paf", "PAF"), ("iff", "SVX"), ("sf", "IRCAM"), ("avr", "AVR"), ("pvf", "PVF")],
+)
+def test_formats_of_old_programs_are_read(make_wav, suffix, form):
+    path = make_wav(f"a.{suffix}", tone(500), format=form, subtype="PCM_16")
+    assert find_audio_files(str(path.parent)) == [path]
+    np.testing.assert_allclose(read_mono(path, 16000), tone(500), atol=1e-4)

@@ -208,7 +208,7 @@ def test_samples_go_while_the_corpus_grows_and_every_stage_can_be_gone_on_from(
 def test_an_error_ends_the_other_threads_soon(folder, fresh_cache, monkeypatch, error):
     began = threading.Event()
 
-    def blocks(path, sample_rate):
+    def blocks(path, *_):
         if path.name == "00.wav":
             began.wait()
             raise error

@@ -23,11 +23,11 @@ PREPARE = """
 import sys
 from wavegan_rc.audio import preparation, units
 
-def blocks(path, sample_rate):
+def blocks(path, *rest):
     if path.name == "b.wav":
         print("preparing", flush=True)
         sys.stdin.readline()
-    return original(path, sample_rate)
+    return original(path, *rest)
 
 original, units.resampled_blocks = units.resampled_blocks, blocks
 units.UNIT_BYTES = 1
@@ -92,7 +92,9 @@ def test_a_killed_process_leaves_no_entry_and_its_work_is_gone_on_from(
     read = []
     original = units.resampled_blocks
     monkeypatch.setattr(
-        units, "resampled_blocks", lambda path, rate: read.append(path.name) or original(path, rate)
+        units,
+        "resampled_blocks",
+        lambda path, *rest: read.append(path.name) or original(path, *rest),
     )
     assert len(prepare(folder).audio) == 32000
     assert read == ["b.wav"]

@@ -191,7 +191,10 @@ def test_measure_says_in_three_lines_what_it_found():
         "It comes from upsampling stage 2.",
     ]
     clean = in_three_lines(measure(noise(2), **given)).splitlines()
-    assert clean[0].startswith("With these segments it cannot be told from real audio: its Frechet")
+    assert clean[0].startswith(
+        "With these segments it cannot be told from real audio (more segments or recordings could "
+        "tell): its Frechet"
+    )
     assert clean[1].startswith("No predicted line stands out")
     assert clean[2] == "No upsampling stage can be named."
     other = in_three_lines(measure(np.diff(noise(3), prepend=0), **given)).splitlines()

@@ -123,6 +123,22 @@ def test_figures_and_numbers_are_left_in_a_folder(capsys, tmp_path):
     assert again[1] == text
 
 
+@pytest.mark.parametrize("there", [None, "[1]", "{"])
+def test_the_results_of_other_stages_are_not_replaced(capsys, tmp_path, there):
+    argv = ["--upsampling-factors", "4", "--draws", "10", "--out", str(tmp_path)]
+    file = tmp_path / "initial-spectra.json"
+    if there is None:
+        assert run([*argv, "--kernel-size", "6"], capsys)[0] == 0
+    else:
+        file.write_text(there)
+    before = file.read_bytes()
+    code, _, err = run([*argv, "--kernel-size", "8"], capsys)
+    assert code == 2
+    assert "out must be a new folder, or one with results of the same settings" in err
+    assert f"Received: {tmp_path}, where initial-spectra.json is of others" in err
+    assert file.read_bytes() == before
+
+
 def test_an_out_that_cannot_be_a_folder_is_refused(capsys, tmp_path):
     (tmp_path / "file").write_text("")
     code, _, err = run(["--draws", "10", "--out", str(tmp_path / "file")], capsys)

@@ -13,12 +13,15 @@ from scipy import signal
 from wavegan_rc.cli.findings import in_three_lines
 from wavegan_rc.cli.measure import measure_command
 from wavegan_rc.cli.process import run_command
-from wavegan_rc.errors import WaveganError, WaveganWarning
+from wavegan_rc.errors import ParameterError, WaveganError, WaveganWarning
 from wavegan_rc.measurement.bootstrap import Estimate
 from wavegan_rc.measurement.evaluator import QUANTITIES
 from wavegan_rc.measurement.gate import check_limits, parse_limits
 from wavegan_rc.measurement.measure import compare, measure
-from wavegan_rc.measurement.quantities import Quantity
+from wavegan_rc.measurement.quantities import Quantity, QuantityList
+from wavegan_rc.measurement.sources import open_segments
+from wavegan_rc.report.measured import Interval
+from wavegan_rc.report.words import interval_text
 
 RATE, LENGTH, COUNT = 16000, 512, 300
 
@@ -144,6 +147,55 @@ def test_a_reference_of_another_rate_is_resampled_and_said_to_be(arrays, tmp_pat
     )
     ratio = quantities(tmp_path / "m")["rms_db", None, None]
     assert ratio["reference"]["value"] == pytest.approx(ratio["value"], abs=0.5)
+
+
+def test_a_generated_reference_of_another_rate_is_resampled_and_cut(smoke_runs):
+    """The oracle is another resampler."""
+    low = low_passed_noise(0)[:64, :128]
+    fitted = "segments of 512 samples at 16000 Hz are fitted to 128 samples at 8000 Hz"
+    with pytest.warns(WaveganWarning, match=fitted):
+        found = measure(low, sample_rate=8000, upsampling_factors=[4], reference=smoke_runs[1])
+    (level,) = [q.reference for q in found.quantities if q.name == "rms_db"]
+    generated = np.concatenate([*open_segments(smoke_runs[1]).blocks()])
+    second_part = np.arange(512) // 8 % 2 == 1
+    expected = signal.resample_poly(generated[second_part], 1, 2, axis=1)[:, :128]
+    assert level.value == pytest.approx(10 * np.log10(np.mean(expected**2)), abs=0.1)
+
+
+def test_a_generated_reference_of_shorter_segments_is_refused(smoke_runs):
+    long = low_passed_noise(0)[:64, :300]
+    rule = r"must last as long as that of array, 300 samples at 8000 Hz\. Received: 512 .* 16000 Hz"
+    with pytest.raises(ParameterError, match=rule):
+        measure(long, sample_rate=8000, upsampling_factors=[4], reference=smoke_runs[1])
+
+
+def test_the_rate_of_an_array_as_reference_is_given_or_said_to_be_assumed(arrays, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.load(arrays / "clean.npy").ravel(), RATE)
+    given = {"reference": arrays / "reference.npy", "upsampling_factors": [4, 4]}
+    given["segment_length"] = LENGTH
+    assumed = r"reference\.npy: the rate of an array is not known; 16000 Hz is assumed, that of the"
+    with pytest.warns(WaveganWarning, match=assumed):
+        measure(tmp_path / "a.wav", **given)
+    measure(tmp_path / "a.wav", sample_rate=RATE, **given)
+
+
+@pytest.mark.parametrize("length", [None, LENGTH])
+def test_sets_that_cannot_be_compared_are_found_before_any_is_measured(
+    arrays, tmp_path, capsys, length
+):
+    paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    audio = np.load(arrays / "clean.npy").ravel()
+    soundfile.write(paths[0], audio, RATE)
+    soundfile.write(paths[1], audio, RATE // 2)
+    argv = [*paths, "--out", tmp_path / "m", *(["--segment-length", length] if length else [])]
+    code, out, err = run(argv, capsys)
+    assert (code, out) == (2, "")
+    form = f"{{}} Hz, {length or 2048} samples"
+    assert err == (
+        f"error: {paths[1]}: sample_rate and segment_length must be those of {paths[0]}, "
+        f"{form.format(16000)}. Received: {form.format(8000)}\n"
+    )
+    assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.filterwarnings("always::wavegan_rc.errors.WaveganWarning")
@@ -713,6 +765,25 @@ def test_what_the_reference_lacks_is_no_pass_either(tmp_path):
         for each in (silent, alone)
     ]
     assert counts[0] > counts[1] + 20
+
+
+@pytest.mark.parametrize(
+    "name", ["jensen_shannon_bits", "frechet_distance", "kernel_distance", "image_coherence"]
+)
+def test_what_cannot_be_negative_is_not_shown_as_negative(name):
+    low = Estimate(-0.046, -0.1, 0.02)
+    (row,) = QuantityList((Quantity(name, estimate=low, reference=low),)).table().splitlines()[1:]
+    assert row.split()[1:] == ["0.0000", "[0.0000,", "0.0200]"] * 2
+    assert "\N{MINUS SIGN}" not in interval_text(Interval(*low), name)
+    assert Quantity(name, estimate=low).to_json()["value"] == -0.046
+
+
+def test_the_table_says_what_could_tell():
+    wide, narrow = Estimate(1.0, -5.0, 7.0), Estimate(0.1, -0.2, 0.3)
+    footer = "(cannot be told: the interval is too wide; more segments or recordings could tell)"
+    for difference, last in ((wide, [footer]), (narrow, [])):
+        told = Quantity("rms_db", estimate=wide, difference=difference, p_value=0.5)
+        assert QuantityList((told,)).table().splitlines()[2:] == last
 
 
 def test_without_a_p_value_there_is_no_verdict():

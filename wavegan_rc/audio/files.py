@@ -16,13 +16,18 @@ import numpy as np
 from wavegan_rc.errors import DataError, WaveganWarning
 from wavegan_rc.utils.text import printable
 
-# Suffixes of recordings. libsndfile does not read the formats of the last two lines; such files are
-# reported, not ignored.
+# Suffixes of recordings: those of libsndfile (but .mat, which mostly holds other arrays), and those
+# of the formats and films that it does not read; such files are reported, not ignored.
 AUDIO_SUFFIXES = frozenset(
-    {".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp2", ".mp3", ".nist", ".oga"}
-    | {".ogg", ".opus", ".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave"}
-    | {".3gp", ".aac", ".ac3", ".amr", ".ape", ".dff", ".dsf", ".m4a", ".m4b", ".mka", ".mp4"}
-    | {".mpc", ".ra", ".shn", ".spx", ".tta", ".webm", ".wma", ".wv"}
+    {".8svx", ".16sv", ".aif", ".aifc", ".aiff", ".au", ".avr", ".bwf", ".caf", ".fap"}
+    | {".flac", ".htk", ".iff", ".ircam", ".m1a", ".mp1", ".mp2", ".mp3", ".mpa", ".mpc"}
+    | {".mpga", ".nist", ".oga", ".ogg", ".opus", ".paf", ".pvf", ".rf64", ".sd2", ".sds"}
+    | {".sf", ".snd", ".sph", ".svx", ".voc", ".w64", ".wav", ".wave", ".wve", ".xi"}
+    | {".3g2", ".3gp", ".aa", ".aac", ".aax", ".ac3", ".amr", ".ape", ".asf", ".avi", ".dff"}
+    | {".dsf", ".dts", ".eac3", ".f4v", ".flv", ".gsm", ".m2ts", ".m4a", ".m4b", ".m4r"}
+    | {".m4v", ".mka", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ogx"}
+    | {".pcm", ".qt", ".ra", ".raw", ".rm", ".shn", ".spx", ".tak", ".tta", ".vob", ".vox"}
+    | {".webm", ".wma", ".wmv", ".wv"}
 )
 FULL_SCALE_INT16 = 32767
 # Larger than any scale of audio; sums of larger squares would overflow.

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from wavegan_rc.audio.work_folder import work_folder
 from wavegan_rc.errors import DataError
+from wavegan_rc.utils.cache import cache_path
 from wavegan_rc.utils.text import one_line
 
 _logger = logging.getLogger(__name__)
@@ -67,8 +66,8 @@ def recordings_of(name: str, on_progress: Callable[[int, int, str], None]) -> Pa
     """
     corpus = NAMED_CORPORA[name]
     _logger.info("%s: %s, %s", name, corpus.title, corpus.licence)
-    parent = platformdirs.user_cache_path("wavegan_rc") / "recordings"
-    folder = parent / name
+    folder = cache_path("recordings", name)
+    parent = folder.parent
     if folder.exists():
         return folder
     try:

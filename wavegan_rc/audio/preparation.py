@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import platformdirs
 
 from wavegan_rc.audio.corpus import (
     AUDIO,
@@ -35,15 +34,17 @@ from wavegan_rc.audio.units import (
     scale_unit,
     split_into_units,
 )
+from wavegan_rc.audio.use import warn_of_lengths
 from wavegan_rc.audio.work_folder import work_folder
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
+from wavegan_rc.utils.cache import cache_path
 from wavegan_rc.utils.cores import usable_cores
 from wavegan_rc.utils.standard_error import without_standard_error
 from wavegan_rc.utils.text import did_you_mean, printable
 
 # Raised with every change to prepared or unfinished files, so that those of before are not used.
-_FORMAT = 7
+_FORMAT = 8
 # Louder float mixes have not been met. Recordings beyond are most likely at the scale of integers.
 _LARGEST_IN_SCALE = 8.0
 _SILENT_PEAK = 1e-4
@@ -97,6 +98,9 @@ def prepare_corpus(
 
     Raises:
         DataError: If there is no usable recording, or the cache folder cannot be written.
+
+    Warns:
+        WaveganWarning: If recordings are longer than their headers declare.
     """
     on_progress = on_progress or (lambda *_: None)
     if data in NAMED_CORPORA:
@@ -112,7 +116,7 @@ def prepare_corpus(
     identity = [[name, *_identity(path)] for path, name in named]
     key = json.dumps([[_FORMAT, sample_rate, band], identity]).encode()
     name = hashlib.sha256(key).hexdigest()[:20]
-    entry = platformdirs.user_cache_path("wavegan_rc") / "corpora" / name
+    entry = cache_path("corpora", name)
     if not entry.exists():
         _fill_entry(entry, root, named, sample_rate, band, on_progress)
     return open_corpus(entry)
@@ -157,7 +161,8 @@ def _fill_entry(
         if not entry.exists():  # otherwise another process has made it, without locks
             kept = "; finished work is kept there for a week" if entry.parent.is_dir() else ""
             raise DataError(
-                f"recordings cannot be prepared in the cache folder {entry.parent}: {error}{kept}"
+                f"recordings cannot be prepared in the cache folder {entry.parent} (XDG_CACHE_HOME "
+                f"names another): {error}{kept}"
             ) from None
 
 
@@ -178,6 +183,7 @@ def _prepare(root: str, units: list[Unit], on_progress: OnProgress) -> Path:
         if recording.peak > largest:
             reason = f"has samples of {recording.peak:g}, where full scale is 1"
             skipped.append((os.path.join(root, recording.name), reason))
+    warn_of_lengths([(os.path.join(root, r.name), r.note) for r in every if r.note])
     _scale_all(units, filtered, largest)
     recordings = [(r.name, r.length) for r in every if r.peak <= largest]
     power, fingerprint = _summary(np.asarray(np.memmap(entry / POWERS, "<f4", "r")), recordings)

@@ -1,7 +1,8 @@
 """Read recordings in every format of libsndfile, to the end, whatever length a header claims.
 
 libsndfile stops at the length that the header declares, or that it estimates. Here nothing is
-estimated, and at the end the part of the file that was not read is compared with its size.
+estimated. Of plain samples, those beyond a wrong length are read too; in other formats, the part of
+the file that was not read is compared with its size at the end.
 """
 
 import contextlib
@@ -9,10 +10,10 @@ import os
 import re
 import shutil
 import stat
-import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -20,6 +21,13 @@ import soxr
 from soundfile import LibsndfileError
 
 from wavegan_rc.audio.files import LARGEST_SAMPLE
+from wavegan_rc.audio.lengths import (
+    BYTE_ORDERS,
+    end_of_chunks,
+    is_much,
+    tag_length,
+    undeclared_samples,
+)
 from wavegan_rc.errors import DataError
 from wavegan_rc.utils.standard_error import without_standard_error
 
@@ -45,12 +53,6 @@ _HARMLESS_BYTES = 8
 # Programs that write to a pipe do not know the size and declare the largest (sox: 0x7FFFxxxx).
 _UNKNOWN_SIZE = 0x7FFF0000
 
-# Some programs append tags and padding: this share of a file may follow the sound.
-_HARMLESS_REST_BYTES = 1024
-_HARMLESS_REST_SHARE = 0.1
-# Formats made of chunks: the byte of the first chunk, and the format of the header of each.
-_CHUNKED = {b"RIFF": (12, "<4sI"), b"FORM": (12, ">4sI"), b"caff": (8, ">4sQ")}
-
 # libsndfile keeps the reason why a file cannot be opened in one place for all threads.
 _OPENING = threading.Lock()
 
@@ -59,22 +61,23 @@ class Stream(soundfile.SoundFile):
     """An audio file, `size` bytes long, that is read from its start to its end.
 
     The position of the descriptor, of a file or a pipe, says where reading ended.
+
+    Attributes:
+        length: Number of samples in each channel. None: not declared.
+        note: Words that say that more samples are there than the header declares, or nothing.
     """
 
-    def __init__(self, descriptor: int, size: int) -> None:
+    def __init__(self, descriptor: int, size: int, **form: Any) -> None:
         # The MP3 decoder of libsndfile writes notes there, also on good files.
         with _OPENING, without_standard_error():
-            super().__init__(descriptor, closefd=False)
+            super().__init__(descriptor, closefd=False, **form)
         self.size = size
+        self.length = None if self.frames == _UNKNOWN else self.frames
+        self.note = ""
 
     def seekable(self) -> bool:
         """Return False, since soundfile would seek after each read, which a pipe cannot."""
         return False
-
-    @property
-    def declared_length(self) -> int | None:
-        """Length in samples that the header declares; None if it declares none."""
-        return None if self.frames == _UNKNOWN else self.frames
 
     def read_next(self, count: int) -> np.ndarray:
         """Return the next samples, float32 of shape (count or fewer, channels)."""
@@ -115,7 +118,7 @@ def mono_blocks(stream: Stream, block_length: int) -> Iterator[np.ndarray]:
         DataError: If the file is damaged or empty, holds much more or less than it declares, or has
             samples that are not finite or beyond 2**31.
     """
-    length, done = stream.declared_length, 0
+    length, done = stream.length, 0
     step = max(1, _READ_SAMPLES // stream.channels)
     while length is None or done < length:
         # A header may lie, so memory for one block at most is taken.
@@ -141,15 +144,19 @@ def mono_blocks(stream: Stream, block_length: int) -> Iterator[np.ndarray]:
             if peak > LARGEST_SAMPLE:
                 raise DataError(f"has samples of {peak:g}, where full scale is 1")
             yield block[:filled]
-    _check_nothing_follows(stream)
+    if not stream.note:
+        _check_nothing_follows(stream, done)
     if not done:
         raise DataError("has no samples")
 
 
-def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
+def resampled_blocks(
+    path: Path, sample_rate: int, notes: list[str] | None = None
+) -> Iterator[np.ndarray]:
     """Yield a recording as one channel at a rate in Hz (soxr, high quality), block by block.
 
-    The float32 blocks have any lengths; together they equal the recording resampled at once.
+    The float32 blocks have any lengths; together they equal the recording resampled at once. The
+    note of the stream, if any, is added to `notes`.
 
     Raises:
         DataError: If the file cannot be read (see `open_recording`, `mono_blocks`) or no sample is
@@ -157,6 +164,8 @@ def resampled_blocks(path: Path, sample_rate: int) -> Iterator[np.ndarray]:
     """
     length = 0
     with open_recording(path) as file:
+        if notes is not None and file.note:
+            notes.append(file.note)
         resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, "float32", "HQ")
         for block in mono_blocks(file, _BLOCK_LENGTH):
             resampled = resampler.resample_chunk(block)
@@ -177,10 +186,23 @@ def _open(path: Path) -> Iterator[Stream]:
         if stream.format == "MP3":
             # Without a Xing frame libsndfile estimates the length, but not for a pipe.
             with contextlib.ExitStack() as attempt:
-                piped = attempt.enter_context(Stream(attempt.enter_context(_pipe(path)), size))
-                if piped.declared_length is None:
+                start = tag_length(os.pread(source.fileno(), 10, 0))
+                piped = attempt.enter_context(
+                    Stream(attempt.enter_context(_pipe(path, start)), size)
+                )
+                if piped.length is None:
                     stream = piped
                     opened.push(attempt.pop_all())
+        elif (plain := undeclared_samples(stream, size, stream.length)) is not None:
+            start, length = plain
+            kinds = ("samplerate", "channels", "subtype")
+            form = {kind: getattr(stream, kind) for kind in kinds}
+            order = BYTE_ORDERS[stream.format] if stream.endian == "FILE" else stream.endian
+            pipe = opened.enter_context(_pipe(path, start))
+            whole = Stream(pipe, size, format="RAW", endian=order, **form)
+            whole.note = f"declares {stream.length} samples, but {length} are there, all used"
+            whole.length = length
+            stream = opened.enter_context(whole)
         yield stream
 
 
@@ -195,15 +217,15 @@ def _reason(error: LibsndfileError) -> str:
 
 
 @contextlib.contextmanager
-def _pipe(path: Path) -> Iterator[int]:
-    """Send a file through a pipe. Yields the descriptor to read from."""
+def _pipe(path: Path, start: int) -> Iterator[int]:
+    """Send a file, from a byte on, through a pipe. Yields the descriptor to read from."""
     failures: list[OSError] = []
     out, into = os.pipe()
 
     def send() -> None:
         try:
             with open(into, "wb") as sink, path.open("rb") as source:
-                source.seek(_tag_length(source.read(10)))
+                source.seek(start)
                 shutil.copyfileobj(source, sink)
         except BrokenPipeError:  # the reader stopped early
             pass
@@ -221,16 +243,6 @@ def _pipe(path: Path) -> Iterator[int]:
         raise failures[0]
 
 
-def _tag_length(start: bytes) -> int:
-    """Return the bytes of the ID3v2 tag of an MP3; libsndfile does not skip long ones in a pipe."""
-    if start[:3] != b"ID3":
-        return 0
-    length = 0
-    for byte in start[6:]:
-        length = length << 7 | byte & 127
-    return len(start) + length
-
-
 def _check_complete(stream: Stream) -> None:
     """Raise a `DataError` if the log of libsndfile says that the file is damaged."""
     if _DAMAGED_OGG.search(stream.extra_info):
@@ -240,33 +252,21 @@ def _check_complete(stream: Stream) -> None:
             raise DataError(f"is cut short: {there} of {declared} bytes are there")
 
 
-def _check_nothing_follows(stream: Stream) -> None:
-    """Raise a `DataError` if more than a tenth of the file follows what was read of it.
+def _check_nothing_follows(stream: Stream, done: int) -> None:
+    """Raise a `DataError` if more than a tenth of the file follows the `done` samples read of it.
 
-    Then the header is wrong (above 4 GB, the sizes in a WAV file are modulo 2**32), several files
-    follow one another, or the decoder gave up. Well-formed chunks do not count.
+    Then the header is wrong, several files follow one another, or the decoder gave up. Well-formed
+    chunks do not count.
     """
     try:
         end = os.lseek(stream.name, 0, os.SEEK_CUR)
     except OSError:  # a pipe
         end = stream.size - sum(map(len, iter(lambda: os.read(stream.name, 2**16), b"")))
     else:
-        end = max(end, _end_of_chunks(stream.name, stream.size))
-    if stream.size - end > max(_HARMLESS_REST_BYTES, _HARMLESS_REST_SHARE * stream.size):
-        length = stream.declared_length
-        what = "can be decoded up to" if length is None else f"declares {length} samples, up to"
+        end = max(end, end_of_chunks(stream.name, stream.size))
+    if is_much(stream.size - end, stream.size):
+        what = "can be decoded" if stream.length is None else "are declared"
         raise DataError(
-            f"{what} byte {end} of {stream.size}: it is damaged, or its header is wrong"
+            f"is damaged, or its header is wrong: {done} samples {what}, its size suggests about "
+            f"{round(done * stream.size / end)}"
         )
-
-
-def _end_of_chunks(descriptor: int, size: int) -> int:
-    """Return the byte up to which a file consists of well-formed chunks."""
-    at, header = _CHUNKED.get(os.pread(descriptor, 4, 0), (0, ""))
-    while at and at + struct.calcsize(header) <= size:
-        name, length = struct.unpack(header, os.pread(descriptor, struct.calcsize(header), at))
-        following = at + struct.calcsize(header) + length
-        if not all(32 <= letter < 127 for letter in name) or following > size:
-            break
-        at = following + (length % 2 if "I" in header else 0)
-    return at

@@ -66,11 +66,12 @@ class Unit:
 
 
 class FilteredRecording(NamedTuple):
-    """A usable file after step one, with its length in samples and its largest magnitude."""
+    """A usable file after step one: length in samples, largest magnitude, note of its stream."""
 
     name: str
     length: int
     peak: float
+    note: str
 
 
 class Filtered(NamedTuple):
@@ -104,9 +105,9 @@ def filter_unit(unit: Unit) -> Filtered:
     try:
         with unit.samples.open("wb") as sink:
             for path, name in unit.files:
-                start, peak = sink.tell(), 0.0
+                start, peak, notes = sink.tell(), 0.0, []
                 try:
-                    for block in _filtered_blocks(path, unit):
+                    for block in _filtered_blocks(path, unit, notes):
                         unit.check_stop()
                         sink.write(block.astype(np.float32, copy=False).data)
                         peak = max(peak, float(np.abs(block).max(initial=0)))
@@ -116,7 +117,8 @@ def filter_unit(unit: Unit) -> Filtered:
                     sink.truncate()
                 else:
                     length = (sink.tell() - start) // 4
-                    filtered.recordings.append(FilteredRecording(name, length, peak))
+                    note = "".join(notes)
+                    filtered.recordings.append(FilteredRecording(name, length, peak, note))
     except BaseException:
         unit.samples.unlink(missing_ok=True)
         raise
@@ -124,8 +126,8 @@ def filter_unit(unit: Unit) -> Filtered:
     return filtered
 
 
-def _filtered_blocks(path: Path, unit: Unit) -> Iterator[np.ndarray]:
-    blocks = resampled_blocks(path, unit.sample_rate)
+def _filtered_blocks(path: Path, unit: Unit, notes: list[str]) -> Iterator[np.ndarray]:
+    blocks = resampled_blocks(path, unit.sample_rate, notes)
     return blocks if unit.band is None else lowpass(blocks, *unit.band, unit.sample_rate)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 
 from wavegan_rc.audio.segments import TOO_QUIET, TOO_SHORT, Segments
 from wavegan_rc.errors import WaveganWarning
@@ -52,6 +53,14 @@ def unused_in_words(segments: Segments) -> tuple[str, bool]:
     count = len(corpus.recordings) + len(corpus.skipped)
     line = f"not drawn from: {unused} of {count} recordings, {', '.join(parts)}"
     return line, max(unused / count, samples / len(corpus.audio)) > _MUCH
+
+
+def warn_of_lengths(notes: Sequence[tuple[str, str]]) -> None:
+    """Warn of (file, note) of recordings that are longer than their headers declare, if any."""
+    if notes:
+        count, first = len(notes), printable(" ".join(notes[0]))
+        message = f"{count} recording{'s' * (count > 1)} with a wrong length, the first: {first}"
+        warnings.warn(message, WaveganWarning, stacklevel=4)
 
 
 def warn_of_little_held_out(training: Segments, held_out: Segments) -> None:

@@ -1,7 +1,7 @@
 """The first three lines of `measure`: real or not, the strongest artifact, which stage."""
 
 from wavegan_rc.measurement.measurement import Measurement
-from wavegan_rc.measurement.quantities import Quantity
+from wavegan_rc.measurement.quantities import COULD_TELL, Quantity
 
 # Twice the power of the neighbouring frequencies.
 _STANDS_OUT_DB = 3.0
@@ -28,7 +28,7 @@ def _real_or_not(measurement: Measurement) -> str:
         return f"It is not like real audio: {words}."
     if distance.untold is not None:
         return f"How like real audio it is cannot be told ({distance.untold}): {words}."
-    return f"With these segments it cannot be told from real audio: {words}."
+    return f"With these segments it cannot be told from real audio ({COULD_TELL}): {words}."
 
 
 def _artifact(measurement: Measurement, line: Quantity | None) -> str:

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from wavegan_rc.utils.text import printable
 
 if TYPE_CHECKING:
     from wavegan_rc.measurement.measurement import Measurement
+    from wavegan_rc.measurement.segments import SegmentSet
 
 EXIT_LIMIT_CROSSED = 1
 TABLE_FILE = "artifacts.txt"
@@ -46,6 +48,8 @@ def measure_command(program: str, argv: Sequence[str]) -> int:
             raise ParameterError(f"networks needs runs or generator files. Received: {path}")
     folders = _result_folders(flags.paths, flags.out)
     _check_out(flags, folders)
+    if len(flags.paths) > 1:
+        _check_comparable(flags)
     outcomes = []
     for path, measurement in _measure_each(flags, folders):
         outcomes += [(path, outcome) for outcome in check_limits(measurement, bounds)]
@@ -183,10 +187,28 @@ def _result_folders(paths: Sequence[str], out: Path) -> dict[Path, str]:
     return {out / f"{number:02d}": path for number, path in enumerate(paths, start=1)}
 
 
+def _check_comparable(flags: argparse.Namespace) -> None:
+    """Raise a ParameterError if a path has another rate or segment length than the first."""
+    from wavegan_rc.measurement.measure import check_comparable
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they come again
+        first, *others = (_open(flags, path) for path in flags.paths)
+    for other in others:
+        check_comparable(other, first)
+
+
+def _open(flags: argparse.Namespace, path: str) -> "SegmentSet":
+    from wavegan_rc.measurement.sources import open_segments
+
+    options = ("sample_rate", "upsampling_factors", "segment_length")
+    return open_segments(path, **{option: getattr(flags, option) for option in options})
+
+
 def _check_out(flags: argparse.Namespace, own: Mapping[Path, str]) -> None:
     """Raise a ParameterError if the folder holds results of other paths."""
     from wavegan_rc.measurement.measurement import JSON_FILE
-    from wavegan_rc.measurement.sources import is_generator, open_segments
+    from wavegan_rc.measurement.sources import is_generator
 
     for file in sorted([*flags.out.glob(JSON_FILE), *flags.out.glob(f"[0-9]*/{JSON_FILE}")]):
         try:
@@ -197,8 +219,7 @@ def _check_out(flags: argparse.Namespace, own: Mapping[Path, str]) -> None:
             # A mistyped path is a mistake of another kind, and named first.
             for path in flags.paths:
                 if not is_generator(path):
-                    options = ("sample_rate", "upsampling_factors", "segment_length")
-                    open_segments(path, **{option: getattr(flags, option) for option in options})
+                    _open(flags, path)
             raise ParameterError(
                 "out must be a new folder, or one with results of the same paths, which are "
                 f"replaced. Received: {flags.out}, where {printable(str(file))} is of "

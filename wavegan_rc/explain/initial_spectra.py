@@ -1,5 +1,6 @@
 """Measure the spectra that upsampling stages with random weights give white noise."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wavegan_rc.config.choices import UPSAMPLERS
+from wavegan_rc.errors import ParameterError
 from wavegan_rc.explain.explanation import Stages
 from wavegan_rc.figures.drawing import save_figure
 from wavegan_rc.figures.theory_figures import initial_spectra_figure, theory_figure
@@ -141,18 +143,20 @@ def _margin(stages: Stages) -> int:
 def draw(stages: Stages, *, draws: int, seed: int, out: Path) -> str:
     """Draw the theory, and the spectra of every upsampler at random initialization.
 
-    Files of an earlier call are replaced.
+    Files of an earlier call for the same stages are replaced.
 
     Returns:
         A table of line levels, and the paths of the files.
 
     Raises:
+        ParameterError: If the folder holds the results of other stages.
         DataError: If the folder cannot be written.
     """
+    files = [out / name for name in ("theory.png", "initial-spectra.png", "initial-spectra.json")]
+    _check_is_of(stages, files[2])
     compared = {word: replace(stages, upsamplers=(word,)) for word in UPSAMPLERS}
     if stages not in compared.values():
         compared["as given"] = stages
-    files = [out / name for name in ("theory.png", "initial-spectra.png", "initial-spectra.json")]
     with writing():
         out.mkdir(parents=True, exist_ok=True)
         figure = theory_figure(stages.kernel_size, stages.factors, stages.upsamplers)
@@ -172,6 +176,22 @@ def draw(stages: Stages, *, draws: int, seed: int, out: Path) -> str:
         result = asdict(stages) | {"draws": draws, "seed": seed, "line_levels": as_json}
         write_json(files[2], json_ready(result))
     return "\n".join([_level_table(levels, draws), "", *(f"wrote {file}" for file in files)])
+
+
+def _check_is_of(stages: Stages, file: Path) -> None:
+    """Raise a ParameterError if a file of results is there, but of other stages."""
+    try:
+        there = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError, RecursionError):
+        there = None
+    own = json_ready(asdict(stages))
+    if not isinstance(there, dict) or own != {name: there.get(name) for name in own}:
+        raise ParameterError(
+            "out must be a new folder, or one with results of the same settings, which are "
+            f"replaced. Received: {file.parent}, where {file.name} is of others"
+        )
 
 
 def _level_table(levels: Mapping[str, Mapping[int, LineLevels | None]], draws: int) -> str:

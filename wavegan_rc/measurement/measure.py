@@ -45,8 +45,8 @@ def measure(
         x: Run folder; generator file; folder, glob or file of audio; `.npy` file or array of shape
             (segments, samples), or (samples,) with `segment_length`.
         sample_rate: Sample rate in Hz; required for arrays. None: that of the source.
-        reference: Real audio, in the same forms. None: a run's own data; for other sources no
-            reference.
+        reference: Real audio, in the same forms; of another rate, it is resampled. None: a run's
+            own data; for other sources no reference.
         upsampling_factors: Upsampling factors of the generator, first stage first, each at least 2.
             None: those of the run or generator; for other sources no lines are measured.
         stopband_hz: Frequency in Hz above which the training data is empty, between 0 and half the
@@ -59,7 +59,7 @@ def measure(
         WaveganError: If a source or an argument cannot be used.
 
     Warns:
-        WaveganWarning: If files are skipped or resampled, a run's data cannot be used, or the
+        WaveganWarning: If audio is skipped or resampled, a run's data cannot be used, or the
             upsampling factors are not known.
 
     Example:
@@ -122,12 +122,7 @@ def compare(
         each.measured if isinstance(each, Measurement) else _read(each, *options) for each in (x, y)
     )
     test, other, evaluator = ours.segments, theirs.segments, theirs.evaluator
-    forms = [f"{s.sample_rate} Hz, {s.segment_length} samples" for s in (test, other)]
-    if forms[0] != forms[1]:
-        raise ParameterError(
-            f"{test.name}: sample_rate and segment_length must be those of {other.name}, "
-            f"{forms[1]}. Received: {forms[0]}"
-        )
+    check_comparable(test, other)
     sums = ours.sums, theirs.sums
     if ours.evaluator.combs != evaluator.combs:
         message = f"{test.name}: lines are not compared, since the upsampling factors differ"
@@ -137,6 +132,16 @@ def compare(
         )
         sums = sum_segments(test), sum_segments(other)
     return Comparison(estimate_quantities(*sums, evaluator), ours, theirs)
+
+
+def check_comparable(test: SegmentSet, other: SegmentSet) -> None:
+    """Raise a ParameterError if two sets differ in sample rate or segment length."""
+    forms = [f"{s.sample_rate} Hz, {s.segment_length} samples" for s in (test, other)]
+    if forms[0] != forms[1]:
+        raise ParameterError(
+            f"{test.name}: sample_rate and segment_length must be those of {other.name}, "
+            f"{forms[1]}. Received: {forms[0]}"
+        )
 
 
 def _read(
@@ -170,7 +175,8 @@ def _read(
     is_path = isinstance(x, (str, Path))
     parts, needed = None, FEWEST_UNITS
     if reference is not None:
-        parts, needed = reference_parts(reference, test), 2 * FEWEST_UNITS
+        parts = reference_parts(reference, test, rate_is_given=sample_rate is not None)
+        needed = 2 * FEWEST_UNITS
     elif is_path:
         parts = data_of_run(x, test.count)
     sums, unfinished = sum_segments(test, combs), _unfinished(x) if is_path else None

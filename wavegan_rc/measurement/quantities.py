@@ -10,6 +10,7 @@ from wavegan_rc.measurement.significance import PERMUTATIONS, SIGNIFICANCE
 from wavegan_rc.utils.atomic_files import json_ready
 
 CANNOT_BE_TOLD = "cannot be told"
+COULD_TELL = "more segments or recordings could tell"
 # Largest difference without relevance: 1 dB is about the smallest audible change of level.
 _MARGIN_DB = 1.0
 # The same for quantities between 0 and 1.
@@ -21,7 +22,7 @@ _SHARES = frozenset(
 # Unbiased estimates of non-negative quantities, which can fall below 0 by chance.
 _NOT_NEGATIVE = frozenset(
     {"phase_locking", "phase_locking_between", "image_coherence", "energy_modulation"}
-    | {"kernel_distance"}
+    | {"frechet_distance", "kernel_distance", "jensen_shannon_bits"}
 )
 _SHOWN_LINES = 5
 # Second smallest p-value of permutations: the smallest is only known to be below it.
@@ -200,9 +201,12 @@ class QuantityList:
         prominent = [q for q in lines if q.name == "line_prominence_db" and q.estimate is not None]
         prominent.sort(key=lambda q: -q.estimate.value)  # pyright: ignore
         rows = [f"{'':36}{f'{name} [95 %]':>29}{f'{reference} [95 %]':>29}{'p':>8}  verdict"]
-        rows += [_row(q) for q in [*whole, *stages, *prominent[:_SHOWN_LINES]]]
+        shown = [*whole, *stages, *prominent[:_SHOWN_LINES]]
+        rows += [_row(q) for q in shown]
         if lines:
             rows.append(_of_all_lines(lines, min(_SHOWN_LINES, len(prominent))))
+        if any(q.verdict == CANNOT_BE_TOLD for q in shown):
+            rows.append(f"({CANNOT_BE_TOLD}: the interval is too wide; {COULD_TELL})")
         return "\n".join(rows)
 
 

@@ -6,15 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import soxr
 
 from wavegan_rc.audio.corpus import Corpus
 from wavegan_rc.audio.preparation import corpus_of
 from wavegan_rc.audio.segments import Split, segments_of
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DataError, WaveganError, WaveganWarning
+from wavegan_rc.errors import DataError, ParameterError, WaveganError, WaveganWarning
 from wavegan_rc.measurement.segments import Places, SegmentSet
 from wavegan_rc.measurement.set_sums import MOST_KEPT
-from wavegan_rc.measurement.sources import Source, open_segments
+from wavegan_rc.measurement.sources import Source, is_generator, open_segments
 from wavegan_rc.runs.run import Run
 
 # Neighbouring segments of an array that stay in one part.
@@ -84,14 +85,38 @@ def _draw(corpus: Corpus, split: Split, config: Config, step: int, count: int) -
     )
 
 
-def reference_parts(source: Source, test: SegmentSet) -> tuple[SegmentSet, SegmentSet]:
-    """Open a reference in two parts: one is measured, distances are taken to the other."""
-    reference = open_segments(
-        source,
-        segment_length=test.segment_length,
-        sample_rate=test.sample_rate,
-        resample=True,
-    )
+def reference_parts(
+    source: Source, test: SegmentSet, *, rate_is_given: bool = True
+) -> tuple[SegmentSet, SegmentSet]:
+    """Open a reference in two parts: one is measured, distances are taken to the other.
+
+    Audio of another rate is resampled, and segments of a generator are cut to the length of those
+    of the test set.
+
+    Args:
+        source: Source of the reference.
+        test: Set to be measured.
+        rate_is_given: Whether the caller gave the rate that an array is taken to have.
+
+    Raises:
+        ParameterError: If segments of a generator or an array are too short.
+        DataError: If the reference cannot be used.
+
+    Warns:
+        WaveganWarning: If audio is resampled or cut, or the rate of an array is assumed.
+    """
+    if isinstance(source, (str, Path)) and is_generator(source):
+        reference = _fitted(open_segments(source), test)
+    else:
+        reference = open_segments(
+            source,
+            segment_length=test.segment_length,
+            sample_rate=test.sample_rate,
+            resample=True,
+        )
+        if not rate_is_given and (isinstance(source, np.ndarray) or Path(source).suffix == ".npy"):
+            message = f"{reference.name}: the rate of an array is not known; {test.sample_rate} Hz"
+            warnings.warn(f"{message} is assumed, that of the set", WaveganWarning, stacklevel=4)
     if reference.count < 2 * _ALIKE:
         raise DataError(
             f"{reference.name}: a reference must have at least {2 * _ALIKE} segments. "
@@ -99,6 +124,32 @@ def reference_parts(source: Source, test: SegmentSet) -> tuple[SegmentSet, Segme
         )
     second = _in_second_part(reference)
     return _part(reference, 2, second), _part(reference, 1, ~second)
+
+
+def _fitted(reference: SegmentSet, test: SegmentSet) -> SegmentSet:
+    """Resample each segment to the rate of the test set, and cut it to the length of its own."""
+    forms = [f"{s.segment_length} samples at {s.sample_rate} Hz" for s in (reference, test)]
+    if forms[0] == forms[1]:
+        return reference
+    if reference.segment_length * test.sample_rate < test.segment_length * reference.sample_rate:
+        raise ParameterError(
+            f"segment_length of {reference.name} must last as long as that of {test.name}, "
+            f"{forms[1]}. Received: {forms[0]}"
+        )
+
+    def source() -> Iterator[np.ndarray]:
+        for block in reference.blocks():
+            resampled = soxr.resample(block.T, reference.sample_rate, test.sample_rate).T
+            yield resampled[:, : test.segment_length]
+
+    message = f"{reference.name}: segments of {forms[0]} are fitted to {forms[1]}"
+    warnings.warn(message, WaveganWarning, stacklevel=5)
+    return replace(
+        reference,
+        sample_rate=test.sample_rate,
+        segment_length=test.segment_length,
+        source=source,
+    )
 
 
 def _in_second_part(reference: SegmentSet) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from wavegan_rc.audio.files import find_audio_files
 from wavegan_rc.audio.streams import mono_blocks, open_recording, resampled_blocks
+from wavegan_rc.audio.use import warn_of_lengths
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measurement.segments import SegmentSet, check_at_least, consecutive
 from wavegan_rc.runs.run import Run, similar_name
@@ -193,16 +194,19 @@ def _open_recordings(
     usable: dict[Path, int] = {}
     rates: dict[Path, int] = {}
     skipped: list[tuple[str, str]] = []
+    notes: list[tuple[str, str]] = []
     for file in files:
         try:
             if file in joined and len(joined) < len(files):
                 raise DataError(JOINS_SEGMENTS)
             with open_recording(file) as opened:
-                own_rate = opened.samplerate
+                own_rate, note = opened.samplerate, opened.note
             if sample_rate not in (None, own_rate) and not resample:
                 raise DataError(f"has a sample rate of {own_rate} Hz, not {sample_rate} Hz")
             usable[file] = _count_segments(file, segment_length, sample_rate or own_rate)
             sample_rate, rates[file] = sample_rate or own_rate, own_rate
+            if note:
+                notes.append((str(file), note))
         except DataError as error:
             skipped.append((str(file), str(error)))
     what = ""
@@ -213,6 +217,7 @@ def _open_recordings(
         raise DataError(f"{name}: no usable audio; {what}")
     if skipped:
         warnings.warn(f"{name}: {what}", WaveganWarning, stacklevel=3)
+    warn_of_lengths(notes)
     others = [rate for rate in rates.values() if rate != sample_rate]
     if others:
         message = f"{name}: {len(others)} of {len(usable)} files are resampled to {sample_rate} Hz"

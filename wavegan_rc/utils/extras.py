@@ -1,9 +1,7 @@
 """Optional packages, and libraries that need preparation before they are imported."""
 
 import os
-import stat
 import sys
-import tempfile
 import warnings
 from importlib import import_module
 from importlib.util import find_spec
@@ -11,6 +9,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from wavegan_rc.errors import ParameterError, WaveganWarning
+from wavegan_rc.utils.cache import takes_files, temporary_cache
 
 
 def require(package: str, *, asked: str, extra: str) -> None:
@@ -67,30 +66,5 @@ def _prepare_matplotlib() -> None:
     if "matplotlib" not in sys.modules and "MPLCONFIGDIR" not in os.environ:
         homes = (("XDG_CONFIG_HOME", "~/.config"), ("XDG_CACHE_HOME", "~/.cache"))
         places = [Path(os.environ.get(name) or os.path.expanduser(home)) for name, home in homes]
-        if not all(_takes_files(place / "matplotlib") for place in places):
-            os.environ["MPLCONFIGDIR"] = _temporary_cache()
-
-
-def _takes_files(folder: Path) -> bool:
-    """Return whether a file can be made in a folder, which is made if it is missing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError:
-        return False
-    return True
-
-
-def _temporary_cache() -> str:
-    """Return a folder that later processes of this user find again.
-
-    What a library reads there must not come from another user.
-    """
-    folder = os.path.join(tempfile.gettempdir(), f"wavegan_rc-cache-{os.getuid()}")
-    try:
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
-        found = os.lstat(folder)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            return tempfile.mkdtemp(prefix="wavegan_rc-cache-")
-    return folder
+        if not all(takes_files(place / "matplotlib") for place in places):
+            os.environ["MPLCONFIGDIR"] = temporary_cache()
