@@ -127,8 +127,8 @@ class Loop:
             clock,  # first, so that only the update is timed
             # Before all that read or save values: they never see a non-finite step.
             StopAtNonFinite(run, self.session.segments, config),
+            Progress(self.session.on_progress, config.steps, self.stop),
             self.stop,
-            Progress(self.session.on_progress, config.steps),
             Checkpoints(run, config.save_every, config.steps),
         ]
         after: list[StepCallback] = [history]

@@ -31,6 +31,7 @@ def export_generator(model: WGANGP, run: Run, config: Config) -> keras.Model:
 
 def write_results(generator: keras.Model, run: Run, config: Config, reference: Reference) -> None:
     """Write samples, figures and the summary of a finished run."""
+    run.summary.unlink(missing_ok=True)  # an earlier session's is of another step
     rate = config.sample_rate
     latents = draw_latents(MEASURED_SEGMENTS, config.latent_dim, config.seed)
     generated = synthesize(generator, latents)
@@ -43,7 +44,8 @@ def write_results(generator: keras.Model, run: Run, config: Config, reference: R
     for file in run.samples.glob("*.wav"):  # an earlier session may have written more
         if file.stem.isdigit() and int(file.stem) >= config.sample_count:
             file.unlink()
-    summarise(reference, generated, config, run).write(run.summary)
+    with OptionalWork("the summary"):
+        summarise(reference, generated, config, run).write(run.summary)
     with OptionalWork("the pictures of the sound"):
         _draw_sounds(reference, generated, generator, run, config)
     with OptionalWork("the pictures of the training"):
@@ -87,10 +89,9 @@ def _draw_history(run: Run, config: Config) -> None:
     from wavegan_rc.figures.history_figure import history_figure, losses_figure
 
     title = _title(run, config)
-    figures = {
-        "losses": losses_figure(run.history, title, config.loss),
-        "artifacts-over-training": history_figure(run.history, run.summary, title),
-    }
+    figures = {"losses": losses_figure(run.history, title, config.loss)}
+    if run.summary.exists():
+        figures["artifacts-over-training"] = history_figure(run.history, run.summary, title)
     for name, figure in figures.items():
         if figure is not None:
             save_figure(figure, run.figures / f"{name}.png")
