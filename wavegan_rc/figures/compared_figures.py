@@ -9,12 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from wavegan_rc.figures.drawing import decibels, draw_band, over_seeds, set_title
+from wavegan_rc.figures.drawing import decibels, draw_band, over_seeds, plain_label, set_title
 from wavegan_rc.figures.frequency_axis import frequencies_text
 from wavegan_rc.figures.history_figure import PROMINENCE, RATIO, series
 from wavegan_rc.figures.spectra import draw_stages, mark_lines
 from wavegan_rc.figures.style import REAL_COLOR, default_style
-from wavegan_rc.utils.text import printable
 
 # Widths in inches: a page on a desk, and on a phone.
 WIDE, NARROW = 11.0, 4.6
@@ -36,8 +35,8 @@ class DrawnGroup:
 
     @property
     def label(self) -> str:
-        """Name without mathematics, which a dollar sign would begin."""
-        return printable(self.title).replace("$", r"\$")
+        """Title as a label."""
+        return plain_label(self.title)
 
     @property
     def name(self) -> str:
@@ -150,7 +149,7 @@ def training_figure(
             label, title = "prominence", f"Lines of stage {stage}: {frequencies_text(lines_hz)}"
         real = real_db.get(lines_hz)
         if real is not None:
-            title += f" (dashed: real, {real:.1f} dB)"
+            title += f" (dashed: real, {real:z.1f} dB)"
             axis.axhline(real, color=REAL_COLOR, linestyle="--", linewidth=1, zorder=0)
         set_title(axis, title, _TITLE_SIZE)
         axis.set_ylabel(f"{label} (dB)\nless is better", fontsize=9)

@@ -151,7 +151,7 @@ def _draw_prominences(
             real.append(float(np.median(levels)))
     if real:
         low, high = min(real), max(real)
-        label = f"real audio, all stages: {low:.1f} to {high:.1f} dB"
+        label = f"real audio, all stages: {low:z.1f} to {high:z.1f} dB"
         axis.axhspan(low, high, fc=(REAL_COLOR, 0.3), ec=REAL_COLOR, ls="--", zorder=0, label=label)
     axis.set_ylabel("line prominence (dB)")
     set_title(axis, "How far each stage's predicted lines stand out (median): less is better")

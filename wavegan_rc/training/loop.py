@@ -136,7 +136,7 @@ class Loop:
             # The history's line holds the measured values.
             after.insert(0, ArtifactHistory(synthesizer, config, reference.segments))
         if events is not None:
-            after.append(Previews(synthesizer, events, config, reference))
+            after.append(Previews(synthesizer, events, run, config, reference))
         return before, after
 
     def _repeat_after_checkpoint(self, model: WGANGP, after: list[StepCallback], step: int) -> None:

@@ -15,7 +15,6 @@ from wavegan_rc.training.summary import summarise
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.atomic_files import whole_files
 from wavegan_rc.utils.interruptions import OptionalWork
-from wavegan_rc.utils.text import printable
 
 # Enough for levels within a few tenths of a dB, and quick to generate.
 MEASURED_SEGMENTS = 512
@@ -59,10 +58,16 @@ def _draw_sounds(
     run: Run,
     config: Config,
 ) -> None:
-    from wavegan_rc.figures.drawing import filter_figure, save_figure, spectrogram_figure
+    from wavegan_rc.figures.drawing import (
+        filter_figure,
+        run_title,
+        save_figure,
+        spectrogram_figure,
+    )
     from wavegan_rc.figures.spectra import spectrum_figure
 
-    rate, title, shown = config.sample_rate, _title(run, config), slice(SHOWN_SEGMENTS)
+    rate, shown = config.sample_rate, slice(SHOWN_SEGMENTS)
+    title = run_title(run, config, config.steps)
     rows = {
         reference.title: reference.segments[shown],
         f"generated: {title}": generated[shown],
@@ -85,19 +90,13 @@ def _draw_sounds(
 
 
 def _draw_history(run: Run, config: Config) -> None:
-    from wavegan_rc.figures.drawing import save_figure
+    from wavegan_rc.figures.drawing import run_title, save_figure
     from wavegan_rc.figures.history_figure import history_figure, losses_figure
 
-    title = _title(run, config)
+    title = run_title(run, config, config.steps)
     figures = {"losses": losses_figure(run.history, title, config.loss)}
     if run.summary.exists():
         figures["artifacts-over-training"] = history_figure(run.history, run.summary, title)
     for name, figure in figures.items():
         if figure is not None:
             save_figure(figure, run.figures / f"{name}.png")
-
-
-def _title(run: Run, config: Config) -> str:
-    """Return the run, its upsampler, steps and seed, without mathematics for Matplotlib."""
-    words = (run.path.absolute().name, config.upsampler_name, f"step {config.steps}")
-    return printable(", ".join((*words, f"seed {config.seed}"))).replace("$", r"\$")
