@@ -170,11 +170,7 @@ def _train(
     """Train to the last step or to a signal, whose number is returned."""
     config = session.config
     try:
-        with (
-            run_lock(run.path),
-            stop,
-            tracking(run, config, destinations) as trackers,
-        ):
+        with run_lock(run.path), stop, tracking(run, config, destinations) as trackers:
             write_skipped(run.path, unused_recordings(session.segments))
             checkpoint = _load_newest(session, model, run) if resumed else None
             if checkpoint is None or not is_finished(run, config, checkpoint):

@@ -83,9 +83,9 @@ class StopOnSignal(StepCallback, EndSignals):
         self._message = _COMPILING
 
     def stop_for(self, error: Exception) -> None:
-        """Stop after the current step because of an error, to be raised after the checkpoint."""
+        """Stop as at SIGTERM because of an error, to be raised after the checkpoint."""
         self.error = self.error or error
-        self.received = self.received or signal.SIGTERM
+        self._on_signal(signal.SIGTERM, None)
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:  # noqa: ARG002
         """Stop training if this host or another one received a signal."""
