@@ -176,7 +176,7 @@ def test_the_picture_names_run_step_and_seed(generator_file, monkeypatch, tmp_pa
     monkeypatch.setattr("wavegan_rc.figures.drawing.spectrogram_figure", figure)
     trained = Run(tmp_path / "5$ run")
     trained.checkpoints.mkdir(parents=True)
-    trained.write_config(Config(upsampler="sinc", seed=3))
+    trained.write_config(Config(upsampler=("sinc",), seed=3))
     (trained.checkpoints / "step-000006.json").touch()
     generator_file.rename(trained.generator)
     trained.generator.touch()  # after the checkpoint
