@@ -29,12 +29,12 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
         default=STACKS,
     )
     parser.flag(
-        "configs",
+        "config",
         tuple[Literal["speech2048", "wavegan16384", "gpu"], ...],
         "settings timed by training: speech2048, wavegan16384 (batch 8), gpu",
         default=("speech2048", "wavegan16384"),
     )
-    parser.flag("json", Path | None, "file for the numbers")
+    parser.flag("out", Path | None, "JSON file for the numbers")
     parser.flag(
         "seconds",
         float,
@@ -45,7 +45,7 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
     )
     flags = parser.parse(argv)
     repeats = flags.repeats or (5 if flags.subject == "training" else 15)
-    _check_writable(flags.json)
+    _check_writable(flags.out)
     if flags.subject in ("quality", "upsampling"):
         require_tensorflow(f"benchmark {flags.subject}")
     if flags.subject in ("quality", "training"):
@@ -53,17 +53,17 @@ def benchmark_command(program: str, argv: Sequence[str]) -> int:
     module = import_module(f"benchmarks.{flags.subject}")
     options = {
         "quality": [flags.seconds],
-        "training": [flags.configs, repeats],
+        "training": [flags.config, repeats],
         "upsampling": [flags.stacks, repeats],
     }
     benchmark = getattr(module, f"benchmark_{flags.subject}")
-    benchmark(*options.get(flags.subject, [repeats]), flags.json)
+    benchmark(*options.get(flags.subject, [repeats]), flags.out)
     return 0
 
 
-def _check_writable(json_file: Path | None) -> None:
+def _check_writable(file: Path | None) -> None:
     """Find a mistake before minutes of work."""
-    if json_file is not None:
-        folder = json_file.absolute().parent
-        if json_file.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-            raise DataError(f"json must be a file in a writable folder. Received: {json_file}")
+    if file is not None:
+        folder = file.absolute().parent
+        if file.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+            raise DataError(f"out must be a file in a writable folder. Received: {file}")

@@ -1,6 +1,6 @@
 """Draw time-to-quality.png from the benchmark's numbers: python docs/draw_quality.py.
 
-The numbers are those of `python scripts/benchmark.py quality --json docs/time-to-quality.json`.
+The numbers are those of `python scripts/benchmark.py quality --out docs/time-to-quality.json`.
 """
 
 import json

@@ -146,7 +146,8 @@ def test_training_returns_the_run_and_reports_its_progress(trained, capfd):
         ("training", step, 6) for step in range(7)
     ]
     assert shown[-1][3].startswith("distance ")
-    assert any("16 kHz, mono, low-passed at 1500 Hz" in message for message in logged)
+    about = "16 kHz, mono, low-passed at 1500 Hz (--cutoff-hz null: off)"
+    assert logged[0] == f"preparing: bundled speech: {about}"
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
 

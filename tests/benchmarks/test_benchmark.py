@@ -25,7 +25,7 @@ def small_stack(monkeypatch):
 
 def test_the_table_and_the_file_hold_every_upsampler(small_stack, tmp_path, capsys):
     file = tmp_path / "b.json"
-    argv = ["upsampling", "--stacks", "2x7", "--repeats", "2", "--json", str(file)]
+    argv = ["upsampling", "--stacks", "2x7", "--repeats", "2", "--out", str(file)]
     code, out, _ = run(argv, capsys)
     assert code == 0
     result = json.loads(file.read_text())
@@ -60,7 +60,7 @@ def test_the_two_steps_compute_what_the_layers_do(upsampler):
         (["upsampling", "--repeats", "x"], "repeats"),
         (["quality", "--seconds", "0"], "seconds"),
         (["quality", "--seconds", "nan"], "seconds"),
-        (["upsampling", "--stacks", "2x7", "--json", "/nowhere/b.json"], "/nowhere/b.json"),
+        (["upsampling", "--stacks", "2x7", "--out", "/nowhere/b.json"], "/nowhere/b.json"),
     ],
 )
 def test_mistakes_give_one_line_and_exit_code_2(small_stack, argv, named, capsys):

@@ -12,7 +12,7 @@ from benchmarks.command import benchmark_command
 def test_generation_is_timed_at_each_batch_size(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(generation, "_CALLS", {1: 2, generation._LARGE_BATCH: 1})
     file = tmp_path / "b.json"
-    argv = ["generation", "--repeats", "1", "--json", file]
+    argv = ["generation", "--repeats", "1", "--out", file]
     code, out, _ = ended(benchmark_command, argv, capsys)
     assert code == 0
     rows = json.loads(file.read_text())["rows"]

@@ -222,7 +222,7 @@ def test_the_table_and_the_file_hold_every_arm(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(training, "CONFIGS", {"speech2048": small_config})
     monkeypatch.setattr(training, "PRODUCT_SIZE", 64)
     file = tmp_path / "b.json"
-    argv = ["training", "--configs", "speech2048", "--repeats", "1", "--json", str(file)]
+    argv = ["training", "--config", "speech2048", "--repeats", "1", "--out", str(file)]
     code, out, _ = ended(benchmark_command, argv, capsys)
     assert code == 0
     numbers = json.loads(file.read_text())

@@ -6,6 +6,7 @@ import pytest
 
 from wavegan_rc.cli import progress
 from wavegan_rc.cli.progress import ProgressDisplay
+from wavegan_rc.errors import WaveganWarning
 
 
 @pytest.fixture
@@ -59,3 +60,15 @@ def test_a_training_that_goes_back_is_shown_at_once(clock, capsys):
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == [
         *("0/9", "1/9", "0/9", "1/9")
     ]
+
+
+def test_a_display_that_fails_ends_no_training(monkeypatch):
+    def fail(**_):
+        raise LookupError("unknown terminal")
+
+    monkeypatch.setattr(progress, "Console", fail)
+    message = "^the progress display failed; training continues without it: unknown terminal$"
+    with ProgressDisplay() as display:
+        with pytest.warns(WaveganWarning, match=message):
+            display.show("training", 0, 9)
+        display.show("training", 1, 9)  # a warning given again would fail the test

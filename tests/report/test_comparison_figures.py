@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 
 from wavegan_rc.errors import DataError
 from wavegan_rc.figures.compared_figures import WIDE, spectra_figure, training_figure
+from wavegan_rc.report import write as report_writer
 from wavegan_rc.report.document import build_document
 from wavegan_rc.report.write import read_groups, write_figures, write_report
 
@@ -75,13 +76,20 @@ def test_the_floor_is_real_audio_of_the_first_run(compared):
 
 def test_training_is_drawn_by_stage_with_bands_over_seeds(compared):
     _, _, groups = compared
-    ratio, first, second = training_figure(groups, -86.0, WIDE).axes
+    ratio, first, second = training_figure(groups, {(): -86.0, (4000.0, 8000.0): 0.3}, WIDE).axes
     # The three runs have seed - step, up to step 15, and stage + seed.
     x, y = lines_by_label(ratio)["transposed (3 seeds)"]
     assert x.tolist() == list(range(1, 21))
     assert y.tolist() == [1 - min(step, 15) for step in range(1, 21)]
     assert lines_by_label(first)["transposed (3 seeds)"][1].tolist() == [2] * 20
     assert lines_by_label(second)["resize (one training)"][1].tolist() == [2] * 20
+    titles = [axis.get_title(loc="left") for axis in (ratio, first, second)]
+    ends = ["dashed: real, -86.0 dB)", "", "dashed: real, 0.3 dB)"]
+    assert [title.partition(" (")[2] for title in titles] == ends
+    for axis, real in ((ratio, -86.0), (second, 0.3)):
+        assert real in {y for line in axis.get_lines() for y in np.asarray(line.get_ydata())}
+        assert axis.get_ylim()[0] < real < axis.get_ylim()[1]
+        assert "less is better" in axis.get_ylabel()
     (band,) = first.collections
     heights = np.asarray(band.get_paths()[0].vertices)[:, 1]
     assert (heights.min(), heights.max()) == (1, 3)
@@ -91,12 +99,20 @@ def test_training_is_drawn_by_stage_with_bands_over_seeds(compared):
     assert high > 4
 
 
+def test_the_levels_of_real_audio_are_those_of_the_table(compared, tmp_path, monkeypatch):
+    document, _, groups = compared
+    seen = []
+    monkeypatch.setattr(report_writer, "training_figure", lambda *each: seen.append(each[1]))
+    write_figures(document, tmp_path)
+    assert seen == [{(): 0.0} | dict.fromkeys(groups[0].stages.values(), 0.0)] * 2
+
+
 def test_without_measurements_during_training_there_is_no_such_figure(tmp_path):
     runs = write_seeds(tmp_path, "a", [{}, {}])
     for run in runs:
         (run / "history.jsonl").write_text('{"step": 20}\n')
     document = document_of(runs, tmp_path)
-    assert training_figure(read_groups(document), None, WIDE) is None
+    assert training_figure(read_groups(document), {}, WIDE) is None
     files = write_figures(document, tmp_path / "figures")
     assert {file.stem for file in files} == {"spectra", "spectra-narrow"}
 
@@ -106,7 +122,7 @@ def test_only_steps_that_all_seeds_have_are_drawn(tmp_path):
     rows = [{"step": step, "out_of_band_total_db": 1.0} for step in (5, 10, 15, 20)]
     (runs[1] / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     document = document_of(runs, tmp_path)
-    (axis,) = training_figure(read_groups(document), None, WIDE).axes
+    (axis,) = training_figure(read_groups(document), {}, WIDE).axes
     assert lines_by_label(axis)["resize (2 seeds)"][0].tolist() == [5, 10, 15, 20]
 
 
@@ -161,10 +177,10 @@ def test_stages_of_other_factors_have_panels_of_their_own(tmp_path):
     document = document_of(runs, tmp_path)
     groups = read_groups(document)
     assert len(spectra_figure(groups, {1700.0}, WIDE).axes) == 3
-    panels = training_figure(groups, -86.0, WIDE).axes
+    panels = training_figure(groups, {(): -86.0}, WIDE).axes
     assert len(panels) == 5
-    # A line and 0 each; the first has two lines, and the level of real audio.
-    assert [len(axis.get_lines()) for axis in panels] == [3, 2, 2, 2, 2]
+    # The first has those of both groups, and the level of real audio.
+    assert [len(axis.get_lines()) for axis in panels] == [3, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("damage", ["not an archive", "shape", "missing"])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.runs import history, smoke_config, tensorboard_events, timed_history
 from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
 from matplotlib.text import Annotation
 from scipy import signal
 
@@ -332,7 +333,9 @@ def test_the_callback_is_due_at_multiples_and_at_the_last_step(tmp_path):
 
 def written(tmp_path, rows, real: float | None = -86.0):
     lines = [
-        {"frequency_hz": hz, "stage": s} for s, all_hz in STAGE_LINES_HZ.items() for hz in all_hz
+        {"frequency_hz": hz, "stage": s, "real_prominence_db": hz / 1000 if real else None}
+        for s, all_hz in STAGE_LINES_HZ.items()
+        for hz in all_hz
     ]
     ratios = None if real is None else {"real": real, "generated": -20.0}
     files = tmp_path / "history.jsonl", tmp_path / "summary.json"
@@ -354,8 +357,7 @@ def test_the_figure_draws_what_the_files_say(tmp_path):
     ]
     upper, lower = history_figure(*written(tmp_path, rows), "a run").axes
     assert drawn(upper)["generated"] == [[20, -10], [30, -30]]
-    assert [text.get_text() for text in upper.texts] == ["real audio: -86.0 dB"]
-    assert -86 in {y for line in upper.lines for y in np.asarray(line.get_ydata())}
+    assert drawn(upper)["real audio: -86.0 dB"] == [[0, -86], [1, -86]]
     assert upper.get_ylim()[0] < -86  # the level of real audio stands on the plot
     assert upper.get_title(loc="left").startswith("a run\n")
     assert "less is better" in upper.get_title(loc="left")
@@ -363,6 +365,24 @@ def test_the_figure_draws_what_the_files_say(tmp_path):
     # Stage 2 was measured once only.
     assert stages == {"stage 1: 1 kHz, 2 kHz, ...": [[20, 3], [40, 5]]}
     assert lower.get_xlabel() == "step"
+    assert "less is better" in lower.get_title(loc="left")
+
+
+def test_real_audio_stands_beside_the_lines_unless_it_is_silent(tmp_path):
+    rows = [
+        {"step": step, **{f"line_prominence_db/stage_{s}": 3.0 for s in (1, 2)}} for step in (1, 2)
+    ]
+    (axis,) = history_figure(*written(tmp_path, rows), "a run").axes
+    (band,) = axis.patches
+    # Medians over the lines of each stage, at kHz dB each.
+    assert band.get_label() == "real audio, all stages: 4.0 to 6.0 dB"
+    assert isinstance(band, Rectangle)
+    assert band.get_bbox().intervaly.tolist() == [4, 6]
+    low, high = axis.get_ylim()
+    assert low < 4
+    assert high > 6
+    (axis,) = history_figure(*written(tmp_path, rows, real=None), "a run").axes
+    assert not axis.patches
 
 
 def test_stages_differ_in_color_and_style(tmp_path):

@@ -10,11 +10,13 @@ from dataclasses import replace
 import pytest
 from helpers.runs import SMALL, history, newest_step, smoke_config
 
-from wavegan_rc.errors import WaveganWarning
+from wavegan_rc.cli.train import train_and_tell
+from wavegan_rc.errors import DivergenceError, WaveganWarning
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.training.callbacks import artifacts
 from wavegan_rc.training.callbacks.checkpoints import StopOnSignal
 from wavegan_rc.training.callbacks.tensorboard import EventFile
+from wavegan_rc.training.health import Watch
 from wavegan_rc.training.train import train
 from wavegan_rc.utils import interruptions
 from wavegan_rc.utils.atomic_files import whole_file, write_whole
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_failures_beside_training_are_a_warning_each_and_come_after_the_checkpoint(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, capsys
 ):
     run = tmp_path / "runs" / "001-resize"
     saved = []
@@ -35,16 +37,19 @@ def test_failures_beside_training_are_a_warning_each_and_come_after_the_checkpoi
 
     def fill_disk(self, step, values):
         saved.append(newest_step(run))
+        (run / "summary.json").touch()  # as an earlier session leaves it
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(artifacts, "artifact_values", fail)
     monkeypatch.setattr("wavegan_rc.figures.drawing.spectrogram_figure", fail)
-    monkeypatch.setattr("wavegan_rc.figures.history_figure.history_figure", fail)
+    monkeypatch.setattr("wavegan_rc.figures.history_figure.losses_figure", fail)
+    monkeypatch.setattr("wavegan_rc.training.results.summarise", fail)
+    monkeypatch.setattr(Watch, "add", fail)
     monkeypatch.setattr(EventFile, "scalars", fill_disk)
     every = {"log_every": 1, "measure_every": 1, "save_every": 1}
     config = smoke_config(tmp_path, steps=3, **SMALL | every)
     with pytest.warns(WaveganWarning) as caught:
-        assert train(config).stopped_by is None
+        assert train_and_tell(config) == 0
     ours = [warning for warning in caught if warning.category is WaveganWarning]
     said = sorted(str(warning.message) for warning in ours)
     assert [text.split(" failed; training continues without it: ") for text in said] == [
@@ -53,12 +58,45 @@ def test_failures_beside_training_are_a_warning_each_and_come_after_the_checkpoi
         ["the pictures of the sound", "no LaTeX"],
         ["the pictures of the training", "no LaTeX"],
         ["the preview", "no LaTeX"],
+        ["the record of bad signs", "no LaTeX"],
+        ["the summary", "no LaTeX"],
     ]
-    # Measurement, events and preview of each step; then the pictures.
-    assert saved == [1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3]
+    # Measurement, events, bad signs and preview of each step; then summary and pictures.
+    assert saved == [1] * 4 + [2] * 4 + [3] * 4 + [3] * 3
     assert [row["step"] for row in history(run)] == [1, 2, 3]
     assert len(list((run / "samples").glob("0*.wav"))) == 2
     assert (run / "generator.keras").is_file()
+    *_, then, last = capsys.readouterr().out.splitlines()
+    assert then.startswith(f"Next: listen to {run}/samples/joined.wav")
+    assert last == f"run: {run}"
+    assert not (run / "summary.json").exists()  # nor one of an earlier step
+
+
+def test_an_error_of_the_callers_function_is_raised_after_the_checkpoint(tmp_path):
+    """As it is: neither as a disk that is full, nor as a training that diverged."""
+
+    def failing_at(step, error):
+        def report(work, done, total, note):
+            if (work, done) == ("training", step):
+                raise error
+
+        return report
+
+    run = tmp_path / "runs" / "001-resize"
+    config = smoke_config(tmp_path, steps=4, **SMALL | {"save_every": 4})
+    error = OSError(errno.EIO, "my window is closed")
+    with pytest.raises(OSError, match="my window") as caught:
+        train(config, on_progress=failing_at(2, error))
+    assert caught.value is error
+    assert newest_step(run) == 2
+    assert (run / "generator.keras").is_file()
+    with pytest.raises(KeyboardInterrupt):  # a second Ctrl-C waits for nothing
+        train(config, resume=run, on_progress=failing_at(0, KeyboardInterrupt()))
+    diverged = DivergenceError("mine", step=1, tensor="mine")
+    with pytest.raises(DivergenceError, match=r"^mine$"):
+        train(config, resume=run, on_progress=failing_at(2, diverged))
+    assert newest_step(run) == 4
+    assert [row["step"] for row in history(run)] == [2, 4]
     assert (run / "summary.json").is_file()
 
 
@@ -202,6 +240,7 @@ def test_half_an_event_does_not_stay_in_the_file(tmp_path):
 
             def close(self):
                 opened.close()
+                raise OSError(errno.EDQUOT, "over quota")
 
         writer._records._writer = Full()
         with pytest.raises(OSError, match="full"):

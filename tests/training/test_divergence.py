@@ -19,7 +19,7 @@ from wavegan_rc.audio.segments import Segments
 from wavegan_rc.cli.process import run_command
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
-from wavegan_rc.errors import DivergenceError
+from wavegan_rc.errors import DataError, DivergenceError
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
 from wavegan_rc.runs.checkpoints import newest_checkpoint
 from wavegan_rc.runs.run import Run
@@ -343,11 +343,12 @@ def test_it_goes_back_three_times_and_then_stops(tmp_path, monkeypatch, caplog):
     assert not any(np.array_equal(a, b) for a, b in pairwise(kept))
 
 
-def test_a_batch_that_cannot_be_kept_hides_nothing(tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("error", [OSError(28, "no space"), DataError("no\nspace")])
+def test_a_batch_that_cannot_be_kept_hides_nothing(error, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise error
 
     monkeypatch.setattr(Loop, "_fit", diverge_at_once)
-    monkeypatch.setattr(divergence.np, "savez", full)
-    with pytest.raises(DivergenceError, match=r"could not be kept: .*No space left"):
+    monkeypatch.setattr(divergence.np, "savez", fail)
+    with pytest.raises(DivergenceError, match=r"could not be kept: .*no space; a lower"):
         train(smoke_config(tmp_path, **SHORT))

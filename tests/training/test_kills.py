@@ -86,6 +86,7 @@ for line in sys.stdin:
     process = os.fork()
     if not process:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and one under `nohup` this
         run_command(train_command, "train.py", json.loads(line))
     print(process, file=answers)
     print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), file=answers)
@@ -220,7 +221,7 @@ def test_a_training_killed_many_times_goes_on_as_if_it_had_not_been(tmp_path, ar
     assert steps == list(range(1, reached + 2))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_ctrl_c_after_a_signal_ends_at_once_and_what_was_saved_is_good(
     number, tmp_path, argv, nursery
 ):

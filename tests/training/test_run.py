@@ -19,9 +19,11 @@ from helpers.runs import SMALL, SMOKE, history, smoke_config, tensorboard_events
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import image
+from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
+from wavegan_rc.figures import drawing
 from wavegan_rc.generator.file import load_generator
 from wavegan_rc.generator.generation import draw_latents
 from wavegan_rc.measurement.references import data_of_run
@@ -130,6 +132,9 @@ def test_tensorboard_has_losses_audio_and_pictures(smoke_run):
     assert events["audio/generated"][0].encoded_audio_string.startswith(b"RIFF")
     assert [event.step for event in events["audio/real"]] == [3]
     assert events["spectrogram"][0].encoded_image_string.startswith(b"\x89PNG")
+    # As `tensorboard --logdir runs` names it.
+    named = EventMultiplexer().AddRunsFromDirectory(str(smoke_run[0].parent))
+    assert named.Runs().keys() == {"001-resize/tensorboard"}
 
 
 @pytest.mark.backend
@@ -268,10 +273,33 @@ def test_an_uneven_kernel_is_warned_of_before_training(tmp_path):
         train(config)
 
 
-def test_a_post_filter_is_trained_and_drawn_and_the_cores_are_recorded(tmp_path, monkeypatch):
+def test_a_post_filter_is_trained_figures_say_of_what_and_the_cores_are_recorded(
+    tmp_path, monkeypatch
+):
     """The number of cores decides whether another run repeats this one to the last bit."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
-    run = train(smoke_config(tmp_path, **SMALL, post_filter_length=64)).path
+    titles = {}
+    for name in ("save_figure", "figure_pixels"):
+        draw = getattr(drawing, name)
+
+        def recording(figure, *path, draw=draw):
+            shown = [axis.get_title(loc="left") for axis in figure.axes]
+            titles[path[0].stem if path else f"preview {len(titles)}"] = "\n".join(shown)
+            return draw(figure, *path)
+
+        monkeypatch.setattr(drawing, name, recording)
+    changes = SMALL | {"measure_every": 2, "save_every": 4, "seed": 7}
+    run = train(smoke_config(tmp_path, **changes, post_filter_length=64)).path
+    steps = {"preview 0": 4} | dict.fromkeys(
+        [
+            *("preview 1", "spectrogram", "spectrum", "post-filter", "losses"),
+            "artifacts-over-training",
+        ],
+        6,
+    )
+    assert titles.keys() == steps.keys()
+    for name, step in steps.items():
+        assert f"001-resize, resize, step {step}, seed 7" in titles[name]
     assert json.loads((run / "environment.json").read_text())["device"] == "CPU, 3 cores"
     generator = load_generator(run).model
     taps = generator.get_layer("post_filter").get_weights()[0].ravel()
@@ -298,6 +326,7 @@ def test_own_audio_of_one_file_without_a_low_pass_has_no_ratio(tmp_path, make_wa
     path = make_wav("own.flac", tone(440, 44100, seconds=4), 44100)
     run = train(smoke_config(tmp_path, data=str(path), cutoff_hz=None, steps=1)).path
     assert (run / "samples" / "0000.wav").exists()
+    assert f"preparing: {path}: 16 kHz, mono, all frequencies (no --cutoff-hz)" in caplog.messages
     assert "out-of-band" not in caplog.text
     # One step is less than an interval of anything, and yet nothing is missing.
     assert [row["step"] for row in history(run)] == [1]

@@ -1,6 +1,7 @@
 """A run and its recordings: found where they are now, never taken for others."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,10 +94,23 @@ def test_generated_audio_and_hidden_folders_are_no_recordings(tmp_path):
     ]
 
 
-def test_a_relative_path_in_the_working_folder_leaves_its_runs_out(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "runs" / "samples").mkdir(parents=True)
-    for name in ("a.wav", "runs/samples/b.wav", "runs/config.yaml", "runs/environment.json"):
-        (tmp_path / name).touch()
-    with pytest.warns(WaveganWarning, match="left out 1 file in"):
-        assert [path.name for path in find_audio_files(".")] == ["a.wav"]
+@pytest.mark.filterwarnings(
+    "ignore:.*left out . files in run folders:wavegan_rc.errors.WaveganWarning"
+)
+def test_trainings_in_the_folder_of_recordings_leave_one_another_out(
+    tmp_path, make_wav, monkeypatch
+):
+    """`cd recordings; train --data .`, twice; then the first is resumed, by two names of it."""
+    for name, pitch in (("a.wav", 440), ("b.wav", 800)):
+        data = make_wav(name, tone(pitch, seconds=3)).parent
+    monkeypatch.chdir(data)
+    config = smoke_config(tmp_path, **SMALL, data=".", steps=1)
+    first, second = (train(replace(config, out="runs")) for _ in range(2))
+    assert second.path.name == "002-resize"
+    fingerprints = {run.read_record()["data_fingerprint"] for run in (first, second)}
+    assert len(fingerprints) == 1
+    with pytest.warns(WaveganWarning, match="left out 8 files in"):
+        assert [path.name for path in find_audio_files(".")] == ["a.wav", "b.wav"]
+    for again in ([], ["--data", str(data)]):
+        assert train_command("train.py", ["--resume", "runs/001-resize", *again]) == 0
+    assert first.read_config().data == str(data)

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
+from wavegan_rc.utils.interruptions import OptionalWork
+
 # Seconds between updates: in a log file, every update is another line.
 _TERMINAL_S, _FILE_S = 0.2, 30.0
 # Units that the time left is not computed from: the first steps are compiled, under JAX the first
@@ -25,9 +27,14 @@ class ProgressDisplay(AbstractContextManager):
     def __init__(self) -> None:
         self._work = ""
         self._bar: RichProgress | None = None
+        self._showing = OptionalWork("the progress display")
 
     def show(self, work: str, done: int, total: int, note: str = "") -> None:
         """Show the progress if an update is due."""
+        with self._showing:
+            self._show(work, done, total, note)
+
+    def _show(self, work: str, done: int, total: int, note: str) -> None:
         now = time.monotonic()
         if work != self._work or done < self._done:
             self._begin(work)

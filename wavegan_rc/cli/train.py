@@ -77,15 +77,15 @@ def _how_it_ended(run: Run, config: Config) -> str:
     from wavegan_rc.training.health import format_findings
     from wavegan_rc.training.summary import read_summary
 
-    summary = read_summary(run.summary)
-    sentences = [
-        *summary.in_sentences(config.stopband_hz),
+    lines = [
         f"Next: listen to {run.samples}/joined.wav beside real-joined.wav; make more with "
         f"`{line_of('generate')} {run.path}`; compare it with a run of another upsampler: "
-        f"`{line_of('report')} {run.path} RUN`.",
+        f"`{line_of('report')} {run.path} RUN`."
     ]
-    table = summary.table(config.stopband_hz)
-    return "\n".join(["", *sentences, "", table]) + format_findings(run.health)
+    if run.summary.exists():  # unless its measurement failed, with a warning
+        summary, stopband_hz = read_summary(run.summary), config.stopband_hz
+        lines = [*summary.in_sentences(stopband_hz), *lines, "", summary.table(stopband_hz)]
+    return "\n".join(["", *lines]) + format_findings(run.health)
 
 
 def train_parser(program: str) -> Parser:

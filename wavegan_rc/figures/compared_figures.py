@@ -9,12 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from wavegan_rc.figures.drawing import decibels, draw_band, over_seeds, set_title
+from wavegan_rc.figures.drawing import decibels, draw_band, over_seeds, plain_label, set_title
 from wavegan_rc.figures.frequency_axis import frequencies_text
-from wavegan_rc.figures.history_figure import PROMINENCE, RATIO, draw_level, series
+from wavegan_rc.figures.history_figure import PROMINENCE, RATIO, series
 from wavegan_rc.figures.spectra import draw_stages, mark_lines
 from wavegan_rc.figures.style import REAL_COLOR, default_style
-from wavegan_rc.utils.text import printable
 
 # Widths in inches: a page on a desk, and on a phone.
 WIDE, NARROW = 11.0, 4.6
@@ -36,8 +35,8 @@ class DrawnGroup:
 
     @property
     def label(self) -> str:
-        """Name without mathematics, which a dollar sign would begin."""
-        return printable(self.title).replace("$", r"\$")
+        """Title as a label."""
+        return plain_label(self.title)
 
     @property
     def name(self) -> str:
@@ -113,9 +112,16 @@ def _draw_real(axis: Axes, groups: Sequence[DrawnGroup]) -> None:
 
 @default_style()
 def training_figure(
-    groups: Sequence[DrawnGroup], real_ratio_db: float | None, width: float
+    groups: Sequence[DrawnGroup],
+    real_db: Mapping[tuple[float, ...], float | None],
+    width: float,
 ) -> Figure | None:
     """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
+
+    Args:
+        groups: Groups, each a curve in every panel.
+        real_db: Levels of real audio by a panel's lines in Hz, with none for the ratio.
+        width: Width in inches.
 
     Returns:
         Figure, or None if no group has two measurements during all of its trainings.
@@ -137,16 +143,16 @@ def training_figure(
         axis.grid(alpha=0.3)
         axis.tick_params(labelbottom=True)
         if panel is None:
-            title, label = "Noise where real audio is silent", "ratio (dB)"
-            if real_ratio_db is not None:
-                draw_level(axis, real_ratio_db, f"real: {real_ratio_db:.1f} dB")
+            lines_hz, label, title = (), "ratio", "Noise where real audio is silent"
         else:
             stage, lines_hz = panel
-            title = f"Lines of stage {stage}: {frequencies_text(lines_hz)}"
-            label = "prominence (dB)"
-            axis.axhline(0, color="0.3", linewidth=0.8, zorder=0)
+            label, title = "prominence", f"Lines of stage {stage}: {frequencies_text(lines_hz)}"
+        real = real_db.get(lines_hz)
+        if real is not None:
+            title += f" (dashed: real, {real:z.1f} dB)"
+            axis.axhline(real, color=REAL_COLOR, linestyle="--", linewidth=1, zorder=0)
         set_title(axis, title, _TITLE_SIZE)
-        axis.set_ylabel(label, fontsize=9)
+        axis.set_ylabel(f"{label} (dB)\nless is better", fontsize=9)
     _share_scale([axis for axis, panel in zip(grid, drawn, strict=False) if panel is not None])
     for axis in grid[max(len(drawn) - columns, 0) : len(drawn)]:
         axis.set_xlabel("step")

@@ -12,17 +12,36 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from wavegan_rc.config import Config
 from wavegan_rc.figures.frequency_axis import Scale, height, on_scale, ticks_hz
 from wavegan_rc.figures.style import default_style
+from wavegan_rc.runs.run import Run
 from wavegan_rc.spectrogram import stft_db
 from wavegan_rc.theory.response import frequency_response_db
 from wavegan_rc.utils.atomic_files import whole_file
+from wavegan_rc.utils.text import printable
 
 # 80 dB shows what a listener can hear beside the loudest part, and hides 16-bit rounding.
 RANGE_DB = 80
 _FLOOR_DB = -140.0
 _COLORS = "magma"
 _FULL_SCALE_SINE = 0.5
+
+
+def plain_label(text: str) -> str:
+    """Return one line of text without mathematics, which a dollar sign would begin."""
+    return printable(text).replace("$", r"\$")
+
+
+def run_title(run: Run, config: Config, step: int) -> str:
+    """Return a run, its upsampler, a step of its training and its seed.
+
+    Example:
+        >>> run_title(Run("runs/001-resize"), Config(), step=5000)
+        '001-resize, resize, step 5000, seed 0'
+    """
+    words = (run.path.absolute().name, config.upsampler_name, f"step {step}")
+    return plain_label(", ".join((*words, f"seed {config.seed}")))
 
 
 def set_title(axis: Axes, text: str, size: int = 10) -> None:

@@ -82,6 +82,8 @@ def _fill(axis: Axes, drawn: Sequence[np.ndarray]) -> None:
 def history_figure(history_file: Path, summary_file: Path, title: str) -> Figure | None:
     """Draw the out-of-band ratio and the prominence of each stage's lines over the steps.
 
+    Real audio's level is drawn in each panel.
+
     Returns:
         Figure with a panel for each of the two that was measured at least twice. None if neither
         was.
@@ -120,25 +122,11 @@ def series(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     return pairs[np.isfinite(pairs).all(axis=1)]
 
 
-def draw_level(axis: Axes, level_db: float, text: str) -> None:
-    """Draw a level to compare with as a line, with its name on it."""
-    axis.axhline(level_db, color=REAL_COLOR, linestyle="--", linewidth=1)
-    axis.annotate(
-        text,
-        (0.01, level_db),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        fontsize=8,
-        color="0.3",
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-    )
-
-
 def _draw_ratio(axis: Axes, ratio: np.ndarray, real: float | None) -> None:
     axis.plot(*ratio.T, linewidth=1.3, label="generated", **line_style(0))
     if real is not None:
-        draw_level(axis, real, f"real audio: {real:.1f} dB")
+        label = f"real audio: {real:.1f} dB"
+        axis.axhline(real, color=REAL_COLOR, linestyle="--", linewidth=1, label=label)
     axis.set_ylabel("out-of-band ratio (dB)")
     set_title(axis, "Power where real audio is silent, over all power: less is better")
 
@@ -148,15 +136,22 @@ def _draw_prominences(
 ) -> None:
     # The end of the map, yellow, is faint on white.
     colors = matplotlib.colormaps["viridis"](np.linspace(0.9, 0, len(prominences)))
+    real = []
     for i, (stage, points) in enumerate(sorted(prominences.items(), reverse=True)):
-        own_hz = [line["frequency_hz"] for line in lines if line["stage"] == stage]
+        own = [line for line in lines if line["stage"] == stage]
         axis.plot(
             *points.T,
             color=colors[-1 - i],
             linestyle=_STYLES[i % len(_STYLES)],
             linewidth=1.3,
-            label=f"stage {stage}: {frequencies_text(own_hz)}",
+            label=f"stage {stage}: {frequencies_text([line['frequency_hz'] for line in own])}",
         )
-    draw_level(axis, 0, "no line")
+        levels = [line["real_prominence_db"] for line in own]
+        if None not in levels:  # as of silence
+            real.append(float(np.median(levels)))
+    if real:
+        low, high = min(real), max(real)
+        label = f"real audio, all stages: {low:z.1f} to {high:z.1f} dB"
+        axis.axhspan(low, high, fc=(REAL_COLOR, 0.3), ec=REAL_COLOR, ls="--", zorder=0, label=label)
     axis.set_ylabel("line prominence (dB)")
     set_title(axis, "How far each stage's predicted lines stand out (median): less is better")

@@ -10,7 +10,6 @@ from typing import Any
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.report.measured import Measured
-from wavegan_rc.runs.checkpoints import description_of
 from wavegan_rc.runs.history import read_history
 from wavegan_rc.runs.run import Run as RunFolder
 from wavegan_rc.runs.run import similar_name
@@ -119,7 +118,7 @@ def read_run(path: Path, run_id: str) -> Run:
     history = read_history(folder.history) if folder.history.is_file() else []
     made = max((int(row["step"]) for row in history), default=0)
     if made < config.steps or not folder.summary.is_file():
-        made = _stopped_at(folder)
+        made = folder.generator_step()
     if not made or not folder.generator.is_file():
         raise DataError(folder.without_generator())
     record = folder.read_record()
@@ -130,17 +129,6 @@ def read_run(path: Path, run_id: str) -> Run:
     done = dataclasses.replace(config, steps=made)
     history = [row for row in history if row["step"] <= made]
     return Run(run_id, folder, done, config.steps, sessions, record["data_fingerprint"], history)
-
-
-def _stopped_at(folder: RunFolder) -> int:
-    """Return the last checkpoint's step, or 0 if the generator is not of this checkpoint."""
-    step = folder.last_step()
-    if not step or not folder.generator.is_file():
-        return 0
-    # Ctrl-C saves a checkpoint, then the generator; a training that was killed, or still runs, has
-    # a checkpoint that is newer than its generator.
-    checkpoint = description_of(folder.checkpoints, step)
-    return step * (folder.generator.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns)
 
 
 def _session(record: Any) -> Session:

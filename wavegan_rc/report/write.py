@@ -126,14 +126,17 @@ def write_figures(document: Document, out: Path) -> list[Path]:
     """
     groups = read_groups(document)
     edges = {hz for run in document.runs if (hz := run.config.stopband_hz) is not None}
-    ratios = [row.real for row in document.rows if row.name == RATIO]
-    real_ratio_db = ratios[0].value if ratios and ratios[0] else None
+    real_db = {
+        tuple(row.lines_hz): row.real.value
+        for row in document.rows
+        if row.real and row.frequency_hz is None and row.name in (RATIO, "line_prominence_db")
+    }
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for width, ends in ((WIDE, (".png", ".svg")), (NARROW, ("-narrow.png",))):
         figures = {
             "spectra": spectra_figure(groups, edges, width),
-            "training": training_figure(groups, real_ratio_db, width),
+            "training": training_figure(groups, real_db, width),
         }
         files = [(out / f"{name}{end}", name) for name in figures for end in ends if figures[name]]
         with warnings.catch_warnings():

@@ -11,7 +11,7 @@ import yaml
 from wavegan_rc.config import Config
 from wavegan_rc.config.yaml_file import read_settings
 from wavegan_rc.errors import DataError, WaveganError
-from wavegan_rc.runs.checkpoints import steps
+from wavegan_rc.runs.checkpoints import description_of, steps
 from wavegan_rc.utils.atomic_files import write_json, write_whole
 from wavegan_rc.utils.text import did_you_mean, one_line, printable
 
@@ -78,6 +78,16 @@ class Run:
     def last_step(self) -> int:
         """Return the step of the last checkpoint, or 0 without one."""
         return max(steps(self.checkpoints), default=0)
+
+    def generator_step(self) -> int:
+        """Return the last checkpoint's step, or 0 if the generator is not of this checkpoint."""
+        step = self.last_step()
+        if not step or not self.generator.is_file():
+            return 0
+        # Ctrl-C saves a checkpoint, then the generator; a training that was killed, or still runs,
+        # has a checkpoint that is newer than its generator.
+        checkpoint = description_of(self.checkpoints, step)
+        return step * (self.generator.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns)
 
     def without_generator(self) -> str:
         """Return a sentence on a run that has no generator of its last checkpoint."""

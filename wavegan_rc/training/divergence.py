@@ -25,7 +25,7 @@ from wavegan_rc.training.callbacks.base import StepCallback
 from wavegan_rc.training.updates import CRITIC_LATENTS, FIRST_NONFINITE, GENERATOR_LATENTS
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.atomic_files import whole_file, write_json
-from wavegan_rc.utils.text import printable
+from wavegan_rc.utils.text import one_line, printable
 
 _logger = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ class StopAtNonFinite(StepCallback):
         tensor = self.model.checked[first]
         try:
             kept = f"its batch is in {self._keep(step, tensor)}"
-        except OSError as error:
-            kept = f"its batch could not be kept: {error}"
+        except Exception as error:  # no error may prevent a rollback
+            kept = f"its batch could not be kept: {one_line(error)}"
         after = f" after {self.model.rollbacks} rollbacks" if self.model.rollbacks else ""
         raise DivergenceError(
             f"training diverged at step {step}{after}: not finite, or too large to be squared: "

@@ -127,8 +127,8 @@ class Loop:
             clock,  # first, so that only the update is timed
             # Before all that read or save values: they never see a non-finite step.
             StopAtNonFinite(run, self.session.segments, config),
+            Progress(self.session.on_progress, config.steps, self.stop),
             self.stop,
-            Progress(self.session.on_progress, config.steps),
             Checkpoints(run, config.save_every, config.steps),
         ]
         after: list[StepCallback] = [history]
@@ -136,7 +136,7 @@ class Loop:
             # The history's line holds the measured values.
             after.insert(0, ArtifactHistory(synthesizer, config, reference.segments))
         if events is not None:
-            after.append(Previews(synthesizer, events, config, reference))
+            after.append(Previews(synthesizer, events, run, config, reference))
         return before, after
 
     def _repeat_after_checkpoint(self, model: WGANGP, after: list[StepCallback], step: int) -> None:

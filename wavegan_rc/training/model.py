@@ -75,12 +75,7 @@ def build_model(config: Config, taps: np.ndarray | None = None) -> WGANGP:
         growing_steps=config.growing_steps,
         seed=config.seed + 2,
     )
-    generator_optimizer, critic_optimizer = optimizers(config)
-    model.compile(
-        generator_optimizer=generator_optimizer,
-        critic_optimizer=critic_optimizer,
-        jit_compile=compiles_with_xla(config.devices),
-    )
+    model.compile(*optimizers(config), jit_compile=compiles_with_xla(config.devices))
     return model
 
 

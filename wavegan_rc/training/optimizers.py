@@ -23,20 +23,17 @@ def optimizers(settings: Settings) -> tuple[keras.optimizers.Adam, keras.optimiz
         >>> float(generator.learning_rate) == float(critic.learning_rate)
         True
     """
-    of_generator, of_critic = settings.learning_rate, settings.critic_learning_rate
-    return (
-        _adam(of_generator, settings, updates=1),
-        _adam(of_critic or of_generator, settings, updates=settings.critic_steps),
-    )
-
-
-def _adam(rate: float, settings: Settings, updates: int) -> keras.optimizers.Adam:
-    if settings.decay_steps:
-        rate = keras.optimizers.schedules.InverseTimeDecay(
-            rate, decay_steps=settings.decay_steps * updates, decay_rate=1.0
-        )
     kind = EqualizedAdam if settings.equalized_learning_rate else keras.optimizers.Adam
-    return kind(rate, *settings.adam_betas)
+
+    def adam(rate: float, updates_per_step: int) -> keras.optimizers.Adam:
+        if settings.decay_steps:
+            rate = keras.optimizers.schedules.InverseTimeDecay(
+                rate, decay_steps=settings.decay_steps * updates_per_step, decay_rate=1.0
+            )
+        return kind(rate, *settings.adam_betas)
+
+    rate = settings.learning_rate
+    return adam(rate, 1), adam(settings.critic_learning_rate or rate, settings.critic_steps)
 
 
 class EqualizedAdam(keras.optimizers.Adam):

@@ -15,7 +15,6 @@ from wavegan_rc.training.summary import summarise
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.atomic_files import whole_files
 from wavegan_rc.utils.interruptions import OptionalWork
-from wavegan_rc.utils.text import printable
 
 # Enough for levels within a few tenths of a dB, and quick to generate.
 MEASURED_SEGMENTS = 512
@@ -31,6 +30,7 @@ def export_generator(model: WGANGP, run: Run, config: Config) -> keras.Model:
 
 def write_results(generator: keras.Model, run: Run, config: Config, reference: Reference) -> None:
     """Write samples, figures and the summary of a finished run."""
+    run.summary.unlink(missing_ok=True)  # an earlier session's is of another step
     rate = config.sample_rate
     latents = draw_latents(MEASURED_SEGMENTS, config.latent_dim, config.seed)
     generated = synthesize(generator, latents)
@@ -43,7 +43,8 @@ def write_results(generator: keras.Model, run: Run, config: Config, reference: R
     for file in run.samples.glob("*.wav"):  # an earlier session may have written more
         if file.stem.isdigit() and int(file.stem) >= config.sample_count:
             file.unlink()
-    summarise(reference, generated, config, run).write(run.summary)
+    with OptionalWork("the summary"):
+        summarise(reference, generated, config, run).write(run.summary)
     with OptionalWork("the pictures of the sound"):
         _draw_sounds(reference, generated, generator, run, config)
     with OptionalWork("the pictures of the training"):
@@ -57,10 +58,16 @@ def _draw_sounds(
     run: Run,
     config: Config,
 ) -> None:
-    from wavegan_rc.figures.drawing import filter_figure, save_figure, spectrogram_figure
+    from wavegan_rc.figures.drawing import (
+        filter_figure,
+        run_title,
+        save_figure,
+        spectrogram_figure,
+    )
     from wavegan_rc.figures.spectra import spectrum_figure
 
-    rate, title, shown = config.sample_rate, _title(run, config), slice(SHOWN_SEGMENTS)
+    rate, shown = config.sample_rate, slice(SHOWN_SEGMENTS)
+    title = run_title(run, config, config.steps)
     rows = {
         reference.title: reference.segments[shown],
         f"generated: {title}": generated[shown],
@@ -83,20 +90,13 @@ def _draw_sounds(
 
 
 def _draw_history(run: Run, config: Config) -> None:
-    from wavegan_rc.figures.drawing import save_figure
+    from wavegan_rc.figures.drawing import run_title, save_figure
     from wavegan_rc.figures.history_figure import history_figure, losses_figure
 
-    title = _title(run, config)
-    figures = {
-        "losses": losses_figure(run.history, title, config.loss),
-        "artifacts-over-training": history_figure(run.history, run.summary, title),
-    }
+    title = run_title(run, config, config.steps)
+    figures = {"losses": losses_figure(run.history, title, config.loss)}
+    if run.summary.exists():
+        figures["artifacts-over-training"] = history_figure(run.history, run.summary, title)
     for name, figure in figures.items():
         if figure is not None:
             save_figure(figure, run.figures / f"{name}.png")
-
-
-def _title(run: Run, config: Config) -> str:
-    """Return the run, its upsampler, steps and seed, without mathematics for Matplotlib."""
-    words = (run.path.absolute().name, config.upsampler_name, f"step {config.steps}")
-    return printable(", ".join((*words, f"seed {config.seed}"))).replace("$", r"\$")

@@ -66,7 +66,8 @@ def train(
             `Config.resumed` allows. None starts a new run.
         name: Name of a new run's folder. None takes the next number and the upsampler.
         on_progress: Function called with the work (`preparing` or `training`), the units done,
-            those in all, and a note.
+            those in all, and a note. If it raises an error, training stops after the current step,
+            and the error is raised once a checkpoint is saved.
         destinations: Experiment trackers that receive the run's numbers.
         command_line: Command line, recorded in the run folder.
 
@@ -117,7 +118,10 @@ def train(
         hosts.check_alike("runs to resume", repr(resume is None))
         model = _build(session, new=resume is None)
         run = _folder(session, resume, name)
-        run.stopped_by = _train(session, model, run, destinations, resumed=resume is not None)
+        stop = StopOnSignal()
+        run.stopped_by = _train(session, model, run, destinations, stop, resumed=resume is not None)
+    if stop.error is not None:
+        raise stop.error
     return run
 
 
@@ -155,16 +159,18 @@ def _folder(session: Session, resume: Path | None, name: str | None) -> Run:
 
 
 def _train(
-    session: Session, model: WGANGP, run: Run, destinations: Destinations, *, resumed: bool
+    session: Session,
+    model: WGANGP,
+    run: Run,
+    destinations: Destinations,
+    stop: StopOnSignal,
+    *,
+    resumed: bool,
 ) -> int | None:
     """Train to the last step or to a signal, whose number is returned."""
     config = session.config
     try:
-        with (
-            run_lock(run.path),
-            StopOnSignal() as stop,
-            tracking(run, config, destinations) as trackers,
-        ):
+        with run_lock(run.path), stop, tracking(run, config, destinations) as trackers:
             write_skipped(run.path, unused_recordings(session.segments))
             checkpoint = _load_newest(session, model, run) if resumed else None
             if checkpoint is None or not is_finished(run, config, checkpoint):

@@ -8,23 +8,16 @@ from keras import ops
 from wavegan_rc.nn import backend
 from wavegan_rc.training.losses import Objective, wasserstein_estimate
 
-# Logged values of each step, in this order. gradient_norm belongs to the critic's scores by its
-# input, generator_gradient_norm to the generator's loss by its weights.
+# Logged values of each step in the order of their computation, which JAX's sorted dicts lose.
+# gradient_norm belongs to the critic's scores by its input, generator_gradient_norm to the
+# generator's loss by its weights.
 LOSSES = (
-    "critic_loss",
     "wasserstein_estimate",
-    "gradient_penalty",
     "gradient_norm",
+    "gradient_penalty",
+    "critic_loss",
     "generator_loss",
     "generator_gradient_norm",
-)
-# Losses of an update in the order of their computation, which JAX's sorted dicts lose.
-_COMPUTED = (
-    "wasserstein_estimate",
-    "gradient_norm",
-    "gradient_penalty",
-    "critic_loss",
-    "generator_loss",
 )
 # Other values in a step's logs: the index into `WGANGP.checked` of the first tensor that is not
 # finite, or -1; and, if several hosts train together, whether one of them was asked to stop.
@@ -122,7 +115,7 @@ def update(
         Values and gradients of the whole batch, and sizes of all these tensors and of the new
         weights, in the order of their computation.
     """
-    names = [each for each in _COMPUTED if each in values]
+    names = [each for each in LOSSES if each in values]
     means = backend.means_over_replicas([values[each] for each in names])
     values = dict(zip(names, means, strict=True))
     variables = network.trainable_variables

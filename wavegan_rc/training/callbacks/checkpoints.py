@@ -67,16 +67,25 @@ class StopOnSignal(StepCallback, EndSignals):
 
     It also spans the work after `fit`, so that files are written completely. Hosts that train
     together all stop after the same step, whichever of them received the signal.
+
+    Attributes:
+        error: Error that stopped the training in place of a signal. None without one.
     """
 
     def __init__(self) -> None:
         StepCallback.__init__(self)
         EndSignals.__init__(self, _COMPILING)
+        self.error: Exception | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Note that the first step is compiled, which takes a while."""
         super().on_train_begin(logs)
         self._message = _COMPILING
+
+    def stop_for(self, error: Exception) -> None:
+        """Stop as at SIGTERM because of an error, to be raised after the checkpoint."""
+        self.error = self.error or error
+        self._on_signal(signal.SIGTERM, None)
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:  # noqa: ARG002
         """Stop training if this host or another one received a signal."""

@@ -80,16 +80,18 @@ class History(StepCallback):
         super().__init__()
         self._run = run
         self._watch = watch
+        self._judging = OptionalWork("the record of bad signs")
         if run.history.exists():
-            for row in read_history(run.history):
-                self._watch.add(row)
+            rows = read_history(run.history)
+            with self._judging:
+                for row in rows:
+                    self._watch.add(row)
         self._events = events
         self._log_every = log_every
         self._clock = clock
         self._send = send
         self._measured: dict[str, float] = {}
         self._logging = OptionalWork("the event file of TensorBoard")
-        self._judging = OptionalWork("the record of bad signs")
 
     def on_step_end(self, step: int, logs: dict[str, Any]) -> None:
         """Write a line if one is due, and begin new means."""
@@ -120,7 +122,10 @@ class History(StepCallback):
         self._send(step, row)
         self._measured = {}
         self.model.reset_means()
-        for finding in self._watch.add({"step": step, **row}):
+        found = []
+        with self._judging:
+            found = self._watch.add({"step": step, **row})
+        for finding in found:
             warnings.warn(finding.message, WaveganWarning, stacklevel=2)
             self._write_findings()
 

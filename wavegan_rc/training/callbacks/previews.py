@@ -10,6 +10,7 @@ import numpy as np
 from wavegan_rc.config import Config
 from wavegan_rc.generator.generation import draw_latents, synthesize
 from wavegan_rc.nn.backend import single_device, sync_variables
+from wavegan_rc.runs.run import Run
 from wavegan_rc.training.callbacks.base import StepCallback, due, steps_made
 from wavegan_rc.training.wgan_gp import WGANGP
 from wavegan_rc.utils.interruptions import OptionalWork
@@ -64,12 +65,14 @@ class Previews(StepCallback):
         self,
         synthesize: Callable[[np.ndarray], np.ndarray],
         events: "EventFile",
+        run: Run,
         config: Config,
         reference: Reference,
     ) -> None:
         super().__init__()
         self._synthesize = synthesize
         self._events = events
+        self._run = run
         self._config = config
         self._latents = draw_latents(SHOWN_SEGMENTS, config.latent_dim, config.seed)
         self._reference = reference
@@ -88,7 +91,7 @@ class Previews(StepCallback):
 
     def _log(self, step: int) -> None:
         with self._drawing:
-            from wavegan_rc.figures.drawing import figure_pixels, spectrogram_figure
+            from wavegan_rc.figures.drawing import figure_pixels, run_title, spectrogram_figure
 
             segments = self._synthesize(self._latents)
             rate = self._config.sample_rate
@@ -98,7 +101,7 @@ class Previews(StepCallback):
             self._events.audio(step, "audio/generated", segments.ravel(), rate)
             rows = {
                 self._reference.title: self._reference.segments[:SHOWN_SEGMENTS],
-                f"generated, step {step}": segments,
+                f"generated: {run_title(self._run, self._config, step)}": segments,
             }
             figure = spectrogram_figure(rows, rate, self._config.cutoff_hz)
             self._events.image(step, "spectrogram", figure_pixels(figure))

@@ -38,7 +38,8 @@ class EventFile(AbstractContextManager):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._records.close()
+        with contextlib.suppress(OSError):  # the events are in the file already
+            self._records.close()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Write numbers by name."""

@@ -223,7 +223,8 @@ class _MLflow:
         self._client.log_artifacts(self.name, str(run.figures), "figures")
         for name in ("joined.wav", "real-joined.wav"):
             self._client.log_artifact(self.name, str(run.samples / name), "samples")
-        self._client.log_artifact(self.name, str(run.summary))
+        if run.summary.exists():
+            self._client.log_artifact(self.name, str(run.summary))
 
     def end(self, *, failed: bool, finished: bool) -> None:
         for sent in self._sent:
