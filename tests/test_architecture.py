@@ -83,6 +83,13 @@ def test_modules_are_short_and_keras_is_used_through_its_public_names(path):
     assert "keras.src" not in text
 
 
+def test_commands_in_texts_are_those_of_an_installed_package():
+    """A wheel has no `scripts`."""
+    for path in PACKAGE.rglob("*"):
+        if path.suffix in (".py", ".j2", ".js", ".md", ".yaml"):
+            assert "scripts/" not in path.read_text(encoding="utf-8"), path
+
+
 def test_settings_use_the_standard_library_only():
     for path in (PACKAGE / "config").glob("*.py"):
         if path.name == "yaml_file.py":

@@ -157,7 +157,7 @@ def command_to_repeat(config: Config) -> str:
 
     Example:
         >>> command_to_repeat(Config(seed=3, cutoff_hz=None, out="elsewhere"))
-        'python scripts/train.py --cutoff-hz=null --seed=3'
+        'wavegan-rc train --cutoff-hz=null --seed=3'
     """
     flags = dataclasses.replace(config, out=Config().out).as_flags()
-    return printable(shlex.join(["python", "scripts/train.py", *flags]))
+    return printable(shlex.join(["wavegan-rc", "train", *flags]))
