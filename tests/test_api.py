@@ -51,6 +51,22 @@ def test_nothing_is_loaded_before_it_is_used():
     assert out == "False\n"
 
 
+@pytest.mark.parametrize(
+    ("first_use", "before"),
+    [
+        ("from wavegan_rc.cli.commands import main", "error: "),
+        ("import wavegan_rc; wavegan_rc.train", "wavegan_rc.errors.WaveganError: "),
+        ("import wavegan_rc.utils.interruptions", "wavegan_rc.errors.WaveganError: "),
+    ],
+)
+def test_a_system_that_is_not_posix_is_named_in_one_line(first_use, before):
+    _, error = python(f"import os; os.name = 'nt'; {first_use}")
+    *above, line = error.splitlines()
+    assert line.startswith(f"{before}the system must be Linux or another POSIX one")
+    assert line.endswith("Received: nt")
+    assert bool(above) == (before != "error: ")  # a command prints no traceback
+
+
 def test_sweeps_and_recordings_are_driven_and_measured_without_keras():
     code = """
 import sys
