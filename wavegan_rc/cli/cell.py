@@ -22,9 +22,6 @@ from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.runs.run import Run
 from wavegan_rc.sweep.grid import Cell, log_hparams
 
-# Files that a run may hold before its settings.
-_BEFORE_SETTINGS = (".lock", ".partial-config.yaml")
-
 
 def command_of_cell(cell: Cell) -> list[str]:
     """Return the command line of the process that begins or resumes a cell's run."""
@@ -64,7 +61,7 @@ def _remove_unbegun(run: Run, config: Config) -> None:
     begun = Run(run.path).read_config()
     if begun is not None:
         config.resumed(replace(begun, out=config.out))
-    elif not all(path.is_dir() or path.name in _BEFORE_SETTINGS for path in run.path.rglob("*")):
+    elif not all(path.is_dir() or path.name == run.lock.name for path in run.path.rglob("*")):
         raise DataError(f"{run.path} exists and is not a run: it is left as it is")
     shutil.rmtree(run.path)
 

@@ -80,7 +80,7 @@ def _how_it_ended(run: Run, config: Config) -> str:
     summary = read_summary(run.summary)
     sentences = [
         *summary.in_sentences(config.stopband_hz),
-        f"Next: listen to {run.samples}/joined.wav beside real-joined.wav; make more with "
+        f"Next: listen to {run.joined} beside {run.real_joined.name}; make more with "
         f"`{line_of('generate')} {run.path}`; compare it with a run of another upsampler: "
         f"`{line_of('report')} {run.path} RUN`.",
     ]

@@ -115,7 +115,7 @@ def read_run(path: Path, run_id: str) -> Run:
     folder = RunFolder(path)
     config = folder.read_config()
     if config is None:
-        raise DataError(f"{path}: not a run folder: it holds no config.yaml")
+        raise DataError(f"{path}: not a run folder: it holds no {folder.config.name}")
     history = read_history(folder.history) if folder.history.is_file() else []
     made = max((int(row["step"]) for row in history), default=0)
     if made < config.steps or not folder.summary.is_file():
