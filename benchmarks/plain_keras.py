@@ -11,7 +11,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.nn.critic import KERNEL_SIZE, LEAKY_SLOPE, STRIDES, critic_widths
 from wavegan_rc.nn.generator import generator_widths
 from wavegan_rc.nn.phase_shuffle import PhaseShuffle
-from wavegan_rc.training.updates import optimizers
+from wavegan_rc.training.optimizers import optimizers
 
 
 def plain_generator(config: Config) -> keras.Model:
