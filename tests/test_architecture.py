@@ -106,6 +106,16 @@ def test_the_names_of_a_runs_files_stand_in_one_module():
         assert not ends & names, path
 
 
+def test_no_two_folders_have_a_public_class_or_function_of_one_name():
+    homes: dict[str, set[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name[0] != "_":
+                homes.setdefault(node.name, set()).add(path.relative_to(PACKAGE).parts[0])
+    twice = {name for name, folders in homes.items() if len(folders) > 1}
+    assert twice == {"Run"}  # a report's, which holds the folder
+
+
 def test_settings_use_the_standard_library_only():
     for path in (PACKAGE / "config").glob("*.py"):
         if path.name == "yaml_file.py":

@@ -20,10 +20,10 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.runs.run import Run
-from wavegan_rc.sweep.grid import Cell, log_hparams
+from wavegan_rc.sweep.grid import SweepCell, log_hparams
 
 
-def command_of_cell(cell: Cell) -> list[str]:
+def command_of_cell(cell: SweepCell) -> list[str]:
     """Return the command line of the process that begins or resumes a cell's run."""
     text = json.dumps({"config": asdict(cell.config), "grid": dict(cell.settings)})
     return [sys.executable, "-m", "wavegan_rc.cli.cell", text, cell.name]

@@ -18,7 +18,7 @@ from wavegan_rc.utils.text import printable
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionRecord:
     """One training session of a run: the first, or a resumption."""
 
     versions: Mapping[str, str]
@@ -43,7 +43,7 @@ class Run:
     folder: RunFolder
     config: Config
     steps_asked: int
-    sessions: Sequence[Session]
+    sessions: Sequence[SessionRecord]
     data_fingerprint: str
     history: Sequence[Mapping[str, Any]]
     measured: Measured = dataclasses.field(default_factory=Measured)
@@ -143,13 +143,13 @@ def _stopped_at(folder: RunFolder) -> int:
     return step * (folder.generator.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns)
 
 
-def _session(record: Any) -> Session:
-    fields = {field.name: record[field.name] for field in dataclasses.fields(Session)}
+def _session(record: Any) -> SessionRecord:
+    fields = {field.name: record[field.name] for field in dataclasses.fields(SessionRecord)}
     fields["versions"] = dict(fields["versions"])
     texts = [fields[name] for name in fields if name != "versions"]
     if not all(isinstance(text, str) for text in (*texts, *fields["versions"].values())):
         raise TypeError
-    return Session(**fields)
+    return SessionRecord(**fields)
 
 
 def command_to_repeat(config: Config) -> str:
