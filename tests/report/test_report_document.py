@@ -794,6 +794,12 @@ def test_the_finding_is_told_and_a_report_of_other_runs_is_not_replaced_without_
     report_writer.write_report([b], out)
 
 
+def test_a_report_of_no_runs_is_refused(tmp_path):
+    with pytest.raises(ParameterError, match="runs must name at least one run folder"):
+        report_writer.write_report([], tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_checkout_that_is_not_installed_makes_a_report(tmp_path, monkeypatch):
     """Nothing asks for the package's metadata: there are none."""
 
