@@ -16,7 +16,7 @@ from wavegan_rc.runs.checkpoints import steps
 from wavegan_rc.utils.atomic_files import write_json, write_whole
 from wavegan_rc.utils.text import did_you_mean, one_line, printable
 
-# Of a run's samples, and of folders of generated audio.
+# Files among a run's samples, and in folders of generated audio.
 LATENTS_FILE, JOINED_FILE = "latents.npz", "joined.wav"
 JOINED_FILES = (JOINED_FILE, "real-joined.wav")
 
