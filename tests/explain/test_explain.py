@@ -134,14 +134,15 @@ def test_a_full_disk_leaves_the_files_of_an_earlier_call(full, spectra, tmp_path
         if full in path.name:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    for name in ("theory.png", "initial-spectra.png", "initial-spectra.json"):
-        (tmp_path / name).write_text("earlier")
     monkeypatch.setattr(measured, "initial_spectra", lambda *_, **__: spectra["resize"])
+    draw = partial(measured.draw, Stages(["resize"], 9, [4, 4], 16000), draws=30, seed=0)
+    draw(out=tmp_path)
+    earlier = (tmp_path / full).read_bytes()
     monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: written_half(path))
     monkeypatch.setattr(Path, "write_text", lambda path, _, **__: written_half(path))
     with pytest.raises(DataError, match="out cannot be written"):
-        measured.draw(Stages(["resize"], 9, [4, 4], 16000), draws=30, seed=0, out=tmp_path)
-    assert (tmp_path / full).read_text() == "earlier"
+        draw(out=tmp_path)
+    assert (tmp_path / full).read_bytes() == earlier
     assert len(list(tmp_path.iterdir())) == 3
 
 
