@@ -8,10 +8,12 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from helpers import ROOT
 
 import wavegan_rc
@@ -46,11 +48,36 @@ def test_the_public_names_each_have_an_example():
         _ = wavegan_rc.bogus
 
 
+def test_the_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.search(r"(?m)^## (\S+)$", changes)[1]
+    assert {project["version"], citation["version"], newest} == {wavegan_rc.__version__}
+
+
 def test_nothing_is_loaded_before_it_is_used():
     out, _ = python("import wavegan_rc, sys; dir(wavegan_rc); print('numpy' in sys.modules)")
     assert out == "False\n"
 
 
+@pytest.mark.parametrize(
+    ("first_use", "before"),
+    [
+        ("from wavegan_rc.cli.commands import main", "error: "),
+        ("import wavegan_rc; wavegan_rc.train", "wavegan_rc.errors.WaveganError: "),
+        ("import wavegan_rc.utils.interruptions", "wavegan_rc.errors.WaveganError: "),
+    ],
+)
+def test_a_system_that_is_not_posix_is_named_in_one_line(first_use, before):
+    _, error = python(f"import os; os.name = 'nt'; {first_use}")
+    *above, line = error.splitlines()
+    assert line.startswith(f"{before}the system must be Linux or another POSIX one")
+    assert line.endswith("Received: nt")
+    assert bool(above) == (before != "error: ")  # a command prints no traceback
+
+
+@pytest.mark.slow
 def test_sweeps_and_recordings_are_driven_and_measured_without_keras():
     code = """
 import sys

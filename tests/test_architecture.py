@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from helpers import ROOT
 
+from wavegan_rc.runs.run import LATENTS_FILE, Run
+
 PACKAGE = ROOT / "wavegan_rc"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -14,9 +16,9 @@ LAYERS = [
     "utils",
     "config",
     "theory",
+    "runs",
     "audio",
     "spectrogram",
-    "runs",
     "nn",  # plain arguments: it does not know the settings
     "generator",
     "figures",
@@ -81,6 +83,37 @@ def test_modules_are_short_and_keras_is_used_through_its_public_names(path):
     text = path.read_text()
     assert text.count("\n") <= 300
     assert "keras.src" not in text
+
+
+def test_commands_in_texts_are_those_of_an_installed_package():
+    """A wheel has no `scripts`."""
+    for path in PACKAGE.rglob("*"):
+        if path.suffix in (".py", ".j2", ".js", ".md", ".yaml"):
+            assert "scripts/" not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_names_of_a_runs_files_stand_in_one_module():
+    attributes = vars(Run("run")).values()
+    names = {path.name for path in attributes if isinstance(path, Path)} | {LATENTS_FILE}
+    names = {name for name in names if "." in name[1:]}
+    assert {"history.jsonl", "real-joined.wav"} < names
+    for path in MODULES:
+        if path == PACKAGE / "runs" / "run.py":
+            continue
+        tree = ast.parse(path.read_text())
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        ends = {text.rpartition("/")[2] for text in texts if isinstance(text, str)}
+        assert not ends & names, path
+
+
+def test_no_two_folders_have_a_public_class_or_function_of_one_name():
+    homes: dict[str, set[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name[0] != "_":
+                homes.setdefault(node.name, set()).add(path.relative_to(PACKAGE).parts[0])
+    twice = {name for name, folders in homes.items() if len(folders) > 1}
+    assert twice == {"Run"}  # a report's, which holds the folder
 
 
 def test_settings_use_the_standard_library_only():

@@ -21,6 +21,9 @@ PAGES = [
     ),
 ]
 
+FOLDER = ROOT / "docs" / "explanation" / "quantities"
+QUANTITIES = [page for page in sorted(FOLDER.glob("*.md")) if page.stem != "index"]
+
 
 def anchors(page):
     """Names that headings have where Markdown is shown."""
@@ -52,6 +55,13 @@ def test_terms_are_in_the_glossary(page):
     for words in re.findall(r"\{term\}`([^`]+)`", page.read_text(encoding="utf-8")):
         named = re.search(r"<(.+)>", words)
         assert (named[1] if named else words) in terms(), f"{page.name}: {words}"
+
+
+@pytest.mark.parametrize("page", QUANTITIES, ids=lambda page: page.stem)
+def test_a_page_on_a_quantity_has_its_six_parts(page):
+    parts = re.findall(r"(?m)^\*\*([\w ]+)\.\*\*", page.read_text(encoding="utf-8"))
+    six = ["Definition", "Formula", "Picture", "Calibration", "Limits", "What is good"]
+    assert [part for part in parts if part in six] == six
 
 
 def test_every_page_is_in_a_table_of_contents():

@@ -16,6 +16,7 @@ from wavegan_rc.spectrogram import (
     mean_power_spectrum,
     out_of_band_ratio_db,
     predicted_comb,
+    stage_combs,
     stft_db,
 )
 from wavegan_rc.theory.lines import suited_length
@@ -65,6 +66,34 @@ def test_the_comb_is_what_a_chain_of_stages_makes_of_a_constant(factors, seed):
             found[float(k * 1000 / len(signal))] = inserting
     comb = {line.frequency_hz: line.stage for line in predicted_comb(factors, 1000)}
     assert {round(f, 6): s for f, s in found.items()} == {round(f, 6): s for f, s in comb.items()}
+
+
+class Counted(float):
+    """A sample rate whose products, and comparisons of what they give, are counted."""
+
+    operations = 0
+
+
+def counted(name):
+    def operation(self, *others):
+        Counted.operations += 1
+        result = getattr(float, name)(self, *others)
+        return Counted(result) if type(result) is float else result
+
+    return operation
+
+
+for each in ("__mul__", "__rmul__", "__truediv__", "__hash__", "__eq__", "__lt__"):
+    setattr(Counted, each, counted(each))
+
+
+def test_combs_take_as_many_operations_as_they_have_lines():
+    counts = []
+    for stages in (5, 6):
+        Counted.operations = 0
+        stage_combs([4] * stages, Counted(16000))  # pyright: ignore[reportArgumentType]
+        counts.append(Counted.operations)
+    assert 4**5 < counts[0] < counts[1] < 5 * counts[0]
 
 
 def test_a_factor_of_zero_is_refused():

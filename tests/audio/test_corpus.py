@@ -103,6 +103,7 @@ def test_an_interrupted_preparation_leaves_nothing_if_nothing_was_done(
     assert not list(fresh_cache.iterdir())
 
 
+@pytest.mark.slow
 def test_two_processes_preparing_the_same_share_one_entry(folder, fresh_cache):
     code = (
         "import sys; from wavegan_rc.audio.preparation import prepare_corpus\n"

@@ -182,6 +182,7 @@ def test_none_leaves_the_segments_as_they_are():
     assert model.heard(segments) is segments
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_a_run_keeps_its_filter(smoke_runs):
     config, model, _ = load_run(smoke_runs[0])
@@ -192,6 +193,7 @@ def test_a_run_keeps_its_filter(smoke_runs):
     assert gain_db(taps, [5000])[0] - gain_db(taps, [500])[0] > 10
 
 
+@pytest.mark.slow
 @pytest.mark.backend
 def test_the_audit_of_the_critic_sees_the_filter(smoke_runs):
     config, model, _ = load_run(smoke_runs[0])

@@ -479,6 +479,7 @@ found = {"length": len(corpus.audio), "before_mib": before}
 HOURS = 0.5
 
 
+@pytest.mark.slow
 def test_a_long_recording_is_prepared_in_bounded_memory(tmp_path, fresh_cache):
     path = tmp_path / "long.wav"
     soundfile.write(path, np.ones((48000, 2)) * 0.5, 48000)

@@ -217,6 +217,7 @@ preparation.prepare_corpus(sys.argv[1], sample_rate=16000, cutoff_hz=None, stopb
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [1, 2])
 def test_the_decoders_notes_reach_no_terminal(make_wav, vbr, fresh_cache, cores):
     """However many threads decode; on good files there are some too."""
@@ -232,6 +233,7 @@ def test_the_decoders_notes_reach_no_terminal(make_wav, vbr, fresh_cache, cores)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+@pytest.mark.slow
 def test_a_process_without_a_standard_error_reads_all_the_same(make_wav, fresh_cache):
     folder = make_wav("good.mp3", noise()).parent
     code = f"import os; os.close(2)\n{PREPARE}\nprint(os.listdir(sys.argv[1]))"

@@ -132,6 +132,7 @@ def test_what_others_left_goes_after_a_week(folder, fresh_cache, make_wav):
     assert not list(fresh_cache.glob("preparing-*"))
 
 
+@pytest.mark.slow
 def test_a_living_process_is_waited_for_however_long_it_sleeps(folder, fresh_cache):
     with process(folder) as first:
         age(fresh_cache)
@@ -146,6 +147,7 @@ def test_a_living_process_is_waited_for_however_long_it_sleeps(folder, fresh_cac
     assert len(list(fresh_cache.iterdir())) == 1
 
 
+@pytest.mark.slow
 def test_who_waits_takes_over_when_the_other_is_killed(folder, fresh_cache):
     with process(folder) as first, process(folder, "waiting") as second:
         first.kill()

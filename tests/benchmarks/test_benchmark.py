@@ -23,6 +23,7 @@ def small_stack(monkeypatch):
     monkeypatch.setattr(upsampling, "STACKS", {"2x7": stack})
 
 
+@pytest.mark.slow
 def test_the_table_and_the_file_hold_every_upsampler(small_stack, tmp_path, capsys):
     file = tmp_path / "b.json"
     argv = ["upsampling", "--stacks", "2x7", "--repeats", "2", "--out", str(file)]

@@ -1,15 +1,19 @@
+import errno
 import json
 import math
 from functools import partial
+from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
 from helpers.commands import ended
+from matplotlib.figure import Figure
 from scipy import signal
 
 from wavegan_rc.cli.explain import explain_command
 from wavegan_rc.config.choices import UPSAMPLERS
+from wavegan_rc.errors import DataError
 from wavegan_rc.explain import initial_spectra as measured
 from wavegan_rc.explain.explanation import Stages
 from wavegan_rc.explain.initial_spectra import initial_spectra
@@ -137,6 +141,25 @@ def test_the_results_of_other_stages_are_not_replaced(capsys, tmp_path, there):
     assert "out must be a new folder, or one with results of the same settings" in err
     assert f"Received: {tmp_path}, where initial-spectra.json is of others" in err
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("full", ["theory.png", "initial-spectra.png", "initial-spectra.json"])
+def test_a_full_disk_leaves_the_files_of_an_earlier_call(full, spectra, tmp_path, monkeypatch):
+    def written_half(path):
+        path.write_bytes(b"half")
+        if full in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(measured, "initial_spectra", lambda *_, **__: spectra["resize"])
+    draw = partial(measured.draw, Stages(["resize"], 9, [4, 4], 16000), draws=30, seed=0)
+    draw(out=tmp_path)
+    earlier = (tmp_path / full).read_bytes()
+    monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: written_half(path))
+    monkeypatch.setattr(Path, "write_text", lambda path, _, **__: written_half(path))
+    with pytest.raises(DataError, match="out cannot be written"):
+        draw(out=tmp_path)
+    assert (tmp_path / full).read_bytes() == earlier
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_an_out_that_cannot_be_a_folder_is_refused(capsys, tmp_path):

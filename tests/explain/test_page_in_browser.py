@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from wavegan_rc.explain.page import kept_generators, render_page
+from wavegan_rc.explain.page import kept_generators, render_explanation
 from wavegan_rc.generator.generation import synthesize
 from wavegan_rc.spectrogram import line_prominence_db, mean_power_spectrum, predicted_comb
 from wavegan_rc.theory.overlap import overlap_level_db
@@ -33,7 +33,7 @@ def generators():
 @pytest.fixture(scope="module")
 def page(generators, tmp_path_factory):
     file = tmp_path_factory.mktemp("explain") / "page.html"
-    file.write_text(render_page(generators), encoding="utf-8")
+    file.write_text(render_explanation(generators), encoding="utf-8")
     assert file.stat().st_size < 6_000_000
     return file
 

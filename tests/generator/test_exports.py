@@ -76,6 +76,7 @@ def run_litert(path, latents):
     return interpreter.get_tensor(out_of["index"])
 
 
+@pytest.mark.slow
 @tensorflow_only
 @pytest.mark.parametrize(
     ("kind", "name", "runs"),

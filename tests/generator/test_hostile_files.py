@@ -751,6 +751,7 @@ def run(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_damaged_checkpoints_load_alike_or_are_refused(run, tmp_path):
     rng = random.Random("checkpoint")
     _, model, checkpoint = load_run(run)

@@ -8,7 +8,7 @@ from wavegan_rc.config import Config
 from wavegan_rc.report.document import Document
 from wavegan_rc.report.groups import Group
 from wavegan_rc.report.measured import Measured
-from wavegan_rc.report.run_files import Run, Session
+from wavegan_rc.report.run_files import Run, SessionRecord
 from wavegan_rc.report.sentences import Summary
 from wavegan_rc.runs.run import Run as RunFolder
 
@@ -20,7 +20,7 @@ def run_of(number, folder, *, seed=0, text="Linux", **settings):
     """A run as a report reads it; `text` stands wherever its record has some."""
     shape = {"sample_rate": RATE, "segment_length": LENGTH, "cutoff_hz": 1500.0} | settings
     versions = {"wavegan_rc": "0.1.0", "keras": "3.15.1"}
-    session = Session(versions, "3.11.7", text, text, "2026-01-01T00:00:00Z")
+    session = SessionRecord(versions, "3.11.7", text, text, "2026-01-01T00:00:00Z")
     history = [{"step": step, "steps_per_s": 4.2} for step in (1000, 2000)]
     config = Config(**shape, seed=seed, steps=2000)
     highest = config.sample_rate / 2

@@ -338,6 +338,7 @@ def test_silence_gives_reasons_not_numbers(arrays, tmp_path, capsys):
     assert "not measured: silence" in out
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_beside_its_own_data_and_agrees_with_its_summary(
     smoke_runs, tmp_path, capsys
 ):

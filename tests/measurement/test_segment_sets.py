@@ -49,6 +49,7 @@ def tiny_generator(path, initial_length=32, factor=2, weights=1.0):
 # Generators
 
 
+@pytest.mark.slow
 def test_a_run_gives_what_its_generator_makes_of_drawn_latents(run):
     segments = open_segments(run, count=70, seed=3)
     assert (segments.name, segments.sample_rate, segments.segment_length) == (str(run), 16000, 512)
@@ -60,6 +61,7 @@ def test_a_run_gives_what_its_generator_makes_of_drawn_latents(run):
     assert not np.array_equal(everything(open_segments(run, count=70, seed=4)), expected)
 
 
+@pytest.mark.slow
 def test_of_a_run_512_segments_are_drawn_with_the_seed_of_its_samples(run):
     segments = open_segments(run)
     audio = everything(segments)
@@ -69,6 +71,7 @@ def test_of_a_run_512_segments_are_drawn_with_the_seed_of_its_samples(run):
     np.testing.assert_array_equal(everything(segments, size=7), audio)
 
 
+@pytest.mark.slow
 def test_a_generator_file_is_as_good_as_its_run(run):
     file = open_segments(run / "generator.keras", count=5, segment_length=512, sample_rate=16000)
     assert (file.upsampling_factors, file.stopband_hz) == ((4, 4), 1700.0)
@@ -80,6 +83,7 @@ def test_a_generator_may_have_no_low_pass(tmp_path):
     assert (segments.upsampling_factors, segments.stopband_hz) == ((2,), None)
 
 
+@pytest.mark.slow
 def test_what_loads_tensorflow_is_known_beforehand(run, make_wav):
     assert is_generator(run)
     assert is_generator(str(run / "generator.keras"))
@@ -101,6 +105,7 @@ def test_recordings_and_arrays_load_no_tensorflow(make_wav):
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -294,6 +299,7 @@ def test_silence_is_usable(make_wav):
     assert not everything(open_segments(make_wav("a.wav", np.zeros(5000)))).any()
 
 
+@pytest.mark.slow
 def test_the_samples_of_a_run_count_once_and_without_the_real_ones(run):
     with pytest.warns(WaveganWarning, match=r"skipped 2 of 7 files.*joined\.wav joins segments"):
         segments = open_segments(run / "samples", segment_length=512)
@@ -449,6 +455,7 @@ def test_nobodys_home_is_one_line(path):
         open_segments(path, sample_rate=16000)
 
 
+@pytest.mark.slow
 def test_home_is_known_to_every_kind(run, tmp_path, make_wav, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     make_wav("a.wav", tone(500))

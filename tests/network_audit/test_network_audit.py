@@ -36,8 +36,8 @@ from wavegan_rc.network_audit.kernels import (
     kernel_tone_levels_db,
     mean_map_tone_levels_db,
     periodic_line_powers,
-    phase_gains,
     shuffle_factors,
+    stage_gains,
 )
 from wavegan_rc.nn.critic import build_critic
 from wavegan_rc.nn.generator import build_generator
@@ -101,7 +101,7 @@ def test_gains_are_those_of_the_learned_kernel_and_its_theory(upsampler):
         kernel = kernel.transpose(0, 2, 1).reshape(12, -1, 1)
     (stage,) = fold_generator(generator).stages
     expected = response.phase_gains(upsampler, kernel, 4)
-    np.testing.assert_allclose(phase_gains(stage), expected, atol=1e-5)
+    np.testing.assert_allclose(stage_gains(stage), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kernel_size", "factor"), [(25, 4), (24, 4), (22, 2), (7, 3), (8, 5)])

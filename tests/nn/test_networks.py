@@ -79,6 +79,12 @@ def test_default_generator_halves_its_filters_down_to_sixteen():
     assert (generator.input_shape, generator.output_shape) == ((None, 64), (None, 2048, 1))
 
 
+@pytest.mark.parametrize(("filters", "widths"), [(24, [16, 16, 1]), (8, [8, 8, 1]), (1, [1, 1, 1])])
+def test_fewer_filters_than_sixteen_are_kept_in_every_stage(filters, widths):
+    generator = build_generator(segment_length=64, upsampling_factors=(2, 2, 2), filters=filters)
+    assert [generator.get_layer(f"stage_{i}").filters for i in (1, 2, 3)] == widths
+
+
 def test_wavegan_shapes_are_the_published_ones():
     generator = build_generator(
         segment_length=16384,

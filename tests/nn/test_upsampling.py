@@ -126,6 +126,7 @@ def test_few_positions_of_many_filters_equal_independent_layers(
     assert_close(values_and_gradients(layer, x, layer), values_and_gradients(function, x, last))
 
 
+@pytest.mark.slow
 @settings(max_examples=max(1, 10 // FEWER_EXAMPLES))
 @given(upsamplers, paddings, st.integers(2, 4), st.integers(1, 9), st.integers(1, 6))
 def test_graph_and_xla_agree_with_eager(upsampler, padding, factor, kernel_size, length):

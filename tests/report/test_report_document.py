@@ -5,10 +5,10 @@ import math
 import os
 import shlex
 from dataclasses import replace
+from importlib import metadata
 
 import numpy as np
 import pytest
-from helpers import ROOT
 from helpers.report_runs import (
     SMALL,
     VERSIONS,
@@ -23,6 +23,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+import wavegan_rc
+from wavegan_rc.cli.report import report_command
 from wavegan_rc.cli.train import train_command
 from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError, ParameterError
@@ -717,9 +719,8 @@ CONFIGS = [
 @pytest.mark.parametrize("config", CONFIGS)
 def test_the_command_repeats_the_run(config, capsys):
     words = shlex.split(command_to_repeat(config))
-    assert words[:2] == ["python", "scripts/train.py"]
-    assert (ROOT / words[1]).is_file()
-    assert train_command("train.py", [*words[2:], "--print-config"]) == 0
+    assert words[:2] == ["wavegan-rc", "train"]
+    assert train_command("wavegan-rc train", [*words[2:], "--print-config"]) == 0
     assert capsys.readouterr().out == config_as_yaml(config)
 
 
@@ -791,6 +792,27 @@ def test_the_finding_is_told_and_a_report_of_other_runs_is_not_replaced_without_
     assert finding == json.loads((out / "report.json").read_text())["summary"]["finding"]
     (out / "report.json").write_text("{}")  # not to be read: nothing is said of it
     report_writer.write_report([b], out)
+
+
+def test_a_report_of_no_runs_is_refused(tmp_path):
+    with pytest.raises(ParameterError, match="runs must name at least one run folder"):
+        report_writer.write_report([], tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkout_that_is_not_installed_makes_a_report(tmp_path, monkeypatch):
+    """Nothing asks for the package's metadata: there are none."""
+
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata.Distribution, "from_name", missing)
+    without_pictures(monkeypatch)
+    (tmp_path / "out").mkdir()
+    runs = [str(run) for run in write_seeds(tmp_path, "a", [{}] * 2)]
+    assert report_command("report.py", [*runs, "--out", str(tmp_path / "out")]) == 0
+    numbers = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert numbers["wavegan_rc"] == wavegan_rc.__version__
 
 
 def test_a_path_of_recordings_that_is_no_text_is_written_as_escapes(tmp_path, monkeypatch):

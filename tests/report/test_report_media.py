@@ -22,7 +22,7 @@ from wavegan_rc.report import media
 from wavegan_rc.report.measured import Cell, Difference, Interval
 from wavegan_rc.report.page import render_page
 from wavegan_rc.report.rows import Row
-from wavegan_rc.report.run_files import Session
+from wavegan_rc.report.run_files import SessionRecord
 from wavegan_rc.report.sentences import Summary
 from wavegan_rc.report.sounds import collect_sounds
 from wavegan_rc.report.verdicts import Verdict
@@ -278,7 +278,7 @@ def test_hostile_text_is_text_wherever_it_stands(tmp_path):
     real = low_passed_noise(0)
     bad = f"{HOSTILE}\"'><img src=x onerror=alert(2)>"
     folder = write_run(tmp_path / bad.replace("/", "|"), real, real)
-    session = Session({bad: bad}, bad, bad, bad, bad)
+    session = SessionRecord({bad: bad}, bad, bad, bad, bad)
     run = replace(run_of(1, folder, data=bad), sessions=[session])
     cell = Cell(1.0, 0.0, 2.0, over=bad, count=1, runs={}, p_value=0.5, verdict=bad, reason=bad)
     rows = [Row("rms_db", bad, None, None, [], None, {"g1": cell}, {})]

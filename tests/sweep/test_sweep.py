@@ -415,7 +415,7 @@ def test_a_folder_that_a_cell_did_not_make_is_left_as_it_is(tmp_path):
     assert (folder / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("files", [[], [".lock", ".partial-config.yaml"], ["config.yaml"]])
+@pytest.mark.parametrize("files", [[], [".lock"], ["config.yaml"]])
 def test_what_a_killed_cell_leaves_before_its_first_checkpoint_is_removed(tmp_path, files):
     config = Config(out=str(tmp_path))
     (tmp_path / "seed=0" / "checkpoints").mkdir(parents=True)

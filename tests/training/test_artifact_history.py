@@ -204,6 +204,7 @@ def runs(tmp_path_factory):
     return config, [train(each).path for each in configs]
 
 
+@pytest.mark.slow
 def test_measured_steps_have_their_values_in_the_row_of_the_losses(runs):
     _, (run, unmeasured) = runs
     rows = history(run)
@@ -217,6 +218,7 @@ def test_measured_steps_have_their_values_in_the_row_of_the_losses(runs):
     assert not (unmeasured / "figures" / "artifacts-over-training.png").exists()
 
 
+@pytest.mark.slow
 def test_tensorboard_has_the_values_of_measured_steps(runs):
     _, (run, _) = runs
     events = tensorboard_events(run)
@@ -229,6 +231,7 @@ def test_tensorboard_has_the_values_of_measured_steps(runs):
         np.testing.assert_allclose(logged, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_last_row_is_what_the_summary_says(runs):
     """Both measure the same latents, the summary from the exported generator."""
     _, (run, _) = runs
@@ -242,6 +245,7 @@ def test_the_last_row_is_what_the_summary_says(runs):
         assert row[f"line_prominence_db/stage_{stage}"] == pytest.approx(prominence, abs=0.01)
 
 
+@pytest.mark.slow
 def test_it_is_the_average_generator_at_that_step_that_is_measured(runs):
     config, (run, _) = runs
     model = build_model(config)
@@ -257,6 +261,7 @@ def test_it_is_the_average_generator_at_that_step_that_is_measured(runs):
     assert abs(row["rms_db"] - current["rms_db"]) > 0.01
 
 
+@pytest.mark.slow
 def test_measuring_leaves_training_as_it_is(runs):
     config, folders = runs
     measured, unmeasured = map(history, folders)

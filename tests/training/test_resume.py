@@ -64,6 +64,18 @@ def test_going_on_is_the_same_as_never_stopping(straight, first, tmp_path, caplo
     assert Config(**yaml.safe_load((run / "config.yaml").read_text())) == ours
 
 
+def test_a_longer_run_forgets_what_was_measured_only_because_it_ended(tmp_path):
+    """Step 10 ends a line of the history, but is the last one only of the shorter run."""
+    config = smoke_config(tmp_path, **SMALL | {"measure_every": 4}, steps=12, log_every=2)
+    expected = train(config).path
+    run = train(replace(config, steps=10)).path
+    assert "rms_db" in history(run)[-1]
+    train(config, resume=run)
+    measured = [row["step"] for row in history(run) if "rms_db" in row]
+    assert measured == [4, 8, 12]
+    assert_same_results(run, expected, config)
+
+
 def test_what_was_logged_after_the_checkpoint_is_forgotten(copied, straight):
     """Killed after step 17 was logged and before it was saved: steps 16 and 17 come again."""
     expected, config = straight

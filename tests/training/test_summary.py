@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from wavegan_rc.training.summary import Line, Summary, read_summary
+from wavegan_rc.training.summary import Line, RunSummary, read_summary
 
 QUIET = Line(4000.0, 6, 0.1, 0.4)
 COUNTS = {"real": 512, "generated": 512, "real_independent": 400}
 
 
 def summary(ratios, *lines, unfinished=None):
-    return Summary(COUNTS, ratios, list(lines), unfinished)
+    return RunSummary(COUNTS, ratios, list(lines), unfinished)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def from_mlflow(where):
     return found.data.params, rows, {path.stem for path in folder.rglob("*.*")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["wandb", "mlflow"])
 def test_settings_losses_artifacts_and_results_arrive_in_one_run(tool, request):
     pytest.importorskip(tool, reason=f"the extra {tool} is not installed")

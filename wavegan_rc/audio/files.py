@@ -14,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from wavegan_rc.errors import DataError, WaveganWarning
+from wavegan_rc.runs.run import holds_generated
 from wavegan_rc.utils.text import printable
 
 # Suffixes of recordings: those of libsndfile (but .mat, which mostly holds other arrays), and those
@@ -111,8 +112,7 @@ def _without_generated(paths: list[Path], place: Path) -> list[Path]:
     def left_out(path: Path) -> bool:
         return path != place and (
             path.name.startswith(".")
-            or os.path.isfile(path / "latents.npz")
-            or all(os.path.isfile(path / name) for name in ("config.yaml", "environment.json"))
+            or holds_generated(path)
             or (path != path.parent and left_out(path.parent))
         )
 

@@ -20,13 +20,10 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.lock import run_lock
 from wavegan_rc.runs.run import Run
-from wavegan_rc.sweep.grid import Cell, log_hparams
-
-# Files that a run may hold before its settings.
-_BEFORE_SETTINGS = (".lock", ".partial-config.yaml")
+from wavegan_rc.sweep.grid import SweepCell, log_hparams
 
 
-def command_of_cell(cell: Cell) -> list[str]:
+def command_of_cell(cell: SweepCell) -> list[str]:
     """Return the command line of the process that begins or resumes a cell's run."""
     text = json.dumps({"config": asdict(cell.config), "grid": dict(cell.settings)})
     return [sys.executable, "-m", "wavegan_rc.cli.cell", text, cell.name]
@@ -64,7 +61,7 @@ def _remove_unbegun(run: Run, config: Config) -> None:
     begun = Run(run.path).read_config()
     if begun is not None:
         config.resumed(replace(begun, out=config.out))
-    elif not all(path.is_dir() or path.name in _BEFORE_SETTINGS for path in run.path.rglob("*")):
+    elif not all(path.is_dir() or path.name == run.lock.name for path in run.path.rglob("*")):
         raise DataError(f"{run.path} exists and is not a run: it is left as it is")
     shutil.rmtree(run.path)
 

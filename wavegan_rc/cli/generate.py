@@ -69,7 +69,7 @@ def _draw(source: Path, folder: Path, title: str) -> None:
     from wavegan_rc.config.config import TRANSITION_HZ
     from wavegan_rc.figures.drawing import save_figure, spectrogram_figure
     from wavegan_rc.generator.file import load_generator
-    from wavegan_rc.generator.generation import JOINED_FILE
+    from wavegan_rc.runs.run import JOINED_FILE
 
     generator = load_generator(source)
     if generator.segment_length < _SHORTEST_DRAWN:

@@ -11,7 +11,7 @@ from wavegan_rc.cli.parser import Parser
 from wavegan_rc.cli.process import EXIT_BY_SIGNAL
 from wavegan_rc.config.yaml_file import read_grids
 from wavegan_rc.errors import DataError, ParameterError
-from wavegan_rc.sweep.grid import Cell, grid_cells
+from wavegan_rc.sweep.grid import SweepCell, grid_cells
 from wavegan_rc.utils.extras import require
 from wavegan_rc.utils.keras_start import choose_backend
 
@@ -98,7 +98,7 @@ def _engine(flags: Namespace) -> "Callable[[], Engine]":
     return lambda: LocalEngine(places(flags.at_once))
 
 
-def read_cells(file: Path, out: Path) -> list[Cell]:
+def read_cells(file: Path, out: Path) -> list[SweepCell]:
     """Return the cells of a YAML grid file, for a sweep in the folder `out`."""
     settings, grids = read_grids(file)
     try:

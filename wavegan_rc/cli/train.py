@@ -78,7 +78,7 @@ def _how_it_ended(run: Run, config: Config) -> str:
     from wavegan_rc.training.summary import read_summary
 
     lines = [
-        f"Next: listen to {run.samples}/joined.wav beside real-joined.wav; make more with "
+        f"Next: listen to {run.joined} beside {run.real_joined.name}; make more with "
         f"`{line_of('generate')} {run.path}`; compare it with a run of another upsampler: "
         f"`{line_of('report')} {run.path} RUN`."
     ]

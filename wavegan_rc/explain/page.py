@@ -63,7 +63,7 @@ def write_page(out: Path, run: Path | None = None) -> int:
                 "with generate.py, measure it with measure.py"
             )
         generators = {f"{printable(run.resolve().name)} (yours)": own} | generators
-    html = render_page(generators)
+    html = render_explanation(generators)
     size = len(html.encode())
     if run is not None and size > _MOST_BYTES:
         raise DataError(
@@ -86,7 +86,7 @@ def kept_generators() -> dict[str, Generator]:
     return generators
 
 
-def render_page(generators: dict[str, Generator]) -> str:
+def render_explanation(generators: dict[str, Generator]) -> str:
     """Render the page as HTML that opens from disk and loads nothing."""
     web = resources.files("wavegan_rc.explain") / "web"
     environment = Environment(

@@ -14,10 +14,9 @@ from wavegan_rc.audio.files import write_wav
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.generator.file import Generator, load_generator
 from wavegan_rc.runs.begin import numbered_folder
-from wavegan_rc.runs.run import Run
+from wavegan_rc.runs.run import JOINED_FILE, LATENTS_FILE, Run
 from wavegan_rc.utils.atomic_files import whole_path, writing
 
-LATENTS_FILE, JOINED_FILE = "latents.npz", "joined.wav"
 _GENERATED = Path("generated")
 # Every batch has this size (the last one is padded), so that the audio of a latent does not depend
 # on the number of latents.

@@ -44,7 +44,7 @@ def _skipped(measured: MeasuredSet) -> int:
     return sum(why != JOINS_SEGMENTS for _, why in files)
 
 
-class Outcome(NamedTuple):
+class LimitResult(NamedTuple):
     """The result of one limit: `passed`, and its value and limit in words."""
 
     passed: bool
@@ -70,27 +70,27 @@ def parse_limits(limits: Sequence[str]) -> dict[str, float]:
     return bounds
 
 
-def check_limits(measurement: Measurement, bounds: Mapping[str, float]) -> list[Outcome]:
+def check_limits(measurement: Measurement, bounds: Mapping[str, float]) -> list[LimitResult]:
     """Return an outcome for each limit; none without limits."""
     if not bounds:
         return []
     return [_outcome(measurement, *item) for item in ({"skipped": 0.0} | dict(bounds)).items()]
 
 
-def _outcome(measurement: Measurement, name: str, bound: float) -> Outcome:
+def _outcome(measurement: Measurement, name: str, bound: float) -> LimitResult:
     if name in _COUNTS:
         return _compared(name, _COUNTS[name](measurement), bound)
     quantity = name.removeprefix(_DIFFERENCE)
     named = [q for q in measurement.quantities if q.name == quantity]
     if not named:
-        return Outcome(False, f"{name} was not measured: no upsampling factors are known")
+        return LimitResult(False, f"{name} was not measured: no upsampling factors are known")
     values = np.array([_value(q, name != quantity) for q in named])
     largest = int(np.nan_to_num(values, nan=-np.inf, posinf=np.inf, neginf=-np.inf).argmax())
     missing = [q for q, value in zip(named, values, strict=True) if math.isnan(value)]
     if missing and not values[largest] > bound:
         reason = missing[0].reason or "no reference to compare with"
         more = f"; nor {len(missing) - 1} more of them" if len(missing) > 1 else ""
-        return Outcome(False, f"{name}{missing[0].place} was not measured: {reason}{more}")
+        return LimitResult(False, f"{name}{missing[0].place} was not measured: {reason}{more}")
     words = name + named[largest].place
     if quantity == "line_prominence_db":
         words += f" (bandwidth {measurement.measured.bandwidth_hz:.3g} Hz)"
@@ -102,6 +102,8 @@ def _value(quantity: Quantity, of_difference: bool) -> float:
     return math.nan if chosen is None else float(chosen.value)
 
 
-def _compared(name: str, value: float, bound: float) -> Outcome:
+def _compared(name: str, value: float, bound: float) -> LimitResult:
     passed = value <= bound
-    return Outcome(passed, f"{name} is {value:.3g}, {'at most' if passed else 'above'} {bound:g}")
+    return LimitResult(
+        passed, f"{name} is {value:.3g}, {'at most' if passed else 'above'} {bound:g}"
+    )

@@ -14,14 +14,10 @@ from wavegan_rc.audio.streams import mono_blocks, open_recording, resampled_bloc
 from wavegan_rc.audio.use import warn_of_lengths
 from wavegan_rc.errors import DataError, ParameterError, WaveganWarning
 from wavegan_rc.measurement.segments import SegmentSet, check_at_least, consecutive
-from wavegan_rc.runs.run import Run, similar_name
+from wavegan_rc.runs.run import JOINED_FILES, LATENTS_FILE, Run, similar_name
 from wavegan_rc.theory.lines import suited_length
 from wavegan_rc.utils.text import one_line, printable
 
-# `wavegan_rc.generator` has this name too, but loads TensorFlow.
-_LATENTS_FILE = "latents.npz"
-# Files of a run that repeat its samples, or hold real segments.
-_JOINED_FILES = frozenset({"joined.wav", "real-joined.wav"})
 JOINS_SEGMENTS = "joins segments of a run, whose samples are there one by one"
 
 # Shorter spectra have too few bins for a line and its neighbours.
@@ -236,7 +232,7 @@ def _open_recordings(
 
 
 def _is_joined(file: Path) -> bool:
-    return file.name in _JOINED_FILES and file.with_name(_LATENTS_FILE).is_file()
+    return file.name in JOINED_FILES and file.with_name(LATENTS_FILE).is_file()
 
 
 def _count_segments(path: Path, segment_length: int, sample_rate: int) -> int:

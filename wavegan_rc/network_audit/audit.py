@@ -117,7 +117,7 @@ def load_run(run: Path) -> tuple[Config, WGANGP, Path]:
     """Return the settings of a run, its networks at the newest checkpoint, and that checkpoint."""
     config = Run(run).read_config()
     if config is None:
-        raise DataError(f"{run}: no config.yaml, so not a run folder")
+        raise DataError(f"{run}: no {Run(run).config.name}, so not a run folder")
     model = build_model(config)
     checkpoint = newest_checkpoint(Run(run).checkpoints)
     load_checkpoint(model, checkpoint)

@@ -16,7 +16,7 @@ from wavegan_rc.generator.folding import StageWeights
 FLOOR_DB = -120.0
 
 
-def phase_gains(stage: StageWeights) -> np.ndarray:
+def stage_gains(stage: StageWeights) -> np.ndarray:
     """Return the gain of each phase for a constant, shape (factor, channels, filters)."""
     return _by_phase(stage.kernel.sum(axis=0, dtype=np.float64), stage.factor)
 
@@ -54,7 +54,7 @@ def kernel_tone_levels_db(stage: StageWeights) -> np.ndarray:
         whose overlap counts are the case of equal taps; J. Pons et al., "Upsampling artifacts in
         neural audio synthesis" (ICASSP 2021), section 2.
     """
-    return _summed_levels_db(phase_gains(stage), _rounding(stage))
+    return _summed_levels_db(stage_gains(stage), _rounding(stage))
 
 
 def mean_map_tone_levels_db(stage: StageWeights, means: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def mean_map_tone_levels_db(stage: StageWeights, means: np.ndarray) -> np.ndarra
 
     Channels and bias add up as amplitudes, filters as powers.
     """
-    outputs = np.einsum("c,pcf->pf", means, phase_gains(stage))
+    outputs = np.einsum("c,pcf->pf", means, stage_gains(stage))
     if stage.bias is not None:
         outputs += stage.bias.reshape(stage.factor, -1)
     return _summed_levels_db(outputs, np.abs(means) @ _rounding(stage))

@@ -1,4 +1,4 @@
-"""All that differs between TensorFlow and JAX: gradients, stateless steps, several devices.
+"""Differences between TensorFlow and JAX within a step: gradients, state, branches, devices.
 
 TensorFlow runs a step on several devices at once, each with a part of the batch. Under JAX, a step
 is written for the whole batch, whatever it runs on.

@@ -17,7 +17,7 @@ from wavegan_rc.utils.text import printable
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionRecord:
     """One training session of a run: the first, or a resumption."""
 
     versions: Mapping[str, str]
@@ -42,7 +42,7 @@ class Run:
     folder: RunFolder
     config: Config
     steps_asked: int
-    sessions: Sequence[Session]
+    sessions: Sequence[SessionRecord]
     data_fingerprint: str
     history: Sequence[Mapping[str, Any]]
     measured: Measured = dataclasses.field(default_factory=Measured)
@@ -114,7 +114,7 @@ def read_run(path: Path, run_id: str) -> Run:
     folder = RunFolder(path)
     config = folder.read_config()
     if config is None:
-        raise DataError(f"{path}: not a run folder: it holds no config.yaml")
+        raise DataError(f"{path}: not a run folder: it holds no {folder.config.name}")
     history = read_history(folder.history) if folder.history.is_file() else []
     made = max((int(row["step"]) for row in history), default=0)
     if made < config.steps or not folder.summary.is_file():
@@ -131,13 +131,13 @@ def read_run(path: Path, run_id: str) -> Run:
     return Run(run_id, folder, done, config.steps, sessions, record["data_fingerprint"], history)
 
 
-def _session(record: Any) -> Session:
-    fields = {field.name: record[field.name] for field in dataclasses.fields(Session)}
+def _session(record: Any) -> SessionRecord:
+    fields = {field.name: record[field.name] for field in dataclasses.fields(SessionRecord)}
     fields["versions"] = dict(fields["versions"])
     texts = [fields[name] for name in fields if name != "versions"]
     if not all(isinstance(text, str) for text in (*texts, *fields["versions"].values())):
         raise TypeError
-    return Session(**fields)
+    return SessionRecord(**fields)
 
 
 def command_to_repeat(config: Config) -> str:
@@ -145,7 +145,7 @@ def command_to_repeat(config: Config) -> str:
 
     Example:
         >>> command_to_repeat(Config(seed=3, cutoff_hz=None, out="elsewhere"))
-        'python scripts/train.py --cutoff-hz=null --seed=3'
+        'wavegan-rc train --cutoff-hz=null --seed=3'
     """
     flags = dataclasses.replace(config, out=Config().out).as_flags()
-    return printable(shlex.join(["python", "scripts/train.py", *flags]))
+    return printable(shlex.join(["wavegan-rc", "train", *flags]))

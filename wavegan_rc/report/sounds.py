@@ -148,7 +148,7 @@ def _read_rows(document: Document) -> list[list[Sound]]:
 def _read(run: Run, group: str, label: str) -> Sound:
     """Read whole segments from the start of a joined recording, as many as are embedded."""
     is_real = group == REAL
-    path = run.folder.samples / ("real-joined.wav" if is_real else "joined.wav")
+    path = run.folder.real_joined if is_real else run.folder.joined
     rate, length = run.config.sample_rate, run.config.segment_length
     most = max(_EMBEDDED_SAMPLES // length, 1)
     if run.config.steps < run.steps_asked:  # recordings of an earlier end would be older

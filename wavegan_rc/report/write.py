@@ -49,10 +49,12 @@ def write_report(runs: Sequence[str | Path], out: str | Path = "report") -> Path
         DataError: If a run has no generator or cannot be read, or `out` cannot be written.
 
     Example:
-        >>> write_report([])
-        Traceback (most recent call last):
-            ...
-        wavegan_rc.errors.ParameterError: runs must name at least one run folder. Received: none
+        >>> import tempfile
+        >>> small = {"segment_length": 128, "steps": 1, "critic_steps": 1, "measure_every": 0}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     run = wavegan_rc.train(wavegan_rc.Config.read("smoke", **small, out=folder))
+        ...     write_report([run.path], Path(folder) / "report").name
+        'index.html'
     """
     runs, out = [Path(run) for run in runs], Path(out)
     document = build_document(runs, out)

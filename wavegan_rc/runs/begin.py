@@ -15,12 +15,12 @@ from wavegan_rc.config import Config
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.checkpoints import Checkpoint, cut_logs, remove_later
 from wavegan_rc.runs.history import logged_steps
-from wavegan_rc.runs.run import Run
+from wavegan_rc.runs.run import JOINED_FILE, Run
 from wavegan_rc.utils.atomic_files import remove_partial_files, whole_path, writing
 
 _PACKAGES = ("tensorflow", "jax", "keras", "numpy", "scipy", "librosa", "soundfile")
 # Files by which the folder of a run, or of generated sounds, is known.
-_MARKS = {"config.yaml", "joined.wav"}
+_MARKS = {Run("").config.name, JOINED_FILE}
 
 
 def check_writable(parent: Path, name: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from wavegan_rc.errors import DataError, WaveganError
 from wavegan_rc.runs.checkpoints import description_of, steps
 from wavegan_rc.utils.atomic_files import write_json, write_whole
 from wavegan_rc.utils.text import did_you_mean, one_line, printable
+
+# Files among a run's samples, and in folders of generated audio.
+LATENTS_FILE, JOINED_FILE = "latents.npz", "joined.wav"
+JOINED_FILES = (JOINED_FILE, "real-joined.wav")
 
 
 class Run:
@@ -43,6 +48,7 @@ class Run:
         self.lock = path / ".lock"  # locked by the training process
         self.checkpoints = path / "checkpoints"
         self.samples = path / "samples"  # WAVs and their latents
+        self.joined, self.real_joined = (self.samples / name for name in JOINED_FILES)
         self.figures = path / "figures"
         self.tensorboard = path / "tensorboard"
         self.diverged = path / "diverged"  # batches that gave non-finite values
@@ -169,6 +175,13 @@ class Run:
                         )
         except OSError as error:
             raise DataError(f"{self.path}: cannot be searched: {one_line(error)}") from None
+
+
+def holds_generated(folder: Path) -> bool:
+    """Return whether a folder is that of a run, or of generated audio; no error if it is closed."""
+    run = Run(folder)
+    is_run = os.path.isfile(run.config) and os.path.isfile(run.environment)
+    return is_run or os.path.isfile(folder / LATENTS_FILE)
 
 
 def similar_name(path: Path) -> str:

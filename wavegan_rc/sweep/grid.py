@@ -20,7 +20,7 @@ _HPARAMS = ".hparams"  # suffix of event files
 
 
 @dataclass(frozen=True)
-class Cell:
+class SweepCell:
     """One run of a sweep.
 
     Attributes:
@@ -41,7 +41,7 @@ class Cell:
 
 def grid_cells(
     settings: Mapping[str, Any], grids: Sequence[Mapping[str, Sequence[Any]]], out: Path
-) -> list[Cell]:
+) -> list[SweepCell]:
     """Return a cell for each combination of each grid's values; the last key changes fastest.
 
     `settings` are those of all cells, and `out` is the sweep folder.
@@ -72,7 +72,7 @@ def grid_cells(
                 f"a cell's name must have at most {_LONGEST_NAME} characters. Received: {name}"
             )
         try:
-            cells.append(Cell(name, own, Config(**settings, **own, out=str(out))))
+            cells.append(SweepCell(name, own, Config(**settings, **own, out=str(out))))
         except ParameterError as error:
             raise ParameterError(f"{name}: {error}") from None
     name, count = Counter(cell.name for cell in cells).most_common(1)[0]

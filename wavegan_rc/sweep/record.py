@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from wavegan_rc.errors import DataError, ParameterError
 from wavegan_rc.runs.run import Run
-from wavegan_rc.sweep.grid import Cell
+from wavegan_rc.sweep.grid import SweepCell
 from wavegan_rc.utils.atomic_files import write_json
 from wavegan_rc.utils.text import one_line
 
@@ -38,7 +38,7 @@ class Record:
         DataError: If the file is no record, or a cell's folder holds a run with other settings.
     """
 
-    def __init__(self, folder: Path, cells: Sequence[Cell]) -> None:
+    def __init__(self, folder: Path, cells: Sequence[SweepCell]) -> None:
         self._file = folder / RECORD_FILE
         earlier = _read(self._file)
         self.entries = {name: replace(entry, in_grid=False) for name, entry in earlier.items()}
@@ -71,7 +71,7 @@ def _read(file: Path) -> dict[str, Entry]:
         raise DataError(f"{file}: not the record of a sweep: {one_line(error)}") from None
 
 
-def _is_finished(cell: Cell, entry: Entry | None) -> bool:
+def _is_finished(cell: SweepCell, entry: Entry | None) -> bool:
     """Return whether a cell's run is complete; raise an error if it cannot be resumed.
 
     The record is written after the run's last file. A run that it does not call finished is

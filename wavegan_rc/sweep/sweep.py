@@ -9,10 +9,10 @@ from typing import Protocol
 from wavegan_rc.errors import DataError
 from wavegan_rc.runs.begin import check_writable
 from wavegan_rc.runs.lock import run_lock
-from wavegan_rc.sweep.grid import Cell
+from wavegan_rc.sweep.grid import SweepCell
 from wavegan_rc.sweep.process import Job, Outcome
 from wavegan_rc.sweep.record import Record, progress
-from wavegan_rc.sweep.table import LiveTable, Row
+from wavegan_rc.sweep.table import LiveTable, TableRow
 from wavegan_rc.utils.interruptions import EndSignals, unbroken_streams
 from wavegan_rc.utils.text import one_line
 
@@ -40,10 +40,10 @@ class Engine(Protocol):
 
 
 def sweep(
-    cells: Sequence[Cell],
+    cells: Sequence[SweepCell],
     folder: Path,
     *,
-    command: Callable[[Cell], list[str]],
+    command: Callable[[SweepCell], list[str]],
     engine: Callable[[], Engine],
 ) -> tuple[list[Path], list[str], int | None]:
     """Train the cells that are not finished.
@@ -83,10 +83,10 @@ def sweep(
 
 
 def _train(
-    cells: Sequence[Cell],
+    cells: Sequence[SweepCell],
     folder: Path,
     record: Record,
-    command: Callable[[Cell], list[str]],
+    command: Callable[[SweepCell], list[str]],
     engine: Callable[[], Engine],
 ) -> int | None:
     """Train the waiting cells; return the number of the signal that ended this early."""
@@ -115,7 +115,7 @@ def _train(
     return signals.received
 
 
-def _record_end(record: Record, cell: Cell, outcome: Outcome, *, stopped: bool) -> None:
+def _record_end(record: Record, cell: SweepCell, outcome: Outcome, *, stopped: bool) -> None:
     if outcome.error is not None:
         record.set(cell.name, "failed", outcome.error)
     elif not outcome.interrupted:
@@ -126,10 +126,10 @@ def _record_end(record: Record, cell: Cell, outcome: Outcome, *, stopped: bool) 
         record.set(cell.name, "failed", "ended by a signal from outside the sweep")
 
 
-def _row(cell: Cell, record: Record) -> Row:
+def _row(cell: SweepCell, record: Record) -> TableRow:
     entry = record.entries[cell.name]
     step, steps_per_s = progress(cell.run)
-    return Row(cell.name, entry.state, step, cell.config.steps, steps_per_s, entry.error)
+    return TableRow(cell.name, entry.state, step, cell.config.steps, steps_per_s, entry.error)
 
 
 def _size(file: Path) -> int:

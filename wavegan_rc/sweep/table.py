@@ -19,7 +19,7 @@ _LINE_EVERY_S = 60.0
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row of the table: one cell, with the steps made and the steps of its run."""
 
     name: str
@@ -49,7 +49,7 @@ class LiveTable:
         if self._console.is_terminal:
             self._live.stop()
 
-    def show(self, rows: Sequence[Row]) -> None:
+    def show(self, rows: Sequence[TableRow]) -> None:
         """Show the present state."""
         if self._console.is_terminal:
             self._live.update(_table(self._title, rows), refresh=True)
@@ -64,11 +64,12 @@ class LiveTable:
         sys.stdout.flush()
 
 
-def summary(rows: Sequence[Row]) -> str:
+def summary(rows: Sequence[TableRow]) -> str:
     """Return the number of cells in each state, and an estimate of the remaining time.
 
     Example:
-        >>> rows = [Row("a", "finished", 9, 9), Row("b", "training", 3, 9, steps_per_s=0.1)]
+        >>> b = TableRow("b", "training", 3, 9, steps_per_s=0.1)
+        >>> rows = [TableRow("a", "finished", 9, 9), b]
         >>> summary(rows)
         '1 training, 1 finished of 2 cells, about 1 min left'
     """
@@ -82,7 +83,7 @@ def summary(rows: Sequence[Row]) -> str:
     return text
 
 
-def _table(title: str, rows: Sequence[Row]) -> Table:
+def _table(title: str, rows: Sequence[TableRow]) -> Table:
     table = Table(title=title, caption=summary(rows), title_justify="left")
     table.add_column("cell", overflow="fold")
     table.add_column("state")
@@ -100,7 +101,7 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
     return table
 
 
-def _line(row: Row) -> str:
+def _line(row: TableRow) -> str:
     text = f"{row.name}: {row.state}, step {row.step} of {row.steps}"
     if row.steps_per_s is not None:
         text += f", {row.steps_per_s:.2f} steps/s"

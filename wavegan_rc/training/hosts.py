@@ -117,11 +117,12 @@ def with_stop_requests(batches: Iterator[tuple[np.ndarray]], stop: EndSignals) -
 def _copy(run: Path | None, folder: Path) -> Path | None:
     if run is None:
         return None
-    Run(run).check_own_files()
-    copy = folder / "run"
+    own, copy = Run(run), folder / "run"
+    own.check_own_files()
+    emptied = (own.samples.name, own.figures.name)
     try:
-        shutil.copytree(run, copy, ignore=shutil.ignore_patterns("samples", "figures", ".lock"))
-        for empty in ("samples", "figures"):
+        shutil.copytree(run, copy, ignore=shutil.ignore_patterns(*emptied, own.lock.name))
+        for empty in emptied:
             (copy / empty).mkdir()
     except OSError as error:
         raise DataError(f"{run} cannot be copied to {folder}: {one_line(error)}") from None

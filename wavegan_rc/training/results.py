@@ -38,8 +38,8 @@ def write_results(generator: keras.Model, run: Run, config: Config, reference: R
     with whole_files(run.samples) as samples:
         kept = draw_latents(config.sample_count, config.latent_dim, config.seed)
         write_samples(generator, kept, rate, samples)
-        write_wav(samples / "joined.wav", generated[shown].ravel(), rate)
-        write_wav(samples / "real-joined.wav", reference.segments[shown].ravel(), rate)
+        write_wav(samples / run.joined.name, generated[shown].ravel(), rate)
+        write_wav(samples / run.real_joined.name, reference.segments[shown].ravel(), rate)
     for file in run.samples.glob("*.wav"):  # an earlier session may have written more
         if file.stem.isdigit() and int(file.stem) >= config.sample_count:
             file.unlink()

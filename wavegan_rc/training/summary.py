@@ -42,7 +42,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Summary:
+class RunSummary:
     """Numbers of real and generated segments, measured in the same way.
 
     Attributes:
@@ -71,7 +71,7 @@ class Summary:
 
         Example:
             >>> line = Line(1000.0, 4, real_prominence_db=0.1, generated_prominence_db=9.0)
-            >>> found = Summary({}, {"real": -86.0, "generated": -43.0}, [line], None)
+            >>> found = RunSummary({}, {"real": -86.0, "generated": -43.0}, [line], None)
             >>> print(*found.in_sentences(1700.0), sep=chr(10))
             Above 1700 Hz, where real audio holds next to nothing, the generated audio holds a \
 43 dB larger share of its power than real audio.
@@ -136,7 +136,7 @@ comes from upsampling stage 4.
         return "\n".join(rows)
 
 
-def summarise(reference: Reference, generated: np.ndarray, config: Config, run: Run) -> Summary:
+def summarise(reference: Reference, generated: np.ndarray, config: Config, run: Run) -> RunSummary:
     """Measure real and generated segments, shape (count, samples), in the same way.
 
     The run's history says whether its training is finished.
@@ -153,7 +153,7 @@ def summarise(reference: Reference, generated: np.ndarray, config: Config, run: 
             ratio = out_of_band_ratio_db(frequencies, power, config.stopband_hz)
             ratios[name] = json_ready(float(ratio))
     counts = {"real": len(reference.segments), "generated": len(generated)}
-    return Summary(
+    return RunSummary(
         counts | {"real_independent": reference.independent},
         ratios or None,
         [
@@ -164,10 +164,10 @@ def summarise(reference: Reference, generated: np.ndarray, config: Config, run: 
     )
 
 
-def read_summary(file: Path) -> Summary:
-    """Read what `Summary.write` wrote."""
+def read_summary(file: Path) -> RunSummary:
+    """Read what `RunSummary.write` wrote."""
     numbers = json.loads(file.read_text(encoding="utf-8"))
-    return Summary(lines=[Line(**line) for line in numbers.pop("lines")], **numbers)
+    return RunSummary(lines=[Line(**line) for line in numbers.pop("lines")], **numbers)
 
 
 def _stands_out_db(line: Line) -> float:

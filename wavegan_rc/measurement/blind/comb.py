@@ -36,7 +36,7 @@ from wavegan_rc.measurement.blind.evidence import (
     MIDWAY,
     Comb,
     Evidence,
-    line_bins,
+    comb_bins,
     strongest_evidence,
 )
 from wavegan_rc.measurement.blind.peaks import (
@@ -227,7 +227,7 @@ def _search(
             # A bin at half the rate is half as wide, so an equal tone stands out 3 dB more.
             prominence[bins == len(density) - 1] -= 10 * math.log10(2)
             yield from _standing_out(comb, number, bins, prominence)
-        explained = explained | line_bins(comb, len(explained))
+        explained = explained | comb_bins(comb, len(explained))
         explained[hits] = True
 
 

@@ -93,7 +93,7 @@ def strongest_evidence(peaks: np.ndarray, explained: np.ndarray) -> Evidence:
     return Evidence(float(log_wealth[best]), comb, hits)
 
 
-def line_bins(comb: Comb, count: int) -> np.ndarray:
+def comb_bins(comb: Comb, count: int) -> np.ndarray:
     """Return a mask of the bins, of `count`, that may show a line of a comb."""
     return _lines_of(np.array([comb.spacing]), np.array([comb.image]), count)[0]
 

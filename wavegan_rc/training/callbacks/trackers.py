@@ -182,8 +182,8 @@ class _WandB:
     def log_results(self, run: Run, step: int) -> None:
         pictures = {file.stem: self._wandb.Image(str(file)) for file in run.figures.glob("*.png")}
         audio = {
-            name: self._wandb.Audio(str(run.samples / f"{file}.wav"))
-            for name, file in (("generated", "joined"), ("real", "real-joined"))
+            name: self._wandb.Audio(str(file))
+            for name, file in (("generated", run.joined), ("real", run.real_joined))
         }
         self._run.log(pictures | audio, step=step)
 
@@ -221,8 +221,8 @@ class _MLflow:
 
     def log_results(self, run: Run, step: int) -> None:  # noqa: ARG002
         self._client.log_artifacts(self.name, str(run.figures), "figures")
-        for name in ("joined.wav", "real-joined.wav"):
-            self._client.log_artifact(self.name, str(run.samples / name), "samples")
+        for file in (run.joined, run.real_joined):
+            self._client.log_artifact(self.name, str(file), "samples")
         if run.summary.exists():
             self._client.log_artifact(self.name, str(run.summary))
 
