@@ -137,7 +137,7 @@ def training_figure(
         axis.grid(alpha=0.3)
         axis.tick_params(labelbottom=True)
         if panel is None:
-            title, label = "Noise where real audio is silent", "ratio (dB)"
+            title, label = "Out-of-band level", "level (dB)"
             if real_ratio_db is not None:
                 draw_level(axis, real_ratio_db, f"real: {real_ratio_db:.1f} dB")
         else:
