@@ -437,7 +437,7 @@ def test_the_table_is_copied(opened):
     assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
     assert rows[0].startswith("| quantity | real | \\<script\\>alert(1)\\</script\\> |")
     assert rows[3].startswith("| 2 kHz, stage 1 |")
-    assert "| 0.5 [\N{MINUS SIGN}0.5, 1.5]; cannot be told |" in rows[3]
+    assert "| 0.5 [\N{MINUS SIGN}0.5, 1.5]; cannot be told from real |" in rows[3]
     latex = copied(opened, "#copy-latex")
     assert latex.startswith("\\begin{tabular}{lrrr}\n\\hline\nquantity & real & ")
     assert "$<$script$>$" in latex
