@@ -50,7 +50,7 @@ def test_spectra_are_the_files_with_bands_over_seeds_or_segments(compared):
     levels = np.array([10 * np.log10(power[0] / 0.5) for power in powers])
     mean = levels[:3].mean(axis=0)
     assert lines["transposed (3 seeds)"][1] == pytest.approx(mean)
-    assert lines["resize (one training)"][1] == pytest.approx(levels[3])
+    assert lines["b-0 (one training)"][1] == pytest.approx(levels[3])
     # The bands, in the order drawn: real audio, three seeds, one training.
     _, seeds, one = [np.asarray(band.get_paths()[0].vertices) for band in axis.collections]
     frequencies = arrays_of(runs[0])["frequencies_hz"]
@@ -82,7 +82,7 @@ def test_training_is_drawn_by_stage_with_bands_over_seeds(compared):
     assert x.tolist() == list(range(1, 21))
     assert y.tolist() == [1 - min(step, 15) for step in range(1, 21)]
     assert lines_by_label(first)["transposed (3 seeds)"][1].tolist() == [2] * 20
-    assert lines_by_label(second)["resize (one training)"][1].tolist() == [2] * 20
+    assert lines_by_label(second)["b-0 (one training)"][1].tolist() == [2] * 20
     titles = [axis.get_title(loc="left") for axis in (ratio, first, second)]
     ends = ["dashed: real, -86.0 dB)", "", "dashed: real, 0.3 dB)"]
     assert [title.partition(" (")[2] for title in titles] == ends

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shlex
 from dataclasses import replace
 from importlib import metadata
@@ -196,7 +197,8 @@ def test_a_planted_difference_is_told_with_its_size_unit_stage_and_seeds(tmp_pat
     half = stats.t.ppf(0.975, freedom) * error
     p_value = 2 * 2 * stats.t.sf(8.6 / error, freedom)  # Holm's, of two stages
     assert verdict["text"].replace("\N{MINUS SIGN}", "-") == (
-        f"-8.60 [{-8.6 - half:.2f}, {-8.6 + half:.2f}] dB, at 1 kHz, 2 kHz, ... (stage 1), "
+        f"difference -8.60 [{-8.6 - half:.2f}, {-8.6 + half:.2f}] dB, "
+        "at 1 kHz, 2 kHz, ... (stage 1), "
         f"p {p_value:.1g}, 5 seeds each, of 2 stages less in 1, equal within 1 dB in 1"
     )
     assert value == pytest.approx(8.6)
@@ -214,7 +216,7 @@ def test_a_stage_that_is_certain_is_told_before_a_larger_one_that_is_not(tmp_pat
     assert values[1]["value"] > values[0]["value"]
     verdict = verdict_on(document, "image_coherence")
     assert verdict["verdict"] == "worse"
-    assert verdict["text"].startswith("0.187 [")
+    assert verdict["text"].startswith("difference 0.187 [")
     assert "at 1 kHz, 2 kHz, ... (stage 1)" in verdict["text"]
     assert verdict["text"].endswith("of 2 stages more in 1, cannot be told in 1")
 
@@ -331,6 +333,23 @@ def test_values_that_do_not_differ_have_no_interval():
     assert difference_over_seeds([2.0, 2.0, 2.0], [1.0, 1.1, 0.9]).p_value < 0.01
 
 
+def test_what_noise_could_hide_is_said_where_the_number_stands(tmp_path):
+    """A number at its limit is no measured line, and a difference is not read as the verdict."""
+    hidden = "not told from noise, which could hide so much"
+    runs = write_seeds(tmp_path, "a", [{}] * 2, TRANSPOSED) + write_seeds(tmp_path, "b", [{}] * 2)
+    for i, run in enumerate(runs):
+        reason = hidden if i > 1 else None
+        found = [quantity("out_of_band_lines_db", -60.0 - 9 * i, real=-70.0, reason=reason)]
+        found[0] |= {"verdict": "cannot be told"}
+        write_measurement(run, found)
+    document = build_document(runs, tmp_path / "out")
+    page = render_page(document, Sounds([], 0.0, None, 0), [])
+    (row,) = document.rows
+    assert [row.cells[group].reason for group in ("g1", "g2")] == [None, hidden]
+    assert re.search(rf"<small>cannot be told; difference .18 \[.*\], p 0.1\d+; {hidden}<", page)
+    assert "<small>cannot be told from real</small>" in page
+
+
 def test_one_training_beside_several_has_no_interval(tmp_path):
     several = [{"rms_db": x} for x in (1.0, 2.0, 3.0)]
     document = compared(tmp_path, several, [{"rms_db": 12.0, "out_of_band_total_db": 30.0}])
@@ -343,9 +362,7 @@ def test_one_training_beside_several_has_no_interval(tmp_path):
     verdict = verdict_on(document, "out_of_band_total_db")
     assert verdict["verdict"] == "cannot be told"
     assert verdict["text"].endswith("no interval: one training on one side, several on the other")
-    assert any(
-        warning.startswith("Only one training of resize:") for warning in document["warnings"]
-    )
+    assert any(warning.startswith("Only one training of b-0:") for warning in document["warnings"])
 
 
 def test_of_unfinished_trainings_and_few_real_segments_it_is_warned(tmp_path):
@@ -369,12 +386,12 @@ def test_one_setting_is_judged_beside_real_audio(tmp_path):
     values = [{"out_of_band_total_db": x} for x in (60.0, 61.0, 62.0)]
     document = document_json(write_seeds(tmp_path, "a", values), tmp_path / "out")
     verdict = verdict_on(document, "out_of_band_total_db")
-    assert verdict["text"].startswith("61.0 [")
+    assert verdict["text"].startswith("difference 61.0 [")
     assert verdict["text"].endswith(", 3 seeds")
     assert (verdict["group"], verdict["beside"], verdict["verdict"]) == ("g1", "real", "worse")
     assert document["summary"]["finding"] == (
-        "After 20 steps and 3 seeds, resize leaves 61 dB more of its power above 1.7 kHz than real "
-        "speech."
+        "After 20 steps and 3 seeds, resize leaves 61 dB more of its power out of band (above 1.7 "
+        "kHz) than real speech."
     )
     assert document["title"] == "resize"
 
@@ -454,15 +471,41 @@ def test_a_label_is_short_however_many_settings_differ(tmp_path):
         TRANSPOSED, filters=32, batch_size=8, latent_dim=8, learning_rate=1e-4, kernel_size=12
     )
     third = replace(other, filters=16)
-    runs = [write_run(tmp_path / f"{i}", each) for i, each in enumerate((SMALL, other, third))]
+    runs = [
+        write_run(tmp_path / f"{i:03d}-{each.upsampler_name}", each)
+        for i, each in enumerate((SMALL, other, third))
+    ]
     groups = group_runs([read_run(run, f"r{i}") for i, run in enumerate(runs)])
     labels = [group.label for group in groups]
     assert labels == ["resize, 64 filters", "transposed, 32 filters", "transposed, 16 filters"]
-    runs += [write_run(tmp_path / "4", replace(third, upsampler="resize"))]
+    runs += [write_run(tmp_path / "004-resize", replace(third, upsampler="resize"))]
     groups = group_runs([read_run(run, f"r{i}") for i, run in enumerate(runs)])
     assert groups[3].label == "resize, 16 filters"
     (warning,) = [w for w in build_warnings(groups[:2]) if "at once" in w]
-    assert warning.startswith("The settings differ in 6 things at once (upsampler, kernel size, ")
+    assert warning.startswith("The groups differ in 6 settings at once (upsampler, kernel size, ")
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (("my drums", "001-resize"), ["my drums", "resize"]),
+        (("001-drums", "002-resize"), ["001-drums", "resize"]),
+        (("upsampler=transposed,seed=0", "upsampler=resize,seed=0"), ["transposed", "resize"]),
+        (("resize", "001-resize"), ["resize (1)", "resize (2)"]),
+    ],
+)
+def test_a_run_has_the_name_that_a_person_gave_it(tmp_path, names, labels):
+    runs = [
+        write_run(tmp_path / name, config)
+        for name, config in zip(names, (TRANSPOSED, SMALL), strict=True)
+    ]
+    groups = group_runs([read_run(run, f"r{i}") for i, run in enumerate(runs)])
+    assert [group.label for group in groups] == labels
+
+
+def test_several_seeds_have_no_single_name(of_seeds):
+    assert [run["name"] for run in of_seeds["runs"]][:2] == ["a-0", "a-1"]
+    assert of_seeds["groups"][0]["label"] == "transposed"
 
 
 def test_equal_recordings_elsewhere_are_the_same_data(tmp_path):
@@ -503,7 +546,7 @@ def test_several_settings_at_once_cannot_be_told_apart(tmp_path):
     document = document_json(runs, tmp_path / "out")
     (warning,) = document["warnings"]
     assert warning == (
-        "The settings differ in 2 things at once (upsampler and phase shuffle radius), so that no "
+        "The groups differ in 2 settings at once (upsampler and phase shuffle radius), so that no "
         "difference can be put down to one of them. Compare runs that differ in one setting."
     )
 

@@ -1,6 +1,7 @@
 """Pictures, players and text of a report, without a browser."""
 
 import base64
+import html
 import io
 import re
 from dataclasses import replace
@@ -180,7 +181,7 @@ def test_only_of_low_passed_data_it_is_said_what_lies_above_the_cutoff(
     runs = [run_of(i, folder, cutoff_hz=cutoff) for i, cutoff in enumerate(cutoffs)]
     document = document_of({"transposed": runs[:1], "resize": runs[1:]})
     page = render_page(document, collect_sounds(document), [])
-    assert ("Low-passed data holds nothing above the stopband edge" in page) == low_passed
+    assert ("Low-passed data holds nothing out of band" in page) == low_passed
     assert ("Data without a low-pass may hold sound at any frequency" in page) == full
 
 
@@ -252,14 +253,62 @@ def test_a_run_that_was_stopped_early_is_heard_as_well(tmp_path, monkeypatch):
     assert asked == [(str(tmp_path), COUNT, 3)]
 
 
-def test_quantities_link_to_their_pages_where_these_are_at_hand(folder):
+def test_real_audio_that_cannot_be_read_is_left_out_with_a_warning(tmp_path, monkeypatch, caplog):
+    """A run that was stopped early has no recordings of real audio, and its data has moved."""
+    made = 0.1 * np.random.default_rng(0).standard_normal((COUNT, LENGTH))
+    segments = SegmentSet("made", RATE, LENGTH, COUNT, lambda: iter([made]))
+    monkeypatch.setattr("wavegan_rc.report.sounds.open_segments", lambda *_, **__: segments)
+    monkeypatch.setattr("wavegan_rc.report.sounds.data_of_run", lambda *_: None)
+    stopped = replace(run_of(1, tmp_path / "a"), steps_asked=9000)
+    document = document_of({"resize": [stopped]})
+    sounds = collect_sounds(document)
+    assert [row[0].label for row in sounds.rows] == ["resize"]
+    (warning,) = sounds.missing
+    assert str(tmp_path / "a") in warning
+    assert warning in caplog.text
+    page = render_page(document, sounds, [])
+    assert warning in page
+    assert 'class="card real"' not in page
+    # Another run may still have the same audio.
+    real = low_passed_noise(0)
+    finished = run_of(2, write_run(tmp_path / "b", real, real), seed=1)
+    sounds = collect_sounds(document_of({"resize": [stopped, finished]}))
+    assert [row[0].label for row in sounds.rows] == ["real", "resize"]
+    assert not sounds.missing
+
+
+def page_and_tags(*arguments):
+    page, tags = render_page(*arguments), _Tags()
+    tags.feed(page)
+    return page, tags.found
+
+
+def test_every_quantity_shown_is_explained_on_the_page(folder):
+    """A page that was sent to somebody has no documentation beside it."""
     run = run_of(1, folder)
     cell = Cell(1.0, 0.0, 2.0, over="segments", count=64, runs={"r1": 1.0})
-    rows = [Row("rms_db", "dB", None, None, [], None, {"g1": cell}, {})]
+    rows = [
+        Row(name, "", stage, None, [], None, {"g1": cell}, {})
+        for name, stage in (("out_of_band_total_db", None), ("rms_db", None), ("phase_locking", 1))
+    ]
     document = document_of({"resize": [run]}, rows)
     sounds = collect_sounds(document)
-    assert 'href="../docs/diversity.md"' in render_page(document, sounds, [], "../docs/{}.md")
-    assert "what it means" not in render_page(document, sounds, [])
+    page, tags = page_and_tags(document, sounds, [])
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert [name for name in ids if name.startswith("term-")] == [
+        f"term-{row.name}" for row in rows
+    ]
+    leading = {
+        attributes["href"] for tag, attributes in tags if tag == "a" and "href" in attributes
+    }
+    assert leading >= {f"#term-{row.name}" for row in rows}
+    assert {address[1:] for address in leading if address.startswith("#")} <= set(ids)
+    for row in rows:
+        assert meanings()[row.name].definition.split(";")[0] in html.unescape(page)
+    assert "documentation" not in page
+    linked = render_page(document, sounds, [], "../docs/{}.md")
+    assert linked.count('href="../docs/diversity.md"') == 1
     for meaning in meanings().values():
         assert (ROOT / "docs" / "explanation" / "quantities" / f"{meaning.page}.md").is_file()
     assert set(meanings()) == set(QUANTITIES)

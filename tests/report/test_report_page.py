@@ -274,7 +274,7 @@ def test_clicking_a_window_plays_that_window(opened, size):
         assert len(recording["samples"]) / recording["rate"] == pytest.approx(
             WINDOW_SECONDS, abs=1e-3
         )
-        assert f"window {window + 1} of 64" in find(opened, "#sound-r3 .where").text
+        assert f"segment {window + 1} of 64" in find(opened, "#sound-r3 .where").text
         wait(opened, "!document.querySelector('#sound-r3').classList.contains('playing')")
         place = find(opened, "#sound-r3 .playhead").get_attribute("x1")
         places.append(float(place.removesuffix("%")) * COUNT / 100)
@@ -306,15 +306,15 @@ def test_marks_are_toggled(opened):
             f"return {marks}.map((mark) => getComputedStyle(mark).display !== 'none')"
         )
 
-    assert all(shown("cutoff"))
+    assert all(shown("edge"))
     assert all(shown("line"))  # few, so that they are shown from the start
     assert len(shown("line")) == 4 * 4 * 2  # on either axis
     click(opened, "#show-lines")
-    click(opened, "#show-cutoff")
+    click(opened, "#show-edge")
     assert not any(shown("line"))
-    assert not any(shown("cutoff"))
-    height = "document.querySelector('#sound-r1 .linear .cutoff line').getAttribute('y1')"
-    assert opened.execute_script(f"return {height}") == "81.25%"  # 1500 of 8000 Hz
+    assert not any(shown("edge"))
+    height = "document.querySelector('#sound-r1 .linear .edge line').getAttribute('y1')"
+    assert opened.execute_script(f"return {height}") == "78.75%"  # 1700 of 8000 Hz
 
 
 def test_the_frequency_axis_is_chosen(opened):
@@ -342,6 +342,18 @@ def test_a_mark_leads_to_its_rows(opened):
     mark.send_keys(Keys.ENTER)
     wait(opened, "document.querySelector('input[value=stage]').checked")
     assert find(opened, "#row-line_prominence_db").is_displayed()
+
+
+@pytest.mark.parametrize("place", [".card.g2", "#table"])
+def test_a_name_leads_to_what_it_means(opened, place):
+    entry = find(opened, "#term-out_of_band_total_db")
+    assert not entry.is_displayed()  # folded
+    find(opened, f"{place} .term[href='#term-out_of_band_total_db']").send_keys(Keys.ENTER)
+    wait(opened, "document.querySelector('#terms details').open")
+    assert entry.is_displayed()
+    assert (
+        0 <= opened.execute_script("return arguments[0].getBoundingClientRect().top", entry) < 900
+    )
 
 
 def test_one_setting_has_one_colour_everywhere(opened):
@@ -398,11 +410,11 @@ def test_the_table_says_every_number_and_what_is_better(opened):
     text = find(opened, "#table tbody:not([hidden])").text
     minus = "\N{MINUS SIGN}"
     for part in (
-        "strongest line (dB)",
+        "line prominence (dB)",
         "less is better",
         f"{minus}86.2 [{minus}86.6, {minus}85.8]",
         "0.5 [",
-        "worse 2.0 [1.0, 3.0], p 0.012",
+        "worse; difference 2.0 [1.0, 3.0], p 0.012",
         "2 kHz, stage 1",
     ):
         assert part in text
@@ -425,7 +437,7 @@ def test_the_table_is_copied(opened):
     assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
     assert rows[0].startswith("| quantity | real | \\<script\\>alert(1)\\</script\\> |")
     assert rows[3].startswith("| 2 kHz, stage 1 |")
-    assert "| 0.5 [\N{MINUS SIGN}0.5, 1.5]; cannot be told |" in rows[3]
+    assert "| 0.5 [\N{MINUS SIGN}0.5, 1.5]; cannot be told from real |" in rows[3]
     latex = copied(opened, "#copy-latex")
     assert latex.startswith("\\begin{tabular}{lrrr}\n\\hline\nquantity & real & ")
     assert "$<$script$>$" in latex
@@ -507,6 +519,7 @@ def test_p_values_are_those_of_the_binomial_distribution(opened):
 def test_it_fits_and_can_be_read(opened, screenshots, size, scheme):
     emulate(opened, size, prefers_color_scheme=scheme)
     kind = "phone" if size == PHONE else "desktop"
+    opened.execute_script("document.querySelector('#terms details').open = true")
     screenshot(opened, screenshots / f"{kind}-{scheme}.png")
     assert opened.execute_script("return document.documentElement.scrollWidth") <= size[0]
     beyond = opened.execute_script("""

@@ -117,7 +117,7 @@ def test_a_verdict_is_what_its_rows_say(report):
 
 @pytest.mark.parametrize("change", ["older", "schema", "form", "arrays", "real"])
 def test_a_measurement_of_something_else_is_made_anew(report, tmp_path, measured_again, change):
-    run = shutil.copytree(report[0][0], tmp_path / "run")
+    run = shutil.copytree(report[0][0], tmp_path / "001-transposed")
     file = run / "measurement" / "artifacts.json"
     before = json.loads(file.read_text())
     if change == "older":

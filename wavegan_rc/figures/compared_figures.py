@@ -143,7 +143,7 @@ def training_figure(
         axis.grid(alpha=0.3)
         axis.tick_params(labelbottom=True)
         if panel is None:
-            lines_hz, label, title = (), "ratio", "Noise where real audio is silent"
+            lines_hz, label, title = (), "level", "Out-of-band level"
         else:
             stage, lines_hz = panel
             label, title = "prominence", f"Lines of stage {stage}: {frequencies_text(lines_hz)}"

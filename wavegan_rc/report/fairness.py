@@ -31,13 +31,13 @@ def _settings(groups: Sequence[Group]) -> Iterator[str]:
     unfair = [name for name in names if SETTINGS[name].unfair]
     if at_once > 1:
         yield (
-            f"The settings differ in {at_once} things at once ({_words(names)}), so that no "
+            f"The groups differ in {at_once} settings at once ({_words(names)}), so that no "
             "difference can be put down to one of them. Compare runs that differ in one setting."
         )
     elif unfair:
         yield (
             f"Not a fair comparison of upsamplers: {_words(unfair)} differ"
-            f"{'s' if len(unfair) == 1 else ''}. Train all settings with the same."
+            f"{'s' if len(unfair) == 1 else ''}. Train all groups with the same."
         )
 
 
@@ -74,7 +74,7 @@ def _environments(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _few_trainings(groups: Sequence[Group]) -> Iterator[str]:
-    """Name settings that were trained once beside others that were trained several times."""
+    """Name groups that were trained once beside others that were trained several times."""
     alone = [group.label for group in groups if len(group.runs) == 1]
     if 0 < len(alone) < len(groups):
         yield (

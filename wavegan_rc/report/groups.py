@@ -1,6 +1,7 @@
 """Runs grouped by their settings, and settings in words."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 from wavegan_rc.config import Config
 from wavegan_rc.config.settings import SETTINGS
 from wavegan_rc.errors import ParameterError
+from wavegan_rc.figures.frequency_axis import hz_text
 from wavegan_rc.figures.style import line_style
 from wavegan_rc.report.run_files import Run
+from wavegan_rc.report.words import named, span_text
 from wavegan_rc.utils.text import printable
 
 # The run's place and the intervals of logging do not change what is trained.
@@ -24,7 +27,8 @@ class Group:
 
     Attributes:
         id: `g1`, `g2`, ... in report order; the first group is the reference.
-        label: Short name: settings that tell the groups apart, in words; unique.
+        label: Short name, unique: that of a single run if a person gave one, else the settings that
+            tell the groups apart, in words.
         runs: Runs in report order, each with another seed.
     """
 
@@ -64,7 +68,10 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
                 )
     firsts = [together[0] for together in members.values()]
     names = _telling_names(firsts)
-    labels = [_label(run, names) for run in firsts]
+    labels = [
+        (_given_name(together[0]) if len(together) == 1 else "") or _label(together[0], names)
+        for together in members.values()
+    ]
     # Recordings under one path may have changed, and two folders may have one name.
     labels = [f"{x} ({i + 1})" if labels.count(x) > 1 else x for i, x in enumerate(labels)]
     return [
@@ -88,6 +95,31 @@ def differing_settings(runs: Sequence[Run]) -> list[str]:
         for name in names
         if name not in ("seed", "out") and len({_value(run, name) for run in runs}) > 1
     ]
+
+
+def about_groups(groups: Sequence[Group]) -> str:
+    """Return in words what differs between runs, then what all share."""
+    runs = [run for group in groups for run in group.runs]
+
+    def shared(name: str) -> Any:
+        values = {getattr(run.config, name) for run in runs}
+        return values.pop() if len(values) == 1 else False
+
+    data, rate, cutoff, steps = map(shared, ("data", "sample_rate", "cutoff_hz", "steps"))
+    seeds = span_text([len(group.runs) for group in groups])
+    found = differing_settings(runs)
+    names = [name.replace("_", " ") for name in setting_names() if name in found]
+    that = f" that differ in {named(names)}" if names else ""
+    words = [
+        f"{len(runs)} run{'s' * (len(runs) > 1)}{that}",
+        "" if data is False else f"trained on {data or 'bundled speech'}",
+        f"{hz_text(rate)} sample rate" if rate else "",
+        f"low-passed at {hz_text(cutoff)}" if cutoff else "",
+        f"{steps:,} steps" if steps else "",
+        f"{len(groups)} group{'s' * (len(groups) > 1)} of {seeds} seed{'s' * (seeds != '1')}",
+        f"{span_text([run.measured.segments for run in runs])} segments measured of each run",
+    ]
+    return ", ".join(filter(None, words))
 
 
 def setting_in_words(name: str, value: Any) -> str:
@@ -148,6 +180,12 @@ _IN_LABELS = {
     "upsampling_factors": "factors {}",
     "data": "{}",
 }
+
+
+def _given_name(run: Run) -> str:
+    """Return the name of a run's folder if a person chose it; sweeps name runs by settings."""
+    is_numbered = re.fullmatch(rf"\d+-{re.escape(run.config.upsampler_name)}", run.name)
+    return "" if is_numbered or "=" in run.name else run.name
 
 
 def _label(run: Run, names: Sequence[str]) -> str:

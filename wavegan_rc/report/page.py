@@ -22,7 +22,7 @@ from wavegan_rc.report.measured import SEEDS, SEGMENTS, Cell, Interval
 from wavegan_rc.report.rows import Row
 from wavegan_rc.report.run_files import command_to_repeat
 from wavegan_rc.report.sounds import Sounds
-from wavegan_rc.report.verdicts import DISTANCE, KINDS, LINES, REAL, p_text
+from wavegan_rc.report.verdicts import DISTANCE, KINDS, LINES, LOCKING, REAL, UNKNOWN, p_text
 from wavegan_rc.report.words import LESS, interval_text, meanings
 
 _SCRIPTS = ("players.js", "table.js", "listening.js")
@@ -57,6 +57,7 @@ def render_page(
         edge=edges.pop() if len(edges) == 1 else None,
         verdicts={(each.group, each.quantity): each for each in document.verdicts},
         sections=list(_sections(document.rows)),
+        terms=[name for name in meanings() if name in {row.name for row in document.rows}],
         drawings={svg.stem: _addresses(svg) for svg in figures if svg.suffix == ".svg"},
         differing=names,
         documentation=documentation,
@@ -149,8 +150,8 @@ def _fact(rows: Sequence[Row], quantity: str, column: str) -> str:
     if not own:
         return ""
     number, row = max(own, key=lambda pair: pair[0].value or 0)
-    if column == REAL and quantity == DISTANCE:
-        # Its estimate has no bias, so that of two halves of one set may lie below 0.
+    if quantity == LOCKING or (column == REAL and quantity == DISTANCE):
+        # Below 0 there is none: estimates without bias, of nothing, lie on both sides.
         number = Interval(max(number.value or 0, 0))
     text = f"{interval_text(number, quantity, ends=False, most=2)} {row.unit}".strip()
     return text if row.frequency_hz is None else f"{text}, {hz_text(row.frequency_hz)}"
@@ -163,16 +164,18 @@ def _note(row: Row, group: str) -> str:
         return cell.reason or ""
     if difference is None:
         judged = {"below": "lower than real", "above": "higher than real"}
-        return judged.get(cell.verdict, cell.verdict)
+        if cell.locked_p_value is None:  # else it is on the locking
+            judged[UNKNOWN] = f"{UNKNOWN} from real"
+        return "; ".join(filter(None, (judged.get(cell.verdict, cell.verdict), cell.reason)))
     if difference.value is None:
         return difference.reason or ""
     words = ("better", "worse") if meanings()[row.name].better == LESS else ("lower", "higher")
     judged = {"below": words[0], "above": words[1]}
     over = SEEDS if SEEDS in (each.over for each in row.cells.values()) else SEGMENTS
     p_value = "" if difference.p_value is None else f", p {p_text(difference.p_value, over)}"
-    size = interval_text(difference) + p_value
-    note = f"{judged.get(difference.verdict, difference.verdict)} {size}".strip()
-    return "; ".join(filter(None, (note, difference.reason)))
+    size = f"difference {interval_text(difference)}{p_value}"
+    verdict = judged.get(difference.verdict, difference.verdict)
+    return "; ".join(filter(None, (verdict, size, difference.reason or cell.reason)))
 
 
 def _tooltip(cell: Cell) -> str:

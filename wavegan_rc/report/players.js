@@ -122,7 +122,7 @@ class Sound {
     rect.setAttribute("x", `${(100 * this.chosen) / this.count}%`);
     rect.setAttribute("width", `${100 / this.count}%`);
     const [from, to] = [this.chosen, this.chosen + 1].map((i) => (i * this.windowSeconds).toFixed(2));
-    const words = `window ${this.chosen + 1} of ${this.count}, ${from} to ${to} s`;
+    const words = `segment ${this.chosen + 1} of ${this.count}, ${from} to ${to} s`;
     this.slider.setAttribute("aria-valuenow", this.chosen + 1);
     this.slider.setAttribute("aria-valuetext", words);
     one(".where", this.figure).textContent = words;
@@ -193,7 +193,7 @@ all(".hear").forEach(hear);
 all("input[name=scale]").forEach((input) => input.addEventListener("change", chooseScale));
 chooseScale();
 document.addEventListener("play", stopOthers, true);
-showMarks(one("#show-cutoff"), "cutoff");
+showMarks(one("#show-edge"), "edge");
 showMarks(one("#show-lines"), "line");
 all(".seed-choice").forEach(showSeed);
 addEventListener("beforeprint", () => all("details").forEach((details) => { details.open = true; }));

@@ -128,13 +128,17 @@ def _cell(key: Key, runs: Mapping[str, Measured], beside_real: Difference) -> Ce
     if not known:  # a mean of the others would mislead
         return Cell(over=over, count=count, reason=_absence(key, runs), runs=values)
     mean = interval_of(mean_over_seeds(known).estimate)
+    # Such as that noise could hide so much. A missing interval of each run is not that of the mean.
+    own = [one.cells[key] for one in runs.values()]
+    notes = {None if cell.low is None else cell.reason for cell in own}
+    note = notes.pop() if len(notes) == 1 else None
     return Cell(
         *mean.numbers,
         over=over,
         count=count,
         p_value=beside_real.p_value,
         verdict=beside_real.verdict,
-        reason=_NO_SPREAD if mean.low is None else None,
+        reason=_NO_SPREAD if mean.low is None else note,
         runs=values,
         beside_real=Interval(*beside_real.numbers),
     )

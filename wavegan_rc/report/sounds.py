@@ -1,5 +1,6 @@
 """The recordings of a report as pictures and players."""
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _ARTIFACT_PEAK_DB = -1.0
 _LARGEST_GAIN_DB = 40.0
 # Settings that the recordings of real audio depend on.
 _REAL_SETTINGS = ("data", "sample_rate", "segment_length", "cutoff_hz")
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,9 @@ class Sound:
     def marks(self) -> list[tuple[str, float, str]]:
         """Kind, frequency in Hz and words of each line over the spectrogram."""
         marks = [("line", hz, hz_text(hz)) for hz in marked_lines(self.run.measured.stages)]
-        cutoff_hz = self.run.config.cutoff_hz
-        if cutoff_hz is not None:
-            marks.append(("cutoff", cutoff_hz, f"cutoff {hz_text(cutoff_hz)}"))
+        edge_hz = self.run.config.stopband_hz
+        if edge_hz is not None:
+            marks.append(("edge", edge_hz, f"stopband edge {hz_text(edge_hz)}"))
         return marks
 
     @property
@@ -102,23 +105,27 @@ class Sounds:
     """All pictures and players of a page.
 
     Attributes:
-        rows: Real audio, then a row of runs for each group.
+        rows: Real audio, where it can be read, then a row of runs for each group.
         top_db: Level of the brightest colour, dB re full-scale sine: the loudest point of the first
-            real audio, in steps of 5 dB.
+            sound, in steps of 5 dB.
         artifact_gain_db: Gain of all players of artifacts, which can therefore be compared by ear.
             None without any.
         left_out: Number of runs that are not embedded.
+        missing: Warnings of real audio that cannot be read.
     """
 
     rows: Sequence[Sequence[Sound]]
     top_db: float
     artifact_gain_db: float | None
     left_out: int
+    missing: Sequence[str] = ()
 
 
 def collect_sounds(document: Document) -> Sounds:
     """Read the joined recordings of runs, and find one scale and one gain for all of them."""
-    rows = _read_rows(document)
+    rows, missing = _read_rows(document)
+    for words in missing:
+        _logger.warning(words)
     top_db = math.ceil(float(rows[0][0].levels_db.max()) / 5) * 5.0
     artifacts = [sound.artifact for row in rows for sound in row if sound.artifact is not None]
     loudest = max((float(np.abs(part).max()) for part in artifacts), default=0.0)
@@ -126,23 +133,30 @@ def collect_sounds(document: Document) -> Sounds:
     if loudest > 0:
         gain_db = min(_ARTIFACT_PEAK_DB - 20 * math.log10(loudest), _LARGEST_GAIN_DB)
     shown = sum(not sound.is_real for row in rows for sound in row)
-    return Sounds(rows, top_db, gain_db, len(document.runs) - shown)
+    return Sounds(rows, top_db, gain_db, len(document.runs) - shown, missing)
 
 
-def _read_rows(document: Document) -> list[list[Sound]]:
+def _read_rows(document: Document) -> tuple[list[list[Sound]], list[str]]:
+    """Return real audio, then a row for each group; and what is missing of real audio."""
     all_seeds = len(document.runs) <= _EMBEDDED_RUNS
     real: dict[tuple[object, ...], list[Sound]] = {}
+    missing: dict[tuple[object, ...], str] = {}
     rows = []
     for group in document.groups:
         row = []
         for run in group.runs if all_seeds else group.runs[:1]:
             row.append(_read(run, group.id, group.label))
             data = tuple(getattr(run.config, name) for name in _REAL_SETTINGS)
-            if data not in real:
-                title = "real" if not real else f"real, of {group.label}"
-                real[data] = [_read(run, REAL, title)]
+            title = "real" if not real else f"real, of {group.label}"
+            try:
+                real[data] = real.get(data) or [_read(run, REAL, title)]
+                missing.pop(data, None)
+            except DataError as error:  # another run may still have this audio
+                missing.setdefault(data, str(error))
         rows.append(row)
-    return [*real.values(), *rows]
+    return [*real.values(), *rows], [
+        f"Without real audio to hear: {why}" for why in missing.values()
+    ]
 
 
 def _read(run: Run, group: str, label: str) -> Sound:
@@ -183,5 +197,5 @@ def _segments_of_stopped(run: Run, count: int, *, is_real: bool) -> np.ndarray:
     elif (parts := data_of_run(path, count)) is not None:
         segments = parts[0]
     else:
-        raise DataError(f"{path}: no real audio to show: its recordings cannot be read")
+        raise DataError(f"{path}: its recordings cannot be read")
     return np.concatenate(list(segments.blocks()))

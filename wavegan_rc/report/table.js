@@ -28,14 +28,19 @@ function showScope(scope) {
   for (const body of table.tBodies) body.hidden = body.dataset.scope !== scope;
 }
 
-// Shows the part of the table in which the address's row stands.
+// Shows the part of the table in which the address's row stands, or the list that explains a term.
 function showTarget() {
-  const row = location.hash.startsWith("#row-") && document.getElementById(location.hash.slice(1));
-  if (!row) return;
-  const { scope } = row.closest("tbody").dataset;
-  one(`input[name=scope][value=${scope}]`).checked = true;
-  showScope(scope);
-  row.scrollIntoView({ block: "center" });
+  const target = /^#(row|term)-/.test(location.hash) && document.getElementById(location.hash.slice(1));
+  if (!target) return;
+  const body = target.closest("tbody");
+  if (body) {
+    const { scope } = body.dataset;
+    one(`input[name=scope][value=${scope}]`).checked = true;
+    showScope(scope);
+  } else {
+    target.closest("details").open = true;
+  }
+  target.scrollIntoView({ block: "center" });
 }
 
 // Returns a cell as one line.

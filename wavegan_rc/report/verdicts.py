@@ -103,7 +103,7 @@ def _verdict(
     certain = [pair for pair in told if pair[1].verdict in ("below", "above")]
     untold = [pair for pair in told if pair[1].verdict == CANNOT_BE_TOLD]
     row, chosen = max(certain or untold or told, key=lambda pair: abs(pair[1].value or 0))
-    parts = [f"{interval_text(chosen)} {row.unit}".strip()]
+    parts = [f"difference {interval_text(chosen)} {row.unit}".strip()]
     if row.stage is not None:
         parts.append(f"at {frequencies_text(row.lines_hz)} (stage {row.stage})")
     if chosen.p_value is not None:

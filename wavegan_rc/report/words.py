@@ -1,6 +1,7 @@
 """Quantities and numbers in words: what is measured, what is better, digits that mean something."""
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
@@ -19,11 +20,12 @@ _MINUS = "\N{MINUS SIGN}"
 
 
 class Meaning(NamedTuple):
-    """A quantity in words: short name, what it says, what is better, table heading, page."""
+    """A quantity in words: short name, what it says, what is better, definition, heading, page."""
 
     title: str
     phrase: str
     better: str
+    definition: str
     heading: str
     page: str
 
@@ -38,7 +40,7 @@ def meanings() -> dict[str, Meaning]:
     """
     text = resources.files("wavegan_rc.report").joinpath("quantities.yaml").read_text("utf-8")
     return {
-        name: Meaning(words[0], words[1], words[2], heading, rows["page"])
+        name: Meaning(words[0], words[1], words[2], words[3], heading, rows["page"])
         for heading, rows in yaml.safe_load(text).items()
         for name, words in rows.items()
         if name != "page"
@@ -103,3 +105,13 @@ def named(names: list[str]) -> str:
     """
     more = len(names) - MOST_NAMED
     return listed([*names[:MOST_NAMED], f"{more} more"] if more > 1 else names)
+
+
+def span_text(numbers: Sequence[int]) -> str:
+    """Return the range of whole numbers.
+
+    Example:
+        >>> span_text([5, 3, 4]), span_text([1000])
+        ('3 to 5', '1,000')
+    """
+    return " to ".join(f"{number:,}" for number in sorted({min(numbers), max(numbers)}))
