@@ -772,10 +772,11 @@ def test_what_the_reference_lacks_is_no_pass_either(tmp_path):
     "name", ["jensen_shannon_bits", "frechet_distance", "kernel_distance", "image_coherence"]
 )
 def test_what_cannot_be_negative_is_not_shown_as_negative(name):
-    low = Estimate(-0.046, -0.1, 0.02)
+    numbers = -0.046, -0.1, 0.02
+    low = Estimate(*numbers)
     (row,) = QuantityList((Quantity(name, estimate=low, reference=low),)).table().splitlines()[1:]
     assert row.split()[1:] == ["0.0000", "[0.0000,", "0.0200]"] * 2
-    assert "\N{MINUS SIGN}" not in interval_text(Interval(*low), name)
+    assert "\N{MINUS SIGN}" not in interval_text(Interval(*numbers), name)
     assert Quantity(name, estimate=low).to_json()["value"] == -0.046
 
 

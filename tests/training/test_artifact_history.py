@@ -382,7 +382,7 @@ def test_real_audio_stands_beside_the_lines_unless_it_is_silent(tmp_path):
     # Medians over the lines of each stage, at kHz dB each.
     assert band.get_label() == "real audio, all stages: 4.0 to 6.0 dB"
     assert isinstance(band, Rectangle)
-    assert band.get_bbox().intervaly.tolist() == [4, 6]
+    assert [*band.get_bbox().intervaly] == [4, 6]
     low, high = axis.get_ylim()
     assert low < 4
     assert high > 6
