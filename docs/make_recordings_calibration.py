@@ -116,7 +116,7 @@ def _set(segments: np.ndarray, places: Places | None) -> SegmentSet:
 
 
 def coloured_noise(segments: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a recording of so many segments of noise, with a colour and a loudness of its own."""
+    """Return a recording of noise of some segments, with a colour and a loudness of its own."""
     white = rng.standard_normal(segments * LENGTH)
     noise = signal.lfilter([1], [1, -rng.uniform(0.6, 0.9)], white)
     loudness = 0.05 * 10 ** (3 * rng.standard_normal() / 20)
@@ -233,9 +233,10 @@ def result_of(one: tuple[str, int, int]) -> dict:
 
 
 def make(splits: int, counts: Sequence[int], processes: int) -> None:
-    """Judge what is not judged yet, and discard the results of other versions."""
+    """Judge what is not judged yet."""
     found = results()
-    RESULTS.write_text("".join(json.dumps(row) + "\n" for row in found))
+    if not found and RESULTS.is_file():
+        raise SystemExit(f"{RESULTS}: no results of version {VERSION}: move it away")
     done = {(row["arrangement"], row["segments"], row["split"]) for row in found}
     wanted = [*((kind, 300) for kind in KINDS), *((a, n) for a in ARRANGEMENTS for n in counts)]
     # 50 consecutive segments are of two or three utterances.

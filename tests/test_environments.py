@@ -205,14 +205,21 @@ def test_a_run_is_read_the_same_under_the_settings_of_the_user(folder, plain):
 def test_a_cache_that_another_user_may_write_is_not_used(tmp_path, monkeypatch):
     from wavegan_rc.utils import cache
 
+    def fresh():
+        cache.temporary_cache.cache_clear()
+        return cache.temporary_cache()
+
     monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path))
-    own = cache.temporary_cache()
-    assert cache.temporary_cache() == own
+    own = fresh()
+    assert fresh() == own
     os.chmod(own, 0o777)
-    assert cache.temporary_cache() != own
+    other = fresh()
+    assert other != own
+    assert cache.temporary_cache() == other  # in one process always the same
     os.rmdir(own)
     os.symlink(tmp_path, own)
-    assert cache.temporary_cache() != own
+    assert fresh() != own
+    cache.temporary_cache.cache_clear()
 
 
 def test_without_any_place_for_files_a_variable_is_named(monkeypatch):
@@ -221,6 +228,7 @@ def test_without_any_place_for_files_a_variable_is_named(monkeypatch):
     def fail():
         raise FileNotFoundError(2, "No usable temporary directory found")
 
+    cache.temporary_cache.cache_clear()
     monkeypatch.setattr(cache.tempfile, "gettempdir", fail)
     monkeypatch.setattr(cache, "takes_files", lambda _: False)
     monkeypatch.delenv("XDG_CACHE_HOME")

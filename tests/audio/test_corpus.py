@@ -161,7 +161,7 @@ def test_silence_only_is_an_error(make_wav, fresh_cache):
 def test_a_cache_that_cannot_be_written(make_wav, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"cache folder .*XDG_CACHE_HOME names another"):
+    with pytest.raises(DataError, match=r"cache folder .*set XDG_CACHE_HOME to use another"):
         prepare(make_wav("a.wav", tone(500)).parent)
 
 

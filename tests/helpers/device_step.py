@@ -17,6 +17,7 @@ STEPS = 3
 KINDS = {
     "shared shifts": {},
     "own shifts": {"phase_shuffle_per_example": True},
+    "PGGAN": {"pixel_norm": True, "equalized_learning_rate": True},
     "growing": {"growing_steps": 2, "penalty_every": 2, "minibatch_std": True},
 }
 
@@ -54,5 +55,5 @@ def make_steps(count, kind, file):
 
 if __name__ == "__main__":
     count, folder = sys.argv[1:]
-    for kind in KINDS if on_jax() else [*KINDS][:2]:
+    for kind in KINDS if on_jax() else [*KINDS][:3]:
         make_steps(int(count), kind, f"{folder}/{count}-{kind}.npz")

@@ -152,7 +152,7 @@ def test_a_reference_of_another_rate_is_resampled_and_said_to_be(arrays, tmp_pat
 def test_a_generated_reference_of_another_rate_is_resampled_and_cut(smoke_runs):
     """The oracle is another resampler."""
     low = low_passed_noise(0)[:64, :128]
-    fitted = "segments of 512 samples at 16000 Hz are fitted to 128 samples at 8000 Hz"
+    fitted = "segments of 512 samples at 16000 Hz are resampled and cut to 128 samples at 8000 Hz"
     with pytest.warns(WaveganWarning, match=fitted):
         found = measure(low, sample_rate=8000, upsampling_factors=[4], reference=smoke_runs[1])
     (level,) = [q.reference for q in found.quantities if q.name == "rms_db"]
@@ -164,7 +164,7 @@ def test_a_generated_reference_of_another_rate_is_resampled_and_cut(smoke_runs):
 
 def test_a_generated_reference_of_shorter_segments_is_refused(smoke_runs):
     long = low_passed_noise(0)[:64, :300]
-    rule = r"must last as long as that of array, 300 samples at 8000 Hz\. Received: 512 .* 16000 Hz"
+    rule = r"at least as long as those of array, 300 samples at 8000 Hz\. Received: 512 .* 16000 Hz"
     with pytest.raises(ParameterError, match=rule):
         measure(long, sample_rate=8000, upsampling_factors=[4], reference=smoke_runs[1])
 
@@ -782,7 +782,7 @@ def test_what_cannot_be_negative_is_not_shown_as_negative(name):
 
 def test_the_table_says_what_could_tell():
     wide, narrow = Estimate(1.0, -5.0, 7.0), Estimate(0.1, -0.2, 0.3)
-    footer = "(cannot be told: the interval is too wide; more segments or recordings could tell)"
+    footer = "(cannot be told: the interval is too wide; more segments or recordings may settle it)"
     for difference, last in ((wide, [footer]), (narrow, [])):
         told = Quantity("rms_db", estimate=wide, difference=difference, p_value=0.5)
         assert QuantityList((told,)).table().splitlines()[2:] == last

@@ -335,7 +335,7 @@ def test_values_that_do_not_differ_have_no_interval():
 
 def test_what_noise_could_hide_is_said_where_the_number_stands(tmp_path):
     """A number at its limit is no measured line, and a difference is not read as the verdict."""
-    hidden = "not told from noise, which could hide so much"
+    hidden = "below the detection limit: noise could hide as much"
     runs = write_seeds(tmp_path, "a", [{}] * 2, TRANSPOSED) + write_seeds(tmp_path, "b", [{}] * 2)
     for i, run in enumerate(runs):
         reason = hidden if i > 1 else None
@@ -375,7 +375,7 @@ def test_of_unfinished_trainings_and_few_real_segments_it_is_warned(tmp_path):
     warnings = build_document([moving, settled], tmp_path / "out").warnings
     (unfinished,) = [warning for warning in warnings if warning.startswith("Levels still changed")]
     assert unfinished.endswith(
-        "know: r1 (a-0). `wavegan-rc train --resume RUN --steps N` continues it."
+        "tell: r1 (a-0). `wavegan-rc train --resume RUN --steps N` trains longer."
     )
     (few,) = [warning for warning in warnings if "real segments" in warning]
     assert few.startswith("Fewer than 100 real segments that neither overlap nor repeat: r2 (a-1)")
@@ -560,7 +560,7 @@ def test_warnings_of_one_kind_are_one_that_lists_the_runs(tmp_path):
         (run / "history.jsonl").write_text('{"step": 20}\n')
     warnings = document_json(runs, tmp_path / "out")["warnings"]
     unfinished, silent, alone = warnings
-    assert "or were measured too seldom to know: r3 (a-2) and r4 (a-3). `wavegan" in unfinished
+    assert "or were measured too seldom to tell: r3 (a-2) and r4 (a-3). `wavegan" in unfinished
     assert silent.startswith("Silent generator: r2 (a-1) and r3 (a-2). Leave these runs out")
     assert alone.startswith("Measured without real audio: r2 (a-1) and r3 (a-2). Put the record")
 

@@ -194,7 +194,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {"steps": 6, "history": [{"step": 2}, {"step": 6}]},
             "After 6 steps and 5 seeds each, resize leaves 10 dB less of its power out of band "
             "(above 1.7 kHz) than transposed.",
-            "Training was too short to settle: more steps may change this.",
+            "Training may not have settled: more steps may change this.",
         ),
         (
             {},
@@ -273,7 +273,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             },
             {"count": 3, "seeds": 4},
             "After 2,000 steps and 4 seeds each, resize and linear leave less of their power "
-            "out of band (above 1.7 kHz) than transposed. But resize is better and worse in "
+            "out of band (above 1.7 kHz) than transposed. But resize is mixed in "
             "line prominence and worse in image coherence; resize and linear are worse in "
             "Frechet distance.",
             "Cannot be told with 4 seeds each: line prominence (linear). More seeds may tell: "
@@ -301,7 +301,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {"count": 10, "seeds": 2},
             "After 2,000 steps and 2 seeds each, 6 groups leave less of their power out of band"
             " (above 1.7 kHz) than transposed; c and d leave more; for “sinc, 32 filters” this "
-            "cannot be told. But 4 groups come out differently in other quantities.",
+            "cannot be told. But 4 groups differ elsewhere: see the cards.",
             "Cannot be told with 2 seeds each: line prominence (c, d and “sinc, 32 filters”). "
             "More seeds may tell: train 3 more of each.",
         ),
@@ -326,8 +326,7 @@ BETTER, WORSE, UNKNOWN, BOTH = "better", "worse", "cannot be told", "better and 
             {"count": 10, "seeds": 1},
             "After 2,000 steps, in one training each, 2 groups leave less of their power out of"
             " band (above 1.7 kHz) than transposed; 2 groups leave more; 2 groups are alike; "
-            "for 3 groups this cannot be told. But 9 groups come out differently in other "
-            "quantities.",
+            "for 3 groups this cannot be told. But 9 groups differ elsewhere: see the cards.",
             "Cannot be told with one training each: out-of-band lines (“sinc, 32 filters”), "
             "image coherence (linear, a and d) and Frechet distance. Another seed may give "
             "another result: train 4 more of each.",

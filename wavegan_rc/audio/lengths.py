@@ -9,12 +9,13 @@ import soundfile
 _HARMLESS_REST_BYTES = 1024
 _HARMLESS_REST_SHARE = 0.1
 # Formats made of chunks: the byte of the first chunk, and the format of the header of each.
-_CHUNKED = {b"RIFF": (12, "<4sI"), b"FORM": (12, ">4sI"), b"caff": (8, ">4sQ")}
+_CHUNKED = {b"RIFF": (12, "<4sI"), b"RF64": (12, "<4sI")}
+_CHUNKED |= {b"FORM": (12, ">4sI"), b"caff": (8, ">4sQ")}
 
 # Bytes of a sample by kind, and the usual order of bytes by format, of files of plain samples.
 _SAMPLE_BYTES = {"PCM_S8": 1, "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4}
 _SAMPLE_BYTES |= {"FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1}
-BYTE_ORDERS = dict.fromkeys(("WAV", "WAVEX", "W64", "RF64"), "LITTLE")
+BYTE_ORDERS = dict.fromkeys(("WAV", "WAVEX", "RF64"), "LITTLE")
 BYTE_ORDERS |= dict.fromkeys(("AIFF", "AU", "CAF"), "BIG")
 
 # Above 4 GB, the sizes in a WAV file are modulo this number. Some programs never fill them in.
@@ -33,7 +34,7 @@ def undeclared_samples(
 
     Returns:
         The first byte of the samples and their number in each channel. None if no more than tags
-        follow those declared, or samples are coded.
+        or chunks follow those declared, another file does, or samples are coded.
     """
     bytes_each = _SAMPLE_BYTES.get(opened.subtype, 0) * opened.channels
     if declared is None or opened.format not in BYTE_ORDERS or not bytes_each:
@@ -41,12 +42,15 @@ def undeclared_samples(
     file = opened.name
     start = os.lseek(file, 0, os.SEEK_CUR)
     end = start + declared * bytes_each
-    if not is_much(size - max(end, end_of_chunks(file, size)), size):
+    is_followed = os.pread(file, 4, end) == os.pread(file, 4, 0)
+    if is_followed or not is_much(size - max(end, end_of_chunks(file, size)), size):
         return None
     end += (size - end) // _SIZES * _SIZES
-    if end_of_chunks(file, size, end) != size:
+    # A chunk of odd length has a byte of padding.
+    if size not in (end_of_chunks(file, size, at) for at in (end, end + end % 2)):
         end = size
-    return start, (end - start) // bytes_each
+    length = (end - start) // bytes_each
+    return None if length == declared else (start, length)
 
 
 def tag_length(start: bytes) -> int:

@@ -145,8 +145,17 @@ def _fill_entry(
     band: tuple[float, float] | None,
     on_progress: OnProgress,
 ) -> None:
+    failures: list[Exception] = []
+
+    def tell(done: int, total: int, note: str) -> None:
+        try:
+            on_progress(done, total, note)
+        except Exception as error:
+            failures.append(error)
+            raise
+
     def on_wait() -> None:
-        on_progress(0, len(files), "(another process prepares them)")
+        tell(0, len(files), "(another process prepares them)")
 
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -154,15 +163,15 @@ def _fill_entry(
             if not entry.exists():  # otherwise the other process has made it
                 parts, stop = enumerate(split_into_units(files)), threading.Event()
                 units = [Unit(work, i, part, sample_rate, band, stop) for i, part in parts]
-                os.rename(_prepare(root, units, on_progress), entry)
-    except BrokenPipeError:  # raised by the display, not by the cache
-        raise
+                os.rename(_prepare(root, units, tell), entry)
     except OSError as error:
+        if error in failures:  # of the caller's function, not of the cache
+            raise
         if not entry.exists():  # otherwise another process has made it, without locks
             kept = "; finished work is kept there for a week" if entry.parent.is_dir() else ""
             raise DataError(
-                f"recordings cannot be prepared in the cache folder {entry.parent} (XDG_CACHE_HOME "
-                f"names another): {error}{kept}"
+                f"recordings cannot be prepared in the cache folder {entry.parent} (set "
+                f"XDG_CACHE_HOME to use another): {error}{kept}"
             ) from None
 
 

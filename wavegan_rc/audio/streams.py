@@ -200,7 +200,7 @@ def _open(path: Path) -> Iterator[Stream]:
             order = BYTE_ORDERS[stream.format] if stream.endian == "FILE" else stream.endian
             pipe = opened.enter_context(_pipe(path, start))
             whole = Stream(pipe, size, format="RAW", endian=order, **form)
-            whole.note = f"declares {stream.length} samples, but {length} are there, all used"
+            whole.note = f"declares {stream.length} samples but holds {length}; all are used"
             whole.length = length
             stream = opened.enter_context(whole)
         yield stream
@@ -263,10 +263,11 @@ def _check_nothing_follows(stream: Stream, done: int) -> None:
     except OSError:  # a pipe
         end = stream.size - sum(map(len, iter(lambda: os.read(stream.name, 2**16), b"")))
     else:
-        end = max(end, end_of_chunks(stream.name, stream.size))
+        starts = None, end  # the chunk of RF64 that holds the samples does not say how long it is
+        end = max(end, *(end_of_chunks(stream.name, stream.size, start) for start in starts))
     if is_much(stream.size - end, stream.size):
         what = "can be decoded" if stream.length is None else "are declared"
         raise DataError(
-            f"is damaged, or its header is wrong: {done} samples {what}, its size suggests about "
-            f"{round(done * stream.size / end)}"
+            f"is damaged, or its header is wrong: {done} samples {what}, but its size suggests "
+            f"about {round(done * stream.size / end)}"
         )

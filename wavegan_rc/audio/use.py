@@ -59,7 +59,8 @@ def warn_of_lengths(notes: Sequence[tuple[str, str]]) -> None:
     """Warn of (file, note) of recordings that are longer than their headers declare, if any."""
     if notes:
         count, first = len(notes), printable(" ".join(notes[0]))
-        message = f"{count} recording{'s' * (count > 1)} with a wrong length, the first: {first}"
+        declare = "recordings declare" if count > 1 else "recording declares"
+        message = f"{count} {declare} a wrong length; the first: {first}"
         warnings.warn(message, WaveganWarning, stacklevel=4)
 
 

@@ -32,12 +32,11 @@ def _real_or_not(measurement: Measurement) -> str:
 
 
 def _artifact(measurement: Measurement, line: Quantity | None) -> str:
+    place = ""
     if line is not None and line.estimate is not None:
         place = f"at {line.frequency_hz:g} Hz, {line.estimate.value:.0f} dB above its surroundings"
         if line.locked:
             return f"The strongest artifact is a line {place}."
-        why = "cannot be tested for locking" if line.locked is None else "is not locked in phase"
-        return f"The strongest line, {place}, {why}: it may be a pitch of the sound."
     (noise,) = _named(measurement, "out_of_band_total_db")
     if noise.verdict == "above" and noise.difference is not None:
         above = f"above {measurement.measured.evaluator.stopband_hz:g} Hz"
@@ -45,6 +44,9 @@ def _artifact(measurement: Measurement, line: Quantity | None) -> str:
             f"The strongest artifact is noise {above}: its share of the power is "
             f"{noise.difference.value:.0f} dB larger than in real audio."
         )
+    if line is not None:
+        why = "cannot be tested for locking" if line.locked is None else "is not locked in phase"
+        return f"The strongest line, {place}, {why}: it may be a pitch of the sound."
     too_few = measurement.measured.sums.too_few
     if too_few is not None:
         most = _most_prominent(measurement)
@@ -81,8 +83,9 @@ def _origin(measurement: Measurement, line: Quantity | None) -> str:
     if not measurement.measured.evaluator.combs:
         return "Without the upsampling factors, no layer can be named."
     if line is not None and line.locked is not False:
-        stage = f"upsampling stage {line.stage}"
-        return f"It comes from {stage}." if line.locked else f"It may come from {stage}, too."
+        if line.locked:
+            return f"It comes from upsampling stage {line.stage}."
+        return f"The line at {line.frequency_hz:g} Hz may come from upsampling stage {line.stage}."
     images = _named(measurement, "image_coherence")
     above = [q for q in images if q.verdict == "above" and q.estimate is not None]
     if not above:

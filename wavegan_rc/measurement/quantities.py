@@ -10,7 +10,7 @@ from wavegan_rc.measurement.significance import PERMUTATIONS, SIGNIFICANCE
 from wavegan_rc.utils.atomic_files import json_ready
 
 CANNOT_BE_TOLD = "cannot be told"
-COULD_TELL = "more segments or recordings could tell"
+COULD_TELL = "more segments or recordings may settle it"
 # Largest difference without relevance: 1 dB is about the smallest audible change of level.
 _MARGIN_DB = 1.0
 # The same for quantities between 0 and 1.

@@ -133,7 +133,7 @@ def _fitted(reference: SegmentSet, test: SegmentSet) -> SegmentSet:
         return reference
     if reference.segment_length * test.sample_rate < test.segment_length * reference.sample_rate:
         raise ParameterError(
-            f"segment_length of {reference.name} must last as long as that of {test.name}, "
+            f"segments of {reference.name} must last at least as long as those of {test.name}, "
             f"{forms[1]}. Received: {forms[0]}"
         )
 
@@ -142,7 +142,9 @@ def _fitted(reference: SegmentSet, test: SegmentSet) -> SegmentSet:
             resampled = soxr.resample(block.T, reference.sample_rate, test.sample_rate).T
             yield resampled[:, : test.segment_length]
 
-    message = f"{reference.name}: segments of {forms[0]} are fitted to {forms[1]}"
+    message = f"{reference.name}: segments of {forms[0]} are resampled and cut to {forms[1]}"
+    if reference.sample_rate < test.sample_rate:
+        message += f"; they hold nothing above {reference.sample_rate / 2:g} Hz"
     warnings.warn(message, WaveganWarning, stacklevel=5)
     return replace(
         reference,

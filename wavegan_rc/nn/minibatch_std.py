@@ -14,8 +14,8 @@ class MinibatchStd(keras.layers.Layer):
     """One more channel, which holds the mean standard deviation over the batch everywhere.
 
     The standard deviation over the batch is computed for each time and channel, and their mean is
-    the same for all segments. A generator that makes the same sound for all latents is told from
-    real audio by it.
+    the same for all segments. It lets the critic recognize a generator that makes the same sound
+    for all latents. The whole batch counts; the program of Karras et al. takes groups of 4.
 
     Input shape:
         (batch, time, channels)

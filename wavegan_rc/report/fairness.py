@@ -97,8 +97,8 @@ def _runs(runs: Sequence[Run]) -> Iterator[str]:
         )
     independent = {run.in_words: run.measured.real_independent for run in runs}
     names_by_warning = {
-        "Levels still changed when training ended, or were measured too seldom to know: {}. "
-        "`wavegan-rc train --resume RUN --steps N` continues it.": [
+        "Levels still changed when training ended, or were measured too seldom to tell: {}. "
+        "`wavegan-rc train --resume RUN --steps N` trains longer.": [
             run.in_words for run in runs if unfinished(run.history)
         ],
         "Silent generator: {}. Leave these runs out, or train them again.": [

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib import resources
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from wavegan_rc.figures.drawing import RANGE_DB, scale_png
 from wavegan_rc.figures.frequency_axis import Scale, frequencies_text, height, hz_text, ticks_hz
@@ -42,7 +43,9 @@ def render_page(
     environment = _environment()
     css = files.joinpath("page.css").read_text(encoding="utf-8")
     css += environment.get_template("groups.css.j2").render(groups=document.groups, real=REAL_COLOR)
-    js = "\n".join(files.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    listening = len(sounds.rows) > 1
+    scripts = _SCRIPTS if listening else _SCRIPTS[:-1]
+    js = "\n".join(files.joinpath(name).read_text(encoding="utf-8") for name in scripts)
     real_rows = sum(row[0].is_real for row in sounds.rows)
     several = len(document.groups) > 1
     edges = {run.config.stopband_hz for run in document.runs}
@@ -61,6 +64,7 @@ def render_page(
         drawings={svg.stem: _addresses(svg) for svg in figures if svg.suffix == ".svg"},
         differing=names,
         documentation=documentation,
+        listening=listening,
         # The listening test begins with the first two groups; with one, beside real audio.
         first_choices={"A": real_rows + 1, "B": real_rows + 2 if several else 1},
         scales=get_args(Scale),
@@ -83,6 +87,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "command": command_to_repeat,
+        "code": lambda text: Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))),
         "fact": _fact,
         "height": lambda hz, rate, scale: round(100 - 100 * height(hz, rate, scale), 2),
         "hz": hz_text,
@@ -151,7 +156,7 @@ def _fact(rows: Sequence[Row], quantity: str, column: str) -> str:
         return ""
     number, row = max(own, key=lambda pair: pair[0].value or 0)
     if quantity == LOCKING or (column == REAL and quantity == DISTANCE):
-        # Below 0 there is none: estimates without bias, of nothing, lie on both sides.
+        # Unbiased estimates of 0 may be negative.
         number = Interval(max(number.value or 0, 0))
     text = f"{interval_text(number, quantity, ends=False, most=2)} {row.unit}".strip()
     return text if row.frequency_hz is None else f"{text}, {hz_text(row.frequency_hz)}"
@@ -164,7 +169,7 @@ def _note(row: Row, group: str) -> str:
         return cell.reason or ""
     if difference is None:
         judged = {"below": "lower than real", "above": "higher than real"}
-        if cell.locked_p_value is None:  # else it is on the locking
+        if cell.locked_p_value is None:  # otherwise the verdict is about phase locking
             judged[UNKNOWN] = f"{UNKNOWN} from real"
         return "; ".join(filter(None, (judged.get(cell.verdict, cell.verdict), cell.reason)))
     if difference.value is None:

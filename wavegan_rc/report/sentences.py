@@ -27,6 +27,7 @@ from wavegan_rc.report.words import MOST_NAMED, listed, meanings, number_text, s
 from wavegan_rc.runs.history import unfinished
 
 _CERTAIN = (BETTER, WORSE, MIXED)
+_SHORT = {BETTER: "better", WORSE: "worse", MIXED: "mixed"}
 # Far from real audio: this much more power where real audio is silent, or such a distance (real
 # audio has 0, and each of its features a variance of 1).
 _FAR_DB, _FAR_DISTANCE = 10, 1
@@ -127,7 +128,9 @@ class _Story:
         # Real audio has no such lines: its number is a limit, set by noise.
         if size and not several and (verdict.quantity, verdict.beside) != (NOISE_LINES, REAL):
             words = f"{number_text(size, 1 if size < 9.95 else 0)} dB {words}"
-        return f"{has[several]} {words}{'' if brief else of}"
+        some = verdict.of_stages and len(set(verdict.of_stages.split(" of "))) > 1
+        stages = f" at {verdict.of_stages} stages" if some and not (several or brief) else ""
+        return f"{has[several]} {words}{'' if brief else of}{stages}"
 
     def of_two(self) -> str:
         """Say what a setting does better and worse than another one, or than real audio."""
@@ -160,10 +163,10 @@ class _Story:
         return self._band.join([before, " there".join(after)]) if after else text
 
     def of_many(self) -> str:
-        """Say which groups have less of an artifact than the first, and what speaks otherwise.
+        """Say which groups have less of an artifact than the first, and which verdicts differ.
 
-        The first kind of artifact with a certain verdict is told in full, then in which others a
-        group comes out differently: nobody may take the best at one kind for the best at all.
+        The first kind of artifact with a certain verdict is told in full, then those in which a
+        group differs: nobody may take the best at one kind for the best at all.
         """
         if (leading := self._leading) is None:
             told = [verdict for kind in _CLAUSES for verdict in self._kinds[kind]]
@@ -171,7 +174,7 @@ class _Story:
             untold = f"{self._lead()} it cannot be told which of the {count} groups is best."
             return self._nothing_told(told, f"all {count} groups") or untold
         # All names and quantities, if that is short.
-        for full, most in product((True, False), range(MOST_NAMED, -1, -1)):
+        for full, most in product((True, False), range(MOST_NAMED, 0, -1)):
             found = self._of_leading(leading, most) + self._otherwise(leading, most, full)
             if len(found.split()) <= _LONGEST:
                 break
@@ -208,18 +211,18 @@ class _Story:
             return ""
         if not full:
             ids = list(dict.fromkeys(group for groups in found for group in groups))
-            verb = "come" if len(ids) > 1 else "comes"
-            return f" But {self._names(ids, most)} {verb} out differently in other quantities."
+            verb = "differ" if len(ids) > 1 else "differs"
+            return f" But {self._names(ids, most)} {verb} elsewhere: see the cards."
         clauses = [
             f"{self._names(ids, most)} {'are' if len(ids) > 1 else 'is'} "
-            + listed([f"{word} in {listed(titles)}" for word, titles in words.items()])
+            + listed([f"{_SHORT[word]} in {listed(titles)}" for word, titles in words.items()])
             for ids, words in found.items()
         ]
         return f" But {'; '.join(clauses)}."
 
     def _names(self, group_ids: Sequence[str], most: int = MOST_NAMED) -> str:
         names = [self._labels[each] for each in group_ids]
-        if len(names) <= max(most, 1):
+        if len(names) <= most:
             return listed(names)
         return f"{len(names)} groups"
 
@@ -289,4 +292,4 @@ class _Story:
         """Say whether more steps may change the finding."""
         if not any(unfinished(run.history) for run in self._runs):
             return ""
-        return "Training was too short to settle: more steps may change this."
+        return "Training may not have settled: more steps may change this."

@@ -155,7 +155,7 @@ def _read_rows(document: Document) -> tuple[list[list[Sound]], list[str]]:
                 missing.setdefault(data, str(error))
         rows.append(row)
     return [*real.values(), *rows], [
-        f"Without real audio to hear: {why}" for why in missing.values()
+        f"Real audio cannot be played: {why}" for why in missing.values()
     ]
 
 

@@ -178,7 +178,7 @@ class Run:
 
 
 def holds_generated(folder: Path) -> bool:
-    """Return whether a folder is that of a run, or of generated audio; no error if it is closed."""
+    """Return whether a folder is that of a run or of generated audio, as far as it may be read."""
     run = Run(folder)
     is_run = os.path.isfile(run.config) and os.path.isfile(run.environment)
     return is_run or os.path.isfile(folder / LATENTS_FILE)

@@ -1,6 +1,7 @@
 """Folders for what can be made again: the user's cache, or a temporary one."""
 
 import contextlib
+import functools
 import logging
 import os
 import stat
@@ -32,7 +33,7 @@ def cache_path(*parts: str) -> Path:
     if not path.exists():
         _logger.info(
             "the cache folder in the home folder cannot be written, so %s is used "
-            "(XDG_CACHE_HOME names another)",
+            "(set XDG_CACHE_HOME to use another)",
             path.parent,
         )
     return path
@@ -50,21 +51,23 @@ def takes_files(folder: Path) -> bool:
     return True
 
 
+@functools.cache
 def temporary_cache() -> str:
     """Return a folder that later processes of this user find again.
 
-    What a library reads there must not come from another user.
+    What a library reads there must not come from another user. If another user may write it, a new
+    folder for this process is made.
 
     Raises:
         DataError: If no temporary folder can be written.
     """
     try:
         folder = os.path.join(tempfile.gettempdir(), f"wavegan_rc-cache-{os.getuid()}")
-        os.mkdir(folder, 0o700)
-    except FileExistsError:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
         found = os.lstat(folder)
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            return tempfile.mkdtemp(prefix="wavegan_rc-cache-")
+            folder = tempfile.mkdtemp(prefix="wavegan_rc-cache-")
     except OSError as error:
         raise DataError(
             "XDG_CACHE_HOME and XDG_CONFIG_HOME must name folders that can be written, since the "
