@@ -21,7 +21,7 @@ from wavegan_rc.measurement.evaluator import QUANTITIES
 from wavegan_rc.measurement.segments import SegmentSet
 from wavegan_rc.report import media
 from wavegan_rc.report.measured import Cell, Difference, Interval
-from wavegan_rc.report.page import render_page
+from wavegan_rc.report.page import _environment, render_page
 from wavegan_rc.report.rows import Row
 from wavegan_rc.report.run_files import SessionRecord
 from wavegan_rc.report.sentences import Summary
@@ -64,6 +64,11 @@ def test_artifact_only_is_what_was_planted_above_the_band():
     nothing = media.artifact_only(speech.reshape(COUNT, LENGTH), RATE, 1500, 1700)
     assert nothing is not None
     assert power_db(nothing) - power_db(speech) < -80
+
+
+def test_commands_in_warnings_are_marked_and_all_else_is_escaped():
+    code = _environment().filters["code"]
+    assert code("`train --steps N` <b>") == "<code>train --steps N</code> &lt;b&gt;"
 
 
 def test_artifact_only_needs_room_above_the_band():

@@ -180,7 +180,7 @@ def test_the_grids_that_come_along_are_what_they_say():
         "seed_experiment": 10,
         "other_upsamplers": 9,
         "smoke": 4,
-        "variants": 66,
+        "variants": 84,
     }
     (first, *_) = read_cells(folder / "seed_experiment.yaml", Path("out"))
     assert first.config == Config(upsampler=("transposed",), out="out")

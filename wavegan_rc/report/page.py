@@ -87,7 +87,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "command": command_to_repeat,
-        "code": lambda text: Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))),
+        "code": lambda text: Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text)))),
         "fact": _fact,
         "height": lambda hz, rate, scale: round(100 - 100 * height(hz, rate, scale), 2),
         "hz": hz_text,
