@@ -388,6 +388,25 @@ def test_a_sentence_about_many_can_be_read_once_and_hides_no_other_side(count, s
         assert advised == (seeds < 5 and (seeds == 1 or unknown))
 
 
+@pytest.mark.parametrize(
+    ("verdict", "of_stages", "words"),
+    [
+        (BETTER, "1 of 7", "has fainter images of its sound at 1 of 7 stages than transposed."),
+        (BETTER, "7 of 7", "has fainter images of its sound than transposed."),
+        (BOTH, "3 of 7", "has fainter images of its sound at some stages and stronger images at"),
+    ],
+)
+def test_an_artifact_of_some_stages_is_not_one_of_all(verdict, of_stages, words):
+    groups = groups_of(2, 5)
+    verdicts = [
+        replace(each, of_stages=of_stages) if each.quantity == IMAGES else each
+        for each in verdicts_of(groups, {IMAGES: verdict}, 5)
+    ]
+    finding = summarize(groups, (), verdicts).finding
+    assert words in finding
+    assert ("stages" in words) == ("stages" in finding)
+
+
 def test_what_decides_what_is_not_told_is_the_smallest_group():
     groups = [replace(each, runs=each.runs[: 3 - i]) for i, each in enumerate(groups_of(2, 3))]
     more = summarize(groups, (), verdicts_of(groups, {NOISE: UNKNOWN}, 3)).more

@@ -128,9 +128,10 @@ class _Story:
         # Real audio has no such lines: its number is a limit, set by noise.
         if size and not several and (verdict.quantity, verdict.beside) != (NOISE_LINES, REAL):
             words = f"{number_text(size, 1 if size < 9.95 else 0)} dB {words}"
-        some = verdict.of_stages and len(set(verdict.of_stages.split(" of "))) > 1
-        stages = f" at {verdict.of_stages} stages" if some and not (several or brief) else ""
-        return f"{has[several]} {words}{'' if brief else of}{stages}"
+        told, _, stages = verdict.of_stages.partition(" of ")
+        is_whole = told == stages or verdict.verdict == MIXED or several or brief
+        where = "" if is_whole else f" at {verdict.of_stages} stages"
+        return f"{has[several]} {words}{'' if brief else of}{where}"
 
     def of_two(self) -> str:
         """Say what a setting does better and worse than another one, or than real audio."""
